@@ -1,0 +1,3 @@
+"""MicroPie: a class is the whole web application."""
+
+__version__ = "1.0.0a1"

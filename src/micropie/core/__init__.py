@@ -1,0 +1,1 @@
+"""The framework itself: what the standalone file contains, on the standard library alone."""
