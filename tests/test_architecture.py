@@ -1,0 +1,270 @@
+"""The arrows of ARCHITECTURE.md, held by reading the sources.
+
+Each rule is a function from sources to complaints; the made-up sources at the end show that each of them can fail.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+
+LEAVES = {"types", "errors"}
+TOOLS = LEAVES | {"optional", "headers", "convert", "session", "workers"}
+REQUESTS = TOOLS | {"request", "websocket", "controller"}
+BINDING = REQUESTS | {"binding"}
+
+ARROWS: Mapping[str, set[str]] = {
+    "__init__": set(),
+    "types": set(),
+    "errors": {"types"},
+    "optional": LEAVES,
+    "headers": LEAVES,
+    "convert": LEAVES,
+    "session": LEAVES,
+    "workers": LEAVES,
+    "request": TOOLS,
+    "websocket": TOOLS,
+    "controller": TOOLS,
+    "binding": REQUESTS,
+    "routing": BINDING,
+    "multipart": LEAVES | {"optional", "headers", "request"},
+    "body": LEAVES | {"optional", "headers", "request", "multipart"},
+    "reply": LEAVES | {"optional", "headers"},
+    "middleware": LEAVES | {"optional", "headers", "request", "reply"},  # the request is what its hooks are given
+    "asgi": LEAVES | {"optional", "headers", "workers", "reply"},
+    "rsgi": LEAVES | {"optional", "headers", "workers", "reply"},
+    "backends": LEAVES | {"headers", "session"},  # the cookie's policy is its own
+    "templates": LEAVES | {"optional"},
+    "pipeline": BINDING
+    | {"routing", "multipart", "body", "reply", "middleware", "asgi", "rsgi", "backends", "templates"},
+}
+"""What each module of the core may import; `app` may import them all."""
+
+OPTIONAL = {"jinja2", "multipart", "orjson"}
+
+Sources = Mapping[str, str]
+Imported = ast.Import | ast.ImportFrom
+
+
+def read_sources() -> dict[str, str]:
+    """Give every module of the package by its dotted name (a package by that of its `__init__`)."""
+    paths = sorted(SOURCE.glob("micropie/**/*.py"))
+    return {".".join(path.relative_to(SOURCE).with_suffix("").parts): path.read_text("utf-8") for path in paths}
+
+
+def imports(source: str) -> Iterator[tuple[Imported, bool]]:
+    """Yield each import with whether it stands inside a function."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    inside = {inner for function in functions for inner in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node, node in inside
+
+
+def modules_of(node: Imported) -> list[str]:
+    """Give the dotted names that an import reads from; a relative one begins with a dot."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return ["." * node.level + (node.module or "")]
+
+
+def imported(source: str) -> set[str]:
+    """Give all modules that a source imports."""
+    return {module for node, _ in imports(source) for module in modules_of(node)}
+
+
+def root(module: str) -> str:
+    """Give the top-level package of a dotted name."""
+    return module.partition(".")[0]
+
+
+def is_core(name: str) -> bool:
+    """Tell whether a dotted name is in the core."""
+    return name == "micropie.core" or name.startswith("micropie.core.")
+
+
+def core(sources: Sources) -> dict[str, str]:
+    """Give the core's modules by their short names."""
+    return {name.removeprefix("micropie.core."): source for name, source in sources.items() if is_core(name)}
+
+
+def batteries(sources: Sources) -> dict[str, str]:
+    """Give what stands beside the core."""
+    return {name: source for name, source in sources.items() if not is_core(name) and name != "micropie.__init__"}
+
+
+# The rules.
+
+
+def against_the_arrows(sources: Sources) -> list[str]:
+    """A core module imports those below it only, by their full names."""
+    complaints = []
+    modules = core(sources)
+    for name, source in modules.items():
+        if name not in {*ARROWS, "app"}:
+            complaints.append(f"core/{name}.py has no place in ARROWS: add it there and in ARCHITECTURE.md")
+            continue
+        allowed = {f"micropie.core.{module}" for module in ARROWS.get(name, modules.keys() - {"app"})}
+        ours = {module for module in imported(source) if root(module) in {"micropie", ""}}
+        complaints += [f"core/{name}.py imports {module}" for module in sorted(ours - allowed)]
+    return complaints
+
+
+def beyond_the_standard_library(sources: Sources) -> list[str]:
+    """The core is the standard library's own; only `optional` looks further, and when it is called."""
+    complaints = []
+    for name, source in core(sources).items():
+        for node, in_function in imports(source):
+            for module in modules_of(node):
+                known = root(module) in sys.stdlib_module_names | {"micropie"}
+                lazily = name == "optional" and in_function and root(module) in OPTIONAL
+                if not (known or lazily) or (root(module) == "importlib" and name != "optional"):
+                    complaints.append(f"core/{name}.py:{node.lineno} imports {module}")
+    return complaints
+
+
+def hidden(sources: Sources) -> list[str]:
+    """An import stands at the top of its file, but for a battery's optional package."""
+    complaints = []
+    for name, source in sources.items():
+        for node, in_function in imports(source):
+            external = {root(module) for module in modules_of(node)} - sys.stdlib_module_names - {"micropie", ""}
+            if in_function and not (external and (not is_core(name) or name == "micropie.core.optional")):
+                complaints.append(f"{name}:{node.lineno} imports inside a function")
+    return complaints
+
+
+def behind_the_counter(sources: Sources) -> list[str]:
+    """A battery takes from the core what `micropie` exports."""
+    return [
+        f"{name} imports {module}"
+        for name, source in batteries(sources).items()
+        for module in sorted(imported(source))
+        if is_core(module) or "core" in module.lstrip(".").split(".")[:1] or core_by_name(source)
+    ]
+
+
+def core_by_name(source: str) -> bool:
+    """Tell whether a source says `from micropie import core`."""
+    return any(
+        isinstance(node, ast.ImportFrom) and node.module == "micropie" and "core" in {one.name for one in node.names}
+        for node, _ in imports(source)
+    )
+
+
+def cycles(sources: Sources) -> list[str]:
+    """No module imports itself, over whatever detour."""
+    known = {name.removesuffix(".__init__") for name in sources}
+    graph = {name.removesuffix(".__init__"): imported(source) & known for name, source in sources.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [" → ".join(error.args[1])]
+    return []
+
+
+def ambiguous(sources: Sources) -> list[str]:
+    """A top-level name of the core is defined in one module."""
+    owners: dict[str, str] = {}
+    complaints = []
+    for module, source in core(sources).items():
+        for name in sorted({found for statement in ast.parse(source).body for found in defined(statement)}):
+            first = owners.setdefault(name, module)
+            if first != module:
+                complaints.append(f"{name} is defined in core/{first}.py and core/{module}.py")
+    return complaints
+
+
+def defined(statement: ast.stmt) -> set[str]:
+    """Give the names that a top-level statement defines."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return {statement.name}
+    nodes = ast.walk(statement)
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def defining(sources: Sources) -> list[str]:
+    """`micropie/__init__.py` has a docstring, imports, `__all__` and `__version__`, and defines nothing."""
+    return [
+        f"micropie/__init__.py:{statement.lineno} defines something"
+        for statement in ast.parse(sources.get("micropie.__init__", "")).body
+        if not isinstance(statement, (ast.Import, ast.ImportFrom))
+        and not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+        and not (isinstance(statement, ast.Assign) and defined(statement) <= {"__all__", "__version__"})
+    ]
+
+
+RULES = [
+    against_the_arrows,
+    beyond_the_standard_library,
+    hidden,
+    behind_the_counter,
+    cycles,
+    ambiguous,
+    defining,
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_sources_keep_the_rule(rule):
+    """Our sources give no cause for complaint."""
+    sources = read_sources()
+    assert "micropie.core.__init__" in sources
+    assert rule(sources) == []
+
+
+LAZY = "def f():\n    import {}\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "source"),
+    [
+        (against_the_arrows, "core.request", "from micropie.core.routing import Route"),
+        (against_the_arrows, "core.request", "from micropie import App"),
+        (against_the_arrows, "core.request", "from .types import Scope"),
+        (against_the_arrows, "core.pipeline", "from micropie.core.app import App"),
+        (against_the_arrows, "core.utils", ""),
+        (beyond_the_standard_library, "core.reply", "import orjson"),
+        (beyond_the_standard_library, "core.reply", LAZY.format("orjson")),
+        (beyond_the_standard_library, "core.optional", "import orjson"),
+        (beyond_the_standard_library, "core.reply", "import importlib"),
+        (hidden, "core.reply", LAZY.format("json")),
+        (hidden, "core.reply", LAZY.format("micropie.core.types")),
+        (hidden, "static", LAZY.format("json")),
+        (hidden, "static", LAZY.format("micropie")),
+        (behind_the_counter, "static", "from micropie.core.reply import Reply"),
+        (behind_the_counter, "static", "from micropie import core"),
+        (behind_the_counter, "static", "from .core import reply"),
+        (cycles, "static", "import micropie.static"),
+        (ambiguous, "core.reply", "Scope = 1"),
+        (ambiguous, "core.reply", "class Scope: pass"),
+        (defining, "__init__", "def f(): pass"),
+        (defining, "__init__", "name = 1"),
+    ],
+)
+def test_rule_can_fail(rule, name, source):
+    """A source that breaks a rule is complained of, once."""
+    sources = {"micropie.core.types": "Scope = dict", f"micropie.{name}": source}
+    assert len(rule(sources)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("core.optional", LAZY.format("orjson")),
+        ("core.app", "from micropie.core.types import Scope"),
+        ("sessions.redis", LAZY.format("redis")),
+        ("rooms.redis", "from micropie import App\nfrom micropie.rooms.memory import Room"),
+        ("__init__", '"""Doc."""\nfrom micropie.core.types import Scope\n__all__ = ["Scope"]\n__version__ = "1"'),
+    ],
+)
+def test_rules_allow_what_is_right(name, source):
+    """What ARCHITECTURE.md allows is allowed."""
+    sources = {"micropie.core.types": "Scope = dict", f"micropie.{name}": source}
+    assert [complaint for rule in RULES for complaint in rule(sources)] == []
