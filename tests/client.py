@@ -182,8 +182,8 @@ def http(
     `path` is percent-encoded as on the wire. A list body comes as one message a part; other iterables likewise,
     lazily, and without a content-length. `disconnect`: the client leaves mid-body, after the parts given.
     `leave_after`: it leaves when it has that many body messages of the reply. Then, and with `raises`, the reply may
-    be unfinished. `send_fails`: once the client has left, `send` raises OSError, as ASGI 2.4 asks of servers.
-    `scope` overrides entries of the scope; `raises` is the exception that must escape the app.
+    be unfinished. `send_fails`: once the client has left, `send` raises OSError (ASGI 2.4) instead of doing
+    nothing (2.3). `scope` overrides entries of the scope; `raises` is the exception that must escape the app.
     """
     return run(
         ahttp(
@@ -234,6 +234,8 @@ async def ahttp(
     add_body_headers(pairs, method, content_type, body, complete=not disconnect)
     full_scope = {
         **base_scope("http", path, query, pairs, client),
+        # From 2.4 on a server says by an OSError that the client has left; before, such sends do nothing.
+        "asgi": {"version": "3.0", "spec_version": "2.4" if send_fails else "2.3"},
         "method": method.upper(),
         "scheme": "http",
         **(scope or {}),

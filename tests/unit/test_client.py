@@ -561,3 +561,9 @@ def test_running_demands_success(app):
 
     with pytest.raises(AssertionError):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize(("send_fails", "version"), [(False, "2.3"), (True, "2.4")])
+def test_scope_says_how_sends_fail(send_fails, version):
+    """Apps that watch for the client's leaving look at the version of the specification."""
+    assert scope_of(send_fails=send_fails)["asgi"] == {"version": "3.0", "spec_version": version}
