@@ -38,7 +38,7 @@ ARROWS: Mapping[str, set[str]] = {
     "middleware": LEAVES | {"optional", "headers", "request", "reply"},  # the request is what its hooks are given
     "asgi": LEAVES | {"optional", "headers", "workers", "reply"},
     "rsgi": LEAVES | {"optional", "headers", "workers", "reply"},
-    "backends": LEAVES | {"headers", "session"},  # the cookie's policy is its own
+    "backends": LEAVES | {"headers", "session", "request"},  # a session belongs to a request
     "templates": LEAVES | {"optional"},
     "pipeline": BINDING
     | {"routing", "multipart", "body", "reply", "middleware", "asgi", "rsgi", "backends", "templates"},

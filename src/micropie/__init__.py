@@ -1,3 +1,38 @@
-"""MicroPie: a class is the whole web application."""
+"""MicroPie: a class is the whole web application.
+
+from micropie import App
+
+class MyApp(App):
+    async def index(self):
+        return "Hello"
+
+app = MyApp()
+"""
+
+from micropie.core.app import App
+from micropie.core.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
+from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, MissingDependency
+from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.request import Request, WebSocketRequest, current_request
+from micropie.core.session import Session
+from micropie.core.websocket import WebSocket
 
 __version__ = "1.0.0a1"
+
+__all__ = [
+    "SESSION_TIMEOUT",
+    "App",
+    "ClientGone",
+    "ConnectionClosed",
+    "HTTPError",
+    "HttpMiddleware",
+    "InMemorySessionBackend",
+    "MissingDependency",
+    "Request",
+    "Session",
+    "SessionBackend",
+    "WebSocket",
+    "WebSocketMiddleware",
+    "WebSocketRequest",
+    "current_request",
+]

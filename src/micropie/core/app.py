@@ -1,0 +1,191 @@
+"""App: the class that users inherit from. It holds the configuration and the documented methods, nothing else.
+
+Everything here is public or documented to be overridden; the work is done in the modules below. The public
+names of the class are few on purpose: they belong to the user's routes.
+"""
+
+import inspect
+from asyncio import StreamReader
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+from micropie.core.asgi import serve_lifespan
+from micropie.core.backends import (
+    SESSION_LIFETIME,
+    SESSION_TIMEOUT,
+    InMemorySessionBackend,
+    SessionBackend,
+    SessionPolicy,
+)
+from micropie.core.body import Limits
+from micropie.core.errors import log
+from micropie.core.headers import parse_cookies
+from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.multipart import PIECE, MultipartForm
+from micropie.core.pipeline import send_reply, serve_http, serve_websocket
+from micropie.core.reply import redirect, to_reply
+from micropie.core.request import Request, current_request
+from micropie.core.routing import Router
+from micropie.core.templates import Templates
+from micropie.core.types import HeaderPairs, Params, Receive, Scope, Send
+from micropie.core.websocket import close_reason
+from micropie.core.workers import Workers
+
+LifespanHandler = Callable[..., Awaitable[None] | None]
+
+MiB = 1 << 20
+
+
+class App:
+    """A web application: each public method of a subclass is a route.
+
+    Sizes are bytes, times are seconds.
+
+        class MyApp(App):
+            async def index(self):
+                return "Hello"
+
+            async def greet(self, name="Guest"):
+                return {"hello": name}
+
+        app = MyApp()
+    """
+
+    middlewares: list[HttpMiddleware]
+    ws_middlewares: list[WebSocketMiddleware]
+    startup_handlers: list[LifespanHandler]
+    shutdown_handlers: list[LifespanHandler]
+    _started: bool
+
+    def __init__(
+        self,
+        session_backend: SessionBackend | None = None,
+        *,
+        max_body_size: int = 16 * MiB,
+        max_form_field_size: int = MiB,
+        max_form_parts: int = 1000,
+        max_upload_size: int | None = 1024 * MiB,
+        body_timeout: float = 5,
+        session_timeout: int = SESSION_TIMEOUT,
+        session_lifetime: int | None = SESSION_LIFETIME,
+        session_cookie_secure: bool | str = "auto",
+        allowed_origins: Iterable[str] = (),
+        surplus_path_status: int = 500,
+        sync_threads: int = 32,
+        templates: Any = "templates",
+    ) -> None:
+        self.middlewares = []
+        self.ws_middlewares = []
+        self.startup_handlers = []
+        self.shutdown_handlers = []
+        self._started = False
+        self._state: dict[str, Any] = {}
+        self._limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
+        self._sessions = SessionPolicy(
+            session_backend if session_backend is not None else InMemorySessionBackend(),
+            timeout=session_timeout,
+            lifetime=session_lifetime,
+            secure=session_cookie_secure,
+        )
+        self._allowed_origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
+        self._surplus_path_status = surplus_path_status
+        self._workers = Workers(sync_threads)
+        self._templates = Templates(templates)
+        self._router = Router(self, App)
+        self._sends_itself = type(self)._send_response is not App._send_response
+
+    @property
+    def request(self) -> Request:
+        """The request that is being served, also in threads and streams. LookupError outside of one."""
+        return current_request.get()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request, WebSocket connection or lifespan (ASGI 3). ValueError for other scopes."""
+        kind = scope["type"]
+        if kind == "http":
+            await self._asgi_app_http(scope, receive, send)
+        elif kind == "websocket":
+            await self._asgi_app_websocket(scope, receive, send)
+        elif kind == "lifespan":
+            self._state = scope.get("state") or {}
+            await self._asgi_app_lifespan(receive, send)
+        else:
+            raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")
+
+    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve an HTTP request."""
+        await serve_http(self, scope, receive, send)
+
+    async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a WebSocket connection."""
+        await serve_websocket(self, scope, receive, send)
+
+    async def _asgi_app_lifespan(self, receive: Receive, send: Send) -> None:
+        """Run the startup handlers, and in the end the shutdown handlers."""
+        await serve_lifespan(receive, send, self._start, self._stop)
+
+    async def _start(self) -> None:
+        if not self._started:
+            for handler in self.startup_handlers:
+                await self._call_lifespan_handler(handler)
+            self._started = True
+
+    async def _stop(self) -> None:
+        """Every handler runs; ExceptionGroup of what went wrong, or the exception if it is one."""
+        failures = []
+        for handler in self.shutdown_handlers:
+            try:
+                await self._call_lifespan_handler(handler)
+            except Exception as error:  # raised below
+                log.error("A shutdown handler failed", exc_info=error)
+                failures.append(error)
+        self._started = False
+        self._workers.shutdown()
+        if failures:
+            raise failures[0]
+
+    async def _call_lifespan_handler(self, handler: LifespanHandler) -> None:
+        """Call it; one with a parameter gets the lifespan state, which requests see as `scope["state"]`."""
+        result = handler(self._state) if _takes_state(handler) else handler()
+        if inspect.isawaitable(result):
+            await result
+
+    async def _send_response(
+        self, send: Send, status_code: int, body: Any, extra_headers: HeaderPairs | None = None
+    ) -> None:
+        """Send a reply; override it to see or change every one, and call `super()`."""
+        request = current_request.get(None) or Request({"type": "http", "method": "GET"})
+        await send_reply(self, request, to_reply((status_code, body, extra_headers)), send)
+
+    async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
+        """Close a WebSocket, or refuse it; a reason beyond 123 bytes is cut."""
+        await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+
+    def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
+        """The cookies of a Cookie header."""
+        return parse_cookies(cookie_header)
+
+    async def _parse_multipart(self, reader: StreamReader, boundary: bytes) -> tuple[Params, dict[str, Any]]:
+        """Read a multipart form to its end: its fields, and its files, large ones on disk. `HTTPError` 400 or 413."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            while chunk := await reader.read(PIECE):
+                yield chunk
+
+        form = MultipartForm(self._limits.form)
+        await form.read(chunks(), boundary.decode("latin-1"))
+        await form.until([])
+        return form.fields, dict(form.files)
+
+    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+        """A result that redirects to `location`; made ASCII, and safe from header injection."""
+        return redirect(location, extra_headers, status=status)
+
+    async def _render_template(self, name: str, /, **context: Any) -> str:
+        """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
+        return await self._templates.render(name, context)
+
+
+def _takes_state(handler: LifespanHandler) -> bool:
+    parameters = inspect.signature(handler).parameters.values()
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)

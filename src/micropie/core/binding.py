@@ -1,0 +1,88 @@
+"""A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
+
+In signature order each parameter takes the next path segment, else it is looked up by its name: query,
+body, files, session, its default. HTTP and WebSocket handlers go the same way.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from micropie.core.errors import HTTPError
+from micropie.core.request import Request
+
+REQUIRED: Any = inspect.Parameter.empty
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+Arguments = tuple[list[Any], dict[str, Any]]
+
+
+class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
+    """The path has more segments than the handler has parameters."""
+
+
+class Plan:
+    """What a handler takes: `positional` and `keywords` map names to defaults (or `REQUIRED`)."""
+
+    __slots__ = ("keywords", "plain", "positional", "size", "takes_any_keyword", "variadic")
+
+    def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
+        parameters = list(inspect.signature(handler).parameters.values())
+        kinds = {p.kind for p in parameters}
+        self.positional = {p.name: p.default for p in [p for p in parameters if p.kind in _POSITIONAL][skip:]}
+        self.keywords = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
+        self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
+        self.size = len(self.positional)
+        self.plain = not self.keywords and not self.takes_any_keyword
+
+    def outstanding(self, request: Request, segments: list[str]) -> list[str]:
+        """The parameters that neither path nor query fill: a form may."""
+        names = [*list(self.positional)[len(segments) :], *self.keywords]
+        return [name for name in names if name not in request.query_params]
+
+
+def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
+    """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills."""
+    count = len(segments)
+    if count == plan.size and plan.plain:
+        return segments, {}
+    if count > plan.size and not plan.variadic:
+        raise SurplusSegments
+    named = [_by_name(request, name, default) for name, default in list(plan.positional.items())[count:]]
+    return [*segments, *named], _keyword_arguments(plan, request)
+
+
+def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
+    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords.items()}
+    if plan.takes_any_keyword:
+        taken = plan.positional.keys() | plan.keywords.keys()
+        body = request.get_json if _is_json_object(request) else _first_values(request.body_params)
+        rest = {**body, **_first_values(request.query_params)}
+        arguments.update((name, value) for name, value in rest.items() if name not in taken)
+    return arguments
+
+
+def _by_name(request: Request, name: str, default: Any) -> Any:
+    """The value that the request has for a parameter, wherever it is."""
+    if name in request.query_params:
+        return request.query_params[name][0]
+    if _is_json_object(request) and name in request.get_json:
+        return request.get_json[name]
+    if name in request.body_params:
+        return request.body_params[name][0]
+    if name in request.files:
+        return request.files[name]
+    if name in request.session:
+        return request.session[name]
+    if default is REQUIRED:
+        raise HTTPError(400, f"Missing required parameter {name!r}")
+    return default
+
+
+def _is_json_object(request: Request) -> bool:
+    return isinstance(request.get_json, dict)
+
+
+def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
+    return {name: values[0] for name, values in params.items()}

@@ -1,0 +1,164 @@
+"""The packages that are used where they are installed, and the JSON codec.
+
+Nothing is imported before it is needed: `import micropie` stays quick, and works without any of them.
+orjson and the standard library's json give equal results here; what one does by itself the other is
+taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import importlib
+import json
+import math
+import sys
+from decimal import Decimal
+from enum import Enum
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+from micropie.core.errors import MissingDependency
+
+MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
+INT64_DIGITS = 18  # so many digits always fit into 64 bits
+
+
+def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
+    """The optional package, or `MissingDependency` that says how to get it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise MissingDependency(f"{purpose} need the package {package!r}: pip install 'micropie[{extra}]'") from error
+
+
+# -- JSON out -----------------------------------------------------------------------------------------
+
+
+def jsonable(value: Any) -> Any:
+    """What both encoders ask for a value that they don't know: the same value in simpler types.
+
+    TypeError if there is none.
+    """
+    if isinstance(value, tuple):
+        return list(value)  # orjson leaves named tuples to us
+    if isinstance(value, float):
+        return float(value)  # and subclasses of float
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.value
+    return _fields(value)
+
+
+def _fields(value: Any) -> Any:
+    """A record as a dict: a dataclass, a `msgspec.Struct` or a pydantic model."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        # Like orjson: fields with a leading underscore are private.
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if not f.name.startswith("_")}
+    msgspec = sys.modules.get("msgspec")  # whoever made a Struct has imported it
+    if msgspec is not None and isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
+    if callable(dump := getattr(type(value), "model_dump", None)):
+        return dump(value, mode="json")
+    raise TypeError(f"{type(value).__name__!r} objects are not JSON serializable")
+
+
+def _finite(value: Any) -> Any:
+    """The same document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, str | int | None):
+        return value
+    return _finite(jsonable(value))
+
+
+def _stdlib_dumps(value: Any) -> bytes:
+    def dump(value: Any, *, allow_nan: bool) -> bytes:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan)
+        return text.encode()
+
+    try:
+        return dump(value, allow_nan=False)
+    except UnicodeEncodeError:
+        raise
+    except ValueError:  # a NaN or an infinity; or a circle, which raises again here
+        dump(value, allow_nan=True)
+        return dump(_finite(value), allow_nan=False)
+
+
+# -- JSON in ------------------------------------------------------------------------------------------
+
+
+def _parse_int(digits: str) -> float:
+    """An integer of more than 64 bits is read as a float, as orjson does (RFC 8259 §6 promises no more)."""
+    if len(digits) > INT64_DIGITS and not -(2**63) <= int(digits) < 2**64:
+        return _parse_float(digits)
+    return int(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _stdlib_loads(raw: bytes) -> Any:
+    text = raw.decode("utf-8")  # json.loads would also guess UTF-16
+    value = json.loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
+    if "\\u" in text:  # the only way for half a surrogate pair to come in
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested, found without recursion."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
+    return depth
+
+
+# -- the codec ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _orjson() -> ModuleType | None:
+    try:
+        return importlib.import_module("orjson")
+    except ImportError:
+        return None
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
+    if (orjson := _orjson()) is not None:
+        with contextlib.suppress(TypeError):  # wider integers, other keys than strings: json can, or says why not
+            encoded: bytes = orjson.dumps(value, jsonable)
+            return encoded
+    return _stdlib_dumps(value)
+
+
+def loads(raw: bytes) -> Any:
+    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200."""
+    try:
+        value = _stdlib_loads(raw) if (orjson := _orjson()) is None else orjson.loads(raw)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    # PERF: the brackets are counted first, 0.1 µs; walking through every small document would cost 1 µs.
+    if raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH and _depth(value) > MAX_JSON_DEPTH:
+        raise ValueError("nested too deep")
+    return value

@@ -1,0 +1,174 @@
+"""What a handler returns, made into a `Reply`: status, header pairs, body, in no protocol's form yet.
+
+A body is text, bytes, None or a stream of chunks; JSON is encoded here, so hooks see its bytes. The headers
+are the handler's own; `content_type` is what goes out unless they name another.
+"""
+
+import http
+import re
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from micropie.core.errors import HTTPError
+from micropie.core.optional import dumps
+from micropie.core.types import HeaderPairs
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+
+BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
+_AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
+_SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
+
+
+class Reply:
+    """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs."""
+
+    __slots__ = ("body", "content_type", "headers", "status")
+
+    def __init__(self, status: int, body: Any, headers: HeaderPairs, content_type: str = HTML) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+        self.content_type = content_type
+
+
+def to_reply(result: Any) -> Reply:
+    """The reply that a handler's result means. TypeError or ValueError, which teach, for what means none."""
+    if isinstance(result, tuple):
+        return _from_tuple(result)
+    body, content_type = encoded(result)
+    return Reply(204 if result is None else 200, body, [], content_type)
+
+
+def _from_tuple(result: tuple[Any, ...]) -> Reply:
+    if len(result) not in (2, 3):
+        raise TypeError(
+            f"A handler returned a tuple of {len(result)}: (status, body) or (status, body, headers) will do"
+        )
+    body, content_type = encoded(result[1])
+    return Reply(checked_status(result[0]), body, header_pairs(result[2] if len(result) > 2 else None), content_type)  # noqa: PLR2004
+
+
+def checked_status(status: Any) -> int:
+    """A status code, or TypeError or ValueError. Some servers die of others."""
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise TypeError(f"A reply's status must be an int, {status!r} is none")
+    if not 100 <= status <= 599:  # noqa: PLR2004 - RFC 9110 §15
+        raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
+    return int(status)
+
+
+def header_pairs(headers: Any) -> HeaderPairs:
+    """Headers in any accepted shape, copied: a dict, an iterable of pairs, or None."""
+    if not headers:
+        return []
+    pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
+    return [_pair(item) for item in pairs]
+
+
+def _pair(item: Any) -> tuple[str, str]:
+    if not isinstance(item, tuple | list) or len(item) != 2:  # noqa: PLR2004
+        raise TypeError(f"A reply's headers are pairs of name and value, {item!r} is none")
+    name, value = (part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in item)
+    return name, value
+
+
+def _bytes(value: Any) -> tuple[bytes, str]:
+    return bytes(value), HTML
+
+
+def _same(value: Any) -> tuple[Any, str]:
+    return value, HTML
+
+
+def _json_body(value: Any) -> tuple[bytes, str]:
+    return dumps(value), JSON
+
+
+# PERF: the exact type decides, 0.1 µs; the tests for subclasses and streams come after, 0.5 µs.
+_BODIES: dict[type, Callable[[Any], tuple[Any, str]]] = {
+    str: _same,
+    bytes: _same,
+    bytearray: _bytes,
+    memoryview: _bytes,
+    type(None): _same,
+    dict: _json_body,
+    list: _json_body,
+}
+
+
+def encoded(value: Any) -> tuple[Any, str]:
+    """A reply's body, and the type of its content."""
+    known = _BODIES.get(type(value))
+    if known is not None:
+        return known(value)
+    if isinstance(value, str):
+        return str.__str__(value), HTML  # an Enum's own __str__ is its name
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _bytes(value)
+    return (value, HTML) if is_stream(value) else _json_body(value)
+
+
+def whole_body(body: Any) -> bytes:
+    """A body that is no stream as bytes."""
+    if isinstance(body, bytes):
+        return body
+    return b"" if body is None else body.encode()
+
+
+def is_stream(value: Any) -> bool:
+    """Whether a body is sent chunk by chunk: generators and iterators, sync or async."""
+    return isinstance(value, AsyncIterable | Iterator)
+
+
+# -- errors and redirects -----------------------------------------------------------------------------
+
+
+def error_reply(error: HTTPError) -> Reply:
+    """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
+    text = status_line(error.status)
+    if error.detail is not None:
+        text = f"{text}: {escape(str(error.detail), quote=False)}"
+    return Reply(
+        checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
+    )
+
+
+def status_line(status: int) -> str:
+    """The status with its phrase (RFC 9110 §15), if it has one."""
+    return f"{status} {http.HTTPStatus(status).phrase}" if status in http.HTTPStatus._value2member_map_ else str(status)
+
+
+def redirect(location: str, headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+    """A handler's result that sends the client to `location`, which may be an IRI (RFC 3987 §3.1).
+
+    What is not ASCII is encoded, `%XX` is kept, and control characters can't split the header. Where the target comes
+    from outside, check it first: any site is a legal target.
+    """
+    return status, "", [("Location", ascii_url(location)), *header_pairs(headers)]
+
+
+def ascii_url(url: str) -> str:
+    """The same reference in ASCII: the host by IDNA, the rest percent-encoded as UTF-8."""
+    parts = _AUTHORITY.fullmatch(url)
+    if parts is None or url.isascii():
+        return _quoted(url)
+    scheme, authority, rest = parts.groups()
+    return _quoted(scheme) + _ascii_authority(authority) + _quoted(rest)
+
+
+def _ascii_authority(authority: str) -> str:
+    user, at, host_and_port = authority.rpartition("@")
+    host, colon, port = host_and_port.partition(":")
+    try:
+        host = host.encode("idna").decode()
+    except UnicodeError:
+        host = _quoted(host)
+    return _quoted(user) + at + host + colon + _quoted(port)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=_SAFE, errors="replace")

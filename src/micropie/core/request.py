@@ -1,0 +1,195 @@
+"""Request and WebSocketRequest: what the client asks, read from the ASGI scope on demand.
+
+Nothing is decoded before somebody wants it. A `lazy` value is computed at its first use and is a plain
+attribute from then on, which middlewares may also assign.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from urllib.parse import unquote
+
+from micropie.core.errors import HTTPError
+from micropie.core.headers import header_dict
+from micropie.core.optional import dumps
+from micropie.core.session import Session
+from micropie.core.types import ASGIApp, Message, Params, Receive, Scope
+
+if TYPE_CHECKING:
+    from typing import Self
+
+MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
+
+T = TypeVar("T")
+
+
+class lazy(Generic[T]):  # noqa: N801 - reads like the decorator it is
+    """A value made from the instance at its first use; then, or once assigned, an attribute like any other."""
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        self.make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Self": ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> "T | Self":
+        if instance is None:
+            return self
+        value = self.make(instance)
+        setattr(instance, self.name, value)
+        return value
+
+    if TYPE_CHECKING:
+
+        def __set__(self, instance: object, value: T) -> None: ...
+
+
+def parse_query(query: str) -> Params:
+    """The fields of an urlencoded text, as `urllib.parse.parse_qs` reads them: blank values count as absent."""
+    # PERF: five pairs in 0.8 µs; parse_qs takes 3.5 µs.
+    if "+" in query:
+        query = query.replace("+", " ")
+    fields: Params = {}
+    escaped = "%" in query
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if value:
+            if escaped:
+                name, value = unquote(name), unquote(value)
+            if name in fields:
+                fields[name].append(value)
+            else:
+                fields[name] = [value]
+    return fields
+
+
+async def never() -> Message:
+    """What a request receives that no server stands behind: nothing, ever."""
+    forever: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    return await forever
+
+
+class Request:
+    """One HTTP request.
+
+    `query_params` and `body_params` are `dict[str, list[str]]`, `get_json` the value of a JSON body (`{}` without
+    one), `files` the uploads by field name, `session` this client's data, `headers` lower-case names to values.
+
+        async def search(self):
+            return self.request.query("q", "nothing")
+    """
+
+    # What only few requests have stands on the class until then.
+    body: bytes = b""
+    body_parsed: bool = False
+    _boundary: str | None = None  # of a multipart form
+    _upload: Any = None  # that form while it is read
+    _failed: bool = False  # an unhandled exception: the session is not saved
+    _session: dict[str, Any] | None = None
+    _stored_session: dict[str, Any] | None = None
+    _session_id: str | None = None
+    _route_handler: str | None = None
+    _ws_route_handler: str | None = None
+    _subapp: ASGIApp | None = None
+    _subapp_path: str | None = None
+    _subapp_mount_path: str | None = None
+
+    def __init__(self, scope: Scope, receive: Receive = never) -> None:
+        self.scope = scope
+        self._receive = receive
+        self.method: str = scope.get("method", "GET")
+
+    @lazy
+    def path_params(self) -> list[str]:
+        """The path's segments behind the handler's name, percent-decoded."""
+        return []
+
+    @lazy
+    def headers(self) -> dict[str, str]:
+        """The header fields by lower-case name; repeated ones are joined."""
+        return header_dict(self.scope.get("headers") or [])
+
+    @lazy
+    def query_params(self) -> Params:
+        """The query's fields. `HTTPError` 400 if there are more than 1,000."""
+        query: bytes = self.scope.get("query_string") or b""
+        if query.count(b"&") >= MAX_QUERY_FIELDS:
+            raise HTTPError(400, "Too many query fields")
+        return parse_query(query.decode("utf-8", "replace")) if query else {}
+
+    @lazy
+    def get_json(self) -> Any:
+        """The value of the JSON body, of any type; `{}` without one."""
+        preset = self.scope.get("get_json")
+        return {} if preset is None else preset
+
+    @lazy
+    def body_params(self) -> Params:
+        """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text."""
+        if "body_params" in self.scope:
+            preset: Params = self.scope["body_params"]
+            return preset
+        if not isinstance(self.get_json, dict):
+            return {}
+        return {k: [v if isinstance(v, str) else dumps(v).decode()] for k, v in self.get_json.items()}
+
+    @lazy
+    def files(self) -> dict[str, Any]:
+        """The uploaded files by field name, each as soon as its part has begun to arrive."""
+        preset: dict[str, Any] = self.scope.get("files") or {}
+        return preset
+
+    def query(self, name: str, default: Any = None) -> Any:
+        """The first value of a query field."""
+        values = self.query_params.get(name)
+        return values[0] if values else default
+
+    def form(self, name: str, default: Any = None) -> Any:
+        """The first value of a form field."""
+        values = self.body_params.get(name)
+        return values[0] if values else default
+
+    def json(self, name: str | None = None, default: Any = None) -> Any:
+        """The JSON body, or one member of it."""
+        if name is None:
+            return self.get_json
+        return self.get_json.get(name, default) if isinstance(self.get_json, dict) else default
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
+        if self._session is None:
+            if "session" in self.scope:  # an outer application's, which saves it too
+                self._session = self.scope["session"]
+            else:
+                self._session = Session(self._stored_session, self._session_id)
+        return self._session
+
+    @session.setter
+    def session(self, data: dict[str, Any]) -> None:
+        session = self.session
+        if data is not session:
+            replacement = dict(data)
+            session.clear()
+            session.update(replacement)
+
+    def regenerate_session(self) -> None:
+        """Give the session a fresh id, as one does at login: the same as `request.session.rotate()`."""
+        if not isinstance(self.session, Session):
+            raise TypeError("This session belongs to an outer application, which alone can renew its id")
+        self.session.rotate()
+
+
+class WebSocketRequest(Request):
+    """The handshake of a WebSocket; everything that a `Request` has, but for a body."""
+
+
+current_request: ContextVar[Request] = ContextVar("current_request")

@@ -1,0 +1,178 @@
+"""A class, read once into its routes; a request's path, matched to a route and its segments.
+
+Only methods that the user's own classes define are routes. They are found by looking at the classes, never
+by `getattr` on the instance: a request evaluates no property and touches no attribute.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partialmethod
+from types import FunctionType, MethodType
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from micropie.core.binding import Plan
+from micropie.core.errors import HTTPError
+from micropie.core.request import Request
+from micropie.core.types import Scope
+
+INDEX = "index"
+WEBSOCKET = "ws_"
+NO_WEBSOCKET = "No matching WebSocket route"
+
+Match = tuple["Route", list[str]]
+
+
+class Route:
+    """One handler: its name, the bound method, its plan, and how it must be called."""
+
+    __slots__ = ("blocking", "handler", "in_thread", "is_coroutine", "name", "plan")
+
+    def __init__(self, name: str, handler: Callable[..., Any]) -> None:
+        self.name = name
+        self.handler = handler
+        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        innermost = inspect.unwrap(handler)
+        self.is_coroutine = inspect.iscoroutinefunction(handler)
+        self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
+        # Calling a generator function runs nothing of it yet.
+        self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
+
+
+class Router:
+    """The routes of one application object: the methods of its class, below `base` in the line of inheritance."""
+
+    def __init__(self, owner: object, base: type) -> None:
+        self._owner = owner
+        self._instance = vars(owner)  # live: methods may be bound to the instance at run time
+        self._replaced: dict[str, Route] = {}
+        self._methods = {name: Route(name, handler) for name, handler in _methods(owner, base)}
+        # PERF: the paths without parameters, found in one step.
+        public = {name: route for name, route in self._methods.items() if not is_private(name)}
+        self._exact = {f"/{name}": route for name, route in public.items()}
+        if INDEX in public:
+            self._exact["/"] = public[INDEX]
+
+    def find(self, request: Request) -> Match:
+        """The HTTP route and the path's parameters. `HTTPError` 404 if there is none."""
+        if request._route_handler is not None:
+            return self._explicit(request._route_handler, request)
+        route = self._exact.get(request.scope["path"])
+        if route is not None and not request.scope.get("root_path") and route.name not in self._instance:
+            return route, []
+        return _accepted(request, *self._match(path_segments(request.scope)))
+
+    def find_websocket(self, request: Request) -> Match:
+        """The WebSocket route and the path's parameters. `HTTPError` 404 if there is none, or the name is private."""
+        if request._ws_route_handler is not None:
+            return self._explicit(request._ws_route_handler, request)
+        first, *segments = path_segments(request.scope)
+        if first.startswith("_"):
+            raise HTTPError(404, "Private handler not allowed")
+        route = None if first.startswith(WEBSOCKET) else self._named(WEBSOCKET + (first or INDEX))
+        if route is None:
+            raise HTTPError(404, NO_WEBSOCKET)
+        return _accepted(request, route, segments)
+
+    def _explicit(self, name: str, request: Request) -> Match:
+        """The method that a middleware has chosen, be it a private one."""
+        route = self._on_instance(name) or self._methods.get(name)
+        if route is None:
+            raise HTTPError(404)
+        return route, list(request.path_params)
+
+    def _match(self, segments: list[str]) -> Match:
+        first = segments[0] or INDEX
+        if is_private(first):
+            raise HTTPError(404)
+        route = self._named(first)
+        if route is not None:
+            return route, segments[1:]
+        index = self._named(INDEX)
+        if index is None or not (index.plan.size or index.plan.variadic):
+            raise HTTPError(404)
+        return index, segments
+
+    def _named(self, name: str) -> Route | None:
+        """The method of that name, else the one spelled with `_` for `-`."""
+        route = self._on_instance(name) or self._methods.get(name)
+        if route is None and "-" in name:
+            spelled = name.replace("-", "_")
+            # `-x` and `ws-x` are no way in to private names; `ws_-x` is none to `ws__x`.
+            if is_private(spelled) == is_private(name) and not spelled.startswith(("_", "ws__")):
+                return self._on_instance(spelled) or self._methods.get(spelled)
+        return route
+
+    def _on_instance(self, name: str) -> Route | None:
+        """A method that was bound to the owner at run time: `app.x = f.__get__(app)`."""
+        method = self._instance.get(name)
+        if not isinstance(method, MethodType) or method.__self__ is not self._owner:
+            return None
+        route = self._replaced.get(name)
+        if route is None or route.handler is not method:
+            route = self._replaced[name] = Route(name, method)
+        return route
+
+
+def _accepted(request: Request, route: Route, segments: list[str]) -> Match:
+    """The match, as the request's path parameters; one trailing slash is dropped, but for `*args`."""
+    if segments and segments[-1] == "" and not route.plan.variadic:
+        segments.pop()
+    request.path_params = segments
+    return route, segments
+
+
+def is_private(name: str) -> bool:
+    """Whether no URL may name this method."""
+    return name.startswith(("_", WEBSOCKET))
+
+
+def _methods(owner: object, base: type) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Name and bound method of each route, private ones included, nearest class first."""
+    framework = base.__mro__
+    reserved = {name for cls in framework for name in (*vars(cls), *vars(cls).get("__annotations__", ()))}
+    for cls in type(owner).__mro__:
+        if cls in framework:
+            continue
+        for name, attribute in vars(cls).items():
+            if name not in reserved and _is_method(attribute):
+                yield name, attribute.__get__(owner, type(owner))
+            reserved.add(name)  # it hides what farther classes define
+
+
+def _is_method(attribute: Any) -> bool:
+    """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
+    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod):
+        return True
+    # What decorators make, such as functools.cache; no properties, nested classes or callable data.
+    kind = type(attribute)
+    return callable(attribute) and not isinstance(attribute, type) and hasattr(kind, "__get__")
+
+
+def path_segments(scope: Scope) -> list[str]:
+    """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
+    path: str = scope["path"]
+    raw: bytes = scope.get("raw_path") or b""
+    segments = _raw_segments(raw, path) if b"%" in raw else None
+    if segments is None:
+        segments = path.removeprefix("/").split("/")
+    root = scope.get("root_path")
+    return _below(root, segments) if root else segments
+
+
+def _raw_segments(raw: bytes, path: str) -> list[str] | None:
+    """The segments of the path as it was sent, where `%2F` is no separator; None if `path` is another one by now."""
+    try:
+        segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"/")]
+    except UnicodeDecodeError:
+        if "\ufffd" in path:  # what the server made of it
+            raise HTTPError(400, "The path is not valid UTF-8") from None
+        return None
+    if "/".join(segments) != path:
+        return None
+    return segments[1:] if segments[0] == "" and len(segments) > 1 else segments
+
+
+def _below(root: str, segments: list[str]) -> list[str]:
+    prefix = root.strip("/").split("/")
+    return (segments[len(prefix) :] or [""]) if segments[: len(prefix)] == prefix else segments

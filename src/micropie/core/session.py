@@ -1,0 +1,101 @@
+"""Session: the dict that knows whether it changed.
+
+To change this, know what counts as a change: another key, another value, and a value that was changed in
+place. The first two are seen by comparing identities; the third, only possible with lists, dicts and the
+like, by comparing a frozen form. A change seen where there is none costs one needless save; the opposite
+would lose data.
+"""
+
+import copy
+import marshal
+import operator
+import re
+import secrets
+import time
+from typing import Any
+
+# Copying a reference to one of these is copying the value.
+_SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
+
+# marshal 2 neither depends on reference counts (as 3 and 4 do) nor on shared objects (as pickle does).
+_MARSHAL = 2
+
+# Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others.
+_POSSIBLE_ID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+_OWN_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})")
+
+
+def new_session_id() -> str:
+    """144 random bits from the operating system, and when they were drawn, which dates the session."""
+    return f"{secrets.token_urlsafe(18)}.{int(time.time()):08x}"
+
+
+def is_possible_id(session_id: str) -> bool:
+    """Whether some backend may know it; a client can send anything as a cookie."""
+    return _POSSIBLE_ID.fullmatch(session_id) is not None
+
+
+def age(session_id: str) -> float:
+    """Seconds since the id was made; 0 for a foreign one. No client can change it: the whole id is the secret."""
+    own = _OWN_ID.fullmatch(session_id)
+    return time.time() - int(own[1], 16) if own else 0.0
+
+
+def is_flat(data: dict[str, Any]) -> bool:
+    """Whether no value can be changed in place."""
+    return _SCALARS.issuperset(map(type, data.values()))
+
+
+def clone(data: dict[str, Any]) -> dict[str, Any]:
+    """A copy that shares nothing that can be changed."""
+    if is_flat(data):
+        return data.copy()
+    return copy.deepcopy(data)
+
+
+class Session(dict[str, Any]):
+    """A session's data: a dict whose changes are saved after the request.
+
+    `rotate()` gives it a fresh id, as one does when somebody logs in, so that an id from before is worthless.
+    Emptying it ends the session: it is deleted from the backend, and the cookie expires.
+
+        self.request.session["user"] = "alice"
+        self.request.session.rotate()
+    """
+
+    def __init__(self, data: dict[str, Any] | None = None, session_id: str | None = None) -> None:
+        super().__init__(data or {})
+        self.id = session_id  # the backend knows this one; None: no backend knows this session yet
+        self.retired: list[str] = []  # ids that rotate() left behind
+        self._flat = is_flat(self)
+        self._before: Any = dict(self) if self._flat else _freeze(self)
+
+    def rotate(self) -> None:
+        """Give the session a fresh id when it is saved, and drop the old one."""
+        if self.id is not None:
+            self.retired.append(self.id)
+            self.id = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it must be saved: it differs from what was loaded, or lost its id."""
+        if self.retired:
+            return True
+        if not self._flat:
+            return self._before is None or _freeze(self) != self._before
+        # Identity, not equality: 1, True and 1.0 are equal.
+        before: dict[str, Any] = self._before
+        same = (
+            len(self) == len(before)
+            and self.keys() == before.keys()
+            and all(map(operator.is_, self.values(), before.values()))
+        )
+        return not same
+
+
+def _freeze(data: dict[str, Any]) -> bytes | None:
+    """A form to compare later; None, which counts as changed, for values of other types than builtin ones."""
+    try:
+        return marshal.dumps(dict(data), _MARSHAL)
+    except ValueError:
+        return None

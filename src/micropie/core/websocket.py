@@ -1,0 +1,144 @@
+"""WebSocket: one connection, from the handshake to the close (the ASGI specification, "WebSocket").
+
+The order of calls is checked here, since servers differ in what they do with a wrong one.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from micropie.core.errors import ConnectionClosed
+from micropie.core.headers import set_cookie
+from micropie.core.optional import dumps, loads
+from micropie.core.types import Message, Receive, Send
+
+MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
+NORMAL, NO_STATUS, ABNORMAL = 1000, 1005, 1006
+NOT_ACCEPTED = "The connection is not accepted: await ws.accept() comes first"
+
+
+def close_reason(reason: str | None) -> str:
+    """A reason that fits into a close frame, cut at a character."""
+    return (reason or "").encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
+
+
+def secure_cookie(session_id: str) -> str:
+    """The session cookie as it is set where nothing is known of the connection: for https only."""
+    return set_cookie("session_id", session_id, secure=True)
+
+
+class WebSocket:
+    """A WebSocket connection; `accept` it, then send and receive.
+
+    After the peer's close every receive raises `ConnectionClosed`; sending before `accept` or after a close is a
+    RuntimeError. `async for message in ws` gives `str` and `bytes` until the close.
+
+        async def ws_echo(self, ws):
+            await ws.accept()
+            async for message in ws:
+                await ws.send_text(f"Echo: {message}")
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, cookie: Callable[[str], str] = secure_cookie) -> None:
+        self._receive = receive
+        self._send = send
+        self._cookie = cookie
+        self.accepted = False
+        self.session_id: str | None = None
+        self.closed = False  # by either side, or refused
+        self._ended: tuple[int, str] = (NO_STATUS, "")  # code and reason, once closed
+
+    async def accept(self, subprotocol: str | None = None, session_id: str | None = None) -> None:
+        """Complete the handshake. With `session_id` the client gets it as its session cookie."""
+        if self.accepted:
+            raise RuntimeError("accept() was called before: a connection is accepted once")
+        if self.closed:
+            raise RuntimeError("The connection is closed: nothing is left to accept")
+        headers = []
+        if session_id is not None:
+            headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
+            self.session_id = session_id
+        self.accepted = True
+        await self._deliver({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
+
+    async def receive_text(self) -> str:
+        """The next text message. ValueError if it is a binary one, `ConnectionClosed` after the close."""
+        message = await self._next()
+        if not isinstance(message, str):
+            raise ValueError("A text message was expected, a binary one came: receive_bytes() takes those")  # noqa: TRY004
+        return message
+
+    async def receive_bytes(self) -> bytes:
+        """The next binary message. ValueError if it is a text one, `ConnectionClosed` after the close."""
+        message = await self._next()
+        if not isinstance(message, bytes):
+            raise ValueError("A binary message was expected, a text one came: receive_text() takes those")  # noqa: TRY004
+        return message
+
+    async def receive_json(self) -> Any:
+        """The value of the next message, text or binary. ValueError if it is no JSON."""
+        message = await self._next()
+        return loads(message.encode() if isinstance(message, str) else message)
+
+    async def send_text(self, data: str) -> None:
+        """Send a text message."""
+        self._check_open()
+        await self._deliver({"type": "websocket.send", "text": data})
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message."""
+        self._check_open()
+        await self._deliver({"type": "websocket.send", "bytes": data})
+
+    async def send_json(self, data: Any) -> None:
+        """Send a value as JSON in a text message."""
+        await self.send_text(dumps(data).decode())
+
+    async def close(self, code: int = NORMAL, reason: str | None = None) -> None:
+        """Close the connection; before `accept`, refuse it. `reason` is cut to 123 bytes; a second close is silent."""
+        if not self.closed:
+            self._end(code, close_reason(reason))
+            await self._deliver({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        while True:
+            try:
+                message = await self._next()
+            except ConnectionClosed:
+                return
+            yield message
+
+    def _check_open(self) -> None:
+        if not self.accepted:
+            raise RuntimeError(NOT_ACCEPTED)
+        if self.closed:
+            raise RuntimeError("The connection is closed: nothing can be sent")
+
+    async def _next(self) -> str | bytes:
+        """The next message's content."""
+        if self.closed:
+            raise ConnectionClosed(*self._ended)
+        if not self.accepted:
+            raise RuntimeError(NOT_ACCEPTED)
+        while True:
+            event = await self._receive()
+            if event["type"] == "websocket.receive":
+                # Either key may be there with None: Hypercorn sends both.
+                text, data = event.get("text"), event.get("bytes")
+                content: str | bytes = text if text is not None else data or b""
+                return content
+            if event["type"] == "websocket.disconnect":
+                code = event.get("code")
+                self._end(NO_STATUS if code is None else code, event.get("reason") or "")
+                raise ConnectionClosed(*self._ended)
+            # websocket.connect: the handshake that accept() has answered
+
+    def _end(self, code: int, reason: str) -> None:
+        self.closed = True
+        self._ended = code, reason
+
+    async def _deliver(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError as error:  # how servers of ASGI 2.4 and later say that the peer is gone
+            self._end(ABNORMAL, "")
+            raise ConnectionClosed(*self._ended) from error
