@@ -187,5 +187,8 @@ class App:
 
 
 def _takes_state(handler: LifespanHandler) -> bool:
-    parameters = inspect.signature(handler).parameters.values()
+    try:
+        parameters = inspect.signature(handler).parameters.values()
+    except ValueError:  # some builtins have none
+        return False
     return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)

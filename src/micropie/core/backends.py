@@ -112,7 +112,7 @@ class SessionPolicy:
 
     async def load(self, request: Request) -> None:
         """Give the request the session that its cookie names, if the backend knows it."""
-        cookie = cookie_header(request.scope.get("headers") or [])
+        cookie = cookie_header(request._raw_headers)
         session_id = parse_cookies(cookie).get(COOKIE) if COOKIE in cookie else None
         if session_id is None or not is_possible_id(session_id):
             return
@@ -189,5 +189,5 @@ class SessionPolicy:
         if self._secure != "auto":
             return bool(self._secure)
         headers: RawHeaders = scope.get("headers") or []
-        plain = scope.get("scheme", "http") in ("http", "ws")
+        plain = (scope.get("scheme") or "http") in ("http", "ws")
         return not (plain and is_local(scope.get("client"), headers))

@@ -16,7 +16,7 @@ from micropie.core.headers import content_length, header, is_json, parse_media_t
 from micropie.core.multipart import FormLimits, MultipartForm
 from micropie.core.optional import loads
 from micropie.core.request import Request, parse_query
-from micropie.core.types import Message, RawHeaders, Receive
+from micropie.core.types import Message, Receive
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
@@ -150,7 +150,7 @@ def _resume(steps: Any, future: Any) -> Generator[Any, Any, Message]:
 
 def has_body(request: Request) -> bool:
     """Whether there is a body to parse: other methods' bodies mean nothing (RFC 9110 §9.3.1)."""
-    headers: RawHeaders = request.scope["headers"]
+    headers = request._raw_headers
     if request.method in BODY_METHODS:
         return True
     if request.method != "DELETE":
@@ -206,14 +206,14 @@ class Upload:
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(request.scope["headers"])
+    size = content_length(request._raw_headers)
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)
 
 
 def _media_type(request: Request) -> tuple[str, dict[str, str]]:
-    return parse_media_type((header(request.scope["headers"], b"content-type") or b"").decode("latin-1"))
+    return parse_media_type((header(request._raw_headers, b"content-type") or b"").decode("latin-1"))
 
 
 def _json(raw: bytes) -> Any:

@@ -14,7 +14,7 @@ from micropie.core.errors import HTTPError
 from micropie.core.headers import header_dict
 from micropie.core.optional import dumps
 from micropie.core.session import Session
-from micropie.core.types import ASGIApp, Message, Params, Receive, Scope
+from micropie.core.types import ASGIApp, Message, Params, RawHeaders, Receive, Scope
 
 if TYPE_CHECKING:
     from typing import Self
@@ -105,6 +105,8 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope
         self._receive = receive
+        headers = scope.get("headers")
+        self._raw_headers: RawHeaders = headers if type(headers) is list else list(headers or ())
         self.method: str = scope.get("method", "GET")
 
     @lazy
@@ -115,7 +117,7 @@ class Request:
     @lazy
     def headers(self) -> dict[str, str]:
         """The header fields by lower-case name; repeated ones are joined."""
-        return header_dict(self.scope.get("headers") or [])
+        return header_dict(self._raw_headers)
 
     @lazy
     def query_params(self) -> Params:

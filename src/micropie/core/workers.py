@@ -7,7 +7,7 @@ client leaves, a handler runs to its end, and a generator is closed as soon as i
 import asyncio
 import concurrent.futures
 import contextvars
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 _END: Any = object()
@@ -30,6 +30,7 @@ class Workers:
         """The items of a sync iterator, which is closed in the end, but never while its `next()` runs."""
         context = contextvars.copy_context()
         job: concurrent.futures.Future[Any] | None = None
+        exhausted = False
         try:
             while True:
                 if self._size:
@@ -38,10 +39,12 @@ class Workers:
                 else:
                     item = next(iterator, _END)
                 if item is _END:
+                    exhausted = True
                     return
                 yield item
         finally:
-            self._close_after(job, context, iterator)
+            if not (exhausted and isinstance(iterator, Generator)):  # which has nothing left to close
+                self._close_after(job, context, iterator)
 
     def shutdown(self) -> None:
         """Let the threads go when their work is done; later work starts new ones."""
