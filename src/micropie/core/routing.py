@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator
 from functools import partialmethod
 from types import FunctionType, MethodType
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from micropie.core.binding import Plan
 from micropie.core.errors import HTTPError
-from micropie.core.request import Request
-from micropie.core.types import Scope
+from micropie.core.request import Request, path_segments
 
 INDEX = "index"
 WEBSOCKET = "ws_"
@@ -147,32 +145,3 @@ def _is_method(attribute: Any) -> bool:
     # What decorators make, such as functools.cache; no properties, nested classes or callable data.
     kind = type(attribute)
     return callable(attribute) and not isinstance(attribute, type) and hasattr(kind, "__get__")
-
-
-def path_segments(scope: Scope) -> list[str]:
-    """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
-    path: str = scope["path"]
-    raw: bytes = scope.get("raw_path") or b""
-    segments = _raw_segments(raw, path) if b"%" in raw else None
-    if segments is None:
-        segments = path.removeprefix("/").split("/")
-    root = scope.get("root_path")
-    return _below(root, segments) if root else segments
-
-
-def _raw_segments(raw: bytes, path: str) -> list[str] | None:
-    """The segments of the path as it was sent, where `%2F` is no separator; None if `path` is another one by now."""
-    try:
-        segments = [unquote_to_bytes(segment).decode() for segment in raw.split(b"/")]
-    except UnicodeDecodeError:
-        if "\ufffd" in path:  # what the server made of it
-            raise HTTPError(400, "The path is not valid UTF-8") from None
-        return None
-    if "/".join(segments) != path:
-        return None
-    return segments[1:] if segments[0] == "" and len(segments) > 1 else segments
-
-
-def _below(root: str, segments: list[str]) -> list[str]:
-    prefix = root.strip("/").split("/")
-    return (segments[len(prefix) :] or [""]) if segments[: len(prefix)] == prefix else segments
