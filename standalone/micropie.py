@@ -55,7 +55,7 @@ from enum import Enum
 from functools import partialmethod
 from html import escape
 from pathlib import Path
-from types import FunctionType, MethodType, ModuleType
+from types import CoroutineType, FunctionType, MethodType, ModuleType
 from typing import Any, Generic, IO, Protocol, TYPE_CHECKING, TypeVar, overload
 from urllib.parse import quote, unquote, unquote_to_bytes
 from uuid import UUID
@@ -612,8 +612,11 @@ def _orjson() -> ModuleType | None:
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
     if (orjson := _orjson()) is not None:
-        with contextlib.suppress(TypeError):  # wider integers, other keys than strings: json can, or says why not
+        try:
             encoded: bytes = orjson.dumps(value, jsonable)
+        except TypeError:
+            pass  # wider integers, other keys than strings: json can, or says why not
+        else:
             return encoded
     return _stdlib_dumps(value)
 
@@ -970,6 +973,12 @@ class Reply:
 
 def to_reply(result: Any) -> Reply:
     """The reply that a handler's result means. TypeError or ValueError, which teach, for what means none."""
+    # PERF: what most handlers return comes first, by exact type: 0.2 µs.
+    kind = type(result)
+    if kind is dict or kind is list:
+        return Reply(200, dumps(result), [], JSON)
+    if kind is str:
+        return Reply(200, result, [], HTML)
     if isinstance(result, tuple):
         return _from_tuple(result)
     body, content_type = encoded(result)
@@ -1009,40 +1018,15 @@ def _pair(item: Any) -> tuple[str, str]:
     return name, value
 
 
-def _bytes(value: Any) -> tuple[bytes, str]:
-    return bytes(value), HTML
-
-
-def _same(value: Any) -> tuple[Any, str]:
-    return value, HTML
-
-
-def _json_body(value: Any) -> tuple[bytes, str]:
-    return dumps(value), JSON
-
-
-# PERF: the exact type decides, 0.1 µs; the tests for subclasses and streams come after, 0.5 µs.
-_BODIES: dict[type, Callable[[Any], tuple[Any, str]]] = {
-    str: _same,
-    bytes: _same,
-    bytearray: _bytes,
-    memoryview: _bytes,
-    type(None): _same,
-    dict: _json_body,
-    list: _json_body,
-}
-
-
 def encoded(value: Any) -> tuple[Any, str]:
-    """A reply's body, and the type of its content."""
-    known = _BODIES.get(type(value))
-    if known is not None:
-        return known(value)
+    """A reply's body, JSON if it is neither text, bytes, None nor a stream; and the type of its content."""
     if isinstance(value, str):
         return str.__str__(value), HTML  # an Enum's own __str__ is its name
     if isinstance(value, bytes | bytearray | memoryview):
-        return _bytes(value)
-    return (value, HTML) if is_stream(value) else _json_body(value)
+        return bytes(value), HTML
+    if value is None or is_stream(value):
+        return value, HTML
+    return dumps(value), JSON
 
 
 def whole_body(body: Any) -> bytes:
@@ -1626,7 +1610,8 @@ async def _pump(send: Send, chunks: AsyncIterator[Any], watch: _Watch) -> None:
     sent = 0
     try:
         async for chunk in chunks:
-            if watch.gone or not await _send_body(send, _chunk_bytes(chunk), more=True):
+            body = chunk if type(chunk) is bytes else _chunk_bytes(chunk)
+            if watch.gone or not await _send_body(send, body, more=True):
                 return
             sent += 1
             if sent % _BREATHE == 0:
@@ -1922,6 +1907,8 @@ class SessionPolicy:
 REQUIRED: Any = inspect.Parameter.empty
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
+_NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
+
 Arguments = tuple[list[Any], dict[str, Any]]
 
 
@@ -1953,8 +1940,8 @@ class Plan:
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
     """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills."""
     count = len(segments)
-    if count == plan.size and plan.plain:
-        return segments, {}
+    if count == plan.size and plan.plain:  # PERF: most requests need no more, 0.3 µs
+        return segments, _NO_KEYWORDS
     if count > plan.size and not plan.variadic:
         raise SurplusSegments
     named = [_by_name(request, name, default) for name, default in list(plan.positional.items())[count:]]
@@ -2421,7 +2408,6 @@ def _is_method(attribute: Any) -> bool:
 # ======================================================================================================================
 
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
-PRESET = ("body_parsed", "body_params", "get_json", "files")  # what an outer application leaves in the scope
 
 
 class Application(Protocol):
@@ -2463,35 +2449,49 @@ async def serve_http(app: Application, scope: Scope, receive: Receive, send: Sen
 
 async def answer(app: Application, request: Request) -> Reply | None:
     """The reply, past the after hooks; None if a hook has named another application to answer."""
-    entered: list[HttpMiddleware] | None = None  # None: no hook has run yet, so all of them see the reply
+    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
         if request.method != "GET" and has_body(request):
             await take_body(app, request)
         if names_session(request):
             await app._sessions.load(request)
+        reply = None
         if app.middlewares:
             entered = []
             reply = await before_hooks(app.middlewares, entered, request)
-        else:
-            reply = None
-        if reply is None and request._subapp is not None:
-            return None
-        reply = reply or await handle(app, request)
-    except Exception as error:  # told apart there
+        if reply is None:
+            if request._subapp is not None:
+                return None
+            reply = await handle(app, request)
+    except Exception as error:
         reply = reply_to_error(app, request, error)
-    if app.middlewares:
-        reply = await after_hooks(app.middlewares if entered is None else entered, request, reply)
-    return reply
+    except asyncio.CancelledError as error:
+        if is_being_cancelled():
+            raise
+        reply = failure(request, error)  # the handler waited for something that was cancelled
+    return await after_hooks(entered, request, reply) if entered else reply
+
+
+def is_being_cancelled() -> bool:
+    """Whether somebody cancels the current task, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def take_body(app: Application, request: Request) -> None:
     """Read the body; of a multipart form only the boundary, since the handler reads along with it."""
-    if any(key in request.scope for key in PRESET) and request.scope.get("body_parsed", True):
+    if is_preset(request.scope):
         request.body_parsed = True
-        return
-    request._boundary = multipart_boundary(request)
-    if request._boundary is None:
+    elif (boundary := multipart_boundary(request)) is not None:
+        request._boundary = boundary
+    else:
         await read_body(request, app._limits)
+
+
+def is_preset(scope: Scope) -> bool:
+    """Whether an outer application has left in the scope what it read of the body."""
+    known = "body_params" in scope or "get_json" in scope or "files" in scope
+    return bool(scope.get("body_parsed", known))
 
 
 def names_session(request: Request) -> bool:
@@ -2509,7 +2509,9 @@ async def before_hooks(
     """Call the hooks in order until one answers; `entered` tells how far it went, even if one raises."""
     for middleware in list(middlewares):
         entered.append(middleware)
-        short_cut = await settled(middleware.before_request(request))
+        short_cut: Any = middleware.before_request(request)
+        if is_awaitable(short_cut):
+            short_cut = await short_cut
         if short_cut:
             return _changed(Reply(200, None, []), short_cut)
     return None
@@ -2526,9 +2528,10 @@ async def handle(app: Application, request: Request) -> Reply:
     return to_reply(await call(app, route, args, kwargs))
 
 
-async def settled(result: Any) -> Any:
-    """The value of what a user's function returned: it may be `async def`, or not."""
-    return await result if inspect.isawaitable(result) else result
+def is_awaitable(value: Any) -> bool:
+    """Whether a user's function, which may be `async def` or not, has to be awaited."""
+    # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
+    return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -2537,7 +2540,7 @@ async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str
         result = await app._workers.run(route.handler, *args, **kwargs)
     else:
         result = route.handler(*args, **kwargs)
-    return await settled(result)
+    return await result if is_awaitable(result) else result
 
 
 async def handle_upload(app: Application, request: Request, route: Route, segments: list[str], boundary: str) -> Reply:
@@ -2571,7 +2574,7 @@ def reply_to_error(app: Application, request: Request, error: Exception) -> Repl
     return failure(request, error)
 
 
-def failure(request: Request, error: Exception) -> Reply:
+def failure(request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failed = True
     log_failure(request, error)
@@ -2591,7 +2594,9 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
     try:
         name_json(reply)
         for middleware in list(middlewares):
-            change = await settled(middleware.after_request(request, reply.status, reply.body, reply.headers))
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if is_awaitable(change):
+                change = await change
             if change:
                 reply = _changed(reply, change)
     except Exception as error:  # logged there
@@ -2628,6 +2633,8 @@ async def deliver(app: Application, request: Request, reply: Reply, send: Send) 
         reply = failure(request, error)
     if app._sends_itself:
         await send_by_override(app, request, reply, send)
+    elif type(reply.body) is bytes:  # PERF: a step less for most replies
+        await send_whole(send, reply, reply.body, head=request.method == "HEAD")
     else:
         await send_reply(app, request, reply, send)
 
@@ -2812,7 +2819,9 @@ async def converse(
         return NORMAL, ""
     route, segments = app._router.find_websocket(request)
     args, kwargs = bind(route.plan, request, segments)
-    await settled(route.handler(ws, *args, **kwargs))
+    result = route.handler(ws, *args, **kwargs)
+    if is_awaitable(result):
+        await result
     return NORMAL, ""
 
 
@@ -2841,7 +2850,9 @@ async def before_websocket_hooks(
     """Call the hooks in order until one refuses."""
     for middleware in list(middlewares):
         entered.append(middleware)
-        refusal = await settled(middleware.before_websocket(request))
+        refusal: Any = middleware.before_websocket(request)
+        if is_awaitable(refusal):
+            refusal = await refusal
         if refusal:
             return refusal.get("code", REFUSED), refusal.get("reason", "Middleware rejected")
     return None
@@ -2853,7 +2864,9 @@ async def after_websocket_hooks(
     """Call every entered hook, even if others raise."""
     for middleware in entered:
         try:
-            await settled(middleware.after_websocket(request))
+            result: Any = middleware.after_websocket(request)
+            if is_awaitable(result):
+                await result
         except Exception as error:  # logged there
             log_failure(request, error)
             closing = FAILED
@@ -2966,17 +2979,19 @@ class App:
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")
 
-    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # PERF: these three hand on a coroutine instead of being one: 0.1 µs, and the same to those who override or call them.
+
+    def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        await serve_http(self, scope, receive, send)
+        return serve_http(self, scope, receive, send)
 
-    async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""
-        await serve_websocket(self, scope, receive, send)
+        return serve_websocket(self, scope, receive, send)
 
-    async def _asgi_app_lifespan(self, receive: Receive, send: Send) -> None:
+    def _asgi_app_lifespan(self, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the startup handlers, and in the end the shutdown handlers."""
-        await serve_lifespan(receive, send, self._start, self._stop)
+        return serve_lifespan(receive, send, self._start, self._stop)
 
     async def _start(self) -> None:
         if not self._started:

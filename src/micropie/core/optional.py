@@ -5,7 +5,6 @@ orjson and the standard library's json give equal results here; what one does by
 taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
 """
 
-import contextlib
 import dataclasses
 import datetime
 import functools
@@ -146,8 +145,11 @@ def _orjson() -> ModuleType | None:
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
     if (orjson := _orjson()) is not None:
-        with contextlib.suppress(TypeError):  # wider integers, other keys than strings: json can, or says why not
+        try:
             encoded: bytes = orjson.dumps(value, jsonable)
+        except TypeError:
+            pass  # wider integers, other keys than strings: json can, or says why not
+        else:
             return encoded
     return _stdlib_dumps(value)
 

@@ -5,10 +5,11 @@
 Each step is a function. `Application` is what they need of the `App`; they know nothing else of it.
 """
 
+import asyncio
 import contextlib
 import functools
-import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from types import CoroutineType
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -40,7 +41,6 @@ from micropie.core.websocket import NORMAL, WebSocket
 from micropie.core.workers import Workers
 
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
-PRESET = ("body_parsed", "body_params", "get_json", "files")  # what an outer application leaves in the scope
 
 
 class Application(Protocol):
@@ -82,35 +82,49 @@ async def serve_http(app: Application, scope: Scope, receive: Receive, send: Sen
 
 async def answer(app: Application, request: Request) -> Reply | None:
     """The reply, past the after hooks; None if a hook has named another application to answer."""
-    entered: list[HttpMiddleware] | None = None  # None: no hook has run yet, so all of them see the reply
+    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
         if request.method != "GET" and has_body(request):
             await take_body(app, request)
         if names_session(request):
             await app._sessions.load(request)
+        reply = None
         if app.middlewares:
             entered = []
             reply = await before_hooks(app.middlewares, entered, request)
-        else:
-            reply = None
-        if reply is None and request._subapp is not None:
-            return None
-        reply = reply or await handle(app, request)
-    except Exception as error:  # told apart there
+        if reply is None:
+            if request._subapp is not None:
+                return None
+            reply = await handle(app, request)
+    except Exception as error:
         reply = reply_to_error(app, request, error)
-    if app.middlewares:
-        reply = await after_hooks(app.middlewares if entered is None else entered, request, reply)
-    return reply
+    except asyncio.CancelledError as error:
+        if is_being_cancelled():
+            raise
+        reply = failure(request, error)  # the handler waited for something that was cancelled
+    return await after_hooks(entered, request, reply) if entered else reply
+
+
+def is_being_cancelled() -> bool:
+    """Whether somebody cancels the current task, and not only what it waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def take_body(app: Application, request: Request) -> None:
     """Read the body; of a multipart form only the boundary, since the handler reads along with it."""
-    if any(key in request.scope for key in PRESET) and request.scope.get("body_parsed", True):
+    if is_preset(request.scope):
         request.body_parsed = True
-        return
-    request._boundary = multipart_boundary(request)
-    if request._boundary is None:
+    elif (boundary := multipart_boundary(request)) is not None:
+        request._boundary = boundary
+    else:
         await read_body(request, app._limits)
+
+
+def is_preset(scope: Scope) -> bool:
+    """Whether an outer application has left in the scope what it read of the body."""
+    known = "body_params" in scope or "get_json" in scope or "files" in scope
+    return bool(scope.get("body_parsed", known))
 
 
 def names_session(request: Request) -> bool:
@@ -128,7 +142,9 @@ async def before_hooks(
     """Call the hooks in order until one answers; `entered` tells how far it went, even if one raises."""
     for middleware in list(middlewares):
         entered.append(middleware)
-        short_cut = await settled(middleware.before_request(request))
+        short_cut: Any = middleware.before_request(request)
+        if is_awaitable(short_cut):
+            short_cut = await short_cut
         if short_cut:
             return _changed(Reply(200, None, []), short_cut)
     return None
@@ -145,9 +161,10 @@ async def handle(app: Application, request: Request) -> Reply:
     return to_reply(await call(app, route, args, kwargs))
 
 
-async def settled(result: Any) -> Any:
-    """The value of what a user's function returned: it may be `async def`, or not."""
-    return await result if inspect.isawaitable(result) else result
+def is_awaitable(value: Any) -> bool:
+    """Whether a user's function, which may be `async def` or not, has to be awaited."""
+    # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
+    return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
@@ -156,7 +173,7 @@ async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str
         result = await app._workers.run(route.handler, *args, **kwargs)
     else:
         result = route.handler(*args, **kwargs)
-    return await settled(result)
+    return await result if is_awaitable(result) else result
 
 
 async def handle_upload(app: Application, request: Request, route: Route, segments: list[str], boundary: str) -> Reply:
@@ -190,7 +207,7 @@ def reply_to_error(app: Application, request: Request, error: Exception) -> Repl
     return failure(request, error)
 
 
-def failure(request: Request, error: Exception) -> Reply:
+def failure(request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failed = True
     log_failure(request, error)
@@ -210,7 +227,9 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
     try:
         name_json(reply)
         for middleware in list(middlewares):
-            change = await settled(middleware.after_request(request, reply.status, reply.body, reply.headers))
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if is_awaitable(change):
+                change = await change
             if change:
                 reply = _changed(reply, change)
     except Exception as error:  # logged there
@@ -247,6 +266,8 @@ async def deliver(app: Application, request: Request, reply: Reply, send: Send) 
         reply = failure(request, error)
     if app._sends_itself:
         await send_by_override(app, request, reply, send)
+    elif type(reply.body) is bytes:  # PERF: a step less for most replies
+        await send_whole(send, reply, reply.body, head=request.method == "HEAD")
     else:
         await send_reply(app, request, reply, send)
 
@@ -431,7 +452,9 @@ async def converse(
         return NORMAL, ""
     route, segments = app._router.find_websocket(request)
     args, kwargs = bind(route.plan, request, segments)
-    await settled(route.handler(ws, *args, **kwargs))
+    result = route.handler(ws, *args, **kwargs)
+    if is_awaitable(result):
+        await result
     return NORMAL, ""
 
 
@@ -460,7 +483,9 @@ async def before_websocket_hooks(
     """Call the hooks in order until one refuses."""
     for middleware in list(middlewares):
         entered.append(middleware)
-        refusal = await settled(middleware.before_websocket(request))
+        refusal: Any = middleware.before_websocket(request)
+        if is_awaitable(refusal):
+            refusal = await refusal
         if refusal:
             return refusal.get("code", REFUSED), refusal.get("reason", "Middleware rejected")
     return None
@@ -472,7 +497,9 @@ async def after_websocket_hooks(
     """Call every entered hook, even if others raise."""
     for middleware in entered:
         try:
-            await settled(middleware.after_websocket(request))
+            result: Any = middleware.after_websocket(request)
+            if is_awaitable(result):
+                await result
         except Exception as error:  # logged there
             log_failure(request, error)
             closing = FAILED

@@ -6,7 +6,7 @@ are the handler's own; `content_type` is what goes out unless they name another.
 
 import http
 import re
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -37,6 +37,12 @@ class Reply:
 
 def to_reply(result: Any) -> Reply:
     """The reply that a handler's result means. TypeError or ValueError, which teach, for what means none."""
+    # PERF: what most handlers return comes first, by exact type: 0.2 µs.
+    kind = type(result)
+    if kind is dict or kind is list:
+        return Reply(200, dumps(result), [], JSON)
+    if kind is str:
+        return Reply(200, result, [], HTML)
     if isinstance(result, tuple):
         return _from_tuple(result)
     body, content_type = encoded(result)
@@ -76,40 +82,15 @@ def _pair(item: Any) -> tuple[str, str]:
     return name, value
 
 
-def _bytes(value: Any) -> tuple[bytes, str]:
-    return bytes(value), HTML
-
-
-def _same(value: Any) -> tuple[Any, str]:
-    return value, HTML
-
-
-def _json_body(value: Any) -> tuple[bytes, str]:
-    return dumps(value), JSON
-
-
-# PERF: the exact type decides, 0.1 µs; the tests for subclasses and streams come after, 0.5 µs.
-_BODIES: dict[type, Callable[[Any], tuple[Any, str]]] = {
-    str: _same,
-    bytes: _same,
-    bytearray: _bytes,
-    memoryview: _bytes,
-    type(None): _same,
-    dict: _json_body,
-    list: _json_body,
-}
-
-
 def encoded(value: Any) -> tuple[Any, str]:
-    """A reply's body, and the type of its content."""
-    known = _BODIES.get(type(value))
-    if known is not None:
-        return known(value)
+    """A reply's body, JSON if it is neither text, bytes, None nor a stream; and the type of its content."""
     if isinstance(value, str):
         return str.__str__(value), HTML  # an Enum's own __str__ is its name
     if isinstance(value, bytes | bytearray | memoryview):
-        return _bytes(value)
-    return (value, HTML) if is_stream(value) else _json_body(value)
+        return bytes(value), HTML
+    if value is None or is_stream(value):
+        return value, HTML
+    return dumps(value), JSON
 
 
 def whole_body(body: Any) -> bytes:
