@@ -172,7 +172,7 @@ class Wall(App):
         self._room.add(ws)
         try:
             async for text in ws:
-                if text.strip():
+                if isinstance(text, str) and text.strip():
                     await self._say({"name": name, "text": text.strip()[:LONGEST_MESSAGE]})
         finally:
             self._room.discard(ws)
@@ -180,7 +180,7 @@ class Wall(App):
     async def _say(self, message):
         for ws in list(self._room):
             # Somebody may have left a moment ago; their own handler takes them out of the room.
-            with contextlib.suppress(ConnectionClosed, OSError, RuntimeError):
+            with contextlib.suppress(ConnectionClosed, RuntimeError):
                 await ws.send_json(message)
 
     # Below the counter

@@ -39,7 +39,7 @@ class Chat(App):
     async def _say(self, text):
         for ws in list(self._room):
             # Somebody may have left a moment ago; their own handler takes them out of the room.
-            with contextlib.suppress(ConnectionClosed, OSError, RuntimeError):
+            with contextlib.suppress(ConnectionClosed, RuntimeError):
                 await ws.send_text(text)
 
 

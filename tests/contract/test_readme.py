@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.client import ahttp, http, running, websocket
 
 from micropie import App
-from tests.client import ahttp, http, running, websocket
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 FENCE = r"<!-- {}: (\S+) -->\n```\w+\n(.*?)^```$"
@@ -198,7 +198,7 @@ def test_snippet_streaming(app):
     assert [chunk for chunk in rows.chunks if chunk] == [b"id,name\n", b"1,apple\n"]
     events = http(app, "GET", "/events")
     assert events.header("content-type") == "text/event-stream"
-    assert [chunk for chunk in events.chunks if chunk][0] == b"event: tick\ndata: 0\n\n"
+    assert next(chunk for chunk in events.chunks if chunk) == b"event: tick\ndata: 0\n\n"
 
 
 def test_snippet_sessions(app):
