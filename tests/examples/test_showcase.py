@@ -200,7 +200,7 @@ def test_the_wall_does_not_grow_for_ever(app, example):
     assert used(app, sign) == 10 * example.ON_THE_WALL
 
 
-@pytest.mark.parametrize("arguments", [["--port"], ["--wrong"], ["8000"]])
+@pytest.mark.parametrize("arguments", [["--port"], ["--port", "x"], ["--port="], ["--wrong"], ["8000"]])
 def test_the_demo_script_refuses_what_it_does_not_know(arguments):
     """It says how it is used, and starts nothing."""
     ran = subprocess.run([DEMO, *arguments], capture_output=True, text=True, timeout=60, check=False)
