@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.client import ahttp, http, running, websocket
 
 from micropie import App
+from tests.client import ahttp, http, running, websocket
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 FENCE = r"<!-- {}: (\S+) -->\n```\w+\n(.*?)^```$"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.examples.conftest import EXAMPLES
 
 FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())

@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+
 from tests.client import http
 
 pytestmark = pytest.mark.needs("multipart")

@@ -1,6 +1,7 @@
 """examples/hello_world."""
 
 import pytest
+
 from tests.client import http
 
 

@@ -1,6 +1,7 @@
 """examples/json_api."""
 
 import pytest
+
 from tests.client import http
 
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from tests.client import ahttp, lifespan, running
 
 

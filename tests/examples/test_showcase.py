@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.client import Answer, ahttp, awebsocket, running
 
 DEMO = Path(__file__).parents[2] / "scripts" / "demo"

@@ -1,6 +1,7 @@
 """examples/templates."""
 
 import pytest
+
 from tests.client import http
 
 pytestmark = pytest.mark.needs("jinja2")
