@@ -108,6 +108,7 @@ class Wall(App):
             wrong=wrong,
             visits=session.get("visits", 0),
             visitor=session.get("name"),
+            host=self.request.headers.get("host", "127.0.0.1"),
         )
 
     # For programs

@@ -74,7 +74,7 @@ find("bake-form").addEventListener("submit", async (event) => {
   find("bake-result").textContent = "In the oven …";
   try {
     const { baked, minutes } = await (await fetch(event.target.action, { method: "POST" })).json();
-    find("bake-result").textContent = `${baked}, done in what felt like ${minutes} minutes.`;
+    find("bake-result").textContent = `One ${baked}, done in what felt like ${minutes} minutes.`;
   } catch {
     find("bake-result").textContent = "The oven went out.";
   } finally {
