@@ -160,11 +160,13 @@ class Wall(App):
         return 200, self._ticks(), [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store")]
 
     async def _ticks(self):
-        while True:
-            pies = self._db.execute("SELECT count(*) FROM pies").fetchone()[0]
-            news = {"time": f"{datetime.now(UTC):%H:%M:%S}", "pies": pies, "chatting": len(self._room)}
-            yield f"data: {json.dumps(news)}\n\n"
-            await asyncio.sleep(1)
+        # The browser left, or the server stops: an end like any other for a stream that has none of its own.
+        with contextlib.suppress(asyncio.CancelledError):
+            while True:
+                pies = self._db.execute("SELECT count(*) FROM pies").fetchone()[0]
+                news = {"time": f"{datetime.now(UTC):%H:%M:%S}", "pies": pies, "chatting": len(self._room)}
+                yield f"data: {json.dumps(news)}\n\n"
+                await asyncio.sleep(1)
 
     async def ws_chat(self, ws):
         """Pass each message on to everybody in the room, under the name that the visitor signed with."""
