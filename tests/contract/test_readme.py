@@ -6,6 +6,7 @@ import inspect
 import re
 import sqlite3
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,22 @@ def run_snippet(name: str) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "app"}
     exec(compile(SNIPPETS[name], f"README.md, {name}", "exec"), names)
     return names
+
+
+@pytest.fixture(autouse=True)
+def _databases_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what a snippet leaves open until its process ends."""
+    made: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def remember(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        made.append(connect(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", remember)
+    yield
+    for database in made:
+        database.close()
 
 
 @pytest.fixture
@@ -237,9 +254,8 @@ def test_snippet_session_backend(namespace):
     assert first.text == "1"
     other_worker = namespace["Visits"](namespace["SqliteSessions"]("sessions.db"))
     assert http(other_worker, cookies=first.cookies).text == "2"
-    with sqlite3.connect("sessions.db") as db:
-        assert db.execute("SELECT data FROM sessions").fetchall() == [('{"visits": 2}',)]
-    db.close()
+    stored = sqlite3.connect("sessions.db").execute("SELECT data FROM sessions").fetchall()
+    assert stored == [('{"visits": 2}',)]
     backend = namespace["SqliteSessions"]("sessions.db")
     asyncio.run(backend.save(first.cookies["session_id"], {}, 0))
     assert http(app, cookies=first.cookies).text == "1"

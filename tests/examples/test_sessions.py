@@ -1,18 +1,27 @@
 """examples/sessions."""
 
 import asyncio
+import contextlib
 
 import pytest
 
 from tests.client import ahttp, http, running
 
 
+@pytest.fixture(autouse=True)
+def _file_closed(example):
+    """Close the file, as shutdown would."""
+    yield
+    example.sessions.close()
+
+
 def test_visits_are_counted_in_the_file(app, example):
     """The counter goes on in another process, that is, with another backend on the same file."""
     first = http(app)
     assert first.text == "Hello, stranger. This is visit number 1."
-    other = example.Members(example.SqliteSessions("sessions.db"))
-    assert http(other, cookies=first.cookies).text == "Hello, stranger. This is visit number 2."
+    with contextlib.closing(example.SqliteSessions("sessions.db")) as sessions:
+        other = example.Members(sessions)
+        assert http(other, cookies=first.cookies).text == "Hello, stranger. This is visit number 2."
 
 
 def test_login_gives_a_fresh_id_and_logout_forgets(app):
