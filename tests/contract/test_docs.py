@@ -1,0 +1,139 @@
+"""The pages in docs/ run, lead somewhere, and leave nothing out."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import micropie
+from tests.client import ahttp, http, running
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+
+def fences(text: str, language: str) -> list[str]:
+    """The code blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def run_code(code: str) -> dict[str, Any]:
+    """Run it in a fresh namespace, and give its names."""
+    names: dict[str, Any] = {"__name__": "app"}
+    exec(compile(code, "docs", "exec"), names)
+    return names
+
+
+def step(number: int) -> Any:
+    """The application of a step of the tutorial."""
+    text = TUTORIAL.partition(f"\n## {number}. ")[2].partition("\n## ")[0]
+    return run_code(fences(text, "python")[0])["app"]
+
+
+@pytest.fixture(autouse=True)
+def _working_directory(tmp_path, monkeypatch):
+    """The tutorial's folder, with its template as step 6 wants it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "templates").mkdir()
+    page = fences(TUTORIAL, "html")[0].replace('name="name"', 'name="name" value="{{ name }}"')
+    (tmp_path / "templates" / "index.html").write_text(page, encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    """Every relative link names a file, and every anchor a heading in it."""
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [heading.lower().replace(" ", "-") for heading in headings], link
+
+
+@pytest.mark.parametrize(
+    "code",
+    [code for page in PAGES if page.stem != "tutorial" for code in fences(page.read_text(encoding="utf-8"), "python")],
+)
+def test_code_beside_the_tutorial_runs(code, monkeypatch):
+    """What the guides show runs; where it makes an application, that answers."""
+    monkeypatch.setattr("logging.basicConfig", lambda **_: None)  # the tests' own logging stays as it is
+    app = run_code(code).get("app")
+    if app is not None and hasattr(app, "index"):
+        assert http(app).status == 200
+
+
+def test_tutorial_step_2_says_hello():
+    """The first page."""
+    assert http(step(2)).text == "<h1>Guestbook</h1>"
+
+
+def test_tutorial_step_3_escapes_parameters():
+    """From the path and the query, as text."""
+    assert http(step(3), "GET", "/hello/Ann").text == "Hello, Ann!"
+    assert http(step(3), "GET", "/hello", query="name=%3Cb%3E").text == "Hello, &lt;b&gt;!"
+
+
+@pytest.mark.needs("jinja2")
+def test_tutorial_step_4_renders_the_template():
+    """The page lists the entry."""
+    assert "<li><b>Ann</b>: Hi</li>" in http(step(4)).text
+
+
+@pytest.mark.needs("jinja2")
+@pytest.mark.parametrize("number", [5, 6])
+def test_tutorial_steps_5_and_6_accept_the_form(number):
+    """The entry is on the page after the redirect; step 6 remembers the name."""
+    app = step(number)
+    signed = http(app, "POST", "/sign", form={"name": "Ann", "message": "<i>"})
+    assert (signed.status, signed.header("location")) == (303, "/")
+    page = http(app, cookies=signed.cookies).text
+    assert "<li><b>Ann</b>: &lt;i&gt;</li>" in page
+    assert ('value="Ann"' in page) is (number == 6)
+    assert http(app, "GET", "/sign", query="name=x&message=y").status == 405
+    assert http(app, "POST", "/sign", form={"name": "Ann"}).status == 400
+
+
+@pytest.mark.needs("jinja2")
+def test_tutorial_step_7_keeps_the_entries():
+    """The JSON API and the page read from the database, in the next run too."""
+
+    async def sign(app: Any) -> None:
+        async with running(app):
+            await ahttp(app, "POST", "/sign", form={"name": "Ann", "message": "Hi"})
+            assert "<li><b>Ann</b>: Hi</li>" in (await ahttp(app)).text
+
+    async def look(app: Any) -> Any:
+        async with running(app):
+            return (await ahttp(app, "GET", "/entries")).json()
+
+    asyncio.run(sign(step(7)))
+    assert asyncio.run(look(step(7))) == [{"name": "Ann", "message": "Hi"}]
+
+
+def test_tutorial_step_8_wraps_every_request():
+    """The error page and the header are there."""
+    text = TUTORIAL.partition("\n## 8. ")[2].partition("\n## ")[0]
+    app = step(2)
+    app.middlewares.append(run_code(fences(text, "python")[0])["ErrorPages"]())
+    missing = http(app, "GET", "/nowhere")
+    assert (missing.status, missing.text) == (404, "<h1>No such page</h1>")
+    assert http(app).header("x-content-type-options") == "nosniff"
+
+
+def test_tutorial_step_9_is_live():
+    """The first event comes, and the client may leave."""
+    answer = http(step(9), "GET", "/live", leave_after=1)
+    assert answer.header("content-type") == "text/event-stream"
+    assert answer.text == "data: 1\n\n"
+
+
+def test_the_reference_names_everything_public():
+    """Every name that `micropie` exports is in the reference."""
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert [name for name in micropie.__all__ if not re.search(rf"\b{name}\b", reference)] == []

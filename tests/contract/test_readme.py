@@ -1,0 +1,363 @@
+"""Every snippet of the README runs, and answers what the README says."""
+
+import asyncio
+import hashlib
+import inspect
+import re
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micropie import App
+from tests.client import ahttp, http, running, websocket
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+FENCE = r"<!-- {}: (\S+) -->\n```\w+\n(.*?)^```$"
+SNIPPETS = dict(re.findall(FENCE.format("snippet"), README, re.DOTALL | re.MULTILINE))
+FILES = dict(re.findall(FENCE.format("file"), README, re.DOTALL | re.MULTILINE))
+CHECK = "test_snippet_"
+
+
+def run_snippet(name: str) -> dict[str, Any]:
+    """Run a snippet in a fresh namespace, and give its names."""
+    names: dict[str, Any] = {"__name__": "app"}
+    exec(compile(SNIPPETS[name], f"README.md, {name}", "exec"), names)
+    return names
+
+
+@pytest.fixture(autouse=True)
+def _databases_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close what a snippet leaves open until its process ends."""
+    made: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def remember(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        made.append(connect(*args, **kwargs))
+        return made[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", remember)
+    yield
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names of the snippet that the test is called after, run in an empty folder with the README's files."""
+    name = request.function.__name__.removeprefix(CHECK).replace("_", "-")
+    monkeypatch.chdir(tmp_path)
+    for path, text in FILES.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text(text, encoding="utf-8")
+    return run_snippet(name)
+
+
+@pytest.fixture
+def app(namespace: dict[str, Any]) -> App:
+    """The snippet's application."""
+    made = namespace["app"]
+    assert isinstance(made, App)
+    return made
+
+
+def test_every_python_fence_is_a_named_snippet():
+    """No Python in the README escapes these tests."""
+    assert README.count("```python") == len(SNIPPETS) == len(re.findall("<!-- snippet: ", README))
+
+
+def test_every_snippet_has_a_check_and_every_check_a_snippet():
+    """A snippet without a test, or a test without a snippet, is a mistake."""
+    checks = {
+        name.removeprefix(CHECK).replace("_", "-") for name in dir(sys.modules[__name__]) if name.startswith(CHECK)
+    }
+    assert checks == set(SNIPPETS)
+
+
+def test_the_links_into_the_repository_lead_somewhere():
+    """Every relative link names a file or folder that exists."""
+    root = Path(__file__).parents[2]
+    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (root / link).exists()] == []
+
+
+def test_the_table_of_settings_names_every_keyword_of_app():
+    """The table has each keyword of `App` once, in the order in which it is documented."""
+    table = README.partition("## Limits and settings")[2].partition("## ")[0]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    keywords = [name for name, p in inspect.signature(App).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    assert sorted(named) == sorted(keywords)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "written"),
+    [
+        ("max_body_size", "16 MiB"),
+        ("max_form_field_size", "1 MiB"),
+        ("max_form_parts", "1,000"),
+        ("max_upload_size", "1 GiB"),
+        ("body_timeout", "5 s"),
+        ("sync_threads", "32"),
+        ("session_timeout", "8 h, in seconds"),
+        ("session_lifetime", "30 days, in seconds"),
+        ("session_cookie_secure", '`"auto"`'),
+        ("surplus_path_status", "500"),
+        ("allowed_origins", "`()`"),
+        ("templates", '`"templates"`'),
+    ],
+)
+def test_the_table_of_settings_says_the_defaults(keyword, written):
+    """What the table calls the default is the default."""
+    values = {
+        "16 MiB": 16 * 1024**2,
+        "1 MiB": 1024**2,
+        "1,000": 1000,
+        "1 GiB": 1024**3,
+        "5 s": 5,
+        "32": 32,
+        "8 h, in seconds": 8 * 3600,
+        "30 days, in seconds": 30 * 24 * 3600,
+        '`"auto"`': "auto",
+        "500": 500,
+        "`()`": (),
+        '`"templates"`': "templates",
+    }
+    assert f"| `{keyword}` | {written} |" in README
+    assert inspect.signature(App).parameters[keyword].default == values[written]
+
+
+def test_snippet_first_app(app):
+    """The first app greets at / and at /greet/Alice."""
+    assert http(app).text == "Hello from MicroPie."
+    assert http(app, "GET", "/greet/Alice").json() == {"greeting": "Hello, Alice!"}
+    assert http(app, "GET", "/greet").json() == {"greeting": "Hello, Guest!"}
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "text"),
+    [
+        ("/", "", "Pies!"),
+        ("/pie/apple", "", "A medium apple pie"),
+        ("/pie/apple/large", "", "A large apple pie"),
+        ("/pie", "kind=apple&size=large", "A large apple pie"),
+        ("/about-us", "", "We bake."),
+        ("/about_us", "", "We bake."),
+        ("/files/a/b/c", "", "a > b > c"),
+    ],
+)
+def test_snippet_routing(app, path, query, text):
+    """Each address in the comments reaches its method with its arguments."""
+    answer = http(app, "GET", path, query=query)
+    assert (answer.status, answer.text) == (200, text)
+
+
+def test_routing_private_names_are_not_found():
+    """/_recipe is 404."""
+    assert http(run_snippet("routing")["app"], "GET", "/_recipe").status == 404
+
+
+def test_routing_a_missing_parameter_is_a_400_that_names_it():
+    """The text of the 400 is the one in the README."""
+    answer = http(run_snippet("routing")["app"], "GET", "/pie")
+    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'kind'")
+    assert f"`{answer.text}`" in README
+
+
+def test_routing_surplus_segments_are_a_500():
+    """Path segments that no parameter takes are a 500."""
+    assert http(run_snippet("routing")["app"], "GET", "/about-us/more").status == 500
+
+
+def test_snippet_request(app):
+    """Query, form and JSON bind alike; the request's own methods read them too."""
+    for how in ({"query": "username=ann"}, {"form": {"username": "ann"}}, {"json": {"username": "ann"}}):
+        assert http(app, "POST", "/signup", **how).text == "ann on free"
+    found = http(app, "GET", "/search", query="q=pie&tag=a&tag=b", headers=[("User-Agent", "me")])
+    assert found.json() == {"q": "pie", "tags": ["a", "b"], "agent": "me"}
+    assert http(app, "GET", "/search").json() == {"q": "everything", "tags": [], "agent": None}
+    assert http(app, "POST", "/order", json={"items": [1], "note": "soon"}).json() == {"items": [1], "note": "soon"}
+    assert http(app, "POST", "/order", form={"note": "soon"}).json() == {"items": [], "note": "soon"}
+    refused = http(app, "GET", "/order")
+    assert (refused.status, refused.header("allow")) == (405, "POST")
+    assert http(app, "POST", "/order", body=b"{", headers=[("Content-Type", "application/json")]).status == 400
+
+
+def test_snippet_replies(app):
+    """Each reply has the status, type and body that its comment says."""
+    text = http(app, "GET", "/text")
+    assert (text.status, text.header("content-type"), text.text) == (200, "text/html; charset=utf-8", "<h1>Pie</h1>")
+    raw = http(app, "GET", "/raw")
+    assert (raw.header("content-type"), raw.body) == ("image/png", b"\x89PNG")
+    data = http(app, "GET", "/data")
+    assert (data.header("content-type"), data.json()) == ("application/json", {"pies": ["apple", "plum"]})
+    created = http(app, "GET", "/created")
+    assert (created.status, created.json()) == (201, {"id": 7})
+    nothing = http(app, "GET", "/nothing")
+    assert (nothing.status, nothing.body) == (204, b"")
+    for path, status in (("/old", 302), ("/moved", 308)):
+        answer = http(app, "GET", path)
+        assert (answer.status, answer.header("location")) == (status, "/text")
+    missing = http(app, "GET", "/missing")
+    assert (missing.status, missing.text) == (404, "404 Not Found: No such pie")
+
+
+def test_snippet_sync(app):
+    """A plain function answers, and sees the request."""
+    assert http(app, "GET", "/report/tax").json() == {"report": "tax", "path": "/report/tax"}
+
+
+def test_snippet_streaming(app):
+    """Async and sync generators send each chunk as a message; events have their type."""
+    count = http(app, "GET", "/count/2")
+    assert [chunk for chunk in count.chunks if chunk] == [b"0\n", b"1\n"]
+    rows = http(app, "GET", "/rows")
+    assert [chunk for chunk in rows.chunks if chunk] == [b"id,name\n", b"1,apple\n"]
+    events = http(app, "GET", "/events")
+    assert events.header("content-type") == "text/event-stream"
+    assert next(chunk for chunk in events.chunks if chunk) == b"event: tick\ndata: 0\n\n"
+
+
+def test_snippet_sessions(app):
+    """The counter counts, login renews the id, logout forgets."""
+    first = http(app)
+    assert first.text == "Visit number 1"
+    second = http(app, cookies=first.cookies)
+    assert second.text == "Visit number 2"
+    assert http(app, "GET", "/account", cookies=first.cookies).status == 401
+    login = http(app, "POST", "/login", form={"user": "ann"}, cookies=first.cookies)
+    assert login.text == "Welcome, ann"
+    assert login.cookies["session_id"] != first.cookies["session_id"]
+    assert http(app, "GET", "/account", cookies=login.cookies).text == "ann"
+    assert http(app, "GET", "/account", cookies=first.cookies).status == 401
+    assert http(app, "GET", "/logout", cookies=login.cookies).text == "Bye"
+    assert http(app, "GET", "/account", cookies=login.cookies).status == 401
+
+
+def test_sessions_cookie_has_the_attributes_named():
+    """The cookie is HttpOnly, SameSite=Lax and Secure, but for plain HTTP on loopback."""
+    app = run_snippet("sessions")["app"]
+    cookie = http(app).header("set-cookie") or ""
+    assert {"HttpOnly", "SameSite=Lax", "Secure"} <= set(cookie.split("; "))
+    local = http(app, host="127.0.0.1:8000", client=("127.0.0.1", 4711)).header("set-cookie") or ""
+    assert "Secure" not in local.split("; ")
+    assert "HttpOnly" in local.split("; ")
+
+
+def test_snippet_session_backend(namespace):
+    """The counter lives in the file, whichever worker asks."""
+    app = namespace["app"]
+    first = http(app)
+    assert first.text == "1"
+    other_worker = namespace["Visits"](namespace["SqliteSessions"]("sessions.db"))
+    assert http(other_worker, cookies=first.cookies).text == "2"
+    stored = sqlite3.connect("sessions.db").execute("SELECT data FROM sessions").fetchall()
+    assert stored == [('{"visits": 2}',)]
+    backend = namespace["SqliteSessions"]("sessions.db")
+    asyncio.run(backend.save(first.cookies["session_id"], {}, 0))
+    assert http(app, cookies=first.cookies).text == "1"
+
+
+def test_snippet_middleware(app):
+    """Without the token nobody comes in; every reply says how long it took."""
+    refused = http(app)
+    assert (refused.status, refused.text, refused.header("www-authenticate")) == (401, "Who are you?", "Bearer")
+    assert re.fullmatch(r"app;dur=\d+\.\d", refused.header("server-timing") or "")
+    inside = http(app, headers=[("Authorization", "Bearer let-me-in")])
+    assert (inside.status, inside.text) == (200, "Inside")
+    assert re.fullmatch(r"app;dur=\d+\.\d", inside.header("server-timing") or "")
+    broken = http(app, "POST", "/", body=b"{", headers=[("Content-Type", "application/json")])
+    assert broken.status == 400
+
+
+def test_snippet_error_pages(app):
+    """The hook replaces the 404 and the 500, which keeps its status."""
+    missing = http(app, "GET", "/nowhere")
+    assert (missing.status, missing.text) == (404, "<h1>No pie here</h1>")
+    dropped = http(app, "GET", "/drop")
+    assert (dropped.status, dropped.text) == (500, "<h1>We dropped it</h1>")
+    assert http(app).text == "Home"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/v1/pies", 200, "Pie: all"),
+        ("/v1/pies/plum", 200, "Pie: plum"),
+        ("/_show_pie", 404, "404 Not Found"),
+        ("/admin", 200, "Admin home"),
+        ("/admin/user/7", 200, "User 7"),
+    ],
+)
+def test_snippet_explicit_routing(app, path, status, text):
+    """The hook sends requests to a private handler and to a sub-application."""
+    answer = http(app, "GET", path)
+    assert (answer.status, answer.text) == (status, text)
+
+
+def test_snippet_websockets(app):
+    """Both sockets answer, and the middleware refuses guests."""
+    assert websocket(app, "/echo/Alice", send=["hi"]).sent == ["Alice: hi"]
+    assert websocket(app, "/echo", query="name=Bob", send=["hi"]).sent == ["Bob: hi"]
+    added = websocket(app, "/add", send=["[1, 2, 3]"])
+    assert (added.sent, added.close) == (['{"sum":6}'], (1000, ""))
+    refused = websocket(app, "/echo", query="guest=1")
+    assert (refused.accepted, refused.close) == (False, (1008, "Members only"))
+
+
+def test_snippet_lifespan(app):
+    """The database is open between startup and shutdown."""
+
+    async def use() -> str:
+        async with running(app):
+            return (await ahttp(app, "GET", "/count")).text
+
+    assert asyncio.run(use()) == "0"
+    with pytest.raises(sqlite3.ProgrammingError):
+        app._db.execute("SELECT 1")
+
+
+@pytest.mark.needs("jinja2")
+def test_snippet_templates(app):
+    """The page shows the name, escaped."""
+    assert "<p>Hello, Guest!</p>" in http(app).text
+    assert "<p>Hello, &lt;b&gt;!</p>" in http(app, query="name=%3Cb%3E").text
+
+
+@pytest.mark.needs("multipart")
+def test_snippet_uploads(app):
+    """The file is read in chunks; a text field of that name is refused."""
+    content = bytes(range(256)) * 1000
+    head = b'--B\r\nContent-Disposition: form-data; name="title"\r\n\r\nPie\r\n--B\r\n'
+    head += b'Content-Disposition: form-data; name="picture"; filename="../pie.png"\r\nContent-Type: image/png\r\n\r\n'
+    multipart = [("Content-Type", "multipart/form-data; boundary=B")]
+    answer = http(app, "POST", "/upload", body=[head, content, b"\r\n--B--\r\n"], headers=multipart)
+    assert answer.json() == {
+        "title": "Pie",
+        "file": "pie.png",
+        "type": "image/png",
+        "bytes": 256_000,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    assert http(app, "POST", "/upload", form={"picture": "text"}).status == 400
+
+
+def test_snippet_limits(app):
+    """A longer body is refused with the text in the comment."""
+    assert http(app, "POST", "/save", form={"text": "pie"}).text == "3 characters"
+    answer = http(app, "POST", "/save", form={"text": "x" * 2000})
+    assert (answer.status, answer.text) == (413, "413 Payload Too Large")
+    assert http(app, "GET", "/save/a/b").status == 404
+
+
+def test_snippet_errors(app):
+    """The detail of an HTTPError is shown; an exception's text is not."""
+    assert http(app, "GET", "/bake/180").json() == {"minutes": 50}
+    wrong = http(app, "GET", "/bake/hot")
+    assert (wrong.status, wrong.text) == (400, "400 Bad Request: degrees must be a whole number")
+    hot = http(app, "GET", "/bake/400")
+    assert (hot.status, hot.header("retry-after")) == (503, "60")
+    assert (http(app, "GET", "/bake/0").status, http(app, "GET", "/bake/0").text) == (500, "500 Internal Server Error")

@@ -1,0 +1,51 @@
+"""examples/middleware."""
+
+import re
+
+import pytest
+
+from tests.client import http
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/", 200, "Welcome"),
+        ("GET", "/admin", 401, "Who are you?"),
+        ("GET", "/admin/", 401, "Who are you?"),
+        ("GET", "/v1/pies", 200, '["apple"]'),
+        ("DELETE", "/v1/pies", 404, "<h1>No pie here</h1>"),
+        ("GET", "/_list_pies", 404, "<h1>No pie here</h1>"),
+        ("GET", "/index/more", 404, "<h1>No pie here</h1>"),
+        ("GET", "/drop", 500, "<h1>We dropped it</h1>"),
+    ],
+)
+def test_each_reply_is_as_it_should_be_and_timed(app, method, path, status, text):
+    """Guard, routes and error pages do their work, and every reply has the timing header."""
+    answer = http(app, method, path)
+    assert (answer.status, answer.text) == (status, text)
+    assert re.fullmatch(r"app;dur=\d+\.\d\d", answer.header("server-timing") or "")
+
+
+def test_the_token_opens_the_back_room(app):
+    """With the token the handler answers."""
+    answer = http(app, "GET", "/admin", headers=[("Authorization", "Bearer let-me-in")])
+    assert (answer.status, answer.text) == (200, "The back room")
+
+
+def test_the_back_room_has_no_side_door(app):
+    """Other spellings of the path don't pass the guard."""
+    for path in ("/%61dmin", "//admin", "/admin/x"):
+        assert http(app, "GET", path).text != "The back room"
+
+
+def test_the_table_routes_by_method(app):
+    """POST adds a pie at the address where GET lists them."""
+    answer = http(app, "POST", "/v1/pies", form={"name": "plum"})
+    assert (answer.status, answer.json()) == (201, ["apple", "plum"])
+
+
+def test_a_broken_body_is_still_a_400(app):
+    """The hooks stand a request that was refused before them."""
+    answer = http(app, "POST", "/", body=b"{", headers=[("Content-Type", "application/json")])
+    assert (answer.status, answer.text) == (400, "400 Bad Request: Bad JSON")

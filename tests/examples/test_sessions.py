@@ -1,0 +1,77 @@
+"""examples/sessions."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tests.client import ahttp, http, running
+
+
+@pytest.fixture(autouse=True)
+def _file_closed(example):
+    """Close the file, as shutdown would."""
+    yield
+    example.sessions.close()
+
+
+def test_visits_are_counted_in_the_file(app, example):
+    """The counter goes on in another process, that is, with another backend on the same file."""
+    first = http(app)
+    assert first.text == "Hello, stranger. This is visit number 1."
+    with contextlib.closing(example.SqliteSessions("sessions.db")) as sessions:
+        other = example.Members(sessions)
+        assert http(other, cookies=first.cookies).text == "Hello, stranger. This is visit number 2."
+
+
+def test_login_gives_a_fresh_id_and_logout_forgets(app):
+    """Old ids are worth nothing after log-in and log-out."""
+    before = http(app).cookies
+    login = http(app, "POST", "/login", form={"user": "alice", "password": "apple"}, cookies=before)
+    assert (login.status, login.header("location")) == (303, "/")
+    assert login.cookies["session_id"] != before["session_id"]
+    assert http(app, cookies=login.cookies).text == "Hello, alice. This is visit number 2."
+    assert http(app, cookies=before).text == "Hello, stranger. This is visit number 1."
+    assert http(app, "POST", "/logout", cookies=login.cookies).status == 303
+    assert http(app, cookies=login.cookies).text == "Hello, stranger. This is visit number 1."
+
+
+@pytest.mark.parametrize(("user", "password"), [("alice", "plum"), ("mallory", "apple"), ("alice", "äpfel")])
+def test_wrong_passwords_are_refused(app, user, password):
+    """Name and password must belong together."""
+    answer = http(app, "POST", "/login", form={"user": user, "password": password})
+    assert (answer.status, answer.text) == (403, "403 Forbidden: Wrong name or password")
+
+
+@pytest.mark.parametrize("path", ["/login/alice/apple", "/logout"])
+def test_get_changes_nothing(app, path):
+    """Logging in or out needs a POST."""
+    answer = http(app, "GET", path)
+    assert (answer.status, answer.header("allow")) == (405, "POST")
+
+
+def test_expired_sessions_are_unknown_and_swept(app, example):
+    """A session whose time is over is not loaded, and the next save removes it."""
+    backend = example.sessions
+
+    async def use() -> list[dict[str, int]]:
+        await backend.save("old", {"a": 1}, -1)
+        loaded = [await backend.load("old")]
+        await backend.save("new", {"b": 2}, 60)
+        loaded.append(await backend.load("new"))
+        return loaded
+
+    assert asyncio.run(use()) == [{}, {"b": 2}]
+    assert backend._db.execute("SELECT id FROM sessions").fetchall() == [("new",)]
+
+
+def test_the_file_is_closed_at_shutdown(app, example):
+    """Shutdown closes the database."""
+
+    async def use() -> int:
+        async with running(app):
+            return (await ahttp(app)).status
+
+    assert asyncio.run(use()) == 200
+    with pytest.raises(example.sqlite3.ProgrammingError):
+        example.sessions._db.execute("SELECT 1")
