@@ -3,10 +3,10 @@
 import os
 from typing import Any
 
-import socketio
-from servestatic import ServeStaticASGI
+import socketio  # type: ignore[import-untyped]
+from servestatic import ServeStaticASGI  # type: ignore[import-untyped]
 
-from micropie import App, HttpMiddleware
+from micropie import App, HttpMiddleware, WebSocketMiddleware
 
 
 def socket_io_server() -> Any:
@@ -77,30 +77,43 @@ class WrappedSite(Site):
 
 
 class MountedSite(Site):
-    """An application with Socket.IO inside: a middleware hands over HTTP, an override the WebSockets."""
+    """What hands everything below /socket.io/ over, by a middleware for each protocol."""
 
     sio = socket_io_server()
-    socket_io = socketio.ASGIApp(sio)
+
+
+class OverriddenSite(Site):
+    """What hands the WebSockets over by overriding a documented method."""
+
+    sio = socket_io_server()
 
     async def _asgi_app_websocket(self, scope, receive, send):
         if scope["path"].startswith("/socket.io/"):
-            await self.socket_io(scope, receive, send)
+            await socketio.ASGIApp(self.sio)(scope, receive, send)
         else:
             await super()._asgi_app_websocket(scope, receive, send)
 
 
-class SocketIOMiddleware(HttpMiddleware):
+class SocketIO(HttpMiddleware, WebSocketMiddleware):
     """Hands requests below /socket.io/ over."""
+
+    def __init__(self, sio: Any) -> None:
+        self.app = socketio.ASGIApp(sio)
 
     async def before_request(self, request):
         if request.scope["path"].startswith("/socket.io/"):
-            request._subapp = MountedSite.socket_io
-            request._subapp_path = request.scope["path"]
+            request._subapp = self.app
+
+    before_websocket = before_request
 
 
 wrapped = socketio.ASGIApp(WrappedSite.sio, WrappedSite())
 
 mounted = MountedSite()
-mounted.middlewares.append(SocketIOMiddleware())
+mounted.middlewares.append(SocketIO(mounted.sio))
+mounted.ws_middlewares.append(SocketIO(mounted.sio))
+
+overridden = OverriddenSite()
+overridden.middlewares.append(SocketIO(overridden.sio))
 
 static = ServeStaticASGI(Site(), root=os.environ.get("STATIC_ROOT"), prefix="static", index_file=True)

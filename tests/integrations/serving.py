@@ -17,7 +17,11 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 30
 """Longer than any of these processes may take; only a hang gets there."""
 
-RUN_WITHOUT = "import runpy, sys; sys.modules.update(dict.fromkeys(sys.argv[2:])); runpy.run_module(sys.argv[1])"
+RUN_WITHOUT = """
+import runpy, sys
+sys.modules.update(dict.fromkeys(sys.argv[2:]))
+runpy.run_module(sys.argv[1], run_name="__main__")
+"""
 """`None` in `sys.modules` makes Python's import raise ModuleNotFoundError, as if the package were not there."""
 
 

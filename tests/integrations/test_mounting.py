@@ -1,6 +1,7 @@
 """An application inside another one: ours in ours, and ours in Starlette."""
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -38,7 +39,11 @@ class Child(App):
         return "the child's index"
 
     async def show(self, name="nothing"):
-        return {"name": name, "root_path": self.request.scope["root_path"], "path_params": list(self.request.path_params)}
+        return {
+            "name": name,
+            "root_path": self.request.scope["root_path"],
+            "path_params": list(self.request.path_params),
+        }
 
     async def every(self, *args):
         return {"args": args}
@@ -65,6 +70,9 @@ class Child(App):
             yield self.request.scope["root_path"]
 
         return chunks()
+
+    async def child(self, name="nothing"):
+        return f"the child's child, {name}"
 
     async def broken(self):
         raise ZeroDivisionError("the child broke")
@@ -120,6 +128,8 @@ def starlette() -> Starlette:
         ("/child/index", 200, "the child's index"),
         ("/child/absent", 404, "404 Not Found"),
         ("/child/_private", 404, "404 Not Found"),
+        ("/child/child", 200, "the child's child, nothing"),
+        ("/child/child/x", 200, "the child's child, x"),
         ("/children", 404, "404 Not Found"),
         ("/show", 404, "404 Not Found"),
     ],
@@ -163,7 +173,8 @@ def test_a_form_read_by_the_parent_reaches_the_child(app):
 @pytest.mark.parametrize("value", [{"a": [1, None]}, [1, 2], "text", 7, None, False], ids=repr)
 def test_json_read_by_the_parent_reaches_the_child(app, value):
     """The JSON value is the child's, whatever its type."""
-    assert request(app, "POST", "/child/echo", json=value).json() == {"json": value}
+    headers = {"content-type": "application/json"}
+    assert request(app, "POST", "/child/echo", content=json.dumps(value), headers=headers).json() == {"json": value}
 
 
 def test_json_of_the_parent_binds_in_the_child(app):

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from servestatic import ServeStaticASGI
+from servestatic import ServeStaticASGI  # type: ignore[import-untyped]
 from websockets.sync.client import connect
 
 from tests.integrations.applications import Site

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-import socketio
+import socketio  # type: ignore[import-untyped]
 
 from tests.integrations.serving import SECONDS, Server, serving
 
@@ -26,9 +26,9 @@ DATA = [
 ]
 
 
-@pytest.fixture(scope="module", params=["wrapped", "mounted"])
+@pytest.fixture(scope="module", params=["wrapped", "mounted", "overridden"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with Socket.IO around our app, and one with Socket.IO in it."""
+    """A server with Socket.IO around our app, and with Socket.IO in it, in two ways."""
     with serving(request.param, tmp_path_factory.mktemp("socketio") / "log") as running:
         yield running
 
@@ -110,9 +110,7 @@ def test_a_refused_connection_reaches_the_client_as_such(server):
         client = socketio.AsyncClient(reconnection=False)
         refusal = event(client, "connect_error")
         with pytest.raises(socketio.exceptions.ConnectionError):
-            await client.connect(
-                server.url, auth={"token": "wrong"}, transports=["websocket"], wait_timeout=SECONDS
-            )
+            await client.connect(server.url, auth={"token": "wrong"}, transports=["websocket"], wait_timeout=SECONDS)
         return await refusal
 
     assert asyncio.run(main()) == {"message": "no entry"}
@@ -156,8 +154,9 @@ def test_the_application_has_started(server):
         assert client.get("/started").json() == {"started": True}
 
 
-def test_a_mounted_socket_io_sees_the_session(tmp_path):
-    """The session of a visitor who logged in by HTTP is in the scope of the polling handshake."""
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+def test_a_mounted_socket_io_sees_the_session(tmp_path, transport):
+    """The session of a visitor who logged in by HTTP is in the scope of the handshake."""
 
     async def main(server: Server):
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
@@ -165,7 +164,7 @@ def test_a_mounted_socket_io_sees_the_session(tmp_path):
                 assert await reply.text() == "logged in"
             (cookie,) = session.cookie_jar
         headers = {"Cookie": f"{cookie.key}={cookie.value}"}
-        async with connected(server, ["polling"], headers=headers) as client:
+        async with connected(server, [transport], headers=headers) as client:
             return await client.call("whoami", timeout=SECONDS)
 
     with serving("mounted", tmp_path / "log") as server:

@@ -79,11 +79,14 @@ class Site(App):
 @pytest.fixture
 def cors() -> Any:
     """Open to one origin, with credentials."""
-    return CORSMiddleware(Site(), allow_origins=[ORIGIN["origin"]], allow_methods=["GET", "PUT"], allow_credentials=True)
+    return CORSMiddleware(
+        Site(), allow_origins=[ORIGIN["origin"]], allow_methods=["GET", "PUT"], allow_credentials=True
+    )
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/", 200), ("/large", 200), ("/stream", 200), ("/nothing", 204), ("/absent", 404), ("/broken", 500)]
+    ("path", "status"),
+    [("/", 200), ("/large", 200), ("/stream", 200), ("/nothing", 204), ("/absent", 404), ("/broken", 500)],
 )
 def test_cors_opens_every_reply(cors, path, status):
     """Replies of every kind, errors too, may be read by the origin allowed."""
