@@ -9,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from micropie import App, HttpMiddleware
-from tests.client import websocket
+from micropie import App, HttpMiddleware, WebSocketMiddleware
+from tests.client import http, websocket
 from tests.integrations.client import client, get, request
 
 
@@ -32,6 +32,18 @@ class Branch(HttpMiddleware):
 
     async def after_request(self, request, status_code, response_body, extra_headers):
         self.seen.append(status_code)
+
+
+class WebSocketBranch(WebSocketMiddleware):
+    """Hands every WebSocket over, below /child."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def before_websocket(self, request):
+        request._subapp = self.app
+        request._subapp_path = request.scope["path"].removeprefix("/child")
+        request._subapp_mount_path = "child"
 
 
 class Child(App):
@@ -198,8 +210,8 @@ def test_parent_and_child_share_the_session(app):
     """What the child writes is saved by the parent, under one cookie, and seen by both."""
 
     async def main():
-        async with client(app) as http:
-            return [await http.get(path) for path in ("/child/visit", "/child/visit", "/visits")]
+        async with client(app) as visitor:
+            return [await visitor.get(path) for path in ("/child/visit", "/child/visit", "/visits")]
 
     first, second, third = asyncio.run(main())
     assert [first.json(), second.json(), third.json()] == [{"visits": 1}, {"visits": 2}, {"visits": 2}]
@@ -231,6 +243,10 @@ def test_the_child_breaks(app, caplog):
         (b'{"a": [1]}', "application/json"),
         (b"\x00\xff raw", "application/octet-stream"),
         (b"", "text/plain"),
+        (
+            b'--B\r\nContent-Disposition: form-data; name="f"; filename="n"\r\n\r\nD\r\n--B--\r\n',
+            "multipart/form-data; boundary=B",
+        ),
     ],
 )
 def test_a_body_read_by_the_parent_is_replayed(body, content_type):
@@ -248,6 +264,52 @@ def test_a_body_read_by_the_parent_is_replayed(body, content_type):
     parent.middlewares.append(Branch("raw", reader))
     reply = request(parent, "POST", "/raw", content=body, headers={"content-type": content_type})
     assert (reply.status_code, reply.content) == (200, body)
+
+
+def test_a_sub_application_that_says_nothing(caplog):
+    """A sub-application that ends without a reply is a 500, logged once."""
+
+    async def silent(scope, receive, send):
+        pass
+
+    parent = Parent()
+    parent.middlewares.append(Branch("silent", silent))
+    reply = http(parent, "GET", "/silent")
+    assert (reply.status, reply.text) == (500, "500 Internal Server Error")
+    assert [(record.name, record.levelno) for record in caplog.records] == [("micropie", logging.ERROR)]
+
+
+def test_a_websocket_of_the_child():
+    """A WebSocket middleware hands over as an HTTP one does."""
+    parent = Parent()
+    parent.ws_middlewares.append(WebSocketBranch(Child()))
+    dialogue = websocket(parent, "/child/echo/ada")
+    assert (dialogue.sent, dialogue.close) == (["ada"], (1000, ""))
+
+
+def test_a_websocket_that_the_child_refuses():
+    """The refusal is the child's own."""
+    parent = Parent()
+    parent.ws_middlewares.append(WebSocketBranch(Child()))
+    assert websocket(parent, "/child/absent").close == (1008, "No matching WebSocket route")
+
+
+@pytest.mark.parametrize("accepts", [False, True], ids=["before-accept", "after-accept"])
+def test_a_websocket_of_a_sub_application_breaks(caplog, accepts):
+    """An exception that leaves a sub-application closes the socket as one of a handler's would; it is logged once."""
+
+    async def breaks(scope, receive, send):
+        if accepts:
+            await send({"type": "websocket.accept"})
+        raise ZeroDivisionError("not for the wire")
+
+    parent = Parent()
+    parent.ws_middlewares.append(WebSocketBranch(breaks))
+    dialogue = websocket(parent, "/child/x")
+    assert dialogue.close is not None
+    assert dialogue.close[0] == 1011
+    assert "wire" not in dialogue.close[1]
+    assert [(record.name, record.levelno) for record in caplog.records] == [("micropie", logging.ERROR)]
 
 
 # Ours in Starlette
@@ -313,8 +375,8 @@ def test_a_session_below_starlettes_mount(starlette):
     """Our own session needs nothing of Starlette."""
 
     async def main():
-        async with client(starlette) as http:
-            return [(await http.get("/sub/visit")).json() for _ in range(2)]
+        async with client(starlette) as visitor:
+            return [(await visitor.get("/sub/visit")).json() for _ in range(2)]
 
     assert asyncio.run(main()) == [{"visits": 1}, {"visits": 2}]
 
