@@ -49,7 +49,7 @@ from collections.abc import (
     MutableMapping,
 )
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 from functools import partialmethod
@@ -100,17 +100,18 @@ log = logging.getLogger("micropie")
 class HTTPError(Exception):
     """Answer the request with `status` (400 to 599, or any final one) and a short text.
 
-    `detail` is shown to the client, HTML-escaped, behind the status and its phrase; `headers` are added to the reply.
+    `detail` is shown to the client, HTML-escaped, behind the status and its phrase; `headers` are added to the
+    reply, in any shape that a handler may return.
     Changes to the session are kept.
 
         raise HTTPError(403, "Members only")
     """
 
-    def __init__(self, status: int, detail: str | None = None, headers: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, status: int, detail: str | None = None, headers: Any = None) -> None:
         super().__init__(status, detail)
         self.status = status
         self.detail = detail
-        self.headers = list(headers)
+        self.headers = headers
 
 
 class ClientGone(HTTPError):  # noqa: N818 - what happened, not an error
@@ -478,6 +479,72 @@ def set_cookie(name: str, value: str, *, secure: bool, expire: bool = False) -> 
 
 
 # ======================================================================================================================
+# core/lifespan.py
+#
+# The lifespan protocol: an application's handlers run at startup and shutdown (the ASGI specification, "Lifespan").
+# ======================================================================================================================
+
+Handler = Callable[..., Awaitable[None] | None]
+Phase = Callable[[], Awaitable[None]]
+
+
+async def serve_lifespan(receive: Receive, send: Send, startup: Phase, shutdown: Phase) -> None:
+    """Answer each event when its phase is done; one that raises is answered with `failed`, and ends the protocol."""
+    phases = {"lifespan.startup": startup, "lifespan.shutdown": shutdown}
+    done = False
+    while not done:
+        event = (await receive())["type"]
+        failure = await _failure(event, phases[event])
+        if failure is None:
+            await send({"type": f"{event}.complete"})
+        else:
+            await send({"type": f"{event}.failed", "message": failure})
+        done = failure is not None or event == "lifespan.shutdown"
+
+
+async def _failure(event: str, phase: Phase) -> str | None:
+    try:
+        await phase()
+    except Exception as error:
+        log.exception("%s failed", event)
+        return str(error) or type(error).__name__
+    return None
+
+
+async def start(handlers: list[Handler], state: dict[str, Any]) -> None:
+    """Call the handlers in order; the first that raises ends it."""
+    for handler in handlers:
+        await _call_handler(handler, state)
+
+
+async def stop(handlers: list[Handler], state: dict[str, Any]) -> None:
+    """Call the handlers in order, all of them; ExceptionGroup of what they raised."""
+    failures = []
+    for handler in handlers:
+        try:
+            await _call_handler(handler, state)
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("; ".join(map(str, failures)), failures)
+
+
+async def _call_handler(handler: Handler, state: dict[str, Any]) -> None:
+    """Call one; if it takes a parameter, with the lifespan state, which requests find in `scope["state"]`."""
+    result = handler(state) if _takes_state(handler) else handler()
+    if inspect.isawaitable(result):
+        await result
+
+
+def _takes_state(handler: Handler) -> bool:
+    try:
+        parameters = inspect.signature(handler).parameters.values()
+    except ValueError:  # some builtins have none
+        return False
+    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+# ======================================================================================================================
 # core/optional.py
 #
 # The packages that are used where they are installed, and the JSON codec.
@@ -496,7 +563,8 @@ def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise MissingDependency(f"{purpose} need the package {package!r}: pip install 'micropie[{extra}]'") from error
+        remedy = f"pip install 'micropie[{extra}]', or {package} alone"
+        raise MissingDependency(f"{purpose} need the package {package!r}: {remedy}") from error
 
 
 # -- JSON out -----------------------------------------------------------------------------------------
@@ -613,7 +681,9 @@ def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
     if (orjson := _orjson()) is not None:
         try:
-            encoded: bytes = orjson.dumps(value, jsonable)
+            # Left to itself orjson would also write attributes that are no fields, and round some time zones.
+            options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+            encoded: bytes = orjson.dumps(value, jsonable, options)
         except TypeError:
             pass  # wider integers, other keys than strings: json can, or says why not
         else:
@@ -955,6 +1025,8 @@ HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
+# What http.HTTPStatus calls these depends on the version of Python.
+_PHRASES = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 _AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
 
@@ -1056,6 +1128,8 @@ def error_reply(error: HTTPError) -> Reply:
 
 def status_line(status: int) -> str:
     """The status with its phrase (RFC 9110 §15), if it has one."""
+    if status in _PHRASES:
+        return f"{status} {_PHRASES[status]}"
     return f"{status} {http.HTTPStatus(status).phrase}" if status in http.HTTPStatus._value2member_map_ else str(status)
 
 
@@ -1100,6 +1174,7 @@ def _quoted(text: str) -> str:
 # attribute from then on, which middlewares may also assign.
 # ======================================================================================================================
 
+RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 
 T = TypeVar("T")
@@ -1159,7 +1234,7 @@ def path_segments(scope: Scope) -> list[str]:
     segments = _raw_segments(raw, path) if b"%" in raw else None
     if segments is None:
         segments = path.removeprefix("/").split("/")
-    root = scope.get("root_path")
+    root = None if RELATIVE_PATH in scope else scope.get("root_path")
     return _below(root, segments) if root else segments
 
 
@@ -1240,8 +1315,7 @@ class Request:
     @lazy
     def get_json(self) -> Any:
         """The value of the JSON body, of any type; `{}` without one."""
-        preset = self.scope.get("get_json")
-        return {} if preset is None else preset
+        return self.scope.get("get_json", {})
 
     @lazy
     def body_params(self) -> Params:
@@ -1495,7 +1569,7 @@ class WebSocket:
 # ======================================================================================================================
 # core/asgi.py
 #
-# The ASGI end: sends a `Reply`, whole or streamed, and speaks the lifespan protocol.
+# The ASGI end: sends a `Reply`, whole or streamed.
 #
 # A stream is watched for the client's leaving. The trick that keeps this cheap: the whole stream is stepped by
 # hand once, and only if it really has to wait does a second task begin to listen for the disconnect.
@@ -1678,34 +1752,6 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
             raise
     finally:
         listener.cancel()
-
-
-# -- lifespan -----------------------------------------------------------------------------------------
-
-Phase = Callable[[], Awaitable[None]]
-
-
-async def serve_lifespan(receive: Receive, send: Send, startup: Phase, shutdown: Phase) -> None:
-    """The lifespan protocol: a phase that raises is answered with `failed`, its traceback is in the log."""
-    phases = {"lifespan.startup": startup, "lifespan.shutdown": shutdown}
-    done = False
-    while not done:
-        event = (await receive())["type"]
-        failure = await _failure(event, phases[event])
-        if failure is None:
-            await send({"type": f"{event}.complete"})
-        else:
-            await send({"type": f"{event}.failed", "message": failure})
-        done = failure is not None or event == "lifespan.shutdown"
-
-
-async def _failure(event: str, phase: Phase) -> str | None:
-    try:
-        await phase()
-    except Exception as error:
-        log.exception("%s failed", event)
-        return str(error) or type(error).__name__
-    return None
 
 
 # ======================================================================================================================
@@ -1952,7 +1998,7 @@ def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
     arguments = {name: _by_name(request, name, default) for name, default in plan.keywords.items()}
     if plan.takes_any_keyword:
         taken = plan.positional.keys() | plan.keywords.keys()
-        body = request.get_json if _is_json_object(request) else _first_values(request.body_params)
+        body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
         arguments.update((name, value) for name, value in rest.items() if name not in taken)
     return arguments
@@ -1962,7 +2008,7 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     """The value that the request has for a parameter, wherever it is."""
     if name in request.query_params:
         return request.query_params[name][0]
-    if _is_json_object(request) and name in request.get_json:
+    if _has_json_object(request) and name in request.get_json:
         return request.get_json[name]
     if name in request.body_params:
         return request.body_params[name][0]
@@ -1975,8 +2021,8 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     return default
 
 
-def _is_json_object(request: Request) -> bool:
-    return isinstance(request.get_json, dict)
+def _has_json_object(request: Request) -> bool:
+    return bool(request.get_json) and isinstance(request.get_json, dict)
 
 
 def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
@@ -2410,22 +2456,53 @@ def _is_method(attribute: Any) -> bool:
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
 
 
+@dataclass(slots=True)
+class Parts:
+    """What an application is made of."""
+
+    router: Router
+    sessions: SessionPolicy
+    workers: Workers
+    limits: Limits
+    templates: Templates
+    allowed_origins: frozenset[str]
+    surplus_path_status: int
+    sends_itself: bool  # `_send_response` is overridden
+    state: dict[str, Any] = field(default_factory=dict)  # of the lifespan
+
+
 class Application(Protocol):
     """What the steps need to know of the application."""
 
     middlewares: list[HttpMiddleware]
     ws_middlewares: list[WebSocketMiddleware]
-    _router: Router
-    _sessions: SessionPolicy
-    _workers: Workers
-    _limits: Limits
-    _surplus_path_status: int
-    _allowed_origins: frozenset[str]
-    _sends_itself: bool
+    startup_handlers: list[Handler]
+    shutdown_handlers: list[Handler]
+    _started: bool
+    _micropie: Parts
 
     async def _send_response(self, send: Send, status_code: int, body: Any, extra_headers: Any = None) -> None: ...
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None: ...
+
+
+# -- lifespan -----------------------------------------------------------------------------------------
+
+
+async def startup(app: Application) -> None:
+    """Run the startup handlers, once."""
+    if not app._started:
+        await start(app.startup_handlers, app._micropie.state)
+        app._started = True
+
+
+async def shutdown(app: Application) -> None:
+    """Run the shutdown handlers, and let the worker threads go."""
+    app._started = False
+    try:
+        await stop(app.shutdown_handlers, app._micropie.state)
+    finally:
+        app._micropie.workers.shutdown()
 
 
 # -- HTTP ---------------------------------------------------------------------------------------------
@@ -2437,10 +2514,10 @@ async def serve_http(app: Application, scope: Scope, receive: Receive, send: Sen
     token = current_request.set(request)
     try:
         reply = await answer(app, request)
-        if reply is None:
-            await hand_off(app, request, send)
-        else:
+        if reply is not None:
             await deliver(app, request, reply, send)
+        elif request._subapp is not None:
+            await hand_off(app, request, request._subapp, send)
     finally:
         current_request.reset(token)
         if request._upload is not None:
@@ -2454,7 +2531,7 @@ async def answer(app: Application, request: Request) -> Reply | None:
         if request.method != "GET" and has_body(request):
             await take_body(app, request)
         if names_session(request):
-            await app._sessions.load(request)
+            await app._micropie.sessions.load(request)
         reply = None
         if app.middlewares:
             entered = []
@@ -2485,7 +2562,7 @@ async def take_body(app: Application, request: Request) -> None:
     elif (boundary := multipart_boundary(request)) is not None:
         request._boundary = boundary
     else:
-        await read_body(request, app._limits)
+        await read_body(request, app._micropie.limits)
 
 
 def is_preset(scope: Scope) -> bool:
@@ -2519,7 +2596,7 @@ async def before_hooks(
 
 async def handle(app: Application, request: Request) -> Reply:
     """What the handler that the path names makes of its arguments."""
-    route, segments = app._router.find(request)
+    route, segments = app._micropie.router.find(request)
     if request._boundary is not None:
         return await handle_upload(app, request, route, segments, request._boundary)
     args, kwargs = bind(route.plan, request, segments)
@@ -2537,7 +2614,7 @@ def is_awaitable(value: Any) -> bool:
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler: in a thread if it may block, awaited if it can be."""
     if route.in_thread:
-        result = await app._workers.run(route.handler, *args, **kwargs)
+        result = await app._micropie.workers.run(route.handler, *args, **kwargs)
     else:
         result = route.handler(*args, **kwargs)
     return await result if is_awaitable(result) else result
@@ -2548,7 +2625,7 @@ async def handle_upload(app: Application, request: Request, route: Route, segmen
 
     A handler that names no field gets the whole form, and so does one that can't wait for it.
     """
-    upload = request._upload = Upload(request, boundary, app._limits, blocking=route.blocking)
+    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=route.blocking)
     request.files, request.body_params = upload.form.files, upload.form.fields
     try:
         await upload.form.until([] if route.blocking else route.plan.outstanding(request, segments))
@@ -2565,7 +2642,7 @@ async def handle_upload(app: Application, request: Request, route: Route, segmen
 def reply_to_error(app: Application, request: Request, error: Exception) -> Reply:
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
-        error = HTTPError(app._surplus_path_status)
+        error = HTTPError(app._micropie.surplus_path_status)
     if isinstance(error, HTTPError):
         try:
             return error_reply(error)
@@ -2624,14 +2701,14 @@ def name_json(reply: Reply) -> None:
 async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
     """Save the session, then send the reply."""
     try:
-        if type(reply.body) is str and not app._sends_itself:
+        if type(reply.body) is str and not app._micropie.sends_itself:
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
         if (request._session is not None or request._session_id is not None) and not request._failed:
-            set_session_cookie(reply, await app._sessions.save(request))
+            set_session_cookie(reply, await app._micropie.sessions.save(request))
     except Exception as error:  # logged there
         await close_unsent(reply.body)
         reply = failure(request, error)
-    if app._sends_itself:
+    if app._micropie.sends_itself:
         await send_by_override(app, request, reply, send)
     elif type(reply.body) is bytes:  # PERF: a step less for most replies
         await send_whole(send, reply, reply.body, head=request.method == "HEAD")
@@ -2660,7 +2737,7 @@ async def send_reply(app: Application, request: Request, reply: Reply, send: Sen
         await close_unsent(body)
         await send_bodyless(send, reply)
     else:
-        chunks = aiter(body) if isinstance(body, AsyncIterable) else app._workers.iterate(body)
+        chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
         try:
             await send_stream(send, reply, chunks, functools.partial(until_gone, request))
         except Exception as error:
@@ -2689,6 +2766,7 @@ async def send_by_override(app: Application, request: Request, reply: Reply, sen
     outgoing = Outgoing(send)
     try:
         await app._send_response(outgoing, reply.status, reply.body, reply.headers)
+        outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
@@ -2711,22 +2789,26 @@ class Outgoing:
             self.started = True
         await self._send(message)
 
+    def check_started(self) -> None:
+        """RuntimeError if nothing was sent."""
+        if not self.started:
+            raise RuntimeError("Nothing was sent: a reply has at least a start")
+
 
 # -- another application answers ----------------------------------------------------------------------
 
 
-async def hand_off(app: Application, request: Request, send: Send) -> None:
+async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
     """Let the application that a before hook has named answer; our session is saved when its reply starts."""
 
     async def save_session(message: Message) -> None:
-        cookie = await app._sessions.save(request)
+        cookie = await app._micropie.sessions.save(request)
         message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
 
     outgoing = Outgoing(send, save_session)
-    subapp = request._subapp
-    assert subapp is not None  # noqa: S101 - for the type checker: that is why we are here
     try:
         await subapp(subapp_scope(request), replayed(request), outgoing)
+        outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
@@ -2738,11 +2820,22 @@ def subapp_scope(request: Request) -> Scope:
     scope = dict(request.scope)
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
-        scope["raw_path"] = quote(scope["path"]).encode()
+        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
+        scope[RELATIVE_PATH] = True
     if request._subapp_mount_path:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
     return {**scope, **known, "get_json": request.get_json, "files": request.files}
+
+
+def raw_tail(raw: bytes, path: str) -> bytes:
+    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
+    segments = raw.split(b"/")
+    for start_at in range(len(segments)):
+        tail = b"/" + b"/".join(segments[start_at:])
+        if unquote(tail.decode("latin-1")) == path:
+            return tail
+    return quote(path).encode()
 
 
 def replayed(request: Request) -> Receive:
@@ -2772,7 +2865,7 @@ FAILED: Closing = BROKEN, "Internal server error"
 async def serve_websocket(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection: refuse it, or run its handler; then the after hooks, the session, the close."""
     request = WebSocketRequest(scope, receive)
-    ws = WebSocket(receive, send, cookie=functools.partial(app._sessions.cookie, scope=scope))
+    ws = WebSocket(receive, send, cookie=functools.partial(app._micropie.sessions.cookie, scope=scope))
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
@@ -2782,7 +2875,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
         closing = await after_websocket_hooks(entered, request, closing)
         current_request.reset(token)
     closing = await save_websocket_session(app, request, ws, closing)
-    if not ws.closed and request._subapp is None:
+    if not ws.closed:
         with contextlib.suppress(OSError):  # gone by now
             await app._send_websocket_close(send, *closing)
 
@@ -2809,15 +2902,15 @@ async def converse(
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
     if names_session(request):
-        await app._sessions.load(request)
+        await app._micropie.sessions.load(request)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
     if refusal is not None:
         return refusal
     if request._subapp is not None:
-        await request._subapp(subapp_scope(request), request._receive, send)
+        await hand_off_websocket(request, request._subapp, ws, send)
         return NORMAL, ""
-    route, segments = app._router.find_websocket(request)
+    route, segments = app._micropie.router.find_websocket(request)
     args, kwargs = bind(route.plan, request, segments)
     result = route.handler(ws, *args, **kwargs)
     if is_awaitable(result):
@@ -2825,11 +2918,27 @@ async def converse(
     return NORMAL, ""
 
 
+async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        await send(message)
+
+    await subapp(subapp_scope(request), watched_receive, watched_send)
+
+
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
     headers = request._raw_headers
     origin = (header(headers, b"origin") or b"").decode("latin-1").lower()
-    if not origin or "*" in app._allowed_origins or origin in app._allowed_origins:
+    if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
     if COOKIE not in parse_cookies(cookie_header(headers)):
         return
@@ -2882,7 +2991,7 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
         session.rotate()  # accept() gave the client another id
     new_id = ws.session_id if not isinstance(session, Session) or ws.session_id not in session.retired else None
     try:
-        await app._sessions.save(request, new_id)
+        await app._micropie.sessions.save(request, new_id)
     except Exception as error:  # logged there
         log_failure(request, error)
         return FAILED
@@ -2897,8 +3006,6 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
 # Everything here is public or documented to be overridden; the work is done in the modules below. The public
 # names of the class are few on purpose: they belong to the user's routes.
 # ======================================================================================================================
-
-LifespanHandler = Callable[..., Awaitable[None] | None]
 
 MiB = 1 << 20
 
@@ -2920,9 +3027,10 @@ class App:
 
     middlewares: list[HttpMiddleware]
     ws_middlewares: list[WebSocketMiddleware]
-    startup_handlers: list[LifespanHandler]
-    shutdown_handlers: list[LifespanHandler]
+    startup_handlers: list[Handler]
+    shutdown_handlers: list[Handler]
     _started: bool
+    _micropie: Parts  # all that is ours; other names, private ones too, are the subclass's to use
 
     def __init__(
         self,
@@ -2946,20 +3054,21 @@ class App:
         self.startup_handlers = []
         self.shutdown_handlers = []
         self._started = False
-        self._state: dict[str, Any] = {}
-        self._limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
-        self._sessions = SessionPolicy(
-            session_backend if session_backend is not None else InMemorySessionBackend(),
-            timeout=session_timeout,
-            lifetime=session_lifetime,
-            secure=session_cookie_secure,
+        self._micropie = Parts(
+            router=Router(self, App),
+            sessions=SessionPolicy(
+                session_backend if session_backend is not None else InMemorySessionBackend(),
+                timeout=session_timeout,
+                lifetime=session_lifetime,
+                secure=session_cookie_secure,
+            ),
+            workers=Workers(sync_threads),
+            limits=Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout),
+            templates=Templates(templates),
+            allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
+            surplus_path_status=surplus_path_status,
+            sends_itself=type(self)._send_response is not App._send_response,
         )
-        self._allowed_origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
-        self._surplus_path_status = surplus_path_status
-        self._workers = Workers(sync_threads)
-        self._templates = Templates(templates)
-        self._router = Router(self, App)
-        self._sends_itself = type(self)._send_response is not App._send_response
 
     @property
     def request(self) -> Request:
@@ -2974,12 +3083,12 @@ class App:
         elif kind == "websocket":
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
-            self._state = scope.get("state") or {}
+            self._micropie.state = scope.get("state") or {}
             await self._asgi_app_lifespan(receive, send)
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")
 
-    # PERF: these three hand on a coroutine instead of being one: 0.1 µs, and the same to those who override or call them.
+    # PERF: these three hand on a coroutine instead of being one, 0.1 µs; to those who override or call them it is one.
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
@@ -2991,33 +3100,7 @@ class App:
 
     def _asgi_app_lifespan(self, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the startup handlers, and in the end the shutdown handlers."""
-        return serve_lifespan(receive, send, self._start, self._stop)
-
-    async def _start(self) -> None:
-        if not self._started:
-            for handler in self.startup_handlers:
-                await self._call_lifespan_handler(handler)
-            self._started = True
-
-    async def _stop(self) -> None:
-        """Every handler runs; ExceptionGroup of what went wrong, or the exception if it is one."""
-        failures = []
-        for handler in self.shutdown_handlers:
-            try:
-                await self._call_lifespan_handler(handler)
-            except Exception as error:  # raised below
-                log.error("A shutdown handler failed", exc_info=error)
-                failures.append(error)
-        self._started = False
-        self._workers.shutdown()
-        if failures:
-            raise failures[0]
-
-    async def _call_lifespan_handler(self, handler: LifespanHandler) -> None:
-        """Call it; one with a parameter gets the lifespan state, which requests see as `scope["state"]`."""
-        result = handler(self._state) if _takes_state(handler) else handler()
-        if inspect.isawaitable(result):
-            await result
+        return serve_lifespan(receive, send, functools.partial(startup, self), functools.partial(shutdown, self))
 
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeaderPairs | None = None
@@ -3041,7 +3124,7 @@ class App:
             while chunk := await reader.read(PIECE):
                 yield chunk
 
-        form = MultipartForm(self._limits.form)
+        form = MultipartForm(self._micropie.limits.form)
         await form.read(chunks(), boundary.decode("latin-1"))
         await form.until([])
         return form.fields, dict(form.files)
@@ -3052,15 +3135,7 @@ class App:
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
-        return await self._templates.render(name, context)
-
-
-def _takes_state(handler: LifespanHandler) -> bool:
-    try:
-        parameters = inspect.signature(handler).parameters.values()
-    except ValueError:  # some builtins have none
-        return False
-    return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+        return await self._micropie.templates.render(name, context)
 
 
 # BSD 3-Clause License

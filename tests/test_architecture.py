@@ -40,8 +40,9 @@ ARROWS: Mapping[str, set[str]] = {
     "rsgi": LEAVES | {"optional", "headers", "workers", "reply"},
     "backends": LEAVES | {"headers", "session", "request"},  # a session belongs to a request
     "templates": LEAVES | {"optional"},
+    "lifespan": LEAVES,
     "pipeline": BINDING
-    | {"routing", "multipart", "body", "reply", "middleware", "asgi", "rsgi", "backends", "templates"},
+    | {"routing", "multipart", "body", "reply", "middleware", "asgi", "rsgi", "backends", "templates", "lifespan"},
 }
 """What each module of the core may import; `app` may import them all."""
 

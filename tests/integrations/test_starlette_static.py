@@ -46,7 +46,6 @@ def folder(tmp_path: Path) -> Path:
     root = tmp_path / "public"
     (root / "deep").mkdir(parents=True)
     (root / "static").mkdir()
-    (root / "static" / "same.txt").write_text("below a folder named like the mount")
     (root / "script.js").write_bytes(SCRIPT)
     (root / "deep" / "é x.txt").write_text("found")
     (root / "index.html").write_text("<p>index")
@@ -83,11 +82,6 @@ def test_a_name_that_needs_encoding(app):
 def test_the_mount_itself(app):
     """The path below the mount may be empty."""
     assert get(app, "/static/").text == "<p>index"
-
-
-def test_a_folder_named_like_the_mount(app):
-    """The mount is taken from the path once."""
-    assert get(app, "/static/static/same.txt").text == "below a folder named like the mount"
 
 
 def test_a_file_that_did_not_change_is_not_sent_again(app):

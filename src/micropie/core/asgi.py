@@ -1,4 +1,4 @@
-"""The ASGI end: sends a `Reply`, whole or streamed, and speaks the lifespan protocol.
+"""The ASGI end: sends a `Reply`, whole or streamed.
 
 A stream is watched for the client's leaving. The trick that keeps this cheap: the whole stream is stepped by
 hand once, and only if it really has to wait does a second task begin to listen for the disconnect.
@@ -13,7 +13,7 @@ from typing import Any
 from micropie.core.errors import log
 from micropie.core.headers import checked_headers, encode_value
 from micropie.core.reply import BODYLESS, HTML, JSON, Reply
-from micropie.core.types import HeaderPairs, RawHeaders, Receive, Send
+from micropie.core.types import HeaderPairs, RawHeaders, Send
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON)}
@@ -192,31 +192,3 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
             raise
     finally:
         listener.cancel()
-
-
-# -- lifespan -----------------------------------------------------------------------------------------
-
-Phase = Callable[[], Awaitable[None]]
-
-
-async def serve_lifespan(receive: Receive, send: Send, startup: Phase, shutdown: Phase) -> None:
-    """The lifespan protocol: a phase that raises is answered with `failed`, its traceback is in the log."""
-    phases = {"lifespan.startup": startup, "lifespan.shutdown": shutdown}
-    done = False
-    while not done:
-        event = (await receive())["type"]
-        failure = await _failure(event, phases[event])
-        if failure is None:
-            await send({"type": f"{event}.complete"})
-        else:
-            await send({"type": f"{event}.failed", "message": failure})
-        done = failure is not None or event == "lifespan.shutdown"
-
-
-async def _failure(event: str, phase: Phase) -> str | None:
-    try:
-        await phase()
-    except Exception as error:
-        log.exception("%s failed", event)
-        return str(error) or type(error).__name__
-    return None

@@ -59,7 +59,7 @@ def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
     arguments = {name: _by_name(request, name, default) for name, default in plan.keywords.items()}
     if plan.takes_any_keyword:
         taken = plan.positional.keys() | plan.keywords.keys()
-        body = request.get_json if _is_json_object(request) else _first_values(request.body_params)
+        body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
         arguments.update((name, value) for name, value in rest.items() if name not in taken)
     return arguments
@@ -69,7 +69,7 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     """The value that the request has for a parameter, wherever it is."""
     if name in request.query_params:
         return request.query_params[name][0]
-    if _is_json_object(request) and name in request.get_json:
+    if _has_json_object(request) and name in request.get_json:
         return request.get_json[name]
     if name in request.body_params:
         return request.body_params[name][0]
@@ -82,8 +82,8 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     return default
 
 
-def _is_json_object(request: Request) -> bool:
-    return isinstance(request.get_json, dict)
+def _has_json_object(request: Request) -> bool:
+    return bool(request.get_json) and isinstance(request.get_json, dict)
 
 
 def _first_values(params: dict[str, list[str]]) -> dict[str, str]:

@@ -5,7 +5,7 @@ raises is a fault of the application: it reaches the log, and the client sees a 
 """
 
 import logging
-from collections.abc import Iterable
+from typing import Any
 
 log = logging.getLogger("micropie")
 
@@ -13,17 +13,18 @@ log = logging.getLogger("micropie")
 class HTTPError(Exception):
     """Answer the request with `status` (400 to 599, or any final one) and a short text.
 
-    `detail` is shown to the client, HTML-escaped, behind the status and its phrase; `headers` are added to the reply.
+    `detail` is shown to the client, HTML-escaped, behind the status and its phrase; `headers` are added to the
+    reply, in any shape that a handler may return.
     Changes to the session are kept.
 
         raise HTTPError(403, "Members only")
     """
 
-    def __init__(self, status: int, detail: str | None = None, headers: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, status: int, detail: str | None = None, headers: Any = None) -> None:
         super().__init__(status, detail)
         self.status = status
         self.detail = detail
-        self.headers = list(headers)
+        self.headers = headers
 
 
 class ClientGone(HTTPError):  # noqa: N818 - what happened, not an error

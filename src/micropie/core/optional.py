@@ -29,7 +29,8 @@ def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise MissingDependency(f"{purpose} need the package {package!r}: pip install 'micropie[{extra}]'") from error
+        remedy = f"pip install 'micropie[{extra}]', or {package} alone"
+        raise MissingDependency(f"{purpose} need the package {package!r}: {remedy}") from error
 
 
 # -- JSON out -----------------------------------------------------------------------------------------
@@ -146,7 +147,9 @@ def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
     if (orjson := _orjson()) is not None:
         try:
-            encoded: bytes = orjson.dumps(value, jsonable)
+            # Left to itself orjson would also write attributes that are no fields, and round some time zones.
+            options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+            encoded: bytes = orjson.dumps(value, jsonable, options)
         except TypeError:
             pass  # wider integers, other keys than strings: json can, or says why not
         else:

@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from micropie.core.asgi import send_bodyless, send_stream, send_whole
 from micropie.core.backends import COOKIE, SessionPolicy
@@ -19,6 +20,7 @@ from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Limits, Upload, has_body, multipart_boundary, read_body
 from micropie.core.errors import ConnectionClosed, HTTPError, MissingDependency, log
 from micropie.core.headers import cookie_header, encode_value, header, host_of, parse_cookies
+from micropie.core.lifespan import Handler, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.reply import (
     BODYLESS,
@@ -33,14 +35,30 @@ from micropie.core.reply import (
     to_reply,
     whole_body,
 )
-from micropie.core.request import Request, WebSocketRequest, current_request
+from micropie.core.request import RELATIVE_PATH, Request, WebSocketRequest, current_request
 from micropie.core.routing import NO_WEBSOCKET, Route, Router
 from micropie.core.session import Session, new_session_id
-from micropie.core.types import Message, RawHeaders, Receive, Scope, Send
+from micropie.core.templates import Templates
+from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.websocket import NORMAL, WebSocket
 from micropie.core.workers import Workers
 
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What an application is made of."""
+
+    router: Router
+    sessions: SessionPolicy
+    workers: Workers
+    limits: Limits
+    templates: Templates
+    allowed_origins: frozenset[str]
+    surplus_path_status: int
+    sends_itself: bool  # `_send_response` is overridden
+    state: dict[str, Any] = field(default_factory=dict)  # of the lifespan
 
 
 class Application(Protocol):
@@ -48,17 +66,33 @@ class Application(Protocol):
 
     middlewares: list[HttpMiddleware]
     ws_middlewares: list[WebSocketMiddleware]
-    _router: Router
-    _sessions: SessionPolicy
-    _workers: Workers
-    _limits: Limits
-    _surplus_path_status: int
-    _allowed_origins: frozenset[str]
-    _sends_itself: bool
+    startup_handlers: list[Handler]
+    shutdown_handlers: list[Handler]
+    _started: bool
+    _micropie: Parts
 
     async def _send_response(self, send: Send, status_code: int, body: Any, extra_headers: Any = None) -> None: ...
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None: ...
+
+
+# -- lifespan -----------------------------------------------------------------------------------------
+
+
+async def startup(app: Application) -> None:
+    """Run the startup handlers, once."""
+    if not app._started:
+        await start(app.startup_handlers, app._micropie.state)
+        app._started = True
+
+
+async def shutdown(app: Application) -> None:
+    """Run the shutdown handlers, and let the worker threads go."""
+    app._started = False
+    try:
+        await stop(app.shutdown_handlers, app._micropie.state)
+    finally:
+        app._micropie.workers.shutdown()
 
 
 # -- HTTP ---------------------------------------------------------------------------------------------
@@ -70,10 +104,10 @@ async def serve_http(app: Application, scope: Scope, receive: Receive, send: Sen
     token = current_request.set(request)
     try:
         reply = await answer(app, request)
-        if reply is None:
-            await hand_off(app, request, send)
-        else:
+        if reply is not None:
             await deliver(app, request, reply, send)
+        elif request._subapp is not None:
+            await hand_off(app, request, request._subapp, send)
     finally:
         current_request.reset(token)
         if request._upload is not None:
@@ -87,7 +121,7 @@ async def answer(app: Application, request: Request) -> Reply | None:
         if request.method != "GET" and has_body(request):
             await take_body(app, request)
         if names_session(request):
-            await app._sessions.load(request)
+            await app._micropie.sessions.load(request)
         reply = None
         if app.middlewares:
             entered = []
@@ -118,7 +152,7 @@ async def take_body(app: Application, request: Request) -> None:
     elif (boundary := multipart_boundary(request)) is not None:
         request._boundary = boundary
     else:
-        await read_body(request, app._limits)
+        await read_body(request, app._micropie.limits)
 
 
 def is_preset(scope: Scope) -> bool:
@@ -152,7 +186,7 @@ async def before_hooks(
 
 async def handle(app: Application, request: Request) -> Reply:
     """What the handler that the path names makes of its arguments."""
-    route, segments = app._router.find(request)
+    route, segments = app._micropie.router.find(request)
     if request._boundary is not None:
         return await handle_upload(app, request, route, segments, request._boundary)
     args, kwargs = bind(route.plan, request, segments)
@@ -170,7 +204,7 @@ def is_awaitable(value: Any) -> bool:
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler: in a thread if it may block, awaited if it can be."""
     if route.in_thread:
-        result = await app._workers.run(route.handler, *args, **kwargs)
+        result = await app._micropie.workers.run(route.handler, *args, **kwargs)
     else:
         result = route.handler(*args, **kwargs)
     return await result if is_awaitable(result) else result
@@ -181,7 +215,7 @@ async def handle_upload(app: Application, request: Request, route: Route, segmen
 
     A handler that names no field gets the whole form, and so does one that can't wait for it.
     """
-    upload = request._upload = Upload(request, boundary, app._limits, blocking=route.blocking)
+    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=route.blocking)
     request.files, request.body_params = upload.form.files, upload.form.fields
     try:
         await upload.form.until([] if route.blocking else route.plan.outstanding(request, segments))
@@ -198,7 +232,7 @@ async def handle_upload(app: Application, request: Request, route: Route, segmen
 def reply_to_error(app: Application, request: Request, error: Exception) -> Reply:
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
-        error = HTTPError(app._surplus_path_status)
+        error = HTTPError(app._micropie.surplus_path_status)
     if isinstance(error, HTTPError):
         try:
             return error_reply(error)
@@ -257,14 +291,14 @@ def name_json(reply: Reply) -> None:
 async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
     """Save the session, then send the reply."""
     try:
-        if type(reply.body) is str and not app._sends_itself:
+        if type(reply.body) is str and not app._micropie.sends_itself:
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
         if (request._session is not None or request._session_id is not None) and not request._failed:
-            set_session_cookie(reply, await app._sessions.save(request))
+            set_session_cookie(reply, await app._micropie.sessions.save(request))
     except Exception as error:  # logged there
         await close_unsent(reply.body)
         reply = failure(request, error)
-    if app._sends_itself:
+    if app._micropie.sends_itself:
         await send_by_override(app, request, reply, send)
     elif type(reply.body) is bytes:  # PERF: a step less for most replies
         await send_whole(send, reply, reply.body, head=request.method == "HEAD")
@@ -293,7 +327,7 @@ async def send_reply(app: Application, request: Request, reply: Reply, send: Sen
         await close_unsent(body)
         await send_bodyless(send, reply)
     else:
-        chunks = aiter(body) if isinstance(body, AsyncIterable) else app._workers.iterate(body)
+        chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
         try:
             await send_stream(send, reply, chunks, functools.partial(until_gone, request))
         except Exception as error:
@@ -322,6 +356,7 @@ async def send_by_override(app: Application, request: Request, reply: Reply, sen
     outgoing = Outgoing(send)
     try:
         await app._send_response(outgoing, reply.status, reply.body, reply.headers)
+        outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
@@ -344,22 +379,26 @@ class Outgoing:
             self.started = True
         await self._send(message)
 
+    def check_started(self) -> None:
+        """RuntimeError if nothing was sent."""
+        if not self.started:
+            raise RuntimeError("Nothing was sent: a reply has at least a start")
+
 
 # -- another application answers ----------------------------------------------------------------------
 
 
-async def hand_off(app: Application, request: Request, send: Send) -> None:
+async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
     """Let the application that a before hook has named answer; our session is saved when its reply starts."""
 
     async def save_session(message: Message) -> None:
-        cookie = await app._sessions.save(request)
+        cookie = await app._micropie.sessions.save(request)
         message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
 
     outgoing = Outgoing(send, save_session)
-    subapp = request._subapp
-    assert subapp is not None  # noqa: S101 - for the type checker: that is why we are here
     try:
         await subapp(subapp_scope(request), replayed(request), outgoing)
+        outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
@@ -371,11 +410,22 @@ def subapp_scope(request: Request) -> Scope:
     scope = dict(request.scope)
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
-        scope["raw_path"] = quote(scope["path"]).encode()
+        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
+        scope[RELATIVE_PATH] = True
     if request._subapp_mount_path:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
     return {**scope, **known, "get_json": request.get_json, "files": request.files}
+
+
+def raw_tail(raw: bytes, path: str) -> bytes:
+    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
+    segments = raw.split(b"/")
+    for start_at in range(len(segments)):
+        tail = b"/" + b"/".join(segments[start_at:])
+        if unquote(tail.decode("latin-1")) == path:
+            return tail
+    return quote(path).encode()
 
 
 def replayed(request: Request) -> Receive:
@@ -405,7 +455,7 @@ FAILED: Closing = BROKEN, "Internal server error"
 async def serve_websocket(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection: refuse it, or run its handler; then the after hooks, the session, the close."""
     request = WebSocketRequest(scope, receive)
-    ws = WebSocket(receive, send, cookie=functools.partial(app._sessions.cookie, scope=scope))
+    ws = WebSocket(receive, send, cookie=functools.partial(app._micropie.sessions.cookie, scope=scope))
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
@@ -415,7 +465,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
         closing = await after_websocket_hooks(entered, request, closing)
         current_request.reset(token)
     closing = await save_websocket_session(app, request, ws, closing)
-    if not ws.closed and request._subapp is None:
+    if not ws.closed:
         with contextlib.suppress(OSError):  # gone by now
             await app._send_websocket_close(send, *closing)
 
@@ -442,15 +492,15 @@ async def converse(
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
     if names_session(request):
-        await app._sessions.load(request)
+        await app._micropie.sessions.load(request)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
     if refusal is not None:
         return refusal
     if request._subapp is not None:
-        await request._subapp(subapp_scope(request), request._receive, send)
+        await hand_off_websocket(request, request._subapp, ws, send)
         return NORMAL, ""
-    route, segments = app._router.find_websocket(request)
+    route, segments = app._micropie.router.find_websocket(request)
     args, kwargs = bind(route.plan, request, segments)
     result = route.handler(ws, *args, **kwargs)
     if is_awaitable(result):
@@ -458,11 +508,27 @@ async def converse(
     return NORMAL, ""
 
 
+async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        await send(message)
+
+    await subapp(subapp_scope(request), watched_receive, watched_send)
+
+
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
     headers = request._raw_headers
     origin = (header(headers, b"origin") or b"").decode("latin-1").lower()
-    if not origin or "*" in app._allowed_origins or origin in app._allowed_origins:
+    if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
     if COOKIE not in parse_cookies(cookie_header(headers)):
         return
@@ -515,7 +581,7 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
         session.rotate()  # accept() gave the client another id
     new_id = ws.session_id if not isinstance(session, Session) or ws.session_id not in session.retired else None
     try:
-        await app._sessions.save(request, new_id)
+        await app._micropie.sessions.save(request, new_id)
     except Exception as error:  # logged there
         log_failure(request, error)
         return FAILED

@@ -19,6 +19,8 @@ HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
+# What http.HTTPStatus calls these depends on the version of Python.
+_PHRASES = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 _AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
 
@@ -120,6 +122,8 @@ def error_reply(error: HTTPError) -> Reply:
 
 def status_line(status: int) -> str:
     """The status with its phrase (RFC 9110 §15), if it has one."""
+    if status in _PHRASES:
+        return f"{status} {_PHRASES[status]}"
     return f"{status} {http.HTTPStatus(status).phrase}" if status in http.HTTPStatus._value2member_map_ else str(status)
 
 

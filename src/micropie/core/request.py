@@ -19,6 +19,7 @@ from micropie.core.types import ASGIApp, Message, Params, RawHeaders, Receive, S
 if TYPE_CHECKING:
     from typing import Self
 
+RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ def path_segments(scope: Scope) -> list[str]:
     segments = _raw_segments(raw, path) if b"%" in raw else None
     if segments is None:
         segments = path.removeprefix("/").split("/")
-    root = scope.get("root_path")
+    root = None if RELATIVE_PATH in scope else scope.get("root_path")
     return _below(root, segments) if root else segments
 
 
@@ -159,8 +160,7 @@ class Request:
     @lazy
     def get_json(self) -> Any:
         """The value of the JSON body, of any type; `{}` without one."""
-        preset = self.scope.get("get_json")
-        return {} if preset is None else preset
+        return self.scope.get("get_json", {})
 
     @lazy
     def body_params(self) -> Params:
