@@ -47,6 +47,7 @@ from collections.abc import (
     Iterator,
     Mapping,
     MutableMapping,
+    Sequence,
 )
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -271,11 +272,11 @@ class Workers:
         self._size = size
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
-    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         """The function's result, or its exception."""
         if not self._size:
             return function(*args, **kwargs)
-        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), function, *args, **kwargs))
+        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), function, args, kwargs))
 
     async def iterate(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
         """The items of a sync iterator, which is closed in the end, but never while its `next()` runs."""
@@ -285,7 +286,7 @@ class Workers:
         try:
             while True:
                 if self._size:
-                    job = self._submit(context, next, iterator, _END)
+                    job = self._submit(context, next, [iterator, _END])
                     item = await asyncio.wrap_future(job)
                 else:
                     item = next(iterator, _END)
@@ -304,11 +305,15 @@ class Workers:
             self._pool = None
 
     def _submit(
-        self, context: contextvars.Context, function: Callable[..., Any], *args: Any, **kwargs: Any
+        self,
+        context: contextvars.Context,
+        function: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> concurrent.futures.Future[Any]:
         if self._pool is None:
             self._pool = concurrent.futures.ThreadPoolExecutor(self._size, thread_name_prefix="micropie")
-        return self._pool.submit(context.run, _call, function, args, kwargs)
+        return self._pool.submit(context.run, _call, function, args, kwargs or {})
 
     def _close_after(
         self, job: concurrent.futures.Future[Any] | None, context: contextvars.Context, iterator: Iterator[Any]
@@ -324,7 +329,7 @@ class Workers:
             job.add_done_callback(lambda _: self._submit(context, close))
 
 
-def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Call it; a StopIteration, which no future can carry, becomes what generators make of it (PEP 479)."""
     try:
         return function(*args, **kwargs)
@@ -345,7 +350,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 all
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
 
 # -- in -----------------------------------------------------------------------------------------------
@@ -425,24 +430,25 @@ def is_local(scope_client: Any, headers: RawHeaders) -> bool:
     host = header(headers, b"host")
     return (
         bool(scope_client)
-        and _is_loopback(str(scope_client[0]))
+        and _LOOPBACK.fullmatch(str(scope_client[0])) is not None
         and host is not None
-        and _is_loopback(host_of(host.decode("latin-1")))
+        and _LOOPBACK.fullmatch(host_of(host.decode("latin-1"))) is not None
         and not any(name in _FORWARDING for name, _ in headers)
     )
-
-
-def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or host.startswith(("127.", "::ffff:127."))
 
 
 # -- out ----------------------------------------------------------------------------------------------
 
 
+def is_token(text: str) -> bool:
+    """Whether it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 @functools.lru_cache(256)
 def field_name(name: str) -> str | None:
     """The name in lower case, as the ASGI specification demands; None, and a log line, if it is no token."""
-    if _TOKEN.fullmatch(name):
+    if is_token(name):
         return name.lower()
     log.error("The reply's header %r is dropped: its name is no token (RFC 9110 §5.6.2)", name)
     return None
@@ -715,6 +721,7 @@ def loads(raw: bytes) -> Any:
 # ======================================================================================================================
 
 MEMORY = 1 << 20  # bytes of a file that wait in memory
+OVERHEAD = 64  # bytes that even an empty chunk takes
 PIECE = 1 << 16  # bytes read at once from disk
 DEFAULT_TYPE = "application/octet-stream"
 
@@ -737,63 +744,117 @@ class FormLimits:
     upload_size: int | None
 
 
+class Spool:
+    """What the files of one form keep for readers to come: `MEMORY` bytes in memory, more in an unnamed file."""
+
+    def __init__(self) -> None:
+        self.in_memory = 0  # bytes, of all files together
+        self._disk: IO[bytes] | None = None
+        self._end = 0
+        self._unread = 0  # bytes on disk
+
+    async def write(self, chunk: bytes) -> range:
+        """Keep a chunk on disk; where it is."""
+        return await asyncio.to_thread(self._write, chunk)  # the disk may be slow
+
+    def read(self, place: range) -> bytes:
+        """Take a chunk back. It was written a moment ago, so it comes from the system's cache."""
+        assert self._disk is not None  # noqa: S101 - for the type checker: somebody has the place
+        self._disk.seek(place.start)
+        chunk = self._disk.read(len(place))
+        self.forget(place)
+        return chunk
+
+    def forget(self, place: range) -> None:
+        """Nobody will read it; with the last such chunk the file goes."""
+        self._unread -= len(place)
+        if self._unread == 0:
+            self.close()
+
+    def close(self) -> None:
+        """Give the disk back."""
+        if self._disk is not None:
+            self._disk.close()
+            self._disk = None
+            self._end = self._unread = 0
+
+    __del__ = close  # `_parse_multipart` hands the files out, and can't know when they have been read
+
+    def _write(self, chunk: bytes) -> range:
+        if self._disk is None:
+            self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or dropped
+        self._disk.seek(self._end)
+        self._disk.write(chunk)
+        place = range(self._end, self._end + len(chunk))
+        self._end += len(chunk)
+        self._unread += len(chunk)
+        return place
+
+
 class FileQueue(asyncio.Queue[bytes | None]):
     """The chunks of one file, ended by None; bounded in bytes. `get` raises what broke the upload off.
 
-    Behind the chunks in memory others may wait in an unnamed temporary file; new ones queue up in memory
-    again when that one is used up. After the end every `get` gives None again, so no reader hangs.
+    Some of the chunks may wait on disk. After the end every `get` gives None again, so no reader hangs.
     """
 
     _getters: "deque[asyncio.Future[None]]"
     _putters: "deque[asyncio.Future[None]]"
 
-    def _init(self, maxsize: int) -> None:  # noqa: ARG002 - asyncio.Queue's hook
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-        self._spool: IO[bytes] | None = None
-        self._spool_read = self._spool_size = 0
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._chunks: deque[bytes | range] = deque()  # ranges are places in the spool
         self._over = self._dropped = False
         self._error: Exception | None = None
+        super().__init__()
 
     def qsize(self) -> int:
         """The number of items that can be read at once, None for the end included."""
-        spooled = -(-(self._spool_size - self._spool_read) // PIECE)
-        return len(self._chunks) + spooled + self._over
+        return len(self._chunks) + self._over
 
     def empty(self) -> bool:
         """Whether a reader would have to wait."""
-        return not (self._chunks or self._over or self._spool)
+        return not (self._chunks or self._over)
 
     def full(self) -> bool:
-        """Whether a writer has to wait."""
-        return not self._dropped and (self._size >= MEMORY or self._spool is not None)
+        """Whether a writer has to wait: never for a reader who waits too."""
+        return bool(self._chunks) and self._spool.in_memory >= MEMORY
 
     def get_nowait(self) -> bytes | None:
         """The next chunk, or None at the end. QueueEmpty if it has not arrived."""
-        if self._error is not None and not (self._chunks or self._spool):
+        if self._error is not None and not self._chunks:
             raise self._error
         return super().get_nowait()
 
     def _get(self) -> bytes | None:
-        if self._chunks:
-            chunk = self._chunks.popleft()
-            self._size -= len(chunk)
-            return chunk
-        return self._read(self._spool) if self._spool is not None else None
+        if not self._chunks:
+            return None
+        chunk = self._chunks.popleft()
+        if isinstance(chunk, range):
+            if len(chunk) > PIECE:
+                self._chunks.appendleft(chunk[PIECE:])
+            return self._spool.read(chunk[:PIECE])
+        self._spool.in_memory -= len(chunk) + OVERHEAD
+        return chunk
 
     def _put(self, item: bytes | None) -> None:
-        if item is None:
-            self._over = True
-        elif not self._dropped:
+        if item is not None and not self._dropped:
             self._chunks.append(item)
-            self._size += len(item)
+            self._spool.in_memory += len(item) + OVERHEAD
+
+    def _put_place(self, place: range) -> None:
+        """Add what is on disk there, as one piece with what lies right before it: a billion bytes may come singly."""
+        last = self._chunks[-1] if self._chunks else None
+        if isinstance(last, range) and last.stop == place.start:
+            self._chunks[-1] = range(last.start, place.stop)
+        else:
+            self._chunks.append(place)
 
     async def keep(self, chunk: bytes) -> None:
-        """Add a chunk without waiting for the reader: to memory, or behind that to disk."""
-        if self.full():
-            await asyncio.to_thread(self._write_spool, chunk)  # the disk may be slow
+        """Add a chunk without waiting for the reader: to memory, or if that is used up to disk."""
+        if self._spool.in_memory < MEMORY:
+            self._put(chunk)
         else:
-            self.put_nowait(chunk)
+            self._put_place(await self._spool.write(chunk))
 
     def finish(self, error: Exception | None = None) -> None:
         """Nothing more comes: the end of the file, or what broke it off."""
@@ -803,11 +864,15 @@ class FileQueue(asyncio.Queue[bytes | None]):
 
     def drop(self) -> None:
         """Forget what is there and what comes; who reads on nevertheless must not take it for the whole file."""
-        if not self._over or self._chunks or self._spool:
+        if not self._over or self._chunks:
             self.finish(RuntimeError("The request is over, and what was left of its upload is gone"))
         self._dropped = True
+        for chunk in self._chunks:
+            if isinstance(chunk, range):
+                self._spool.forget(chunk)
+            else:
+                self._spool.in_memory -= len(chunk) + OVERHEAD
         self._chunks.clear()
-        self._close_spool()
         self._wake(self._putters)
 
     @staticmethod
@@ -816,27 +881,6 @@ class FileQueue(asyncio.Queue[bytes | None]):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-    def _write_spool(self, chunk: bytes) -> None:
-        if self._spool is None:
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or dropped
-        self._spool.seek(self._spool_size)
-        self._spool.write(chunk)
-        self._spool_size += len(chunk)
-
-    def _read(self, spool: IO[bytes]) -> bytes:
-        spool.seek(self._spool_read)
-        chunk = spool.read(PIECE)
-        self._spool_read += len(chunk)
-        if self._spool_read == self._spool_size:
-            self._close_spool()
-        return chunk
-
-    def _close_spool(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
-            self._spool_read = self._spool_size = 0
 
 
 class UploadedFile(dict[str, Any]):
@@ -850,8 +894,8 @@ class UploadedFile(dict[str, Any]):
             await file.save(UPLOADS / secrets.token_hex())
     """
 
-    def __init__(self, filename: str, content_type: str) -> None:
-        self.queue = FileQueue()
+    def __init__(self, filename: str, content_type: str, spool: Spool) -> None:
+        self.queue = FileQueue(spool)
         self.others: list[UploadedFile] = []
         super().__init__(filename=filename, content_type=content_type, content=self.queue)
 
@@ -899,6 +943,7 @@ class MultipartForm:
         self.files: dict[str, UploadedFile] = {}
         self.error: Exception | None = None
         self._limits = limits
+        self._spool = Spool()
         self._file_class = BlockingUploadedFile if blocking else UploadedFile
         self._pace = Pace.READ_ON
         self._wanted: set[str] | None = None
@@ -960,7 +1005,7 @@ class MultipartForm:
         self._text.clear()
         if part.filename is None:
             return
-        self._file = file = self._file_class(bare_name(part.filename), part.content_type or DEFAULT_TYPE)
+        self._file = file = self._file_class(bare_name(part.filename), part.content_type or DEFAULT_TYPE, self._spool)
         if self._pace is Pace.DISCARD:
             file.queue.drop()
         first = self.files.setdefault(part.name, file)
@@ -1233,6 +1278,8 @@ def path_segments(scope: Scope) -> list[str]:
     raw: bytes = scope.get("raw_path") or b""
     segments = _raw_segments(raw, path) if b"%" in raw else None
     if segments is None:
+        if not path.isascii() and not _is_text(path):
+            raise HTTPError(400, "The path is not valid UTF-8")
         segments = path.removeprefix("/").split("/")
     root = None if RELATIVE_PATH in scope else scope.get("root_path")
     return _below(root, segments) if root else segments
@@ -1249,6 +1296,11 @@ def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     if "/".join(segments) != path:
         return None
     return segments[1:] if segments[0] == "" and len(segments) > 1 else segments
+
+
+def _is_text(path: str) -> bool:
+    """Whether it has no lone surrogates, which stand for bytes that some server could not decode."""
+    return path.encode("utf-8", "replace").decode() == path
 
 
 def _below(root: str, segments: list[str]) -> list[str]:
@@ -1434,8 +1486,16 @@ class Templates:
 # ======================================================================================================================
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
+_CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
 NORMAL, NO_STATUS, ABNORMAL = 1000, 1005, 1006
 NOT_ACCEPTED = "The connection is not accepted: await ws.accept() comes first"
+
+
+def checked_code(code: Any) -> int:
+    """A close code that an endpoint may send (RFC 6455 §7.4), else ValueError."""
+    if isinstance(code, int) and (code in _CODES or 3000 <= code <= 4999):  # noqa: PLR2004 - registered, and private
+        return code
+    raise ValueError(f"{code!r} is no close code that may be sent: 1000 to 1014 without 1004 to 1006, or 3000 to 4999")
 
 
 def close_reason(reason: str | None) -> str:
@@ -1475,8 +1535,12 @@ class WebSocket:
             raise RuntimeError("accept() was called before: a connection is accepted once")
         if self.closed:
             raise RuntimeError("The connection is closed: nothing is left to accept")
+        if subprotocol is not None and not is_token(subprotocol):
+            raise ValueError(f"A subprotocol is a token (RFC 6455 §4.1), {subprotocol!r} is none")
         headers = []
         if session_id is not None:
+            if not is_possible_id(session_id):
+                raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+/=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
             self.session_id = session_id
         self.accepted = True
@@ -1516,10 +1580,21 @@ class WebSocket:
         await self.send_text(dumps(data).decode())
 
     async def close(self, code: int = NORMAL, reason: str | None = None) -> None:
-        """Close the connection; before `accept`, refuse it. `reason` is cut to 123 bytes; a second close is silent."""
-        if not self.closed:
-            self._end(code, close_reason(reason))
-            await self._deliver({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+        """Close the connection; before `accept`, refuse it. A second close is silent.
+
+        `code` is one that may be sent, else ValueError; `reason` is cut to 123 bytes.
+        """
+        checked_code(code)
+        if self.closed:
+            return
+        self._end(code, close_reason(reason))
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+        except OSError:
+            pass  # the peer is gone: closed enough
+        except Exception:  # a code that the server does not send, for one
+            self.closed = False
+            raise
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         while True:
@@ -1634,28 +1709,27 @@ async def send_whole(send: Send, reply: Reply, body: bytes, *, head: bool) -> No
 
 async def send_bodyless(send: Send, reply: Reply) -> None:
     """Send the head of a streamed reply alone, as the answer to HEAD."""
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except OSError:
-        log.debug("The client left before its reply")
+    if await send_stream_start(send, reply):
+        await _send_body(send, b"", more=False)
 
 
 # -- a streamed reply ---------------------------------------------------------------------------------
 
 
-async def send_stream(
-    send: Send, reply: Reply, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]
-) -> None:
+async def send_stream_start(send: Send, reply: Reply) -> bool:
+    """Send the head of a streamed reply; whether there is a client for the rest."""
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)})
+    except OSError:
+        return False
+    return True
+
+
+async def send_stream(send: Send, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]) -> None:
     """Send the chunks as they come, and stop when the client leaves. The stream is closed in any case.
 
     A stream that raises leaves the reply unfinished, so that the client can't take it for whole.
     """
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)})
-    except OSError:
-        await _close(chunks)
-        return
     watch = _Watch(until_gone)
     await _watched(_pump(send, chunks, watch), watch)
 
@@ -1818,8 +1892,8 @@ class InMemorySessionBackend(SessionBackend):
         if session_id not in self._timeouts:
             self._due.append(session_id)
         self.sessions[session_id] = clone(data)
-        self._sweep()
         await self.touch(session_id, timeout)
+        self._sweep()
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
@@ -1879,11 +1953,11 @@ class SessionPolicy:
         A session without an id gets `new_id`, or a fresh one.
         """
         session = request._session
-        if session is None:  # nobody looked at it
+        if "session" in request.scope:  # an outer application's
+            return None
+        if not isinstance(session, Session):  # nobody looked at it
             if request._session_id is not None:
                 await self._push(request._session_id, request._stored_session or {})
-            return None
-        if not isinstance(session, Session):  # an outer application's
             return None
         for retired in session.retired:
             await self._delete(retired)
@@ -1965,7 +2039,7 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 class Plan:
     """What a handler takes: `positional` and `keywords` map names to defaults (or `REQUIRED`)."""
 
-    __slots__ = ("keywords", "plain", "positional", "size", "takes_any_keyword", "variadic")
+    __slots__ = ("keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
         parameters = list(inspect.signature(handler).parameters.values())
@@ -1975,12 +2049,20 @@ class Plan:
         self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
         self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
         self.size = len(self.positional)
+        self.taken = {p.name for p in parameters} | set(_implicit(handler))  # no keyword may fill these again
         self.plain = not self.keywords and not self.takes_any_keyword
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
         """The parameters that neither path nor query fill: a form may."""
         names = [*list(self.positional)[len(segments) :], *self.keywords]
         return [name for name in names if name not in request.query_params]
+
+
+def _implicit(handler: Callable[..., Any]) -> list[str]:
+    """The name of the parameter that a bound method fills by itself."""
+    if not isinstance(handler, MethodType):
+        return []
+    return list(inspect.signature(handler.__func__).parameters)[:1]
 
 
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
@@ -1997,10 +2079,9 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
     arguments = {name: _by_name(request, name, default) for name, default in plan.keywords.items()}
     if plan.takes_any_keyword:
-        taken = plan.positional.keys() | plan.keywords.keys()
         body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
-        arguments.update((name, value) for name, value in rest.items() if name not in taken)
+        arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
     return arguments
 
 
@@ -2125,6 +2206,8 @@ class Body:
             future = next(steps)
         except StopIteration as done:
             message: Message = done.value
+            if self._rate is not None:
+                self._rate.waited(0, len(message.get("body") or b""))
         else:
             message = await self._in_time(steps, future)
         if message["type"] == "http.disconnect":
@@ -2453,6 +2536,7 @@ def _is_method(attribute: Any) -> bool:
 # Each step is a function. `Application` is what they need of the `App`; they know nothing else of it.
 # ======================================================================================================================
 
+JSON_HEADER = ("Content-Type", JSON)
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
 
 
@@ -2614,7 +2698,7 @@ def is_awaitable(value: Any) -> bool:
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler: in a thread if it may block, awaited if it can be."""
     if route.in_thread:
-        result = await app._micropie.workers.run(route.handler, *args, **kwargs)
+        result = await app._micropie.workers.run(route.handler, args, kwargs)
     else:
         result = route.handler(*args, **kwargs)
     return await result if is_awaitable(result) else result
@@ -2675,27 +2759,39 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
             if is_awaitable(change):
                 change = await change
             if change:
-                reply = _changed(reply, change)
+                reply = await replaced(reply, change)
+        reply.headers = header_pairs(reply.headers)  # hooks may have appended anything
     except Exception as error:  # logged there
         await close_unsent(reply.body)
         return failure(request, error)
     return reply
 
 
-def _changed(reply: Reply, change: dict[str, Any]) -> Reply:
+async def replaced(reply: Reply, change: Any) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any) -> Reply:
     """The reply with what a hook's dict names in place of its own."""
+    if not isinstance(change, Mapping):
+        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
     status = checked_status(change["status_code"]) if "status_code" in change else reply.status
     headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
     if "body" not in change:
         return Reply(status, reply.body, headers, reply.content_type)
     body, content_type = encoded(change["body"])
-    return Reply(status, body, headers, content_type)
+    # What the handler said of its content stands; what we said of the JSON that was there does not.
+    return Reply(status, body, [header for header in headers if header is not JSON_HEADER], content_type)
 
 
 def name_json(reply: Reply) -> None:
     """Show the type of a JSON body among the headers, to code that looks for it there."""
     if reply.content_type == JSON and not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(("Content-Type", JSON))
+        reply.headers.append(JSON_HEADER)
 
 
 async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
@@ -2705,8 +2801,10 @@ async def deliver(app: Application, request: Request, reply: Reply, send: Send) 
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
         if (request._session is not None or request._session_id is not None) and not request._failed:
             set_session_cookie(reply, await app._micropie.sessions.save(request))
-    except Exception as error:  # logged there
+    except BaseException as error:
         await close_unsent(reply.body)
+        if not isinstance(error, Exception):
+            raise
         reply = failure(request, error)
     if app._micropie.sends_itself:
         await send_by_override(app, request, reply, send)
@@ -2729,7 +2827,7 @@ def set_session_cookie(reply: Reply, cookie: str | None) -> None:
 
 
 async def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
-    """Send a whole body, or stream it; a stream that breaks is logged, and raised so that the server cuts it off."""
+    """Send a whole body, or stream it."""
     body, head = reply.body, request.method == "HEAD"
     if not is_stream(body):
         await send_whole(send, reply, whole_body(body), head=head)
@@ -2737,20 +2835,32 @@ async def send_reply(app: Application, request: Request, reply: Reply, send: Sen
         await close_unsent(body)
         await send_bodyless(send, reply)
     else:
-        chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
-        try:
-            await send_stream(send, reply, chunks, functools.partial(until_gone, request))
-        except Exception as error:
-            log_failure(request, error)
-            raise
+        await stream_reply(app, request, reply, send)
+
+
+async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+    """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
+    body = reply.body
+    if not await send_stream_start(send, reply):
+        await close_unsent(body)
+        return
+    chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
+    try:
+        await send_stream(send, chunks, functools.partial(until_gone, request))
+    except Exception as error:
+        log_failure(request, error)
+        raise
 
 
 async def close_unsent(body: Any) -> None:
-    """Close a stream that nobody will read."""
-    if hasattr(body, "aclose"):
-        await body.aclose()
-    elif hasattr(body, "close"):
-        body.close()
+    """Close a stream that nobody will read; what that raises is logged."""
+    try:
+        if hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            body.close()
+    except Exception:
+        log.exception("A stream that was not sent could not be closed")
 
 
 async def until_gone(request: Request) -> None:
@@ -2785,9 +2895,16 @@ class Outgoing:
         """Send the message."""
         if message["type"] == "http.response.start":
             if self._before_start is not None:
-                await self._before_start(message)
+                await self._prepare(self._before_start, message)
             self.started = True
         await self._send(message)
+
+    @staticmethod
+    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
+        try:
+            await before_start(message)
+        except OSError as error:  # not to be taken for a client that has left
+            raise RuntimeError("The reply could not be prepared") from error
 
     def check_started(self) -> None:
         """RuntimeError if nothing was sent."""
@@ -2889,11 +3006,20 @@ async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing
     except SurplusSegments:
         return REFUSED, NO_WEBSOCKET
     except HTTPError as error:
-        return REFUSED, error.detail or status_line(error.status)
-    except Exception as error:  # logged there
-        request._failed = True
-        log_failure(request, error)
-        return FAILED
+        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
+    except asyncio.CancelledError as error:
+        if is_being_cancelled():
+            raise
+        return broken(request, error)
+    except Exception as error:
+        return broken(request, error)
+
+
+def broken(request: Request, error: BaseException) -> Closing:
+    """The close after a failure, after which the session is not saved."""
+    request._failed = True
+    log_failure(request, error)
+    return FAILED
 
 
 async def converse(
@@ -2943,7 +3069,8 @@ def check_origin(app: Application, request: Request) -> None:
     if COOKIE not in parse_cookies(cookie_header(headers)):
         return
     host = (header(headers, b"host") or b"").decode("latin-1")
-    if host_of(origin.partition("://")[2]) != host_of(host):
+    origin_host = host_of(origin.partition("://")[2])
+    if not origin_host or origin_host != host_of(host):
         log.warning(
             "A WebSocket handshake from %r with a session cookie for %r is refused: if that site is yours, "
             "name it in App(allowed_origins=[...])",
@@ -2963,7 +3090,7 @@ async def before_websocket_hooks(
         if is_awaitable(refusal):
             refusal = await refusal
         if refusal:
-            return refusal.get("code", REFUSED), refusal.get("reason", "Middleware rejected")
+            return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
     return None
 
 
@@ -2987,9 +3114,11 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
     if request._failed or (request._session is None and request._session_id is None):
         return closing
     session = request.session
-    if isinstance(session, Session) and ws.session_id != session.id:
-        session.rotate()  # accept() gave the client another id
-    new_id = ws.session_id if not isinstance(session, Session) or ws.session_id not in session.retired else None
+    new_id = None
+    if isinstance(session, Session) and ws.session_id not in session.retired:
+        new_id = ws.session_id
+        if session.id != new_id:
+            session.rotate()  # accept() gave the client another id
     try:
         await app._micropie.sessions.save(request, new_id)
     except Exception as error:  # logged there

@@ -74,28 +74,27 @@ async def send_whole(send: Send, reply: Reply, body: bytes, *, head: bool) -> No
 
 async def send_bodyless(send: Send, reply: Reply) -> None:
     """Send the head of a streamed reply alone, as the answer to HEAD."""
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    except OSError:
-        log.debug("The client left before its reply")
+    if await send_stream_start(send, reply):
+        await _send_body(send, b"", more=False)
 
 
 # -- a streamed reply ---------------------------------------------------------------------------------
 
 
-async def send_stream(
-    send: Send, reply: Reply, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]
-) -> None:
+async def send_stream_start(send: Send, reply: Reply) -> bool:
+    """Send the head of a streamed reply; whether there is a client for the rest."""
+    try:
+        await send({"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)})
+    except OSError:
+        return False
+    return True
+
+
+async def send_stream(send: Send, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]) -> None:
     """Send the chunks as they come, and stop when the client leaves. The stream is closed in any case.
 
     A stream that raises leaves the reply unfinished, so that the client can't take it for whole.
     """
-    try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)})
-    except OSError:
-        await _close(chunks)
-        return
     watch = _Watch(until_gone)
     await _watched(_pump(send, chunks, watch), watch)
 

@@ -70,8 +70,8 @@ class InMemorySessionBackend(SessionBackend):
         if session_id not in self._timeouts:
             self._due.append(session_id)
         self.sessions[session_id] = clone(data)
-        self._sweep()
         await self.touch(session_id, timeout)
+        self._sweep()
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
@@ -131,11 +131,11 @@ class SessionPolicy:
         A session without an id gets `new_id`, or a fresh one.
         """
         session = request._session
-        if session is None:  # nobody looked at it
+        if "session" in request.scope:  # an outer application's
+            return None
+        if not isinstance(session, Session):  # nobody looked at it
             if request._session_id is not None:
                 await self._push(request._session_id, request._stored_session or {})
-            return None
-        if not isinstance(session, Session):  # an outer application's
             return None
         for retired in session.retired:
             await self._delete(retired)

@@ -6,6 +6,7 @@ body, files, session, its default. HTTP and WebSocket handlers go the same way.
 
 import inspect
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from micropie.core.errors import HTTPError
@@ -26,7 +27,7 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 class Plan:
     """What a handler takes: `positional` and `keywords` map names to defaults (or `REQUIRED`)."""
 
-    __slots__ = ("keywords", "plain", "positional", "size", "takes_any_keyword", "variadic")
+    __slots__ = ("keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
         parameters = list(inspect.signature(handler).parameters.values())
@@ -36,12 +37,20 @@ class Plan:
         self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
         self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
         self.size = len(self.positional)
+        self.taken = {p.name for p in parameters} | set(_implicit(handler))  # no keyword may fill these again
         self.plain = not self.keywords and not self.takes_any_keyword
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
         """The parameters that neither path nor query fill: a form may."""
         names = [*list(self.positional)[len(segments) :], *self.keywords]
         return [name for name in names if name not in request.query_params]
+
+
+def _implicit(handler: Callable[..., Any]) -> list[str]:
+    """The name of the parameter that a bound method fills by itself."""
+    if not isinstance(handler, MethodType):
+        return []
+    return list(inspect.signature(handler.__func__).parameters)[:1]
 
 
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
@@ -58,10 +67,9 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
     arguments = {name: _by_name(request, name, default) for name, default in plan.keywords.items()}
     if plan.takes_any_keyword:
-        taken = plan.positional.keys() | plan.keywords.keys()
         body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
-        arguments.update((name, value) for name, value in rest.items() if name not in taken)
+        arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
     return arguments
 
 

@@ -105,6 +105,8 @@ class Body:
             future = next(steps)
         except StopIteration as done:
             message: Message = done.value
+            if self._rate is not None:
+                self._rate.waited(0, len(message.get("body") or b""))
         else:
             message = await self._in_time(steps, future)
         if message["type"] == "http.disconnect":

@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 all
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
 
 # -- in -----------------------------------------------------------------------------------------------
@@ -96,24 +96,25 @@ def is_local(scope_client: Any, headers: RawHeaders) -> bool:
     host = header(headers, b"host")
     return (
         bool(scope_client)
-        and _is_loopback(str(scope_client[0]))
+        and _LOOPBACK.fullmatch(str(scope_client[0])) is not None
         and host is not None
-        and _is_loopback(host_of(host.decode("latin-1")))
+        and _LOOPBACK.fullmatch(host_of(host.decode("latin-1"))) is not None
         and not any(name in _FORWARDING for name, _ in headers)
     )
-
-
-def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or host.startswith(("127.", "::ffff:127."))
 
 
 # -- out ----------------------------------------------------------------------------------------------
 
 
+def is_token(text: str) -> bool:
+    """Whether it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 @functools.lru_cache(256)
 def field_name(name: str) -> str | None:
     """The name in lower case, as the ASGI specification demands; None, and a log line, if it is no token."""
-    if _TOKEN.fullmatch(name):
+    if is_token(name):
         return name.lower()
     log.error("The reply's header %r is dropped: its name is no token (RFC 9110 §5.6.2)", name)
     return None

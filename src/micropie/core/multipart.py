@@ -20,6 +20,7 @@ from micropie.core.optional import require
 from micropie.core.types import Params
 
 MEMORY = 1 << 20  # bytes of a file that wait in memory
+OVERHEAD = 64  # bytes that even an empty chunk takes
 PIECE = 1 << 16  # bytes read at once from disk
 DEFAULT_TYPE = "application/octet-stream"
 
@@ -42,63 +43,117 @@ class FormLimits:
     upload_size: int | None
 
 
+class Spool:
+    """What the files of one form keep for readers to come: `MEMORY` bytes in memory, more in an unnamed file."""
+
+    def __init__(self) -> None:
+        self.in_memory = 0  # bytes, of all files together
+        self._disk: IO[bytes] | None = None
+        self._end = 0
+        self._unread = 0  # bytes on disk
+
+    async def write(self, chunk: bytes) -> range:
+        """Keep a chunk on disk; where it is."""
+        return await asyncio.to_thread(self._write, chunk)  # the disk may be slow
+
+    def read(self, place: range) -> bytes:
+        """Take a chunk back. It was written a moment ago, so it comes from the system's cache."""
+        assert self._disk is not None  # noqa: S101 - for the type checker: somebody has the place
+        self._disk.seek(place.start)
+        chunk = self._disk.read(len(place))
+        self.forget(place)
+        return chunk
+
+    def forget(self, place: range) -> None:
+        """Nobody will read it; with the last such chunk the file goes."""
+        self._unread -= len(place)
+        if self._unread == 0:
+            self.close()
+
+    def close(self) -> None:
+        """Give the disk back."""
+        if self._disk is not None:
+            self._disk.close()
+            self._disk = None
+            self._end = self._unread = 0
+
+    __del__ = close  # `_parse_multipart` hands the files out, and can't know when they have been read
+
+    def _write(self, chunk: bytes) -> range:
+        if self._disk is None:
+            self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or dropped
+        self._disk.seek(self._end)
+        self._disk.write(chunk)
+        place = range(self._end, self._end + len(chunk))
+        self._end += len(chunk)
+        self._unread += len(chunk)
+        return place
+
+
 class FileQueue(asyncio.Queue[bytes | None]):
     """The chunks of one file, ended by None; bounded in bytes. `get` raises what broke the upload off.
 
-    Behind the chunks in memory others may wait in an unnamed temporary file; new ones queue up in memory
-    again when that one is used up. After the end every `get` gives None again, so no reader hangs.
+    Some of the chunks may wait on disk. After the end every `get` gives None again, so no reader hangs.
     """
 
     _getters: "deque[asyncio.Future[None]]"
     _putters: "deque[asyncio.Future[None]]"
 
-    def _init(self, maxsize: int) -> None:  # noqa: ARG002 - asyncio.Queue's hook
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-        self._spool: IO[bytes] | None = None
-        self._spool_read = self._spool_size = 0
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._chunks: deque[bytes | range] = deque()  # ranges are places in the spool
         self._over = self._dropped = False
         self._error: Exception | None = None
+        super().__init__()
 
     def qsize(self) -> int:
         """The number of items that can be read at once, None for the end included."""
-        spooled = -(-(self._spool_size - self._spool_read) // PIECE)
-        return len(self._chunks) + spooled + self._over
+        return len(self._chunks) + self._over
 
     def empty(self) -> bool:
         """Whether a reader would have to wait."""
-        return not (self._chunks or self._over or self._spool)
+        return not (self._chunks or self._over)
 
     def full(self) -> bool:
-        """Whether a writer has to wait."""
-        return not self._dropped and (self._size >= MEMORY or self._spool is not None)
+        """Whether a writer has to wait: never for a reader who waits too."""
+        return bool(self._chunks) and self._spool.in_memory >= MEMORY
 
     def get_nowait(self) -> bytes | None:
         """The next chunk, or None at the end. QueueEmpty if it has not arrived."""
-        if self._error is not None and not (self._chunks or self._spool):
+        if self._error is not None and not self._chunks:
             raise self._error
         return super().get_nowait()
 
     def _get(self) -> bytes | None:
-        if self._chunks:
-            chunk = self._chunks.popleft()
-            self._size -= len(chunk)
-            return chunk
-        return self._read(self._spool) if self._spool is not None else None
+        if not self._chunks:
+            return None
+        chunk = self._chunks.popleft()
+        if isinstance(chunk, range):
+            if len(chunk) > PIECE:
+                self._chunks.appendleft(chunk[PIECE:])
+            return self._spool.read(chunk[:PIECE])
+        self._spool.in_memory -= len(chunk) + OVERHEAD
+        return chunk
 
     def _put(self, item: bytes | None) -> None:
-        if item is None:
-            self._over = True
-        elif not self._dropped:
+        if item is not None and not self._dropped:
             self._chunks.append(item)
-            self._size += len(item)
+            self._spool.in_memory += len(item) + OVERHEAD
+
+    def _put_place(self, place: range) -> None:
+        """Add what is on disk there, as one piece with what lies right before it: a billion bytes may come singly."""
+        last = self._chunks[-1] if self._chunks else None
+        if isinstance(last, range) and last.stop == place.start:
+            self._chunks[-1] = range(last.start, place.stop)
+        else:
+            self._chunks.append(place)
 
     async def keep(self, chunk: bytes) -> None:
-        """Add a chunk without waiting for the reader: to memory, or behind that to disk."""
-        if self.full():
-            await asyncio.to_thread(self._write_spool, chunk)  # the disk may be slow
+        """Add a chunk without waiting for the reader: to memory, or if that is used up to disk."""
+        if self._spool.in_memory < MEMORY:
+            self._put(chunk)
         else:
-            self.put_nowait(chunk)
+            self._put_place(await self._spool.write(chunk))
 
     def finish(self, error: Exception | None = None) -> None:
         """Nothing more comes: the end of the file, or what broke it off."""
@@ -108,11 +163,15 @@ class FileQueue(asyncio.Queue[bytes | None]):
 
     def drop(self) -> None:
         """Forget what is there and what comes; who reads on nevertheless must not take it for the whole file."""
-        if not self._over or self._chunks or self._spool:
+        if not self._over or self._chunks:
             self.finish(RuntimeError("The request is over, and what was left of its upload is gone"))
         self._dropped = True
+        for chunk in self._chunks:
+            if isinstance(chunk, range):
+                self._spool.forget(chunk)
+            else:
+                self._spool.in_memory -= len(chunk) + OVERHEAD
         self._chunks.clear()
-        self._close_spool()
         self._wake(self._putters)
 
     @staticmethod
@@ -121,27 +180,6 @@ class FileQueue(asyncio.Queue[bytes | None]):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-
-    def _write_spool(self, chunk: bytes) -> None:
-        if self._spool is None:
-            self._spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or dropped
-        self._spool.seek(self._spool_size)
-        self._spool.write(chunk)
-        self._spool_size += len(chunk)
-
-    def _read(self, spool: IO[bytes]) -> bytes:
-        spool.seek(self._spool_read)
-        chunk = spool.read(PIECE)
-        self._spool_read += len(chunk)
-        if self._spool_read == self._spool_size:
-            self._close_spool()
-        return chunk
-
-    def _close_spool(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
-            self._spool_read = self._spool_size = 0
 
 
 class UploadedFile(dict[str, Any]):
@@ -155,8 +193,8 @@ class UploadedFile(dict[str, Any]):
             await file.save(UPLOADS / secrets.token_hex())
     """
 
-    def __init__(self, filename: str, content_type: str) -> None:
-        self.queue = FileQueue()
+    def __init__(self, filename: str, content_type: str, spool: Spool) -> None:
+        self.queue = FileQueue(spool)
         self.others: list[UploadedFile] = []
         super().__init__(filename=filename, content_type=content_type, content=self.queue)
 
@@ -204,6 +242,7 @@ class MultipartForm:
         self.files: dict[str, UploadedFile] = {}
         self.error: Exception | None = None
         self._limits = limits
+        self._spool = Spool()
         self._file_class = BlockingUploadedFile if blocking else UploadedFile
         self._pace = Pace.READ_ON
         self._wanted: set[str] | None = None
@@ -265,7 +304,7 @@ class MultipartForm:
         self._text.clear()
         if part.filename is None:
             return
-        self._file = file = self._file_class(bare_name(part.filename), part.content_type or DEFAULT_TYPE)
+        self._file = file = self._file_class(bare_name(part.filename), part.content_type or DEFAULT_TYPE, self._spool)
         if self._pace is Pace.DISCARD:
             file.queue.drop()
         first = self.files.setdefault(part.name, file)

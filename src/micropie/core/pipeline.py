@@ -8,13 +8,13 @@ Each step is a function. `Application` is what they need of the `App`; they know
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from micropie.core.asgi import send_bodyless, send_stream, send_whole
+from micropie.core.asgi import send_bodyless, send_stream, send_stream_start, send_whole
 from micropie.core.backends import COOKIE, SessionPolicy
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Limits, Upload, has_body, multipart_boundary, read_body
@@ -40,9 +40,10 @@ from micropie.core.routing import NO_WEBSOCKET, Route, Router
 from micropie.core.session import Session, new_session_id
 from micropie.core.templates import Templates
 from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
-from micropie.core.websocket import NORMAL, WebSocket
+from micropie.core.websocket import NORMAL, WebSocket, checked_code
 from micropie.core.workers import Workers
 
+JSON_HEADER = ("Content-Type", JSON)
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
 
 
@@ -204,7 +205,7 @@ def is_awaitable(value: Any) -> bool:
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler: in a thread if it may block, awaited if it can be."""
     if route.in_thread:
-        result = await app._micropie.workers.run(route.handler, *args, **kwargs)
+        result = await app._micropie.workers.run(route.handler, args, kwargs)
     else:
         result = route.handler(*args, **kwargs)
     return await result if is_awaitable(result) else result
@@ -265,27 +266,39 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
             if is_awaitable(change):
                 change = await change
             if change:
-                reply = _changed(reply, change)
+                reply = await replaced(reply, change)
+        reply.headers = header_pairs(reply.headers)  # hooks may have appended anything
     except Exception as error:  # logged there
         await close_unsent(reply.body)
         return failure(request, error)
     return reply
 
 
-def _changed(reply: Reply, change: dict[str, Any]) -> Reply:
+async def replaced(reply: Reply, change: Any) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any) -> Reply:
     """The reply with what a hook's dict names in place of its own."""
+    if not isinstance(change, Mapping):
+        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
     status = checked_status(change["status_code"]) if "status_code" in change else reply.status
     headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
     if "body" not in change:
         return Reply(status, reply.body, headers, reply.content_type)
     body, content_type = encoded(change["body"])
-    return Reply(status, body, headers, content_type)
+    # What the handler said of its content stands; what we said of the JSON that was there does not.
+    return Reply(status, body, [header for header in headers if header is not JSON_HEADER], content_type)
 
 
 def name_json(reply: Reply) -> None:
     """Show the type of a JSON body among the headers, to code that looks for it there."""
     if reply.content_type == JSON and not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(("Content-Type", JSON))
+        reply.headers.append(JSON_HEADER)
 
 
 async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
@@ -295,8 +308,10 @@ async def deliver(app: Application, request: Request, reply: Reply, send: Send) 
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
         if (request._session is not None or request._session_id is not None) and not request._failed:
             set_session_cookie(reply, await app._micropie.sessions.save(request))
-    except Exception as error:  # logged there
+    except BaseException as error:
         await close_unsent(reply.body)
+        if not isinstance(error, Exception):
+            raise
         reply = failure(request, error)
     if app._micropie.sends_itself:
         await send_by_override(app, request, reply, send)
@@ -319,7 +334,7 @@ def set_session_cookie(reply: Reply, cookie: str | None) -> None:
 
 
 async def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
-    """Send a whole body, or stream it; a stream that breaks is logged, and raised so that the server cuts it off."""
+    """Send a whole body, or stream it."""
     body, head = reply.body, request.method == "HEAD"
     if not is_stream(body):
         await send_whole(send, reply, whole_body(body), head=head)
@@ -327,20 +342,32 @@ async def send_reply(app: Application, request: Request, reply: Reply, send: Sen
         await close_unsent(body)
         await send_bodyless(send, reply)
     else:
-        chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
-        try:
-            await send_stream(send, reply, chunks, functools.partial(until_gone, request))
-        except Exception as error:
-            log_failure(request, error)
-            raise
+        await stream_reply(app, request, reply, send)
+
+
+async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+    """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
+    body = reply.body
+    if not await send_stream_start(send, reply):
+        await close_unsent(body)
+        return
+    chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
+    try:
+        await send_stream(send, chunks, functools.partial(until_gone, request))
+    except Exception as error:
+        log_failure(request, error)
+        raise
 
 
 async def close_unsent(body: Any) -> None:
-    """Close a stream that nobody will read."""
-    if hasattr(body, "aclose"):
-        await body.aclose()
-    elif hasattr(body, "close"):
-        body.close()
+    """Close a stream that nobody will read; what that raises is logged."""
+    try:
+        if hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            body.close()
+    except Exception:
+        log.exception("A stream that was not sent could not be closed")
 
 
 async def until_gone(request: Request) -> None:
@@ -375,9 +402,16 @@ class Outgoing:
         """Send the message."""
         if message["type"] == "http.response.start":
             if self._before_start is not None:
-                await self._before_start(message)
+                await self._prepare(self._before_start, message)
             self.started = True
         await self._send(message)
+
+    @staticmethod
+    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
+        try:
+            await before_start(message)
+        except OSError as error:  # not to be taken for a client that has left
+            raise RuntimeError("The reply could not be prepared") from error
 
     def check_started(self) -> None:
         """RuntimeError if nothing was sent."""
@@ -479,11 +513,20 @@ async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing
     except SurplusSegments:
         return REFUSED, NO_WEBSOCKET
     except HTTPError as error:
-        return REFUSED, error.detail or status_line(error.status)
-    except Exception as error:  # logged there
-        request._failed = True
-        log_failure(request, error)
-        return FAILED
+        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
+    except asyncio.CancelledError as error:
+        if is_being_cancelled():
+            raise
+        return broken(request, error)
+    except Exception as error:
+        return broken(request, error)
+
+
+def broken(request: Request, error: BaseException) -> Closing:
+    """The close after a failure, after which the session is not saved."""
+    request._failed = True
+    log_failure(request, error)
+    return FAILED
 
 
 async def converse(
@@ -533,7 +576,8 @@ def check_origin(app: Application, request: Request) -> None:
     if COOKIE not in parse_cookies(cookie_header(headers)):
         return
     host = (header(headers, b"host") or b"").decode("latin-1")
-    if host_of(origin.partition("://")[2]) != host_of(host):
+    origin_host = host_of(origin.partition("://")[2])
+    if not origin_host or origin_host != host_of(host):
         log.warning(
             "A WebSocket handshake from %r with a session cookie for %r is refused: if that site is yours, "
             "name it in App(allowed_origins=[...])",
@@ -553,7 +597,7 @@ async def before_websocket_hooks(
         if is_awaitable(refusal):
             refusal = await refusal
         if refusal:
-            return refusal.get("code", REFUSED), refusal.get("reason", "Middleware rejected")
+            return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
     return None
 
 
@@ -577,9 +621,11 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
     if request._failed or (request._session is None and request._session_id is None):
         return closing
     session = request.session
-    if isinstance(session, Session) and ws.session_id != session.id:
-        session.rotate()  # accept() gave the client another id
-    new_id = ws.session_id if not isinstance(session, Session) or ws.session_id not in session.retired else None
+    new_id = None
+    if isinstance(session, Session) and ws.session_id not in session.retired:
+        new_id = ws.session_id
+        if session.id != new_id:
+            session.rotate()  # accept() gave the client another id
     try:
         await app._micropie.sessions.save(request, new_id)
     except Exception as error:  # logged there

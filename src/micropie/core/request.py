@@ -78,6 +78,8 @@ def path_segments(scope: Scope) -> list[str]:
     raw: bytes = scope.get("raw_path") or b""
     segments = _raw_segments(raw, path) if b"%" in raw else None
     if segments is None:
+        if not path.isascii() and not _is_text(path):
+            raise HTTPError(400, "The path is not valid UTF-8")
         segments = path.removeprefix("/").split("/")
     root = None if RELATIVE_PATH in scope else scope.get("root_path")
     return _below(root, segments) if root else segments
@@ -94,6 +96,11 @@ def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     if "/".join(segments) != path:
         return None
     return segments[1:] if segments[0] == "" and len(segments) > 1 else segments
+
+
+def _is_text(path: str) -> bool:
+    """Whether it has no lone surrogates, which stand for bytes that some server could not decode."""
+    return path.encode("utf-8", "replace").decode() == path
 
 
 def _below(root: str, segments: list[str]) -> list[str]:

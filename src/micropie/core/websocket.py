@@ -7,13 +7,22 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from micropie.core.errors import ConnectionClosed
-from micropie.core.headers import set_cookie
+from micropie.core.headers import is_token, set_cookie
 from micropie.core.optional import dumps, loads
+from micropie.core.session import is_possible_id
 from micropie.core.types import Message, Receive, Send
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
+_CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
 NORMAL, NO_STATUS, ABNORMAL = 1000, 1005, 1006
 NOT_ACCEPTED = "The connection is not accepted: await ws.accept() comes first"
+
+
+def checked_code(code: Any) -> int:
+    """A close code that an endpoint may send (RFC 6455 §7.4), else ValueError."""
+    if isinstance(code, int) and (code in _CODES or 3000 <= code <= 4999):  # noqa: PLR2004 - registered, and private
+        return code
+    raise ValueError(f"{code!r} is no close code that may be sent: 1000 to 1014 without 1004 to 1006, or 3000 to 4999")
 
 
 def close_reason(reason: str | None) -> str:
@@ -53,8 +62,12 @@ class WebSocket:
             raise RuntimeError("accept() was called before: a connection is accepted once")
         if self.closed:
             raise RuntimeError("The connection is closed: nothing is left to accept")
+        if subprotocol is not None and not is_token(subprotocol):
+            raise ValueError(f"A subprotocol is a token (RFC 6455 §4.1), {subprotocol!r} is none")
         headers = []
         if session_id is not None:
+            if not is_possible_id(session_id):
+                raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+/=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
             self.session_id = session_id
         self.accepted = True
@@ -94,10 +107,21 @@ class WebSocket:
         await self.send_text(dumps(data).decode())
 
     async def close(self, code: int = NORMAL, reason: str | None = None) -> None:
-        """Close the connection; before `accept`, refuse it. `reason` is cut to 123 bytes; a second close is silent."""
-        if not self.closed:
-            self._end(code, close_reason(reason))
-            await self._deliver({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+        """Close the connection; before `accept`, refuse it. A second close is silent.
+
+        `code` is one that may be sent, else ValueError; `reason` is cut to 123 bytes.
+        """
+        checked_code(code)
+        if self.closed:
+            return
+        self._end(code, close_reason(reason))
+        try:
+            await self._send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+        except OSError:
+            pass  # the peer is gone: closed enough
+        except Exception:  # a code that the server does not send, for one
+            self.closed = False
+            raise
 
     async def __aiter__(self) -> AsyncIterator[str | bytes]:
         while True:

@@ -7,7 +7,7 @@ client leaves, a handler runs to its end, and a generator is closed as soon as i
 import asyncio
 import concurrent.futures
 import contextvars
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 _END: Any = object()
@@ -20,11 +20,11 @@ class Workers:
         self._size = size
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
-    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
         """The function's result, or its exception."""
         if not self._size:
             return function(*args, **kwargs)
-        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), function, *args, **kwargs))
+        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), function, args, kwargs))
 
     async def iterate(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
         """The items of a sync iterator, which is closed in the end, but never while its `next()` runs."""
@@ -34,7 +34,7 @@ class Workers:
         try:
             while True:
                 if self._size:
-                    job = self._submit(context, next, iterator, _END)
+                    job = self._submit(context, next, [iterator, _END])
                     item = await asyncio.wrap_future(job)
                 else:
                     item = next(iterator, _END)
@@ -53,11 +53,15 @@ class Workers:
             self._pool = None
 
     def _submit(
-        self, context: contextvars.Context, function: Callable[..., Any], *args: Any, **kwargs: Any
+        self,
+        context: contextvars.Context,
+        function: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> concurrent.futures.Future[Any]:
         if self._pool is None:
             self._pool = concurrent.futures.ThreadPoolExecutor(self._size, thread_name_prefix="micropie")
-        return self._pool.submit(context.run, _call, function, args, kwargs)
+        return self._pool.submit(context.run, _call, function, args, kwargs or {})
 
     def _close_after(
         self, job: concurrent.futures.Future[Any] | None, context: contextvars.Context, iterator: Iterator[Any]
@@ -73,7 +77,7 @@ class Workers:
             job.add_done_callback(lambda _: self._submit(context, close))
 
 
-def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Call it; a StopIteration, which no future can carry, becomes what generators make of it (PEP 479)."""
     try:
         return function(*args, **kwargs)
