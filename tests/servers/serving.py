@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPMessage, parse_headers
-from io import BufferedReader
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
@@ -33,22 +32,43 @@ class Kind:
     streams_bodies: bool = True
     #: A request that is in flight at SIGTERM gets its reply.
     drains: bool = True
+    #: An application that fails in the middle of a reply ends the connection; without that the client waits on.
+    cuts_failed_replies: bool = True
+    #: The headers of `websocket.accept` are sent.
+    sends_accept_headers: bool = True
+    #: The handler's close reason is sent.
+    sends_close_reason: bool = True
+    #: An empty WebSocket message reaches the application.
+    delivers_empty_messages: bool = True
+    #: The application learns the code that the client closed with.
+    delivers_close_code: bool = True
+    #: The code that stands for a client that vanished: 1006 by RFC 6455 §7.1.5, 1005 where the server lacks one.
+    vanished: int = 1006
 
     def command(self, port: int) -> list[str]:
         """How a user starts it; `{port}` stands for the port."""
         return [sys.executable, "-m", self.name, *(option.format(port=port) for option in self.options)]
 
 
-UVICORN = Kind("uvicorn", ("application:app", "--host", "127.0.0.1", "--port", "{port}"))
-HYPERCORN = Kind("hypercorn", ("application:app", "--bind", "127.0.0.1:{port}"))
+UVICORN = Kind("uvicorn", ("application:app", "--host", "127.0.0.1", "--port", "{port}"), vanished=1005)
+HYPERCORN = Kind("hypercorn", ("application:app", "--bind", "127.0.0.1:{port}"), delivers_close_code=False)
 DAPHNE = Kind(
     "daphne",
     ("application:app", "-b", "127.0.0.1", "-p", "{port}"),
     lifespan=False,
     streams_bodies=False,
     drains=False,
+    cuts_failed_replies=False,
+    sends_accept_headers=False,
+    sends_close_reason=False,
+    delivers_empty_messages=False,
 )
-GRANIAN = Kind("granian", ("--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", "application:app"))
+GRANIAN = Kind(
+    "granian",
+    ("--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", "application:app"),
+    sends_accept_headers=False,
+    vanished=1005,
+)
 KINDS = (UVICORN, HYPERCORN, DAPHNE, GRANIAN)
 
 
@@ -165,9 +185,9 @@ class Wire:
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-        self.file: BufferedReader = self.socket.makefile("rb")
+        self.file = self.socket.makefile("rb")
 
-    def __enter__(self) -> "Wire":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -184,8 +204,10 @@ class Wire:
 
     def reply(self, method: str = "GET") -> Answer:
         """The next reply, framed as RFC 9112 §6.3 says."""
-        status = int(self.file.readline().split(b" ", 2)[1])
-        headers = parse_headers(self.file)
+        start = self.file.readline()
+        if not start:
+            raise ConnectionError("the server closed the connection instead of replying")
+        status, headers = int(start.split(b" ", 2)[1]), parse_headers(self.file)
         return Answer(status, headers, b"" if method == "HEAD" else self._body(headers))
 
     def _body(self, headers: HTTPMessage) -> bytes:
@@ -200,10 +222,6 @@ class Wire:
             yield self.file.read(size)
             self.file.readline()
         self.file.readline()
-
-    def line(self) -> bytes:
-        """The next line, whatever it is part of."""
-        return self.file.readline()
 
     def ended(self) -> bool:
         """Whether the server closes the connection without another byte."""

@@ -11,7 +11,10 @@ from tests.servers.serving import Server, request
 MIB = 1024 * 1024
 TYPE = "multipart/form-data; boundary=line"
 FIELD = b'--line\r\nContent-Disposition: form-data; name="title"\r\n\r\nA report\r\n'
-FILE = b'--line\r\nContent-Disposition: form-data; name="document"; filename="report.txt"\r\nContent-Type: text/plain\r\n\r\n'
+FILE = (
+    b'--line\r\nContent-Disposition: form-data; name="document"; filename="report.txt"\r\n'
+    b"Content-Type: text/plain\r\n\r\n"
+)
 LAST = b"\r\n--line--\r\n"
 
 
@@ -57,7 +60,7 @@ def test_what_httpx_sends_as_a_file(server: Server):
 
 @pytest.mark.parametrize("field_first", [True, False], ids=["field first", "file first"])
 def test_a_large_upload_costs_little_memory(server: Server, field_first: bool):
-    """64 MB streamed by the client pass through the process without being kept in it."""
+    """64 MB streamed by the client pass through the process without being kept in it, unless the server keeps them."""
     size = 64 * 1000 * 1000
     chunk = b"x" * 64_000
 
@@ -76,7 +79,8 @@ def test_a_large_upload_costs_little_memory(server: Server, field_first: bool):
             "/upload", content=parts(), headers={"Content-Type": TYPE, "Content-Length": str(length)}
         ).json()
     assert (reply["title"], reply["size"]) == ("A report", size)
-    assert memory(pid, "VmHWM") - before < 64 * MIB
+    if server.kind.streams_bodies:
+        assert memory(pid, "VmHWM") - before < 48 * MIB
 
 
 def test_an_upload_that_nobody_reads_is_answered(server: Server):
