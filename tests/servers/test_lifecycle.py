@@ -1,5 +1,9 @@
 """How each server begins and ends."""
 
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
 from tests.servers.serving import PATIENCE, Server, request
 
 
@@ -29,5 +33,16 @@ def test_a_request_in_flight_at_sigterm(fresh_server: Server, key: str):
             assert (reply.status, reply.body) == (200, f"{key} slept well".encode())
         else:
             assert wire.ended()
+    fresh_server.process.wait(PATIENCE)
+    assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
+
+
+def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: str):
+    """A handler that waits for its client ends with the server, and the client learns of it."""
+    with connect(f"{fresh_server.ws_url}/watched/{key}", proxy=None) as socket:
+        assert fresh_server.saw(key, "open") == "open"
+        fresh_server.terminate()
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=PATIENCE)
     fresh_server.process.wait(PATIENCE)
     assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
