@@ -45,5 +45,6 @@ def pytest_runtest_makereport(
     arguments: dict[str, Any] = getattr(item, "funcargs", {})
     if report.failed:
         for running in (value for value in arguments.values() if isinstance(value, Server)):
-            report.sections.append((f"{running.kind.name}'s log", running.log()[-4000:]))
+            lines = [line for line in running.log().splitlines() if "GET /look/" not in line]
+            report.sections.append((f"{running.kind.name}'s log", "\n".join(lines[-40:])))
     return report

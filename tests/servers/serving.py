@@ -125,7 +125,7 @@ def eventually(ask: Callable[[], T], expected: T) -> T:
     """The answer once it is the expected one, or the last answer when patience has ended."""
     end = time.monotonic() + PATIENCE
     while (answer := ask()) != expected and time.monotonic() < end:
-        time.sleep(0.02)
+        time.sleep(0.05)
     return answer
 
 

@@ -126,7 +126,7 @@ INJECTIONS = [
     "/next%0d%0aX-Evil:%20yes",
     "/next%0aX-Evil:%20yes",
     "/next%0dX-Evil:%20yes",
-    "/next%0d%0a%0d%0a<script>",
+    "/next%0d%0a%0d%0a%3Cscript%3E",
     "/next%E5%98%8A%E5%98%8DX-Evil:%20yes",
     "/next%00X-Evil:%20yes",
     "/next%E2%80%A8X-Evil:%20yes",

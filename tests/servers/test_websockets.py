@@ -8,7 +8,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.servers.serving import PATIENCE, Server, request
+from tests.servers.serving import PATIENCE, Server, eventually, request
 
 HANDSHAKE = (
     "Connection: Upgrade",
@@ -169,7 +169,7 @@ def test_a_broken_frame_does_not_harm_the_server(server: Server, key: str):
         wire.send(request(f"GET /watched/{key}", *HANDSHAKE))
         assert wire.reply("HEAD").status == 101
         wire.send(struct.pack("!BBQ", 0xFF, 0xFF, 2**63) + b"nonsense")
-        assert server.saw(key, "open").startswith(("open", "closed"))
+        assert eventually(lambda: server.get(f"/look/{key}").text.startswith("closed"), expected=True)
     assert server.get("/").status_code == 200
 
 
