@@ -243,6 +243,10 @@ class Application(App):
         await ws.accept()
         await ws.close(4001, "that was all")
 
+    async def ws_dismiss(self, ws):
+        await ws.accept()
+        await ws.close(1008, "not you")
+
     async def ws_broken(self, ws):
         await ws.accept()
         raise RuntimeError("the password is hunter2")

@@ -38,6 +38,8 @@ class Kind:
     sends_accept_headers: bool = True
     #: The handler's close reason is sent.
     sends_close_reason: bool = True
+    #: The handler's close code is sent whatever it is; without that only 1000 and 3000 to 4999 are.
+    sends_every_close_code: bool = True
     #: An empty WebSocket message reaches the application.
     delivers_empty_messages: bool = True
     #: The application learns the code that the client closed with.
@@ -61,6 +63,7 @@ DAPHNE = Kind(
     cuts_failed_replies=False,
     sends_accept_headers=False,
     sends_close_reason=False,
+    sends_every_close_code=False,
     delivers_empty_messages=False,
 )
 GRANIAN = Kind(

@@ -118,6 +118,12 @@ def test_the_handlers_close_reaches_the_client(server: Server):
         assert closing(socket) == (4001, "that was all" if server.kind.sends_close_reason else "")
 
 
+def test_a_close_for_a_reason_of_the_protocol_reaches_the_client(server: Server):
+    """A code below 3000 arrives too; Daphne refuses to send it, which is the handler's error, and closes with 1011."""
+    with open_socket(server, "/dismiss") as socket:
+        assert closing(socket) == ((1008, "not you") if server.kind.sends_every_close_code else (1011, ""))
+
+
 def test_an_exception_closes_without_internals(server: Server):
     """The client learns that it failed, the log learns why."""
     with open_socket(server, "/broken") as socket:
