@@ -1,0 +1,236 @@
+"""The servers as the tests know them: how each is started, what it can do, and the process while it runs."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.client import HTTPMessage, parse_headers
+from pathlib import Path
+from typing import Self, TypeVar
+
+import httpx
+
+PATIENCE = 10.0  # seconds; a bound on hangs, never a measure
+HERE = Path(__file__).parent
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A server by name, with what it does differently from the others (observed, not read in its manual)."""
+
+    name: str
+    options: tuple[str, ...]
+    lifespan: bool = True
+    #: The application is called when the headers are in, not when the whole body is.
+    streams_bodies: bool = True
+    #: A request that is in flight at SIGTERM gets its reply.
+    drains: bool = True
+    #: An application that fails in the middle of a reply ends the connection; without that the client waits on.
+    cuts_failed_replies: bool = True
+    #: The headers of `websocket.accept` are sent.
+    sends_accept_headers: bool = True
+    #: The handler's close reason is sent.
+    sends_close_reason: bool = True
+    #: The handler's close code is sent whatever it is; without that only 1000 and 3000 to 4999 are.
+    sends_every_close_code: bool = True
+    #: An empty WebSocket message reaches the application.
+    delivers_empty_messages: bool = True
+    #: The application learns the code that the client closed with.
+    delivers_close_code: bool = True
+    #: The code that stands for a client that vanished: 1006 by RFC 6455 §7.1.5, 1005 where the server lacks one.
+    vanished: int = 1006
+
+    def command(self, port: int) -> list[str]:
+        """How a user starts it; `{port}` stands for the port."""
+        return [sys.executable, "-m", self.name, *(option.format(port=port) for option in self.options)]
+
+
+UVICORN = Kind("uvicorn", ("application:app", "--host", "127.0.0.1", "--port", "{port}"), vanished=1005)
+HYPERCORN = Kind("hypercorn", ("application:app", "--bind", "127.0.0.1:{port}"), delivers_close_code=False)
+DAPHNE = Kind(
+    "daphne",
+    ("application:app", "-b", "127.0.0.1", "-p", "{port}"),
+    lifespan=False,
+    streams_bodies=False,
+    drains=False,
+    cuts_failed_replies=False,
+    sends_accept_headers=False,
+    sends_close_reason=False,
+    sends_every_close_code=False,
+    delivers_empty_messages=False,
+)
+GRANIAN = Kind(
+    "granian",
+    ("--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}", "application:app"),
+    sends_accept_headers=False,
+    vanished=1005,
+)
+KINDS = (UVICORN, HYPERCORN, DAPHNE, GRANIAN)
+
+
+@dataclass
+class Server:
+    """A running server: where it listens, what it logged, what its application saw."""
+
+    kind: Kind
+    port: int
+    process: subprocess.Popen[bytes]
+    log_file: Path
+
+    @property
+    def url(self) -> str:
+        """The address of the application."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        """The address of the application for WebSockets."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def log(self) -> str:
+        """Everything that the server and the application printed so far."""
+        return self.log_file.read_text(errors="replace")
+
+    def client(self, **options: object) -> httpx.Client:
+        """An httpx client whose requests start at the application's root."""
+        return httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False, **options)  # type: ignore[arg-type]
+
+    def get(self, path: str) -> httpx.Response:
+        """The reply to one GET on a connection of its own."""
+        with self.client() as client:
+            return client.get(path)
+
+    def wire(self) -> "Wire":
+        """A bare connection, for what no client library sends."""
+        return Wire(self.port)
+
+    def saw(self, key: str, expected: str) -> str:
+        """What the application noted under the key: as soon as it is what is expected, else at the end of patience."""
+        return eventually(lambda: self.get(f"/look/{key}").text, expected)
+
+    def logs(self, line: str) -> bool:
+        """Whether the line stands in the log before patience ends."""
+        return eventually(lambda: line in self.log(), expected=True)
+
+    def terminate(self) -> None:
+        """Ask the server to end, as an operating system or an orchestrator does."""
+        self.process.send_signal(signal.SIGTERM)
+
+
+def eventually(ask: Callable[[], T], expected: T) -> T:
+    """The answer once it is the expected one, or the last answer when patience has ended."""
+    end = time.monotonic() + PATIENCE
+    while (answer := ask()) != expected and time.monotonic() < end:
+        time.sleep(0.05)
+    return answer
+
+
+@contextlib.contextmanager
+def serving(kind: Kind, folder: Path) -> Iterator[Server]:
+    """Run the server in a session of its own, so that its workers end with it whatever happens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log_file = folder / f"{kind.name}-{port}.log"
+    # The server imports what this process imports: the same packages, the same form of micropie.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"}
+    with (
+        log_file.open("wb") as log,
+        subprocess.Popen(
+            kind.command(port), cwd=HERE, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        ) as process,
+    ):
+        server = Server(kind, port, process, log_file)
+        try:
+            wait_until_ready(server)
+            yield server
+        finally:
+            end(process)
+
+
+def wait_until_ready(server: Server) -> None:
+    """Return when the port takes connections; raise with the log when the server ended or never came up."""
+    end = time.monotonic() + 2 * PATIENCE
+    while server.process.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", server.port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{server.kind.name} did not start:\n{server.log()}")
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End the server politely, then its whole session by force."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # the session that it was started in: its id is the server's pid
+
+
+@dataclass
+class Answer:
+    """A reply as it came over the wire."""
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+
+
+class Wire:
+    """One TCP connection that sends what it is told and reads replies one by one."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave, without a word."""
+        self.file.close()
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Send the bytes as they are."""
+        self.socket.sendall(data)
+
+    def reply(self, method: str = "GET") -> Answer:
+        """The next reply, framed as RFC 9112 §6.3 says."""
+        start = self.file.readline()
+        if not start:
+            raise ConnectionError("the server closed the connection instead of replying")
+        status, headers = int(start.split(b" ", 2)[1]), parse_headers(self.file)
+        return Answer(status, headers, b"" if method == "HEAD" else self._body(headers))
+
+    def _body(self, headers: HTTPMessage) -> bytes:
+        if headers.get("transfer-encoding", "").lower() == "chunked":
+            return b"".join(self._chunks())
+        if "content-length" in headers:
+            return self.file.read(int(headers["content-length"]))
+        return self.file.read()
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.file.readline(), 16):
+            yield self.file.read(size)
+            self.file.readline()
+        self.file.readline()
+
+    def ended(self) -> bool:
+        """Whether the server closes the connection without another byte."""
+        return self.file.read(1) == b""
+
+
+def request(line: str, *headers: str, body: bytes = b"") -> bytes:
+    """A request in bytes: the request line, `Host`, the headers, the body as it is."""
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""]).encode("latin-1") + body

@@ -1,0 +1,48 @@
+"""How each server begins and ends."""
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from tests.servers.serving import PATIENCE, Server, request
+
+
+def test_startup_ran_before_the_first_request(server: Server):
+    """Startup handlers have run when the first request is answered; Daphne has no lifespan and serves all the same."""
+    assert server.get("/look/shop").text == ("open" if server.kind.lifespan else "nothing")
+    assert server.get("/").text == "Welcome to MicroPie ASGI."
+
+
+def test_shutdown_runs_at_the_end(fresh_server: Server):
+    """SIGTERM ends the server, after the shutdown handlers."""
+    assert fresh_server.get("/").status_code == 200
+    fresh_server.terminate()
+    fresh_server.process.wait(PATIENCE)
+    assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
+    assert "Traceback" not in fresh_server.log()
+
+
+def test_a_request_in_flight_at_sigterm(fresh_server: Server, key: str):
+    """Servers that drain send the whole reply before they end; Daphne hangs up."""
+    with fresh_server.wire() as wire:
+        wire.send(request(f"GET /nap/{key}"))
+        assert fresh_server.saw(key, "asleep") == "asleep"
+        fresh_server.terminate()
+        if fresh_server.kind.drains:
+            reply = wire.reply()
+            assert (reply.status, reply.body) == (200, f"{key} slept well".encode())
+        else:
+            assert wire.ended()
+    fresh_server.process.wait(PATIENCE)
+    assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
+
+
+def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: str):
+    """A handler that waits for its client ends with the server, and the client learns of it."""
+    with connect(f"{fresh_server.ws_url}/watched/{key}", proxy=None) as socket:
+        assert fresh_server.saw(key, "open") == "open"
+        fresh_server.terminate()
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=PATIENCE)
+    fresh_server.process.wait(PATIENCE)
+    assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan

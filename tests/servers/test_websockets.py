@@ -1,0 +1,220 @@
+"""WebSockets through each server, with the websockets library and with bare connections."""
+
+import json
+import struct
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+from tests.servers.serving import PATIENCE, Server, eventually, request
+
+HANDSHAKE = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+
+
+def open_socket(
+    server: Server, path: str, *, origin: str | None = None, cookie: str | None = None, offer: tuple[str, ...] = ()
+) -> ClientConnection:
+    """A WebSocket opened by the websockets library."""
+    return connect(
+        server.ws_url + path,
+        origin=None if origin is None else Origin(origin),
+        additional_headers={} if cookie is None else {"Cookie": cookie},
+        subprotocols=[Subprotocol(name) for name in offer] or None,
+        open_timeout=PATIENCE,
+        close_timeout=PATIENCE,
+        proxy=None,
+    )
+
+
+def refusal(server: Server, path: str, *, origin: str | None = None, cookie: str | None = None) -> int:
+    """The status that the handshake is refused with."""
+    with pytest.raises(InvalidStatus) as refused:
+        open_socket(server, path, origin=origin, cookie=cookie)
+    return refused.value.response.status_code
+
+
+def closing(socket: ClientConnection) -> tuple[int | None, str | None]:
+    """The code and the reason that the server closes with."""
+    with pytest.raises(ConnectionClosed) as closed:
+        socket.recv(timeout=PATIENCE)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+def test_text_is_echoed(server: Server):
+    """The README's echo, with more than one message."""
+    with open_socket(server, "/echo") as socket:
+        for message in ("Hello", "Zoë", "x" * 200_000):
+            socket.send(message)
+            assert socket.recv(timeout=PATIENCE) == message
+
+
+def test_bytes_are_echoed(server: Server):
+    """Binary messages stay binary, whatever they contain."""
+    with open_socket(server, "/echo_bytes") as socket:
+        for message in (b"Hello", bytes(range(256))):
+            socket.send(message)
+            assert socket.recv(timeout=PATIENCE) == message
+
+
+@pytest.mark.parametrize("empty", ["", b""])
+def test_an_empty_message_is_a_message(server: Server, empty: str | bytes):
+    """Empty text and empty bytes are echoed like any other; Daphne drops them itself."""
+    with open_socket(server, "/echo_any") as socket:
+        socket.send(empty)
+        socket.send("next")
+        expected = [empty, "next"] if server.kind.delivers_empty_messages else ["next"]
+        assert [socket.recv(timeout=PATIENCE) for _ in expected] == expected
+
+
+def test_json_is_echoed(server: Server):
+    """A JSON value goes in and comes out as one text message."""
+    with open_socket(server, "/echo_json") as socket:
+        socket.send('{"name": "Zoë", "list": [1, null]}')
+        answer = socket.recv(timeout=PATIENCE)
+        assert isinstance(answer, str)
+        assert json.loads(answer) == {"name": "Zoë", "list": [1, None]}
+
+
+def test_messages_are_iterated_in_their_kind(server: Server):
+    """`async for` gives text as str and binary as bytes, until the client closes."""
+    with open_socket(server, "/echo_any") as socket:
+        socket.send("text")
+        socket.send(b"bytes")
+        assert [socket.recv(timeout=PATIENCE), socket.recv(timeout=PATIENCE)] == ["text", b"bytes"]
+
+
+def test_path_and_query_fill_parameters(server: Server):
+    """A WebSocket handler is bound like any other, and its return closes with 1000."""
+    with open_socket(server, "/greet/Alice?greeting=Welcome") as socket:
+        assert socket.recv(timeout=PATIENCE) == "Welcome, Alice!"
+        assert closing(socket)[0] == 1000
+
+
+@pytest.mark.parametrize(("offer", "chosen"), [(("chat.v1", "chat.v2"), "chat.v2"), (("chat.v1",), None), ((), None)])
+def test_a_subprotocol_is_chosen(server: Server, offer: tuple[str, ...], chosen: str | None):
+    """The handler sees what the client offers, and the client learns what was chosen."""
+    with open_socket(server, "/negotiate", offer=offer) as socket:
+        assert socket.subprotocol == chosen
+        assert json.loads(socket.recv(timeout=PATIENCE)) == list(offer)
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/_watch/x", "/ws_echo", "/greet", "/", "/refuse"])
+def test_a_handshake_is_refused_before_it_is_accepted(server: Server, path: str):
+    """Unknown and private routes, missing parameters and the handler's own no are a 403."""
+    assert refusal(server, path) == 403
+
+
+def test_the_handlers_close_reaches_the_client(server: Server):
+    """Code and reason arrive as the handler gave them; Daphne keeps the reason to itself."""
+    with open_socket(server, "/bye") as socket:
+        assert closing(socket) == (4001, "that was all" if server.kind.sends_close_reason else "")
+
+
+def test_a_close_for_a_reason_of_the_protocol_reaches_the_client(server: Server):
+    """A code below 3000 arrives too; Daphne refuses to send it, which is the handler's error, and closes with 1011."""
+    with open_socket(server, "/dismiss") as socket:
+        assert closing(socket) == ((1008, "not you") if server.kind.sends_every_close_code else (1011, ""))
+
+
+def test_an_exception_closes_without_internals(server: Server):
+    """The client learns that it failed, the log learns why."""
+    with open_socket(server, "/broken") as socket:
+        code, reason = closing(socket)
+    assert code == 1011
+    assert "hunter2" not in (reason or "")
+    assert server.logs("RuntimeError: the password is hunter2")
+
+
+def test_the_clients_close_is_seen_by_the_handler(server: Server, key: str):
+    """A receive raises ConnectionClosed with the client's code; Hypercorn has 1006 for every one."""
+    expected = f"closed with {4002 if server.kind.delivers_close_code else 1006}"
+    with open_socket(server, f"/watched/{key}") as socket:
+        assert server.saw(key, "open") == "open"
+        socket.close(4002, "enough")
+    assert server.saw(key, expected) == expected
+
+
+def test_a_client_that_vanishes_is_seen_by_the_handler(server: Server, key: str):
+    """A connection that breaks without a closing frame is closed all the same."""
+    expected = f"closed with {server.kind.vanished}"
+    with server.wire() as wire:
+        wire.send(request(f"GET /watched/{key}", *HANDSHAKE))
+        assert server.saw(key, "open") == "open"
+    assert server.saw(key, expected) == expected
+
+
+def test_a_close_that_the_handler_does_not_catch_is_no_error(server: Server):
+    """An echo that ends because its client left leaves no traceback in the log."""
+    before = len(server.log())
+    with open_socket(server, "/echo") as socket:
+        socket.send("Hello")
+        assert socket.recv(timeout=PATIENCE) == "Hello"
+    assert server.get("/").status_code == 200
+    assert "Traceback" not in server.log()[before:]
+
+
+def test_a_message_of_the_wrong_kind_does_not_harm_the_server(server: Server):
+    """A binary message to a handler that wants text ends its socket only."""
+    with open_socket(server, "/echo") as socket:
+        socket.send(b"bytes")
+        assert closing(socket)[0] == 1011
+    assert server.get("/").status_code == 200
+
+
+def test_a_broken_frame_does_not_harm_the_server(server: Server, key: str):
+    """Frames that RFC 6455 forbids end their connection only."""
+    with server.wire() as wire:
+        wire.send(request(f"GET /watched/{key}", *HANDSHAKE))
+        assert wire.reply("HEAD").status == 101
+        wire.send(struct.pack("!BBQ", 0xFF, 0xFF, 2**63) + b"nonsense")
+        assert eventually(lambda: server.get(f"/look/{key}").text.startswith("closed"), expected=True)
+    assert server.get("/").status_code == 200
+
+
+def test_a_session_is_shared_with_http(server: Server):
+    """What HTTP stored is there in the WebSocket's handler, and what that stored is there for HTTP."""
+    with server.client() as client:
+        assert client.get("/visit").text == "You have visited 1 times."
+        cookie = f"session_id={client.cookies['session_id']}"
+        with open_socket(server, "/visit", cookie=cookie) as socket:
+            assert socket.recv(timeout=PATIENCE) == "You have visited 2 times."
+            assert closing(socket)[0] == 1000
+        assert client.get("/visit").text == "You have visited 3 times."
+
+
+def test_a_session_begins_in_a_handshake(server: Server):
+    """`accept(session_id=…)` gives a new client its cookie; Daphne and Granian don't send it."""
+    with open_socket(server, "/visit") as socket:
+        assert socket.recv(timeout=PATIENCE) == "You have visited 1 times."
+        assert closing(socket)[0] == 1000
+        assert socket.response is not None
+        cookies = socket.response.headers.get_all("Set-Cookie")
+    assert len(cookies) == server.kind.sends_accept_headers
+    with server.client() as client:
+        for cookie in cookies:
+            reply = client.get("/visit", headers={"Cookie": cookie.partition(";")[0]})
+            assert reply.text == "You have visited 2 times."
+
+
+def test_a_foreign_page_does_not_get_the_session(server: Server):
+    """A handshake with our cookie from another origin is refused; one of our own origin, or without, is served."""
+    cookie = server.get("/visit").headers["set-cookie"].partition(";")[0]
+    assert refusal(server, "/visit", origin="http://evil.example", cookie=cookie) == 403
+    for origin in (server.url, None):
+        with open_socket(server, "/visit", origin=origin, cookie=cookie) as socket:
+            assert str(socket.recv(timeout=PATIENCE)).startswith("You have visited ")
+
+
+def test_a_foreign_page_without_the_cookie_is_served(server: Server):
+    """Without a session there is nothing to hijack."""
+    with open_socket(server, "/echo", origin="http://other.example") as socket:
+        socket.send("Hello")
+        assert socket.recv(timeout=PATIENCE) == "Hello"
