@@ -795,14 +795,33 @@ def test_26_any_exception_of_an_async_handler_is_500(error):
     assert http(Raises()).status == 500
 
 
-def test_26_a_cancellation_is_the_servers_to_see():
-    """A CancelledError is not answered."""
+def test_26_a_cancellation_of_something_awaited_is_500():
+    """A CancelledError that nobody sent to the request is an exception like any other."""
 
     class Raises(App):
         async def index(self):
             raise asyncio.CancelledError
 
-    assert not http(Raises(), raises=asyncio.CancelledError).started
+    assert http(Raises()).status == 500
+
+
+def test_26_a_cancelled_request_is_not_answered():
+    """A server that cancels a request gets its cancellation back."""
+    started = asyncio.Event()
+
+    class Waits(App):
+        async def index(self):
+            started.set()
+            await asyncio.sleep(60)
+
+    async def cancelled():
+        request = asyncio.create_task(ahttp(Waits()))
+        await started.wait()
+        request.cancel()
+        await asyncio.wait([request])
+        return request.cancelled()
+
+    assert run(cancelled())
 
 
 # 25. Redirects.
