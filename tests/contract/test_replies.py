@@ -1,0 +1,1119 @@
+"""Replies: BEHAVIOUR.md, points 22 to 26 and HEAD of 11, and "Response Formats" and "Error Handling" of the README."""
+
+import asyncio
+import dataclasses
+import datetime
+import logging
+import re
+import threading
+import time
+from collections import OrderedDict, namedtuple
+from decimal import Decimal
+from enum import Enum
+from typing import NamedTuple
+from uuid import UUID
+
+import pytest
+
+from micropie import App, HTTPError, HttpMiddleware
+from tests.client import ahttp, http, run
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+FAILED = b"500 Internal Server Error"
+
+
+class Returning(App):
+    """An application whose every reply is what `make` gives."""
+
+    def __init__(self, make, **keywords):
+        super().__init__(**keywords)
+        self._make = make
+
+    async def index(self):
+        return self._make()
+
+    async def visit(self):
+        self.request.session["visited"] = True
+        return self._make()
+
+
+def reply(make, method="GET", **keywords):
+    """The answer to a handler that returns what `make` gives."""
+    return http(Returning(make), method, **keywords)
+
+
+def records(caplog, level=logging.ERROR):
+    """The messages logged at or above a level."""
+    return [record for record in caplog.records if record.levelno >= level]
+
+
+# 22. What a handler may return.
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Number(Enum):
+    ONE = 1
+
+
+class Name(str):
+    """A subclass of str."""
+
+    __slots__ = ()
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: "Point | None" = None
+
+
+class Pair(NamedTuple):
+    status: int
+    body: object
+
+
+Triple = namedtuple("Triple", "a b c")  # noqa: PYI024 - both kinds are used
+
+
+@pytest.mark.parametrize(
+    ("make", "body", "content_type"),
+    [
+        (lambda: "café", "café".encode(), HTML),
+        (lambda: "", b"", HTML),
+        (lambda: Name("x"), b"x", HTML),
+        (lambda: b"\xff\x00", b"\xff\x00", HTML),
+        (lambda: bytearray(b"ab"), b"ab", HTML),
+        (lambda: memoryview(b"ab"), b"ab", HTML),
+        (lambda: {"a": 1}, b'{"a":1}', JSON),
+        (dict, b"{}", JSON),
+        (lambda: OrderedDict(b=1, a=2), b'{"b":1,"a":2}', JSON),
+        (lambda: [1, "é", None], '[1,"é",null]'.encode(), JSON),
+        (list, b"[]", JSON),
+        (lambda: 5, b"5", JSON),
+        (lambda: 0, b"0", JSON),
+        (lambda: 1.5, b"1.5", JSON),
+        (lambda: True, b"true", JSON),
+        (lambda: False, b"false", JSON),
+        (lambda: Point(1, Point(2)), b'{"x":1,"y":{"x":2,"y":null}}', JSON),
+    ],
+)
+def test_22_a_result_is_its_body(make, body, content_type):
+    """Each kind of result has its body and its type."""
+    answer = reply(make)
+    assert (answer.status, answer.body, answer.header("content-type")) == (200, body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": "é\u2028<>&"}, '{"a":"é\u2028<>&"}'),
+        ([float("nan"), float("inf"), float("-inf")], "[null,null,null]"),
+        ({"deep": [{"x": float("nan")}]}, '{"deep":[{"x":null}]}'),
+        ([datetime.datetime(2026, 1, 2, 3, 4, 5)], '["2026-01-02T03:04:05"]'),  # noqa: DTZ001 - a naive one
+        ([datetime.datetime(2026, 1, 2, 3, 4, 5, 678, datetime.UTC)], '["2026-01-02T03:04:05.000678+00:00"]'),
+        ([datetime.date(2026, 1, 2)], '["2026-01-02"]'),
+        ([datetime.time(3, 4, 5)], '["03:04:05"]'),
+        ([UUID("12345678-1234-5678-1234-567812345678")], '["12345678-1234-5678-1234-567812345678"]'),
+        ([Colour.RED, Number.ONE], '["red",1]'),
+        ([Decimal("1.10")], '["1.10"]'),
+        ([2**64, -(2**70)], "[18446744073709551616,-1180591620717411303424]"),
+        ({1: "a", None: "b", False: "c"}, '{"1":"a","null":"b","false":"c"}'),
+        ([(1, 2)], "[[1,2]]"),
+        ([Point(1)], '[{"x":1,"y":null}]'),
+        ([Pair(1, "a")], '[[1,"a"]]'),
+        (["\U0001f967"], '["\U0001f967"]'),
+    ],
+)
+def test_1_and_22_json_is_the_same_with_and_without_orjson(value, text):
+    """JSON is compact, unescaped, finite, and knows the common types, whichever library writes it."""
+    assert reply(lambda: value).text == text
+
+
+def test_22_what_has_no_json_form_is_500(caplog):
+    """An object that is no JSON is the application's mistake, and is logged."""
+    answer = reply(object)
+    assert (answer.status, answer.body) == (500, FAILED)
+    assert len(records(caplog)) == 1
+
+
+def test_22_a_lone_surrogate_is_500():
+    """Text that no encoding has is a 500, not a broken connection."""
+    assert reply(lambda: "\ud800").status == 500
+    assert reply(lambda: {"a": "\ud800"}).status == 500
+
+
+def test_22_none_is_204():
+    """No result is no content."""
+    answer = reply(lambda: None)
+    assert (answer.status, answer.body, answer.header("content-length")) == (204, b"", None)
+
+
+def test_22_none_with_a_status_is_an_empty_body():
+    """With a given status the body is empty."""
+    answer = reply(lambda: (201, None))
+    assert (answer.status, answer.body, answer.header("content-length")) == (201, b"", "0")
+
+
+def test_22_tuple_of_status_and_body():
+    """`(status, body)`."""
+    answer = reply(lambda: (404, {"error": "none"}))
+    assert (answer.status, answer.json(), answer.header("content-type")) == (404, {"error": "none"}, JSON)
+
+
+def test_22_tuple_with_headers():
+    """`(status, body, headers)`."""
+    answer = reply(lambda: (201, "x", [("X-One", "1")]))
+    assert (answer.status, answer.text, answer.header("x-one")) == (201, "x", "1")
+
+
+def test_22_named_tuples_are_tuples():
+    """Named ones too."""
+    assert (reply(lambda: Pair(202, "x")).status, reply(lambda: Triple(203, "x", [])).status) == (202, 203)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("X-A", "1"), ("X-B", "2")],
+        (("X-A", "1"), ("X-B", "2")),
+        [["X-A", "1"], ["X-B", "2"]],
+        {"X-A": "1", "X-B": "2"},
+        [(b"X-A", b"1"), (b"X-B", b"2")],
+        [("X-A", b"1"), (b"X-B", "2")],
+        {b"X-A": b"1", b"X-B": b"2"},
+    ],
+)
+def test_22_shapes_of_headers(headers):
+    """Headers are pairs of str or bytes in a list, a tuple or a dict."""
+    answer = reply(lambda: (200, "x", headers))
+    assert (answer.header("x-a"), answer.header("x-b")) == ("1", "2")
+
+
+@pytest.mark.parametrize("headers", [None, [], (), {}])
+def test_22_headers_may_be_none_or_empty(headers):
+    """No headers are none."""
+    answer = reply(lambda: (200, "x", headers))
+    assert (answer.status, answer.text) == (200, "x")
+
+
+def test_22_repeated_headers_stay():
+    """A name may stand twice."""
+    answer = reply(lambda: (200, "x", [("X", "1"), ("X", "2")]))
+    assert answer.header_all("x") == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        (),
+        (200,),
+        (200, "x", [], "y"),
+        ("200", "x"),
+        (200.0, "x"),
+        (None, "x"),
+        (True, "x"),
+        ("x", 200),
+        (99, "x"),
+        (600, "x"),
+        (-1, "x"),
+        (10**6, "x"),
+        (200, "x", "header"),
+        (200, "x", [("a",)]),
+        (200, "x", [("a", "b", "c")]),
+        (200, "x", ["ab"]),
+        (200, "x", 5),
+        (200, object()),
+    ],
+)
+def test_22_a_wrong_shape_or_status_is_500(result, caplog):
+    """A result that means no reply is a 500 and a log line."""
+    answer = reply(lambda: result)
+    assert (answer.status, answer.body) == (500, FAILED)
+    assert len(records(caplog)) == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "lesson"),
+    [
+        ((200, "x", [], "y"), "(status, body)"),
+        (("200", "x"), "'200'"),
+        ((99, "x"), "99"),
+        ((200, "x", ["ab"]), "'ab'"),
+    ],
+)
+def test_22_the_log_line_teaches(result, lesson, caplog):
+    """The log says what came, or what is accepted."""
+    reply(lambda: result)
+    assert lesson in caplog.text
+
+
+@pytest.mark.parametrize("status", [200, 201, 299, 400, 418, 451, 499, 500, 599])
+def test_22_any_final_status_goes(status):
+    """Every status up to 599 may be sent, known or not."""
+    assert reply(lambda: (status, "x")).status == status
+
+
+def test_22_http_status_members_are_ints():
+    """`http.HTTPStatus` members are ints, and so is what goes out."""
+    from http import HTTPStatus
+
+    assert reply(lambda: (HTTPStatus.CREATED, "x")).status == 201
+
+
+# 23. Headers.
+
+
+def test_23_names_go_out_in_lower_case():
+    """Header names are in lower case on the wire."""
+    answer = reply(lambda: (200, "x", [("X-MiXed", "A b")]))
+    assert ("x-mixed", "A b") in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("make", "length"),
+    [(lambda: "café", "5"), (lambda: b"", "0"), (lambda: {"a": 1}, "7"), (lambda: (404, "x"), "1"), (object, "25")],
+)
+def test_23_a_whole_body_has_content_length(make, length):
+    """Every whole body says its length, errors included."""
+    assert reply(make).header("content-length") == length
+
+
+def test_23_a_wrong_content_length_is_corrected():
+    """A content-length of the handler's that is wrong does not go out."""
+    assert reply(lambda: (200, "four", [("Content-Length", "99")])).header("content-length") == "4"
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "content-type", "CONTENT-TYPE"])
+@pytest.mark.parametrize("body", ["x", {"a": 1}])
+def test_23_the_handlers_content_type_wins_and_stands_once(name, body):
+    """A handler's own Content-Type replaces ours."""
+    assert reply(lambda: (200, body, [(name, "text/plain")])).header("content-type") == "text/plain"
+
+
+def test_23_the_handlers_content_type_wins_for_streams():
+    """For a stream as well."""
+    assert reply(lambda: (200, iter(["x"]), {"Content-Type": "text/plain"})).header("content-type") == "text/plain"
+
+
+@pytest.mark.parametrize("value", ["a\r\nSet-Cookie: x=1", "a\nb", "a\rb", "a\0b"])
+def test_23_values_that_split_are_dropped(value, caplog):
+    """A value with CR, LF or NUL is dropped with a log line, the rest goes."""
+    answer = reply(lambda: (200, "x", [("X-Bad", value), ("X-Good", "1")]))
+    assert (answer.status, answer.header("x-bad"), answer.header("x-good")) == (200, None, "1")
+    assert len(records(caplog, logging.WARNING)) == 1
+
+
+@pytest.mark.parametrize("name", ["X Bad", "X:Bad", "", "X\r\nY", "Xé", "X\0", "(x)", "x\n"])
+def test_23_names_that_are_no_tokens_are_dropped(name, caplog):
+    """A name that is no token is dropped with a log line."""
+    answer = reply(lambda: (200, "x", [(name, "v"), ("X-Good", "1")]))
+    assert [header for header, _ in answer.headers] == ["content-type", "x-good", "content-length"]
+    assert len(records(caplog, logging.WARNING)) >= 1
+
+
+def test_23_streams_drop_bad_headers_too():
+    """A stream's headers are checked the same."""
+    answer = reply(lambda: (200, iter(["x"]), [("X-Bad", "a\r\nb"), ("X Bad", "1"), ("X-Good", "1")]))
+    assert [name for name, _ in answer.headers] == ["content-type", "x-good"]
+
+
+def test_23_the_handlers_list_is_never_changed():
+    """A list kept by the application is the same after a reply with cookies and hooks."""
+
+    class Appending(HttpMiddleware):
+        async def after_request(self, request, status_code, response_body, extra_headers):
+            extra_headers.append(("X-Hook", "1"))
+
+    shared = [("X-Own", "1")]
+    app = Returning(lambda: (200, "x", shared))
+    app.middlewares.append(Appending())
+    answer = http(app, path="/visit")
+    assert (answer.header("x-hook"), "session_id" in answer.cookies) == ("1", True)
+    assert shared == [("X-Own", "1")]
+
+
+def test_23_a_shared_list_leaks_no_cookie():
+    """One client's cookie is not in the next client's reply."""
+    shared: list[tuple[str, str]] = []
+    app = Returning(lambda: (200, "x", shared))
+    assert "session_id" in http(app, path="/visit").cookies
+    assert http(app).header("set-cookie") is None
+
+
+def test_23_a_shared_dict_is_never_changed():
+    """A dict of headers neither."""
+    shared = {"X-Own": "1"}
+    http(Returning(lambda: (200, "x", shared)), path="/visit")
+    assert shared == {"X-Own": "1"}
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("body", ["text", {"a": 1}, None, b"bytes"])
+def test_23_204_and_304_have_no_body(status, body):
+    """Whatever the handler gives, these have no body."""
+    answer = reply(lambda: (status, body, [("X-Own", "1")]))
+    assert (answer.status, answer.body, answer.header("x-own")) == (status, b"", "1")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_23_204_and_304_close_a_stream_unread(status):
+    """A stream is closed instead of sent."""
+    closed = []
+
+    async def stream():
+        try:
+            yield "x"
+        finally:
+            closed.append(True)
+
+    started = stream()
+
+    async def begin():
+        await anext(started)
+        return status, started
+
+    answer = http(AwaitingApp(begin))
+    assert (answer.status, answer.body, closed) == (status, b"", [True])
+
+
+class AwaitingApp(App):
+    def __init__(self, make):
+        super().__init__()
+        self._make = make
+
+    async def index(self):
+        return await self._make()
+
+
+# 11, HEAD.
+
+
+@pytest.mark.parametrize("make", [lambda: "hello", lambda: {"a": 1}, lambda: (404, "none"), lambda: b"12345"])
+def test_11_head_has_no_body_but_the_gets_headers(make):
+    """A HEAD reply has no body; status and headers are the GET's."""
+    get, head = reply(make), reply(make, "HEAD")
+    assert (head.status, head.headers, head.body) == (get.status, get.headers, b"")
+    assert head.header("content-length") == str(len(get.body))
+
+
+def test_11_head_of_a_stream_has_no_body():
+    """A stream is not sent either."""
+    assert reply(lambda: iter(["x"]), "HEAD").body == b""
+
+
+def test_11_head_closes_a_stream():
+    """A started generator is closed."""
+    closed = []
+
+    def stream():
+        try:
+            yield "x"
+        finally:
+            closed.append(True)
+
+    generator = stream()
+    next(generator)
+    reply(lambda: generator, "HEAD")
+    assert closed == [True]
+
+
+def test_11_head_of_an_error_has_no_body():
+    """Nor has an error a body."""
+    answer = http(App(), "HEAD", "/nothing")
+    assert (answer.status, answer.body, answer.header("content-length")) == (404, b"", "13")
+
+
+# 24. Streams.
+
+
+async def agen(*chunks):
+    for chunk in chunks:
+        yield chunk
+
+
+def gen(*chunks):
+    yield from chunks
+
+
+class AsyncIterator:
+    """An async iterator that is no generator."""
+
+    def __init__(self, *chunks):
+        self.chunks = list(chunks)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self.chunks:
+            raise StopAsyncIteration
+        return self.chunks.pop(0)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: agen("a", "b"), lambda: gen("a", "b"), lambda: iter(["a", "b"]), lambda: AsyncIterator("a", "b")]
+)
+@pytest.mark.parametrize("threads", [0, 2])
+def test_24_generators_and_iterators_stream(make, threads):
+    """Sync and async generators and iterators are sent chunk by chunk."""
+    answer = http(Returning(make, sync_threads=threads))
+    assert (answer.status, answer.chunks, answer.complete) == (200, [b"a", b"b", b""], True)
+
+
+def test_24_a_stream_is_html_without_length():
+    """A stream has our content type, and no length."""
+    answer = reply(lambda: agen("a"))
+    assert (answer.header("content-type"), answer.header("content-length")) == (HTML, None)
+
+
+def test_24_a_stream_in_a_tuple():
+    """Status and headers may be given."""
+    answer = reply(lambda: (206, agen("a"), [("X", "1")]))
+    assert (answer.status, answer.header("x"), answer.body) == (206, "1", b"a")
+
+
+@pytest.mark.parametrize("make", [agen, gen])
+def test_24_an_empty_stream_is_an_empty_body(make):
+    """A stream without chunks is a complete reply."""
+    answer = reply(make)
+    assert (answer.status, answer.body, answer.complete) == (200, b"", True)
+
+
+class Streams(App):
+    async def async_generator(self, name="x"):
+        yield f"{name}1"
+        yield f"{name}2"
+
+    def sync_generator(self, name="x"):
+        yield f"{name}1"
+        yield f"{name}2"
+
+    async def asks(self):
+        for _ in range(2):
+            yield self.request.query("q")
+            await asyncio.sleep(0)
+
+    def asks_sync(self):
+        for _ in range(2):
+            yield self.request.query("q")
+
+    def thread(self):
+        yield (threading.current_thread() is threading.main_thread() and "loop") or "thread"
+
+    def handler_thread(self):
+        return {"loop": threading.current_thread() is threading.main_thread()}
+
+    def asking_handler(self):
+        return self.request.query("q")
+
+
+@pytest.mark.parametrize("path", ["/async_generator/y", "/sync_generator/y"])
+def test_24_a_handler_may_be_a_generator_itself(path):
+    """A handler that yields streams, and is bound as ever."""
+    assert http(Streams(), path=path).chunks == [b"y1", b"y2", b""]
+
+
+@pytest.mark.parametrize("path", ["/asks", "/asks_sync"])
+def test_24_self_request_works_inside_a_stream(path):
+    """`self.request` is the right one in every chunk."""
+    assert http(Streams(), path=path, query="q=z").body == b"zz"
+
+
+def test_24_self_request_is_right_in_streams_that_interleave():
+    """Two streams at the same time each see their own request."""
+
+    async def both():
+        app = Streams()
+        answers = await asyncio.gather(
+            *(ahttp(app, path=path, query=f"q={q}") for q in "ab" for path in ("/asks", "/asks_sync"))
+        )
+        return [answer.body for answer in answers]
+
+    assert run(both()) == [b"aa", b"aa", b"bb", b"bb"]
+
+
+def test_24_chunks_are_str_or_bytes_like():
+    """Chunks may be str, bytes, bytearray or memoryview."""
+    assert reply(lambda: agen("é", b"\xff", bytearray(b"a"), memoryview(b"b"))).chunks == [
+        "é".encode(),
+        b"\xff",
+        b"a",
+        b"b",
+        b"",
+    ]
+
+
+@pytest.mark.parametrize("chunk", [5, None, {"a": 1}, ["x"]])
+@pytest.mark.parametrize("make", [agen, gen])
+def test_24_another_chunk_ends_the_reply_with_a_log_line(make, chunk, caplog):
+    """A chunk of another type breaks the reply off visibly, and is logged."""
+    answer = reply(lambda: make("a", chunk, "b"), raises=TypeError)
+    assert (answer.body, answer.complete) == (b"a", False)
+    assert len(records(caplog)) == 1
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_24_an_exception_midway_truncates_visibly(sync, caplog):
+    """The client can't take a broken stream for whole; the traceback is in the log."""
+
+    async def broken():
+        yield "a"
+        raise ArithmeticError("secret")
+
+    def broken_sync():
+        yield "a"
+        raise ArithmeticError("secret")
+
+    answer = reply(broken_sync if sync else broken, raises=ArithmeticError)
+    assert (answer.chunks, answer.complete) == ([b"a"], False)
+    assert [record.exc_info is not None for record in records(caplog)] == [True]
+
+
+def test_24_the_clients_leaving_closes_an_async_generator():
+    """The generator's `finally` runs, and may await."""
+    closed = []
+
+    async def endless():
+        try:
+            while True:
+                yield "x"
+                await asyncio.sleep(0)
+        finally:
+            await asyncio.sleep(0)
+            closed.append(True)
+
+    reply(endless, leave_after=3)
+    assert closed == [True]
+
+
+def test_24_the_clients_leaving_cancels_an_idle_generator():
+    """A generator that waits for something is cancelled."""
+    seen = []
+
+    async def idle():
+        try:
+            yield "x"
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+        finally:
+            seen.append("closed")
+
+    reply(idle, leave_after=1)
+    assert seen == ["cancelled", "closed"]
+
+
+def wait_for(condition):
+    """Wait until a worker thread has done something."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.01)
+
+
+def test_24_the_clients_leaving_closes_a_sync_generator():
+    """Sync generators are closed too."""
+    closed = []
+
+    def endless():
+        try:
+            while True:
+                yield "x"
+        finally:
+            closed.append(True)
+
+    reply(endless, leave_after=3)
+    wait_for(lambda: closed)
+    assert closed == [True]
+
+
+def test_24_a_sync_generator_is_never_closed_while_its_next_runs():
+    """It is closed when its `next()` is back."""
+    seen = []
+
+    def slow():
+        try:
+            yield "x"
+            seen.append("next")
+            time.sleep(0.2)
+            seen.append("back")
+            yield "y"
+        finally:
+            seen.append("closed")
+
+    reply(slow, leave_after=1)
+    wait_for(lambda: "closed" in seen)
+    assert seen in (["next", "back", "closed"], ["closed"])
+
+
+@pytest.mark.parametrize("send_fails", [False, True])
+def test_24_a_server_that_raises_on_send_ends_the_stream(send_fails):
+    """Whether sends fail or do nothing after the client left, the stream ends."""
+
+    async def endless():
+        while True:
+            yield "x"
+
+    answer = reply(endless, leave_after=2, send_fails=send_fails)
+    assert not answer.complete
+
+
+def test_24_a_stream_that_never_suspends_lets_the_loop_breathe():
+    """Others run at least every 64 chunks."""
+    sent: list[str] = []
+    seen: list[int] = []
+
+    async def busy():
+        asyncio.get_running_loop().call_soon(lambda: seen.append(len(sent)))
+        for _ in range(200):
+            sent.append("x")
+            yield "x"
+
+    reply(busy)
+    assert len(seen) == 1
+    assert seen[0] <= 65
+
+
+def test_24_sync_handlers_run_in_threads():
+    """A sync handler is not on the loop's thread."""
+    assert http(Streams(), path="/handler_thread").json() == {"loop": False}
+
+
+def test_24_sync_generators_run_in_threads():
+    """Neither is a sync generator."""
+    assert http(Streams(), path="/thread").body == b"thread"
+
+
+def test_24_sync_threads_0_runs_them_on_the_loop():
+    """`sync_threads=0` runs both on the loop."""
+    app = Streams(sync_threads=0)
+    assert http(app, path="/handler_thread").json() == {"loop": True}
+    assert http(app, path="/thread").body == b"loop"
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_24_sync_handlers_see_their_request(threads):
+    """The context is copied into the thread."""
+    assert http(Streams(sync_threads=threads), path="/asking_handler", query="q=z").body == b"z"
+
+
+def test_24_a_sync_handler_does_not_block_the_loop():
+    """While a sync handler waits, another request is answered."""
+    released = threading.Event()
+
+    class Blocking(App):
+        def wait(self):
+            return {"released": released.wait(10)}
+
+        async def release(self):
+            released.set()
+            return "ok"
+
+    async def both():
+        app = Blocking()
+        waiting = asyncio.create_task(ahttp(app, path="/wait"))
+        await asyncio.sleep(0.05)
+        await ahttp(app, path="/release")
+        return await waiting
+
+    assert run(both()).json() == {"released": True}
+
+
+def test_24_a_sync_generator_does_not_block_the_loop():
+    """The same for a sync generator."""
+    released = threading.Event()
+
+    class Blocking(App):
+        def wait(self):
+            yield f"{released.wait(10)}"
+
+        async def release(self):
+            released.set()
+            return "ok"
+
+    async def both():
+        app = Blocking()
+        waiting = asyncio.create_task(ahttp(app, path="/wait"))
+        await asyncio.sleep(0.05)
+        await ahttp(app, path="/release")
+        return await waiting
+
+    assert run(both()).body == b"True"
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_24_an_awaitable_of_a_sync_handler_is_awaited_on_the_loop(threads):
+    """A sync handler may return a coroutine."""
+
+    class Returns(App):
+        def index(self):
+            async def work():
+                await asyncio.sleep(0)
+                return f"{threading.current_thread() is threading.main_thread()}"
+
+            return work()
+
+    assert http(Returns(sync_threads=threads)).body == b"True"
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_24_a_sync_handler_may_return_an_async_generator(threads):
+    """Its result streams like any other."""
+
+    class Returns(App):
+        def index(self):
+            return agen("a", "b")
+
+    assert http(Returns(sync_threads=threads)).body == b"ab"
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("error", [ValueError, StopIteration, KeyError])
+def test_24_a_sync_handler_that_raises_is_500(threads, error):
+    """Any exception is a 500, a StopIteration too."""
+
+    class Raises(App):
+        def index(self):
+            raise error
+
+    assert http(Raises(sync_threads=threads)).status == 500
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration, KeyError, TimeoutError, OSError])
+def test_26_any_exception_of_an_async_handler_is_500(error):
+    """StopIteration and OSError too."""
+
+    class Raises(App):
+        async def index(self):
+            raise error
+
+    assert http(Raises()).status == 500
+
+
+def test_26_a_cancellation_of_something_awaited_is_500():
+    """A CancelledError that nobody sent to the request is an exception like any other."""
+
+    class Raises(App):
+        async def index(self):
+            raise asyncio.CancelledError
+
+    assert http(Raises()).status == 500
+
+
+def test_26_a_cancelled_request_is_not_answered():
+    """A server that cancels a request gets its cancellation back."""
+    started = asyncio.Event()
+
+    class Waits(App):
+        async def index(self):
+            started.set()
+            await asyncio.sleep(60)
+
+    async def cancelled():
+        request = asyncio.create_task(ahttp(Waits()))
+        await started.wait()
+        request.cancel()
+        await asyncio.wait([request])
+        return request.cancelled()
+
+    assert run(cancelled())
+
+
+# 25. Redirects.
+
+
+class Redirecting(App):
+    def __init__(self, *args, **keywords):
+        super().__init__()
+        self._how = args, keywords
+
+    async def index(self):
+        args, keywords = self._how
+        return self._redirect(*args, **keywords)
+
+
+def location(target):
+    """The Location header for a target."""
+    return http(Redirecting(target)).header("location")
+
+
+def test_25_redirect_is_a_302():
+    """`_redirect` answers 302 with an empty body and the location."""
+    answer = http(Redirecting("/login"))
+    assert (answer.status, answer.body, answer.header("location")) == (302, b"", "/login")
+
+
+def test_25_redirect_gives_a_tuple():
+    """What it returns is a handler's result."""
+    assert App()._redirect("/x") == (302, "", [("Location", "/x")])
+
+
+def test_25_extra_headers_are_added():
+    """Extra headers follow."""
+    result = App()._redirect("/x", [("X-Own", "1")])
+    assert result == (302, "", [("Location", "/x"), ("X-Own", "1")])
+
+
+def test_25_extra_headers_by_keyword_and_as_dict():
+    """By keyword, in any shape that handlers may use."""
+    answer = http(Redirecting("/x", extra_headers={"X-Own": "1"}))
+    assert (answer.header("location"), answer.header("x-own")) == ("/x", "1")
+
+
+def test_25_extra_headers_are_not_changed():
+    """The list given stays as it is."""
+    extra = [("X-Own", "1")]
+    App()._redirect("/x", extra)
+    assert extra == [("X-Own", "1")]
+
+
+def test_25_status_is_a_keyword():
+    """`status=` changes the status."""
+    assert http(Redirecting("/x", status=303)).status == 303
+    with pytest.raises(TypeError):
+        App()._redirect("/x", None, 303)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/café", "/caf%C3%A9"),
+        ("/a b", "/a%20b"),
+        ("/a%20b%C3%A9", "/a%20b%C3%A9"),
+        ("/a%2Fb", "/a%2Fb"),
+        ("/x?q=é&r=a b#früh", "/x?q=%C3%A9&r=a%20b#fr%C3%BCh"),
+        ("https://example.org/x?y=1#z", "https://example.org/x?y=1#z"),
+        ("https://bücher.example/ü", "https://xn--bcher-kva.example/%C3%BC"),
+        ("https://bücher.example:8443/", "https://xn--bcher-kva.example:8443/"),
+        ("//bücher.example/x", "//xn--bcher-kva.example/x"),
+        ("http://[::1]:8000/x", "http://[::1]:8000/x"),
+        ("relative/path", "relative/path"),
+        ("?only=query", "?only=query"),
+        ("", ""),
+        ('/a"<>b', "/a%22%3C%3Eb"),
+        ("/a;b=c,d!$&'()*+@:~", "/a;b=c,d!$&'()*+@:~"),
+    ],
+)
+def test_25_locations_are_ascii(target, expected):
+    """Path, query, fragment and host are made ASCII; existing `%XX` are kept."""
+    assert location(target) == expected
+
+
+@pytest.mark.parametrize(
+    "target", ["/x\r\nSet-Cookie: a=1", "/x\ny", "/x\ry", "/x\0y", "http://h\r\nX: y/", "/\u2028\x85"]
+)
+def test_25_line_breaks_never_reach_the_header(target):
+    """The target can't split the header."""
+    answer = http(Redirecting(target))
+    assert answer.status == 302
+    assert answer.header("set-cookie") is None
+    assert re.fullmatch(r"[!-~]*", answer.header("location") or "")
+
+
+def test_25_a_lone_surrogate_is_no_failure():
+    """What cannot be encoded does not break the reply."""
+    assert http(Redirecting("/\ud800")).status == 302
+
+
+# 26. Errors.
+
+
+class Failing(App):
+    def __init__(self, error, **keywords):
+        super().__init__(**keywords)
+        self._error = error
+
+    async def index(self):
+        raise self._error
+
+    async def visit(self):
+        self.request.session["visited"] = True
+        raise self._error
+
+
+def test_26_an_unhandled_exception_is_500():
+    """The client sees a bare 500."""
+    answer = http(Failing(RuntimeError("secret")))
+    assert (answer.status, answer.body) == (500, FAILED)
+
+
+def test_26_the_traceback_is_in_the_log_only(caplog):
+    """It is logged once, under `micropie`, with its traceback; nothing of it reaches the client."""
+    answer = http(Failing(RuntimeError("secret")))
+    assert [(record.name, record.levelname) for record in records(caplog)] == [("micropie", "ERROR")]
+    assert "RuntimeError: secret" in caplog.text
+    assert "secret" not in f"{answer.headers} {answer.text}"
+
+
+def test_26_after_an_exception_the_session_is_not_saved():
+    """Changes before the exception are lost."""
+    answer = http(Failing(RuntimeError()), path="/visit")
+    assert answer.header("set-cookie") is None
+
+
+def test_26_http_error_answers():
+    """`raise HTTPError(status, detail)` answers with that."""
+    answer = http(Failing(HTTPError(403, "Members only")))
+    assert (answer.status, answer.text) == (403, "403 Forbidden: Members only")
+
+
+def test_26_http_error_without_detail():
+    """Without a detail the phrase stands alone."""
+    assert http(Failing(HTTPError(404))).text == "404 Not Found"
+
+
+def test_26_http_error_headers():
+    """Its headers are added."""
+    answer = http(Failing(HTTPError(401, headers=[("WWW-Authenticate", "Basic")])))
+    assert (answer.status, answer.header("www-authenticate")) == (401, "Basic")
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "5"}, (("Retry-After", "5"),), [["Retry-After", "5"]]])
+def test_26_http_error_headers_have_any_shape(headers):
+    """In any shape that a handler's may have."""
+    answer = http(Failing(HTTPError(503, "x", headers)))
+    assert (answer.status, answer.header("retry-after")) == (503, "5")
+
+
+def test_26_http_error_headers_may_be_none():
+    """None is no headers."""
+    assert http(Failing(HTTPError(503, headers=None))).status == 503  # type: ignore[arg-type]
+
+
+def test_26_http_error_saves_the_session():
+    """It is an answer, so the session is saved."""
+    assert "session_id" in http(Failing(HTTPError(403)), path="/visit").cookies
+
+
+def test_26_http_error_is_not_logged_as_a_failure(caplog):
+    """An answer is no failure."""
+    http(Failing(HTTPError(403)))
+    assert records(caplog) == []
+
+
+@pytest.mark.parametrize("status", ["403", None, 99, 600, 403.0])
+def test_26_http_error_with_a_wrong_status_is_500(status):
+    """A status that is none is the application's mistake."""
+    assert http(Failing(HTTPError(status))).status == 500
+
+
+def test_26_http_error_attributes():
+    """`status`, `detail` and `headers` can be read."""
+    error = HTTPError(403, "No", [("X", "1")])
+    assert (error.status, error.detail, list(error.headers)) == (403, "No", [("X", "1")])
+    assert isinstance(error, Exception)
+
+
+def test_26_the_detail_is_escaped():
+    """A detail is text, never markup."""
+    assert http(Failing(HTTPError(400, "<b>&"))).text == "400 Bad Request: &lt;b&gt;&amp;"
+
+
+ERRORS = {
+    400: lambda: http(Failing(HTTPError(400, "x"))),
+    404: lambda: http(App(), path="/nothing"),
+    413: lambda: http(Returning(lambda: "x", max_body_size=1), "POST", body=b"12"),
+    500: lambda: http(Failing(RuntimeError())),
+}
+
+
+@pytest.mark.parametrize("status", ERRORS)
+def test_26_errors_are_html_and_nosniff(status):
+    """Error texts are `text/html` and say `nosniff`."""
+    answer = ERRORS[status]()
+    assert (answer.status, answer.header("content-type")) == (status, HTML)
+    assert answer.header("x-content-type-options") == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "keywords"),
+    [
+        ("GET", "/evil-marker", {}),
+        ("GET", "/index/evil-marker", {}),
+        ("GET", "/%FFevil-marker", {}),
+        ("GET", "/needs", {"query": "evil-marker=1"}),
+        ("POST", "/", {"body": b"evil-marker", "headers": [("Content-Type", "application/json")]}),
+        ("POST", "/", {"body": b"x", "headers": [("Content-Type", "multipart/form-data; evil-marker")]}),
+        ("evil-marker", "/nothing", {}),
+    ],
+)
+def test_26_no_client_value_is_echoed(method, path, keywords):
+    """An error never repeats what the client sent."""
+
+    class Needy(App):
+        async def index(self):
+            return "x"
+
+        async def needs(self, name):
+            return name
+
+    answer = http(Needy(), method, path, **keywords)
+    assert answer.status >= 400
+    assert "evil-marker" not in f"{answer.headers} {answer.text}".lower()
+
+
+class Watching(HttpMiddleware):
+    """Remembers the statuses that pass it, and rewrites errors."""
+
+    def __init__(self):
+        self.statuses = []
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        self.statuses.append(status_code)
+        if status_code >= 400:
+            return {"body": {"error": status_code}}
+        return None
+
+
+@pytest.mark.parametrize(
+    ("path", "keywords", "status"),
+    [
+        ("/", {}, 200),
+        ("/needs", {}, 400),
+        ("/%FF", {}, 400),
+        ("/nothing", {}, 404),
+        ("/_private", {}, 404),
+        ("/fails", {}, 500),
+        ("/index/x", {}, 500),
+        ("/refuses", {}, 403),
+        ("/", {"method": "POST", "json": "x" * 100}, 413),
+        ("/", {"method": "POST", "body": b"{", "headers": [("Content-Type", "application/json")]}, 400),
+        ("/", {"method": "POST", "body": b"x", "headers": [("Content-Type", "multipart/form-data")]}, 400),
+        ("/none", {}, 204),
+        ("/stream", {}, 200),
+    ],
+)
+def test_26_every_reply_passes_the_after_hooks_once(path, keywords, status):
+    """Errors of every kind pass the after hooks, once."""
+
+    class Site(App):
+        async def index(self):
+            return "x"
+
+        async def needs(self, name):
+            return name
+
+        async def fails(self):
+            raise RuntimeError
+
+        async def refuses(self):
+            raise HTTPError(403)
+
+        async def none(self):
+            return None
+
+        async def stream(self):
+            yield "x"
+
+    app, watching = Site(max_body_size=50), Watching()
+    app.middlewares.append(watching)
+    answer = http(app, path=path, **keywords)
+    assert (answer.status, watching.statuses) == (status, [status])
+    if status >= 400:
+        assert answer.json() == {"error": status}
+        assert answer.header("content-type") == JSON
