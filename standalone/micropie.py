@@ -31,6 +31,7 @@ import re
 import secrets
 import sys
 import tempfile
+import threading
 import time
 import types
 from abc import ABC, abstractmethod
@@ -153,7 +154,7 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 _MARSHAL = 2
 
 # Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others.
-_POSSIBLE_ID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+_POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")  # and no path on anybody's disk
 _OWN_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})")
 
 
@@ -348,6 +349,7 @@ def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
+_WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
 _LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
@@ -391,7 +393,7 @@ def parse_cookies(cookie: str) -> dict[str, str]:
     for pair in cookie.split(";"):
         name, found, value = pair.partition("=")
         if found:
-            cookies[name.strip()] = _unquote(value.strip())
+            cookies[name.strip(_WHITESPACE)] = _unquote(value.strip(_WHITESPACE))
     return cookies
 
 
@@ -458,7 +460,7 @@ def checked_headers(pairs: Iterable[tuple[Any, Any]]) -> HeaderPairs:
     """The pairs that may go out, names in lower case; what could split a reply is dropped with a log line."""
     checked = []
     for raw_name, raw_value in pairs:
-        name, value = field_name(_text(raw_name)), _text(raw_value).strip(" \t")
+        name, value = field_name(_text(raw_name)), _text(raw_value).strip(_WHITESPACE)
         if _CONTROL.search(value):
             log.error("The reply's header %r is dropped: its value has a control character", name)
         elif name is not None:
@@ -752,6 +754,8 @@ class Spool:
         self._disk: IO[bytes] | None = None
         self._end = 0
         self._unread = 0  # bytes on disk
+        self._abandoned = False
+        self._lock = threading.Lock()  # a thread may still write for a request that is cancelled
 
     async def write(self, chunk: bytes) -> range:
         """Keep a chunk on disk; where it is."""
@@ -769,26 +773,34 @@ class Spool:
         """Nobody will read it; with the last such chunk the file goes."""
         self._unread -= len(place)
         if self._unread == 0:
-            self.close()
+            self._close()
 
-    def close(self) -> None:
-        """Give the disk back."""
+    def abandon(self) -> None:
+        """Give the disk back for good: nobody will write or read any more."""
+        with self._lock:
+            self._abandoned = True
+            self._close()
+
+    __del__ = abandon  # `_parse_multipart` hands the files out, and can't know when they have been read
+
+    def _close(self) -> None:
         if self._disk is not None:
             self._disk.close()
             self._disk = None
             self._end = self._unread = 0
 
-    __del__ = close  # `_parse_multipart` hands the files out, and can't know when they have been read
-
     def _write(self, chunk: bytes) -> range:
-        if self._disk is None:
-            self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or dropped
-        self._disk.seek(self._end)
-        self._disk.write(chunk)
-        place = range(self._end, self._end + len(chunk))
-        self._end += len(chunk)
-        self._unread += len(chunk)
-        return place
+        with self._lock:
+            if self._abandoned:
+                return range(0)
+            if self._disk is None:
+                self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or abandoned
+            self._disk.seek(self._end)
+            self._disk.write(chunk)
+            place = range(self._end, self._end + len(chunk))
+            self._end += len(chunk)
+            self._unread += len(chunk)
+            return place
 
 
 class FileQueue(asyncio.Queue[bytes | None]):
@@ -976,6 +988,7 @@ class MultipartForm:
         self._pace = Pace.DISCARD
         for file in self._all_files():
             file.queue.drop()
+        self._spool.abandon()
 
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
         package = require("multipart", "File uploads")
@@ -1540,7 +1553,7 @@ class WebSocket:
         headers = []
         if session_id is not None:
             if not is_possible_id(session_id):
-                raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+/=:@- can")
+                raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
             self.session_id = session_id
         self.accepted = True
@@ -2121,6 +2134,7 @@ def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
+MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
 
 
@@ -2268,6 +2282,8 @@ def multipart_boundary(request: Request) -> str | None:
         return None
     if not (boundary := parameters.get("boundary")):
         raise HTTPError(400, "Missing boundary")
+    if len(boundary) > MAX_BOUNDARY:
+        raise HTTPError(400, "Malformed boundary")
     return boundary
 
 
@@ -2847,6 +2863,8 @@ async def stream_reply(app: Application, request: Request, reply: Reply, send: S
     chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
     try:
         await send_stream(send, chunks, functools.partial(until_gone, request))
+    except ClientGone:
+        pass  # the stream was reading the upload that broke off
     except Exception as error:
         log_failure(request, error)
         raise

@@ -224,7 +224,7 @@ async def ahttp(
     disconnect: bool = False,
     leave_after: int | None = None,
     send_fails: bool = False,
-    timeout: float = 10,  # noqa: ASYNC109  a hung app is a failed test, whoever calls
+    timeout: float = 10,
     scope: Mapping[str, Any] | None = None,
     raises: type[BaseException] | None = None,
 ) -> Answer:
@@ -420,7 +420,7 @@ async def awebsocket(
     client: tuple[str, int] | None = ("203.0.113.7", 4711),
     subprotocols: Iterable[str] = (),
     send: Iterable[str | bytes | Message] = (),
-    timeout: float = 10,  # noqa: ASYNC109  a hung app is a failed test, whoever calls
+    timeout: float = 10,
     scope: Mapping[str, Any] | None = None,
     raises: type[BaseException] | None = None,
 ) -> Dialogue:
@@ -521,7 +521,7 @@ async def alifespan_messages(
     app: App,
     state: dict[str, Any] | None = None,
     *,
-    timeout: float = 10,  # noqa: ASYNC109  a hung app is a failed test, whoever calls
+    timeout: float = 10,
     raises: type[BaseException] | None = None,
 ) -> list[Message]:
     """Do what `lifespan_messages` does, inside a running loop."""
@@ -533,7 +533,7 @@ async def alifespan_messages(
 
 
 @asynccontextmanager
-async def running(app: App, state: dict[str, Any] | None = None, *, timeout: float = 10) -> AsyncIterator[None]:  # noqa: ASYNC109
+async def running(app: App, state: dict[str, Any] | None = None, *, timeout: float = 10) -> AsyncIterator[None]:
     """Keep the app started inside the block: startup and shutdown must both succeed."""
     wire = LifespanWire()
     task = asyncio.create_task(call(app, lifespan_scope(state), wire.receive, wire.send, None, None))

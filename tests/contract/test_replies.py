@@ -982,7 +982,7 @@ def test_26_http_error_headers_have_any_shape(headers):
 
 def test_26_http_error_headers_may_be_none():
     """None is no headers."""
-    assert http(Failing(HTTPError(503, headers=None))).status == 503  # type: ignore[arg-type]
+    assert http(Failing(HTTPError(503, headers=None))).status == 503
 
 
 def test_26_http_error_saves_the_session():

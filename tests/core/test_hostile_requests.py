@@ -133,7 +133,7 @@ class CatchAll(App):
         "/%255fprivate",
         "/index%2f",
         "/%EF%BD%89ndex",  # FULLWIDTH LATIN SMALL LETTER I: an identifier that NFKC makes `index`
-        "/about–us",
+        "/about\u2013us",  # an en dash
         "/about%E2%80%90us",
         "/*",
         "/%",

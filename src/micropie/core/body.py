@@ -20,6 +20,7 @@ from micropie.core.types import Message, Receive
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
+MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
 
 
@@ -167,6 +168,8 @@ def multipart_boundary(request: Request) -> str | None:
         return None
     if not (boundary := parameters.get("boundary")):
         raise HTTPError(400, "Missing boundary")
+    if len(boundary) > MAX_BOUNDARY:
+        raise HTTPError(400, "Malformed boundary")
     return boundary
 
 

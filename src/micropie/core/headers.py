@@ -14,6 +14,7 @@ from micropie.core.types import HeaderPairs, RawHeaders
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
+_WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
 _LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
@@ -57,7 +58,7 @@ def parse_cookies(cookie: str) -> dict[str, str]:
     for pair in cookie.split(";"):
         name, found, value = pair.partition("=")
         if found:
-            cookies[name.strip()] = _unquote(value.strip())
+            cookies[name.strip(_WHITESPACE)] = _unquote(value.strip(_WHITESPACE))
     return cookies
 
 
@@ -124,7 +125,7 @@ def checked_headers(pairs: Iterable[tuple[Any, Any]]) -> HeaderPairs:
     """The pairs that may go out, names in lower case; what could split a reply is dropped with a log line."""
     checked = []
     for raw_name, raw_value in pairs:
-        name, value = field_name(_text(raw_name)), _text(raw_value).strip(" \t")
+        name, value = field_name(_text(raw_name)), _text(raw_value).strip(_WHITESPACE)
         if _CONTROL.search(value):
             log.error("The reply's header %r is dropped: its value has a control character", name)
         elif name is not None:

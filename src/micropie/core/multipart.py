@@ -8,6 +8,7 @@ done, what is left is read and thrown away. So memory stays flat, and nobody wai
 
 import asyncio
 import tempfile
+import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Spool:
         self._disk: IO[bytes] | None = None
         self._end = 0
         self._unread = 0  # bytes on disk
+        self._abandoned = False
+        self._lock = threading.Lock()  # a thread may still write for a request that is cancelled
 
     async def write(self, chunk: bytes) -> range:
         """Keep a chunk on disk; where it is."""
@@ -68,26 +71,34 @@ class Spool:
         """Nobody will read it; with the last such chunk the file goes."""
         self._unread -= len(place)
         if self._unread == 0:
-            self.close()
+            self._close()
 
-    def close(self) -> None:
-        """Give the disk back."""
+    def abandon(self) -> None:
+        """Give the disk back for good: nobody will write or read any more."""
+        with self._lock:
+            self._abandoned = True
+            self._close()
+
+    __del__ = abandon  # `_parse_multipart` hands the files out, and can't know when they have been read
+
+    def _close(self) -> None:
         if self._disk is not None:
             self._disk.close()
             self._disk = None
             self._end = self._unread = 0
 
-    __del__ = close  # `_parse_multipart` hands the files out, and can't know when they have been read
-
     def _write(self, chunk: bytes) -> range:
-        if self._disk is None:
-            self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or dropped
-        self._disk.seek(self._end)
-        self._disk.write(chunk)
-        place = range(self._end, self._end + len(chunk))
-        self._end += len(chunk)
-        self._unread += len(chunk)
-        return place
+        with self._lock:
+            if self._abandoned:
+                return range(0)
+            if self._disk is None:
+                self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or abandoned
+            self._disk.seek(self._end)
+            self._disk.write(chunk)
+            place = range(self._end, self._end + len(chunk))
+            self._end += len(chunk)
+            self._unread += len(chunk)
+            return place
 
 
 class FileQueue(asyncio.Queue[bytes | None]):
@@ -275,6 +286,7 @@ class MultipartForm:
         self._pace = Pace.DISCARD
         for file in self._all_files():
             file.queue.drop()
+        self._spool.abandon()
 
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
         package = require("multipart", "File uploads")

@@ -18,7 +18,7 @@ from micropie.core.asgi import send_bodyless, send_stream, send_stream_start, se
 from micropie.core.backends import COOKIE, SessionPolicy
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Limits, Upload, has_body, multipart_boundary, read_body
-from micropie.core.errors import ConnectionClosed, HTTPError, MissingDependency, log
+from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, MissingDependency, log
 from micropie.core.headers import cookie_header, encode_value, header, host_of, parse_cookies
 from micropie.core.lifespan import Handler, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
@@ -354,6 +354,8 @@ async def stream_reply(app: Application, request: Request, reply: Reply, send: S
     chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
     try:
         await send_stream(send, chunks, functools.partial(until_gone, request))
+    except ClientGone:
+        pass  # the stream was reading the upload that broke off
     except Exception as error:
         log_failure(request, error)
         raise

@@ -21,7 +21,7 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 _MARSHAL = 2
 
 # Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others.
-_POSSIBLE_ID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
+_POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")  # and no path on anybody's disk
 _OWN_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})")
 
 

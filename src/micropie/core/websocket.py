@@ -67,7 +67,7 @@ class WebSocket:
         headers = []
         if session_id is not None:
             if not is_possible_id(session_id):
-                raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+/=:@- can")
+                raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
             self.session_id = session_id
         self.accepted = True
