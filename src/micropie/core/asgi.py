@@ -5,6 +5,7 @@ hand once, and only if it really has to wait does a second task begin to listen 
 """
 
 import asyncio
+import contextlib
 import functools
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
@@ -75,7 +76,7 @@ async def send_whole(send: Send, reply: Reply, body: bytes, *, head: bool) -> No
 async def send_bodyless(send: Send, reply: Reply) -> None:
     """Send the head of a streamed reply alone, as the answer to HEAD."""
     if await send_stream_start(send, reply):
-        await _send_body(send, b"", more=False)
+        await _send_end(send)
 
 
 # -- a streamed reply ---------------------------------------------------------------------------------
@@ -123,24 +124,23 @@ async def _pump(send: Send, chunks: AsyncIterator[Any], watch: _Watch) -> None:
     sent = 0
     try:
         async for chunk in chunks:
-            body = chunk if type(chunk) is bytes else _chunk_bytes(chunk)
-            if watch.gone or not await _send_body(send, body, more=True):
+            if watch.gone:
+                return
+            try:
+                await send({"type": "http.response.body", "body": _chunk_bytes(chunk), "more_body": True})
+            except OSError:  # ASGI 2.4: the client has left
                 return
             sent += 1
             if sent % _BREATHE == 0:
                 await asyncio.sleep(0)
-        await _send_body(send, b"", more=False)
+        await _send_end(send)
     finally:
         await _close(chunks)
 
 
-async def _send_body(send: Send, body: bytes, *, more: bool) -> bool:
-    """Whether there is still a client to send to (servers of ASGI 2.4 raise when there is none)."""
-    try:
-        await send({"type": "http.response.body", "body": body, "more_body": more})
-    except OSError:
-        return False
-    return True
+async def _send_end(send: Send) -> None:
+    with contextlib.suppress(OSError):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _chunk_bytes(chunk: Any) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from micropie.core.errors import ClientGone, HTTPError
-from micropie.core.headers import content_length, header, is_json, parse_media_type
+from micropie.core.headers import content_length, header, is_json, media_type
 from micropie.core.multipart import FormLimits, MultipartForm
 from micropie.core.optional import loads
 from micropie.core.request import Request, parse_query
@@ -163,8 +163,8 @@ def has_body(request: Request) -> bool:
 
 def multipart_boundary(request: Request) -> str | None:
     """The boundary if the body is a multipart form, else None. `HTTPError` 400 for a form without one."""
-    media_type, parameters = _media_type(request)
-    if media_type != MULTIPART:
+    kind, parameters = media_type(request._raw_headers)
+    if kind != MULTIPART:
         return None
     if not (boundary := parameters.get("boundary")):
         raise HTTPError(400, "Missing boundary")
@@ -176,8 +176,8 @@ def multipart_boundary(request: Request) -> str | None:
 async def read_body(request: Request, limits: Limits) -> None:
     """Read a body that is no multipart form, and parse it into the request: JSON, or a form."""
     request.body = await _open(request, limits.max_body_size, limits.body_timeout).whole()
-    media_type, _ = _media_type(request)
-    if is_json(media_type):
+    kind, _ = media_type(request._raw_headers)
+    if is_json(kind):
         request.get_json = _json(request.body)
     else:
         request.body_params = _form(request.body, limits)
@@ -215,10 +215,6 @@ def _open(request: Request, limit: int | None, timeout: float) -> Body:
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)
-
-
-def _media_type(request: Request) -> tuple[str, dict[str, str]]:
-    return parse_media_type((header(request._raw_headers, b"content-type") or b"").decode("latin-1"))
 
 
 def _json(raw: bytes) -> Any:

@@ -267,7 +267,8 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
                 change = await change
             if change:
                 reply = await replaced(reply, change)
-        reply.headers = header_pairs(reply.headers)  # hooks may have appended anything
+        # Hooks may have appended anything; what we named for them goes out by itself.
+        reply.headers = [pair for pair in header_pairs(reply.headers) if pair is not JSON_HEADER]
     except Exception as error:  # logged there
         await close_unsent(reply.body)
         return failure(request, error)
@@ -297,7 +298,9 @@ def _changed(reply: Reply, change: Any) -> Reply:
 
 def name_json(reply: Reply) -> None:
     """Show the type of a JSON body among the headers, to code that looks for it there."""
-    if reply.content_type == JSON and not any(name.lower() == "content-type" for name, _ in reply.headers):
+    if reply.content_type != JSON:
+        return
+    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
         reply.headers.append(JSON_HEADER)
 
 

@@ -10,7 +10,7 @@ from micropie.core.errors import ConnectionClosed
 from micropie.core.headers import is_token, set_cookie
 from micropie.core.optional import dumps, loads
 from micropie.core.session import is_possible_id
-from micropie.core.types import Message, Receive, Send
+from micropie.core.types import Receive, Send
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
@@ -71,7 +71,10 @@ class WebSocket:
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
             self.session_id = session_id
         self.accepted = True
-        await self._deliver({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
+        try:
+            await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
+        except OSError as error:
+            raise self._lost() from error
 
     async def receive_text(self) -> str:
         """The next text message. ValueError if it is a binary one, `ConnectionClosed` after the close."""
@@ -95,12 +98,18 @@ class WebSocket:
     async def send_text(self, data: str) -> None:
         """Send a text message."""
         self._check_open()
-        await self._deliver({"type": "websocket.send", "text": data})
+        try:
+            await self._send({"type": "websocket.send", "text": data})
+        except OSError as error:
+            raise self._lost() from error
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message."""
         self._check_open()
-        await self._deliver({"type": "websocket.send", "bytes": data})
+        try:
+            await self._send({"type": "websocket.send", "bytes": data})
+        except OSError as error:
+            raise self._lost() from error
 
     async def send_json(self, data: Any) -> None:
         """Send a value as JSON in a text message."""
@@ -160,9 +169,7 @@ class WebSocket:
         self.closed = True
         self._ended = code, reason
 
-    async def _deliver(self, message: Message) -> None:
-        try:
-            await self._send(message)
-        except OSError as error:  # how servers of ASGI 2.4 and later say that the peer is gone
-            self._end(ABNORMAL, "")
-            raise ConnectionClosed(*self._ended) from error
+    def _lost(self) -> ConnectionClosed:
+        """The peer is gone: servers of ASGI 2.4 and later say so when something is sent."""
+        self._end(ABNORMAL, "")
+        return ConnectionClosed(*self._ended)
