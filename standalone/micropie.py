@@ -153,9 +153,8 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 # marshal 2 neither depends on reference counts (as 3 and 4 do) nor on shared objects (as pickle does).
 _MARSHAL = 2
 
-# Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others.
-_POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")  # and no path on anybody's disk
-_OWN_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})")
+# Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others, but no path on anybody's disk.
+_POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")
 
 
 def new_session_id() -> str:
@@ -163,15 +162,15 @@ def new_session_id() -> str:
     return f"{secrets.token_urlsafe(18)}.{int(time.time()):08x}"
 
 
-def is_possible_id(session_id: str) -> bool:
-    """Whether some backend may know it; a client can send anything as a cookie."""
-    return _POSSIBLE_ID.fullmatch(session_id) is not None
+def creation_time(session_id: str) -> float | None:
+    """Seconds since the epoch when the id was made, infinite for a foreign one; None if no backend can know it.
 
-
-def age(session_id: str) -> float:
-    """Seconds since the id was made; 0 for a foreign one. No client can change it: the whole id is the secret."""
-    own = _OWN_ID.fullmatch(session_id)
-    return time.time() - int(own[1], 16) if own else 0.0
+    A client can send anything as a cookie, but it can't make a session younger: the whole id is the secret.
+    """
+    possible = _POSSIBLE_ID.fullmatch(session_id)
+    if possible is None:
+        return None
+    return int(possible[1], 16) if possible[1] else math.inf
 
 
 def is_flat(data: dict[str, Any]) -> bool:
@@ -197,11 +196,12 @@ class Session(dict[str, Any]):
     """
 
     def __init__(self, data: dict[str, Any] | None = None, session_id: str | None = None) -> None:
-        super().__init__(data or {})
+        data = data or {}
+        super().__init__(data)
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
         self.retired: list[str] = []  # ids that rotate() left behind
-        self._flat = is_flat(self)
-        self._before: Any = dict(self) if self._flat else _freeze(self)
+        self._flat = is_flat(data)
+        self._before: Any = data if self._flat else _freeze(data)
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""
@@ -358,14 +358,6 @@ _LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 # -- in -----------------------------------------------------------------------------------------------
 
 
-def header(headers: RawHeaders, name: bytes) -> bytes | None:
-    """The first value of the field, or None."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return None
-
-
 def header_dict(headers: RawHeaders) -> dict[str, str]:
     """All fields by lower-case name; repeated ones joined by `, `, cookies by `; ` (RFC 9113 §8.2.3)."""
     joined: dict[str, str] = {}
@@ -402,9 +394,8 @@ def _short_media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
     return parse_media_type(content_type.decode("latin-1"))
 
 
-def media_type(headers: RawHeaders) -> tuple[str, dict[str, str]]:
-    """The media type of a body and its parameters, not to be changed; `("", {})` where there is none."""
-    content_type = header(headers, b"content-type") or b""
+def media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
+    """The media type of a body and its parameters, which are not to be changed; `("", {})` for an empty one."""
     if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
         return _short_media_type(content_type)
     return parse_media_type(content_type.decode("latin-1"))
@@ -428,9 +419,8 @@ def _unquote(value: str) -> str:
     return value
 
 
-def content_length(headers: RawHeaders) -> int | None:
-    """The body's announced size in bytes; None where it is not announced, or not by a number."""
-    value = header(headers, b"content-length")
+def content_length(value: bytes | None) -> int | None:
+    """A body's announced size in bytes; None where it is not announced, or not by a number."""
     return int(value) if value is not None and len(value) < 20 and value.isdigit() else None  # noqa: PLR2004
 
 
@@ -440,15 +430,15 @@ def host_of(authority: str) -> str:
     return host.strip("[]").lower()
 
 
-def is_local(scope_client: Any, headers: RawHeaders) -> bool:
+def is_local(scope_client: Any, fields: dict[bytes, bytes]) -> bool:
     """Whether peer and `Host` are both this machine, and no proxy stands between, as far as headers can tell."""
-    host = header(headers, b"host")
+    host = fields.get(b"host")
     return (
         bool(scope_client)
         and _LOOPBACK.fullmatch(str(scope_client[0])) is not None
         and host is not None
         and _LOOPBACK.fullmatch(host_of(host.decode("latin-1"))) is not None
-        and not any(name in _FORWARDING for name, _ in headers)
+        and not any(name in fields for name in _FORWARDING)
     )
 
 
@@ -1377,6 +1367,10 @@ class Request:
         self.method: str = scope.get("method", "GET")
 
     @lazy
+    def _fields(self) -> dict[bytes, bytes]:
+        return dict(self._raw_headers)
+
+    @lazy
     def path_params(self) -> list[str]:
         """The path's segments behind the handler's name, percent-decoded."""
         return path_segments(self.scope)[1:]
@@ -1569,7 +1563,7 @@ class WebSocket:
             raise ValueError(f"A subprotocol is a token (RFC 6455 §4.1), {subprotocol!r} is none")
         headers = []
         if session_id is not None:
-            if not is_possible_id(session_id):
+            if creation_time(session_id) is None:
                 raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
             self.session_id = session_id
@@ -1913,23 +1907,26 @@ class InMemorySessionBackend(SessionBackend):
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """A copy of the session's data; `{}` if it is unknown or expired."""
-        if session_id not in self.sessions:
+        data = self.sessions.get(session_id)
+        if data is None:
             return {}
         if self._is_expired(session_id):
             self._delete(session_id)
             return {}
-        return clone(self.sessions[session_id])
+        return clone(data)
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
         """Keep a copy of the data for `timeout` seconds; delete the session if `data` is empty."""
         if not data:
             self._delete(session_id)
             return
-        if session_id not in self._timeouts:
-            self._due.append(session_id)
         self.sessions[session_id] = clone(data)
-        await self.touch(session_id, timeout)
-        self._sweep()
+        self.last_access[session_id] = time.time()
+        is_new = session_id not in self._timeouts
+        self._timeouts[session_id] = timeout
+        if is_new:
+            self._due.append(session_id)
+            self._sweep()
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
@@ -1938,8 +1935,8 @@ class InMemorySessionBackend(SessionBackend):
             self.last_access[session_id] = time.time()
 
     def _is_expired(self, session_id: str) -> bool:
-        timeout = self._timeouts.get(session_id, SESSION_TIMEOUT)
-        return self.last_access.get(session_id, time.time()) + timeout < time.time()
+        now = time.time()
+        return self.last_access.get(session_id, now) + self._timeouts.get(session_id, SESSION_TIMEOUT) < now
 
     def _delete(self, session_id: str) -> None:
         self.sessions.pop(session_id, None)
@@ -1968,13 +1965,12 @@ class SessionPolicy:
         self._ended: dict[str, None] = {}  # the last ids that were given up, oldest first
         self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
 
-    async def load(self, request: Request) -> None:
-        """Give the request the session that its cookie names, if the backend knows it."""
-        cookie = cookie_header(request._raw_headers)
+    async def load(self, request: Request, cookie: str) -> None:
+        """Give the request the session that its Cookie header names, if the backend knows it."""
         session_id = parse_cookies(cookie).get(COOKIE) if COOKIE in cookie else None
-        if session_id is None or not is_possible_id(session_id):
+        if session_id is None or (made_at := creation_time(session_id)) is None:
             return
-        if self._lifetime is not None and age(session_id) > self._lifetime:
+        if self._lifetime is not None and made_at + self._lifetime < time.time():
             await self._delete(session_id)
             return
         data = await self.backend.load(session_id)
@@ -2046,9 +2042,9 @@ class SessionPolicy:
     def _is_secure(self, scope: Scope) -> bool:
         if self._secure != "auto":
             return bool(self._secure)
-        headers: RawHeaders = scope.get("headers") or []
+        fields: dict[bytes, bytes] = dict(scope.get("headers") or ())
         plain = (scope.get("scheme") or "http") in ("http", "ws")
-        return not (plain and is_local(scope.get("client"), headers))
+        return not (plain and is_local(scope.get("client"), fields))
 
 
 # ======================================================================================================================
@@ -2290,17 +2286,16 @@ def _resume(steps: Any, future: Any) -> Generator[Any, Any, Message]:
 
 def has_body(request: Request) -> bool:
     """Whether there is a body to parse: other methods' bodies mean nothing (RFC 9110 §9.3.1)."""
-    headers = request._raw_headers
     if request.method in BODY_METHODS:
         return True
     if request.method != "DELETE":
         return False
-    return (header(headers, b"content-length") or b"0") != b"0" or header(headers, b"transfer-encoding") is not None
+    return request._fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in request._fields
 
 
 def multipart_boundary(request: Request) -> str | None:
     """The boundary if the body is a multipart form, else None. `HTTPError` 400 for a form without one."""
-    kind, parameters = media_type(request._raw_headers)
+    kind, parameters = media_type(request._fields.get(b"content-type", b""))
     if kind != MULTIPART:
         return None
     if not (boundary := parameters.get("boundary")):
@@ -2313,7 +2308,7 @@ def multipart_boundary(request: Request) -> str | None:
 async def read_body(request: Request, limits: Limits) -> None:
     """Read a body that is no multipart form, and parse it into the request: JSON, or a form."""
     request.body = await _open(request, limits.max_body_size, limits.body_timeout).whole()
-    kind, _ = media_type(request._raw_headers)
+    kind, _ = media_type(request._fields.get(b"content-type", b""))
     if is_json(kind):
         request.get_json = _json(request.body)
     else:
@@ -2348,7 +2343,7 @@ class Upload:
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(request._raw_headers)
+    size = content_length(request._fields.get(b"content-length"))
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)
@@ -2649,8 +2644,8 @@ async def answer(app: Application, request: Request) -> Reply | None:
     try:
         if request.method != "GET" and has_body(request):
             await take_body(app, request)
-        if names_session(request):
-            await app._micropie.sessions.load(request)
+        if cookie := cookie_to_read(request):
+            await app._micropie.sessions.load(request, cookie)
         reply = None
         if app.middlewares:
             entered = []
@@ -2690,13 +2685,13 @@ def is_preset(scope: Scope) -> bool:
     return bool(scope.get("body_parsed", known))
 
 
-def names_session(request: Request) -> bool:
-    """Whether the client has a cookie, and no outer application has loaded the session."""
+def cookie_to_read(request: Request) -> str:
+    """The Cookie header, unless there is none, or an outer application has loaded the session."""
     # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
     for name, _ in request._raw_headers:
         if name == b"cookie":
-            return "session" not in request.scope
-    return False
+            return "" if "session" in request.scope else cookie_header(request._raw_headers)
+    return ""
 
 
 async def before_hooks(
@@ -3067,8 +3062,8 @@ async def converse(
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
-    if names_session(request):
-        await app._micropie.sessions.load(request)
+    if cookie := cookie_to_read(request):
+        await app._micropie.sessions.load(request, cookie)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
     if refusal is not None:
@@ -3102,13 +3097,12 @@ async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, s
 
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    headers = request._raw_headers
-    origin = (header(headers, b"origin") or b"").decode("latin-1").lower()
+    origin = request._fields.get(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
-    if COOKIE not in parse_cookies(cookie_header(headers)):
+    if COOKIE not in parse_cookies(cookie_header(request._raw_headers)):
         return
-    host = (header(headers, b"host") or b"").decode("latin-1")
+    host = request._fields.get(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
     if not origin_host or origin_host != host_of(host):
         log.warning(

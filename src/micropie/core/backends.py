@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from micropie.core.headers import cookie_header, is_local, parse_cookies, set_cookie
+from micropie.core.headers import is_local, parse_cookies, set_cookie
 from micropie.core.request import Request
-from micropie.core.session import Session, age, clone, is_possible_id, new_session_id
-from micropie.core.types import RawHeaders, Scope
+from micropie.core.session import Session, clone, creation_time, new_session_id
+from micropie.core.types import Scope
 
 SESSION_TIMEOUT = 8 * 3600  # seconds without a request
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
@@ -55,23 +55,26 @@ class InMemorySessionBackend(SessionBackend):
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """A copy of the session's data; `{}` if it is unknown or expired."""
-        if session_id not in self.sessions:
+        data = self.sessions.get(session_id)
+        if data is None:
             return {}
         if self._is_expired(session_id):
             self._delete(session_id)
             return {}
-        return clone(self.sessions[session_id])
+        return clone(data)
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
         """Keep a copy of the data for `timeout` seconds; delete the session if `data` is empty."""
         if not data:
             self._delete(session_id)
             return
-        if session_id not in self._timeouts:
-            self._due.append(session_id)
         self.sessions[session_id] = clone(data)
-        await self.touch(session_id, timeout)
-        self._sweep()
+        self.last_access[session_id] = time.time()
+        is_new = session_id not in self._timeouts
+        self._timeouts[session_id] = timeout
+        if is_new:
+            self._due.append(session_id)
+            self._sweep()
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
@@ -80,8 +83,8 @@ class InMemorySessionBackend(SessionBackend):
             self.last_access[session_id] = time.time()
 
     def _is_expired(self, session_id: str) -> bool:
-        timeout = self._timeouts.get(session_id, SESSION_TIMEOUT)
-        return self.last_access.get(session_id, time.time()) + timeout < time.time()
+        now = time.time()
+        return self.last_access.get(session_id, now) + self._timeouts.get(session_id, SESSION_TIMEOUT) < now
 
     def _delete(self, session_id: str) -> None:
         self.sessions.pop(session_id, None)
@@ -110,13 +113,12 @@ class SessionPolicy:
         self._ended: dict[str, None] = {}  # the last ids that were given up, oldest first
         self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
 
-    async def load(self, request: Request) -> None:
-        """Give the request the session that its cookie names, if the backend knows it."""
-        cookie = cookie_header(request._raw_headers)
+    async def load(self, request: Request, cookie: str) -> None:
+        """Give the request the session that its Cookie header names, if the backend knows it."""
         session_id = parse_cookies(cookie).get(COOKIE) if COOKIE in cookie else None
-        if session_id is None or not is_possible_id(session_id):
+        if session_id is None or (made_at := creation_time(session_id)) is None:
             return
-        if self._lifetime is not None and age(session_id) > self._lifetime:
+        if self._lifetime is not None and made_at + self._lifetime < time.time():
             await self._delete(session_id)
             return
         data = await self.backend.load(session_id)
@@ -188,6 +190,6 @@ class SessionPolicy:
     def _is_secure(self, scope: Scope) -> bool:
         if self._secure != "auto":
             return bool(self._secure)
-        headers: RawHeaders = scope.get("headers") or []
+        fields: dict[bytes, bytes] = dict(scope.get("headers") or ())
         plain = (scope.get("scheme") or "http") in ("http", "ws")
-        return not (plain and is_local(scope.get("client"), headers))
+        return not (plain and is_local(scope.get("client"), fields))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from micropie.core.errors import ClientGone, HTTPError
-from micropie.core.headers import content_length, header, is_json, media_type
+from micropie.core.headers import content_length, is_json, media_type
 from micropie.core.multipart import FormLimits, MultipartForm
 from micropie.core.optional import loads
 from micropie.core.request import Request, parse_query
@@ -153,17 +153,16 @@ def _resume(steps: Any, future: Any) -> Generator[Any, Any, Message]:
 
 def has_body(request: Request) -> bool:
     """Whether there is a body to parse: other methods' bodies mean nothing (RFC 9110 §9.3.1)."""
-    headers = request._raw_headers
     if request.method in BODY_METHODS:
         return True
     if request.method != "DELETE":
         return False
-    return (header(headers, b"content-length") or b"0") != b"0" or header(headers, b"transfer-encoding") is not None
+    return request._fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in request._fields
 
 
 def multipart_boundary(request: Request) -> str | None:
     """The boundary if the body is a multipart form, else None. `HTTPError` 400 for a form without one."""
-    kind, parameters = media_type(request._raw_headers)
+    kind, parameters = media_type(request._fields.get(b"content-type", b""))
     if kind != MULTIPART:
         return None
     if not (boundary := parameters.get("boundary")):
@@ -176,7 +175,7 @@ def multipart_boundary(request: Request) -> str | None:
 async def read_body(request: Request, limits: Limits) -> None:
     """Read a body that is no multipart form, and parse it into the request: JSON, or a form."""
     request.body = await _open(request, limits.max_body_size, limits.body_timeout).whole()
-    kind, _ = media_type(request._raw_headers)
+    kind, _ = media_type(request._fields.get(b"content-type", b""))
     if is_json(kind):
         request.get_json = _json(request.body)
     else:
@@ -211,7 +210,7 @@ class Upload:
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(request._raw_headers)
+    size = content_length(request._fields.get(b"content-length"))
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)

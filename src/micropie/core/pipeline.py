@@ -19,7 +19,7 @@ from micropie.core.backends import COOKIE, SessionPolicy
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Limits, Upload, has_body, multipart_boundary, read_body
 from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, MissingDependency, log
-from micropie.core.headers import cookie_header, encode_value, header, host_of, parse_cookies
+from micropie.core.headers import cookie_header, encode_value, host_of, parse_cookies
 from micropie.core.lifespan import Handler, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.reply import (
@@ -121,8 +121,8 @@ async def answer(app: Application, request: Request) -> Reply | None:
     try:
         if request.method != "GET" and has_body(request):
             await take_body(app, request)
-        if names_session(request):
-            await app._micropie.sessions.load(request)
+        if cookie := cookie_to_read(request):
+            await app._micropie.sessions.load(request, cookie)
         reply = None
         if app.middlewares:
             entered = []
@@ -162,13 +162,13 @@ def is_preset(scope: Scope) -> bool:
     return bool(scope.get("body_parsed", known))
 
 
-def names_session(request: Request) -> bool:
-    """Whether the client has a cookie, and no outer application has loaded the session."""
+def cookie_to_read(request: Request) -> str:
+    """The Cookie header, unless there is none, or an outer application has loaded the session."""
     # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
     for name, _ in request._raw_headers:
         if name == b"cookie":
-            return "session" not in request.scope
-    return False
+            return "" if "session" in request.scope else cookie_header(request._raw_headers)
+    return ""
 
 
 async def before_hooks(
@@ -539,8 +539,8 @@ async def converse(
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
-    if names_session(request):
-        await app._micropie.sessions.load(request)
+    if cookie := cookie_to_read(request):
+        await app._micropie.sessions.load(request, cookie)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
     if refusal is not None:
@@ -574,13 +574,12 @@ async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, s
 
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    headers = request._raw_headers
-    origin = (header(headers, b"origin") or b"").decode("latin-1").lower()
+    origin = request._fields.get(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
-    if COOKIE not in parse_cookies(cookie_header(headers)):
+    if COOKIE not in parse_cookies(cookie_header(request._raw_headers)):
         return
-    host = (header(headers, b"host") or b"").decode("latin-1")
+    host = request._fields.get(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
     if not origin_host or origin_host != host_of(host):
         log.warning(

@@ -147,6 +147,10 @@ class Request:
         self.method: str = scope.get("method", "GET")
 
     @lazy
+    def _fields(self) -> dict[bytes, bytes]:
+        return dict(self._raw_headers)
+
+    @lazy
     def path_params(self) -> list[str]:
         """The path's segments behind the handler's name, percent-decoded."""
         return path_segments(self.scope)[1:]

@@ -8,6 +8,7 @@ would lose data.
 
 import copy
 import marshal
+import math
 import operator
 import re
 import secrets
@@ -20,9 +21,8 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 # marshal 2 neither depends on reference counts (as 3 and 4 do) nor on shared objects (as pickle does).
 _MARSHAL = 2
 
-# Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others.
-_POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")  # and no path on anybody's disk
-_OWN_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})")
+# Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others, but no path on anybody's disk.
+_POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")
 
 
 def new_session_id() -> str:
@@ -30,15 +30,15 @@ def new_session_id() -> str:
     return f"{secrets.token_urlsafe(18)}.{int(time.time()):08x}"
 
 
-def is_possible_id(session_id: str) -> bool:
-    """Whether some backend may know it; a client can send anything as a cookie."""
-    return _POSSIBLE_ID.fullmatch(session_id) is not None
+def creation_time(session_id: str) -> float | None:
+    """Seconds since the epoch when the id was made, infinite for a foreign one; None if no backend can know it.
 
-
-def age(session_id: str) -> float:
-    """Seconds since the id was made; 0 for a foreign one. No client can change it: the whole id is the secret."""
-    own = _OWN_ID.fullmatch(session_id)
-    return time.time() - int(own[1], 16) if own else 0.0
+    A client can send anything as a cookie, but it can't make a session younger: the whole id is the secret.
+    """
+    possible = _POSSIBLE_ID.fullmatch(session_id)
+    if possible is None:
+        return None
+    return int(possible[1], 16) if possible[1] else math.inf
 
 
 def is_flat(data: dict[str, Any]) -> bool:
@@ -64,11 +64,12 @@ class Session(dict[str, Any]):
     """
 
     def __init__(self, data: dict[str, Any] | None = None, session_id: str | None = None) -> None:
-        super().__init__(data or {})
+        data = data or {}
+        super().__init__(data)
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
         self.retired: list[str] = []  # ids that rotate() left behind
-        self._flat = is_flat(self)
-        self._before: Any = dict(self) if self._flat else _freeze(self)
+        self._flat = is_flat(data)
+        self._before: Any = data if self._flat else _freeze(data)
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""

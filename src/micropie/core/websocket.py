@@ -9,7 +9,7 @@ from typing import Any
 from micropie.core.errors import ConnectionClosed
 from micropie.core.headers import is_token, set_cookie
 from micropie.core.optional import dumps, loads
-from micropie.core.session import is_possible_id
+from micropie.core.session import creation_time
 from micropie.core.types import Receive, Send
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
@@ -66,7 +66,7 @@ class WebSocket:
             raise ValueError(f"A subprotocol is a token (RFC 6455 §4.1), {subprotocol!r} is none")
         headers = []
         if session_id is not None:
-            if not is_possible_id(session_id):
+            if creation_time(session_id) is None:
                 raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
             self.session_id = session_id
