@@ -1,0 +1,169 @@
+"""Templates: BEHAVIOUR.md, point 40, and `_render_template` of the README."""
+
+import asyncio
+import logging
+import sys
+
+import pytest
+
+from micropie import App, MissingDependency
+from tests.client import http, run
+
+needs_jinja2 = pytest.mark.needs("jinja2")
+
+
+class Pages(App):
+    async def index(self, template="page.html"):
+        return await self._render_template(template, title="T&C", items=["<a>", "b"])
+
+    async def name(self):
+        return await self._render_template("name.txt", name="a name", self_="x")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with a folder `templates`."""
+    monkeypatch.chdir(tmp_path)
+    templates = tmp_path / "templates"
+    templates.mkdir()
+    return templates
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@needs_jinja2
+def test_40_the_readmes_example(folder):
+    """A template of the folder `templates` beside the working directory."""
+    write(folder, "index.html", "<title>{{ title }}</title><h1>{{ message }}</h1>")
+
+    class MyApp(App):
+        async def index(self):
+            return await self._render_template("index.html", title="Welcome", message="Hello from MicroPie!")
+
+    answer = http(MyApp())
+    assert answer.text == "<title>Welcome</title><h1>Hello from MicroPie!</h1>"
+    assert answer.header("content-type") == "text/html; charset=utf-8"
+
+
+@needs_jinja2
+@pytest.mark.parametrize("name", ["page.html", "page.xml", "page.htm", "deep/er/page.html"])
+def test_40_html_and_xml_are_escaped(folder, name):
+    """Values are escaped in markup."""
+    write(folder, name, "{{ title }}{% for item in items %}|{{ item }}{% endfor %}")
+    assert http(Pages(), query=f"template={name}").text == "T&amp;C|&lt;a&gt;|b"
+
+
+@needs_jinja2
+def test_40_other_files_are_not_escaped(folder):
+    """Plain text is plain."""
+    write(folder, "page.txt", "{{ title }}")
+    assert http(Pages(), query="template=page.txt").text == "T&C"
+
+
+@needs_jinja2
+def test_40_text_is_utf_8(folder):
+    """Templates are UTF-8."""
+    write(folder, "page.html", "é\U0001f967")
+    assert http(Pages()).text == "é\U0001f967"
+
+
+@needs_jinja2
+def test_40_templates_may_extend_and_include(folder):
+    """Jinja2's own features work."""
+    write(folder, "base.html", "<b>{% block body %}{% endblock %}</b>{% include 'foot.html' %}")
+    write(folder, "foot.html", "foot")
+    write(folder, "page.html", "{% extends 'base.html' %}{% block body %}{{ title }}{% endblock %}")
+    assert http(Pages()).text == "<b>T&amp;C</b>foot"
+
+
+@needs_jinja2
+def test_40_templates_may_await(folder):
+    """Rendering is async: a template may call a coroutine function."""
+    write(folder, "page.html", "{{ slow() }}")
+
+    class Slow(App):
+        async def index(self):
+            async def slow():
+                await asyncio.sleep(0)
+                return "<awaited>"
+
+            return await self._render_template("page.html", slow=slow)
+
+    assert http(Slow()).text == "&lt;awaited&gt;"
+
+
+@needs_jinja2
+def test_40_name_may_be_a_variable(folder):
+    """A template's variable may be called `name`."""
+    write(folder, "name.txt", "{{ name }}")
+    assert http(Pages(), path="/name").text == "a name"
+
+
+@needs_jinja2
+def test_40_the_keyword_changes_the_folder(tmp_path, monkeypatch):
+    """`App(templates=…)`, as text or path, relative or absolute."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "views", "page.html", "view")
+    for place in ("views", tmp_path / "views", str(tmp_path / "views")):
+        assert http(Pages(templates=place)).text == "view"
+
+
+@needs_jinja2
+def test_40_rendering_outside_of_a_request(folder):
+    """`await app._render_template(…)` needs no request."""
+    write(folder, "page.html", "{{ a }}")
+    assert run(App()._render_template("page.html", a=1)) == "1"
+
+
+@needs_jinja2
+@pytest.mark.parametrize("text", ["{{ title", "{{ nothing.deeper }}", "{{ 1 / 0 }}"])
+def test_40_a_broken_template_is_500(folder, text, caplog):
+    """No internals reach the client; the log has them once."""
+    write(folder, "page.html", text)
+    answer = http(Pages())
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
+
+
+@needs_jinja2
+@pytest.mark.parametrize("name", ["missing.html", "../secret.txt", "../templates_evil/x.html", ""])
+def test_40_no_template_outside_of_the_folder(folder, name):
+    """A missing template is a 500, and no name leads out of the folder."""
+    (folder.parent / "secret.txt").write_text("secret")
+    answer = http(Pages(), query=f"template={name}")
+    assert answer.status == 500
+    assert "secret" not in answer.text
+
+
+@needs_jinja2
+def test_40_a_folder_that_is_missing_is_500(tmp_path, monkeypatch):
+    """Only when a template is asked for."""
+    monkeypatch.chdir(tmp_path)
+
+    class Both(Pages):
+        async def plain(self):
+            return "plain"
+
+    app = Both()
+    assert (http(app).status, http(app, path="/plain").text) == (500, "plain")
+
+
+def test_40_without_jinja2_it_is_500(monkeypatch, caplog):
+    """The log says what to install, without a traceback."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    answer = http(Pages())
+    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert [(record.exc_info, "pip install" in record.getMessage()) for record in errors] == [(None, True)]
+    assert "jinja2" in errors[0].getMessage().lower()
+
+
+def test_40_without_jinja2_the_error_teaches(monkeypatch):
+    """`MissingDependency`, whose message names package and command."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingDependency, match=r"(?i)jinja2.*pip install"):
+        run(App()._render_template("page.html"))
