@@ -58,7 +58,7 @@ from functools import partialmethod
 from html import escape
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType, ModuleType
-from typing import Any, Generic, IO, Protocol, TYPE_CHECKING, TypeVar, overload
+from typing import Any, Generic, IO, Protocol, TYPE_CHECKING, TypeVar, cast, overload
 from urllib.parse import quote, unquote, unquote_to_bytes
 from uuid import UUID
 
@@ -529,13 +529,15 @@ async def start(handlers: list[Handler], state: dict[str, Any]) -> None:
 
 
 async def stop(handlers: list[Handler], state: dict[str, Any]) -> None:
-    """Call the handlers in order, all of them; ExceptionGroup of what they raised."""
+    """Call the handlers in order, all of them; then raise what they raised, as an ExceptionGroup if it is several."""
     failures = []
     for handler in handlers:
         try:
             await _call_handler(handler, state)
         except Exception as error:
             failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
     if failures:
         raise ExceptionGroup("; ".join(map(str, failures)), failures)
 
@@ -818,6 +820,7 @@ class FileQueue(asyncio.Queue[bytes | None]):
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._chunks: deque[bytes | range] = deque()  # ranges are places in the spool
+        self._tail = bytearray()  # small chunks that nobody waits for, on their way to become one
         self._over = self._dropped = False
         self._error: Exception | None = None
         super().__init__()
@@ -852,7 +855,7 @@ class FileQueue(asyncio.Queue[bytes | None]):
         return chunk
 
     def _put(self, item: bytes | None) -> None:
-        if item is not None and not self._dropped:
+        if item and not self._dropped:
             self._chunks.append(item)
             self._spool.in_memory += len(item) + OVERHEAD
 
@@ -866,7 +869,15 @@ class FileQueue(asyncio.Queue[bytes | None]):
 
     async def keep(self, chunk: bytes) -> None:
         """Add a chunk without waiting for the reader: to memory, or if that is used up to disk."""
-        if self._spool.in_memory < MEMORY:
+        self._tail += chunk
+        if len(self._tail) >= PIECE:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Let readers see what `keep` has gathered."""
+        chunk = bytes(self._tail)
+        self._tail.clear()
+        if not chunk or self._spool.in_memory < MEMORY:
             self._put(chunk)
         else:
             self._put_place(await self._spool.write(chunk))
@@ -1008,7 +1019,7 @@ class MultipartForm:
     async def _take(self, event: Any) -> None:
         """One event of the parser: a part begins, bytes of it, its end."""
         if event is None:
-            self._end_part()
+            await self._end_part()
         elif not isinstance(event, bytes):
             self._begin_part(event)
         elif self._file is None:
@@ -1044,8 +1055,9 @@ class MultipartForm:
         else:
             await file.queue.put(chunk)
 
-    def _end_part(self) -> None:
+    async def _end_part(self) -> None:
         if self._file is not None:
+            await self._file.queue.flush()
             self._file.queue.finish()
             self._file = None
         else:
@@ -1426,14 +1438,14 @@ class Request:
         return self.get_json.get(name, default) if isinstance(self.get_json, dict) else default
 
     @property
-    def session(self) -> dict[str, Any]:
+    def session(self) -> Session:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
             if "session" in self.scope:  # an outer application's, which saves it too
                 self._session = self.scope["session"]
             else:
                 self._session = Session(self._stored_session, self._session_id)
-        return self._session
+        return cast("Session", self._session)
 
     @session.setter
     def session(self, data: dict[str, Any]) -> None:
@@ -1595,16 +1607,20 @@ class WebSocket:
     async def send_text(self, data: str) -> None:
         """Send a text message."""
         self._check_open()
+        if not isinstance(data, str):
+            raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
         try:
             await self._send({"type": "websocket.send", "text": data})
         except OSError as error:
             raise self._lost() from error
 
-    async def send_bytes(self, data: bytes) -> None:
+    async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message."""
         self._check_open()
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"send_bytes() takes bytes, {data!r} are none: send_text() and send_json() take others")
         try:
-            await self._send({"type": "websocket.send", "bytes": data})
+            await self._send({"type": "websocket.send", "bytes": bytes(data)})
         except OSError as error:
             raise self._lost() from error
 
@@ -1957,25 +1973,33 @@ class InMemorySessionBackend(SessionBackend):
 class SessionPolicy:
     """Loads and saves the sessions of requests, and writes their cookie."""
 
-    def __init__(self, backend: SessionBackend, *, timeout: int, lifetime: int | None, secure: bool | str) -> None:
+    def __init__(
+        self,
+        backend: SessionBackend,
+        *,
+        timeout: int,
+        lifetime: int | None,
+        secure: bool | str,
+        parse_cookies: Callable[[str], dict[str, str]],
+    ) -> None:
         self.backend = backend
         self._timeout = timeout
         self._lifetime = lifetime
         self._secure = secure
+        self._parse_cookies = parse_cookies
         self._ended: dict[str, None] = {}  # the last ids that were given up, oldest first
         self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
 
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
-        session_id = parse_cookies(cookie).get(COOKIE) if COOKIE in cookie else None
+        session_id = self._parse_cookies(cookie).get(COOKIE)
         if session_id is None or (made_at := creation_time(session_id)) is None:
             return
-        if self._lifetime is not None and made_at + self._lifetime < time.time():
-            await self._delete(session_id)
-            return
-        data = await self.backend.load(session_id)
-        if data:
-            # An id that the backend does not know is not adopted: an attacker could have planted it.
+        # An id that the backend does not know is not adopted: an attacker could have planted it.
+        if data := await self.backend.load(session_id):
+            if self._lifetime is not None and made_at + self._lifetime < time.time():
+                await self._delete(session_id)
+                return
             request._session_id = session_id
             request._stored_session = data
 
@@ -2085,7 +2109,9 @@ class Plan:
         self.plain = not self.keywords and not self.takes_any_keyword
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
-        """The parameters that neither path nor query fill: a form may."""
+        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
+        if self.takes_any_keyword:
+            return []
         names = [*list(self.positional)[len(segments) :], *self.keywords]
         return [name for name in names if name not in request.query_params]
 
@@ -2221,7 +2247,10 @@ class Body:
         first: bytes = message.get("body") or b""
         if not message.get("more_body"):
             return first
-        return b"".join([first, *[chunk async for chunk in self.chunks()]])
+        body = bytearray(first)  # not a list: a client may send its bytes one by one
+        async for chunk in self.chunks():
+            body += chunk
+        return bytes(body)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Piece by piece. `HTTPError` 408 or 413, `ClientGone`."""
@@ -2301,7 +2330,7 @@ def multipart_boundary(request: Request) -> str | None:
     if not (boundary := parameters.get("boundary")):
         raise HTTPError(400, "Missing boundary")
     if len(boundary) > MAX_BOUNDARY:
-        raise HTTPError(400, "Malformed boundary")
+        raise HTTPError(400, "Malformed multipart body")
     return boundary
 
 
@@ -2594,6 +2623,8 @@ class Application(Protocol):
     shutdown_handlers: list[Handler]
     _started: bool
     _micropie: Parts
+
+    def _parse_cookies(self, cookie_header: str) -> dict[str, str]: ...
 
     async def _send_response(self, send: Send, status_code: int, body: Any, extra_headers: Any = None) -> None: ...
 
@@ -3100,7 +3131,7 @@ def check_origin(app: Application, request: Request) -> None:
     origin = request._fields.get(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
-    if COOKIE not in parse_cookies(cookie_header(request._raw_headers)):
+    if COOKIE not in app._parse_cookies(cookie_header(request._raw_headers)):
         return
     host = request._fields.get(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
@@ -3145,11 +3176,11 @@ async def after_websocket_hooks(
 
 async def save_websocket_session(app: Application, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the handler failed."""
-    if request._failed or (request._session is None and request._session_id is None):
+    untouched = request._session is None and request._session_id is None
+    if request._failed or untouched or "session" in request.scope:
         return closing
-    session = request.session
-    new_id = None
-    if isinstance(session, Session) and ws.session_id not in session.retired:
+    session, new_id = request.session, None
+    if ws.session_id not in session.retired:
         new_id = ws.session_id
         if session.id != new_id:
             session.rotate()  # accept() gave the client another id
@@ -3224,6 +3255,7 @@ class App:
                 timeout=session_timeout,
                 lifetime=session_lifetime,
                 secure=session_cookie_secure,
+                parse_cookies=self._parse_cookies,
             ),
             workers=Workers(sync_threads),
             limits=Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout),
@@ -3246,7 +3278,7 @@ class App:
         elif kind == "websocket":
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
-            self._micropie.state = scope.get("state") or {}
+            self._micropie.state = scope.get("state", {})
             await self._asgi_app_lifespan(receive, send)
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")

@@ -247,7 +247,17 @@ def test_no_value_splits_a_header(text):
 
 @pytest.mark.parametrize(
     "location",
-    ["\ud800", "http://[", "http://[::1", "//", "///", "http://ä" * 50, "http://" + "ä" * 5000, "\\\\evil", "http://a@b:c@d"],
+    [
+        "\ud800",
+        "http://[",
+        "http://[::1",
+        "//",
+        "///",
+        "http://ä" * 50,
+        "http://" + "ä" * 5000,
+        "\\\\evil",
+        "http://a@b:c@d",
+    ],
 )
 def test_any_text_is_a_location(location):
     """A redirect to nonsense is nonsense in ASCII, not an error."""
@@ -410,7 +420,8 @@ class Broken(SessionBackend):
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize(
     ("where", "path"),
-    [("load", path) for path in PATHS] + [("touch", "/"), ("touch", "/stream"), ("touch", "/nowhere"), ("save", "/visit")],
+    [("load", path) for path in PATHS]
+    + [("touch", "/"), ("touch", "/stream"), ("touch", "/nowhere"), ("save", "/visit")],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_backend_may_raise_anything(method, where, path, error):

@@ -179,7 +179,9 @@ def test_a_disconnect_may_say_nothing(event):
     ],
     ids=list("012345678"),
 )
-@pytest.mark.parametrize("path", ["/", "/echo", "/text", "/bytes", "/json", "/needs", "/nowhere", "/_x", "/after_the_end"])
+@pytest.mark.parametrize(
+    "path", ["/", "/echo", "/text", "/bytes", "/json", "/needs", "/nowhere", "/_x", "/after_the_end"]
+)
 def test_events_in_any_order_make_a_legal_dialogue(path, events):
     """What the server says is no reason to break the protocol."""
     sent = fed(Site(), events, path)
@@ -189,7 +191,9 @@ def test_events_in_any_order_make_a_legal_dialogue(path, events):
     assert "websocket.close" not in kinds[:-1]
 
 
-@pytest.mark.parametrize("extra", [{}, {"headers": None}, {"query_string": None}, {"subprotocols": None}, {"extensions": {}}])
+@pytest.mark.parametrize(
+    "extra", [{}, {"headers": None}, {"query_string": None}, {"subprotocols": None}, {"extensions": {}}]
+)
 def test_a_handshake_may_lack_what_is_optional(extra):
     """The scope's optional entries are not missed."""
     assert [message["type"] for message in fed(Site(), [CONNECT], **extra)] == ["websocket.accept", "websocket.close"]
@@ -329,7 +333,9 @@ def test_a_cancellation_that_is_not_ours_is_1011():
     assert websocket(Acting(cancelled)).close == BROKEN
 
 
-@pytest.mark.parametrize("detail", [None, "No", "é" * 200, "🥧" * 100, 5, {"a": 1}, ValueError("x"), "\ud800", "a\r\nb", ""])
+@pytest.mark.parametrize(
+    "detail", [None, "No", "é" * 200, "🥧" * 100, 5, {"a": 1}, ValueError("x"), "\ud800", "a\r\nb", ""]
+)
 @pytest.mark.parametrize("accepted", [True, False])
 def test_an_http_error_closes_with_its_detail(accepted, detail):
     """Whatever the detail is, the close frame is legal."""

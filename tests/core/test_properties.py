@@ -228,18 +228,41 @@ def failing():
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 nasty = st.sampled_from(
-    ["", "\r\n", "\0", "%", "%00", "%ff", "%2f", "%5f", "..", "_", "ws_", "é", "🥧", "a=1", ";", "&", "+", "<b>", '"', "\\"]
+    [
+        "",
+        "\r\n",
+        "\0",
+        "%",
+        "%00",
+        "%ff",
+        "%2f",
+        "%5f",
+        "..",
+        "_",
+        "ws_",
+        "é",
+        "🥧",
+        "a=1",
+        ";",
+        "&",
+        "+",
+        "<b>",
+        '"',
+        "\\",
+    ]
 )
 pieces_of_text = st.lists(st.one_of(texts, nasty, st.sampled_from(HANDLERS)), max_size=4).map("".join)
 names = st.one_of(st.sampled_from(["a", "b", "f", "g", "self", "function", "session", "session_id"]), texts)
 
-segments = st.one_of(st.sampled_from(HANDLERS), st.sampled_from(["", "_private", "%5fx", "ws_echo", "%ff"]), pieces_of_text)
+segments = st.one_of(
+    st.sampled_from(HANDLERS), st.sampled_from(["", "_private", "%5fx", "ws_echo", "%ff"]), pieces_of_text
+)
 paths = st.lists(segments, max_size=4).map(lambda parts: "/" + "/".join(parts).replace("?", "%3F"))
 queries = st.one_of(
     st.binary(max_size=40),
     st.lists(st.tuples(names, pieces_of_text), max_size=4).map(lambda fs: "&".join(f"{n}={v}" for n, v in fs).encode()),
 )
-scopes = st.fixed_dictionaries(
+scopes: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "root_path": st.sampled_from([None, "", "/", "/echo", "/_private", "//"]),
@@ -253,7 +276,9 @@ scopes = st.fixed_dictionaries(
 header_values = st.one_of(st.binary(max_size=30), pieces_of_text.map(str.encode))
 headers = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from([b"x-a", b"accept", b"origin", b"host", b"forwarded", b"content-length"]), header_values),
+        st.tuples(
+            st.sampled_from([b"x-a", b"accept", b"origin", b"host", b"forwarded", b"content-length"]), header_values
+        ),
         st.tuples(
             st.just(b"cookie"),
             st.one_of(
@@ -299,7 +324,9 @@ def bodies(contents):
     return st.builds(split, contents, st.lists(st.integers(0, 12), max_size=12))
 
 
-answers = st.sampled_from([nothing, nothing, nothing, failing, dict, lambda: {"body": {"x": 1}}, lambda: {"status_code": 403}])
+answers = st.sampled_from(
+    [nothing, nothing, nothing, failing, dict, lambda: {"body": {"x": 1}}, lambda: {"status_code": 403}]
+)
 broken = st.sets(st.sampled_from(["load", "save", "touch"]), max_size=1)
 lives = st.one_of(st.none(), st.none(), st.integers(0, 3))
 
@@ -415,14 +442,22 @@ parts = st.builds(
         b"--b\r\nContent-Disposition: form-data; name=" + name + filename + b"\r\n" + kind + b"\r\n" + content + b"\r\n"
     ),
     st.sampled_from([b'"f"', b'"g"', b"f", b'"a"', b'"\\""', b'""', b'"f', b"\xff", b'"f"; name="g"']),
-    st.sampled_from([b"", b'; filename="n"', b"; filename=..%2f", b'; filename="a/b"', b'; filename=""', b"; filename*=x''y"]),
-    st.sampled_from([b"", b"Content-Type: text/plain\r\n", b"Content-Length: 3\r\n", b"X\r\n", b"X: " + b"y" * 5000 + b"\r\n"]),
-    st.one_of(st.binary(max_size=30), st.sampled_from([b"--b", b"\r\n--", b"\r\n--bx", b"x" * 70_000, b"x" * 1_100_000])),
+    st.sampled_from(
+        [b"", b'; filename="n"', b"; filename=..%2f", b'; filename="a/b"', b'; filename=""', b"; filename*=x''y"]
+    ),
+    st.sampled_from(
+        [b"", b"Content-Type: text/plain\r\n", b"Content-Length: 3\r\n", b"X\r\n", b"X: " + b"y" * 5000 + b"\r\n"]
+    ),
+    st.one_of(
+        st.binary(max_size=30), st.sampled_from([b"--b", b"\r\n--", b"\r\n--bx", b"x" * 70_000, b"x" * 1_100_000])
+    ),
 )
 forms = st.one_of(
     st.binary(max_size=60),
     st.builds(
-        lambda parts, end: b"".join(parts) + end, st.lists(parts, max_size=5), st.sampled_from([b"--b--\r\n", b"--b--", b"--b", b""])
+        lambda parts, end: b"".join(parts) + end,
+        st.lists(parts, max_size=5),
+        st.sampled_from([b"--b--\r\n", b"--b--", b"--b", b""]),
     ),
 )
 boundaries = st.sampled_from(["b", '"b"', "b; boundary=b", "c", "", '"', "\xff", "x" * 300])
@@ -431,7 +466,9 @@ boundaries = st.sampled_from(["b", '"b"', "b; boundary=b", "c", "", '"', "\xff",
 @pytest.mark.needs("multipart")
 @some(300)
 @given(
-    handler=st.sampled_from(["whole", "file", "unread", "files", "sync_file", "pipe", "echo", "fail", "rest", "stream", "no"]),
+    handler=st.sampled_from(
+        ["whole", "file", "unread", "files", "sync_file", "pipe", "echo", "fail", "rest", "stream", "no"]
+    ),
     body=bodies(forms),
     boundary=st.one_of(st.just("b"), boundaries),
     limits=st.sampled_from([{}, {"max_upload_size": 50, "max_body_size": 50}, {"max_form_parts": 2}]),
@@ -593,7 +630,9 @@ def test_any_dialogue_is_legal(path, query, headers, scope, messages, before, af
 @some(150)
 @given(
     path=st.sampled_from(HANDLERS).map("/{}".format),
-    schedule=st.lists(st.one_of(socket_events.filter(lambda event: isinstance(event, dict)), st.just("raise")), max_size=6),
+    schedule=st.lists(
+        st.one_of(socket_events.filter(lambda event: isinstance(event, dict)), st.just("raise")), max_size=6
+    ),
     fails_at=st.integers(0, 4),
 )
 def test_any_socket_schedule_is_survived(path, schedule, fails_at):

@@ -84,6 +84,7 @@ class App:
                 timeout=session_timeout,
                 lifetime=session_lifetime,
                 secure=session_cookie_secure,
+                parse_cookies=self._parse_cookies,
             ),
             workers=Workers(sync_threads),
             limits=Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout),
@@ -106,7 +107,7 @@ class App:
         elif kind == "websocket":
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
-            self._micropie.state = scope.get("state") or {}
+            self._micropie.state = scope.get("state", {})
             await self._asgi_app_lifespan(receive, send)
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")

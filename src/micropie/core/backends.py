@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from micropie.core.headers import is_local, parse_cookies, set_cookie
+from micropie.core.headers import is_local, set_cookie
 from micropie.core.request import Request
 from micropie.core.session import Session, clone, creation_time, new_session_id
 from micropie.core.types import Scope
@@ -105,25 +105,33 @@ class InMemorySessionBackend(SessionBackend):
 class SessionPolicy:
     """Loads and saves the sessions of requests, and writes their cookie."""
 
-    def __init__(self, backend: SessionBackend, *, timeout: int, lifetime: int | None, secure: bool | str) -> None:
+    def __init__(
+        self,
+        backend: SessionBackend,
+        *,
+        timeout: int,
+        lifetime: int | None,
+        secure: bool | str,
+        parse_cookies: Callable[[str], dict[str, str]],
+    ) -> None:
         self.backend = backend
         self._timeout = timeout
         self._lifetime = lifetime
         self._secure = secure
+        self._parse_cookies = parse_cookies
         self._ended: dict[str, None] = {}  # the last ids that were given up, oldest first
         self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
 
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
-        session_id = parse_cookies(cookie).get(COOKIE) if COOKIE in cookie else None
+        session_id = self._parse_cookies(cookie).get(COOKIE)
         if session_id is None or (made_at := creation_time(session_id)) is None:
             return
-        if self._lifetime is not None and made_at + self._lifetime < time.time():
-            await self._delete(session_id)
-            return
-        data = await self.backend.load(session_id)
-        if data:
-            # An id that the backend does not know is not adopted: an attacker could have planted it.
+        # An id that the backend does not know is not adopted: an attacker could have planted it.
+        if data := await self.backend.load(session_id):
+            if self._lifetime is not None and made_at + self._lifetime < time.time():
+                await self._delete(session_id)
+                return
             request._session_id = session_id
             request._stored_session = data
 

@@ -41,7 +41,9 @@ class Plan:
         self.plain = not self.keywords and not self.takes_any_keyword
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
-        """The parameters that neither path nor query fill: a form may."""
+        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
+        if self.takes_any_keyword:
+            return []
         names = [*list(self.positional)[len(segments) :], *self.keywords]
         return [name for name in names if name not in request.query_params]
 

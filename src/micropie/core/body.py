@@ -88,7 +88,10 @@ class Body:
         first: bytes = message.get("body") or b""
         if not message.get("more_body"):
             return first
-        return b"".join([first, *[chunk async for chunk in self.chunks()]])
+        body = bytearray(first)  # not a list: a client may send its bytes one by one
+        async for chunk in self.chunks():
+            body += chunk
+        return bytes(body)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Piece by piece. `HTTPError` 408 or 413, `ClientGone`."""
@@ -168,7 +171,7 @@ def multipart_boundary(request: Request) -> str | None:
     if not (boundary := parameters.get("boundary")):
         raise HTTPError(400, "Missing boundary")
     if len(boundary) > MAX_BOUNDARY:
-        raise HTTPError(400, "Malformed boundary")
+        raise HTTPError(400, "Malformed multipart body")
     return boundary
 
 

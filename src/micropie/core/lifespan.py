@@ -41,13 +41,15 @@ async def start(handlers: list[Handler], state: dict[str, Any]) -> None:
 
 
 async def stop(handlers: list[Handler], state: dict[str, Any]) -> None:
-    """Call the handlers in order, all of them; ExceptionGroup of what they raised."""
+    """Call the handlers in order, all of them; then raise what they raised, as an ExceptionGroup if it is several."""
     failures = []
     for handler in handlers:
         try:
             await _call_handler(handler, state)
         except Exception as error:
             failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
     if failures:
         raise ExceptionGroup("; ".join(map(str, failures)), failures)
 

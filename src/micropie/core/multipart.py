@@ -113,6 +113,7 @@ class FileQueue(asyncio.Queue[bytes | None]):
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
         self._chunks: deque[bytes | range] = deque()  # ranges are places in the spool
+        self._tail = bytearray()  # small chunks that nobody waits for, on their way to become one
         self._over = self._dropped = False
         self._error: Exception | None = None
         super().__init__()
@@ -147,7 +148,7 @@ class FileQueue(asyncio.Queue[bytes | None]):
         return chunk
 
     def _put(self, item: bytes | None) -> None:
-        if item is not None and not self._dropped:
+        if item and not self._dropped:
             self._chunks.append(item)
             self._spool.in_memory += len(item) + OVERHEAD
 
@@ -161,7 +162,15 @@ class FileQueue(asyncio.Queue[bytes | None]):
 
     async def keep(self, chunk: bytes) -> None:
         """Add a chunk without waiting for the reader: to memory, or if that is used up to disk."""
-        if self._spool.in_memory < MEMORY:
+        self._tail += chunk
+        if len(self._tail) >= PIECE:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Let readers see what `keep` has gathered."""
+        chunk = bytes(self._tail)
+        self._tail.clear()
+        if not chunk or self._spool.in_memory < MEMORY:
             self._put(chunk)
         else:
             self._put_place(await self._spool.write(chunk))
@@ -303,7 +312,7 @@ class MultipartForm:
     async def _take(self, event: Any) -> None:
         """One event of the parser: a part begins, bytes of it, its end."""
         if event is None:
-            self._end_part()
+            await self._end_part()
         elif not isinstance(event, bytes):
             self._begin_part(event)
         elif self._file is None:
@@ -339,8 +348,9 @@ class MultipartForm:
         else:
             await file.queue.put(chunk)
 
-    def _end_part(self) -> None:
+    async def _end_part(self) -> None:
         if self._file is not None:
+            await self._file.queue.flush()
             self._file.queue.finish()
             self._file = None
         else:

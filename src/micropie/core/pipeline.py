@@ -19,7 +19,7 @@ from micropie.core.backends import COOKIE, SessionPolicy
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Limits, Upload, has_body, multipart_boundary, read_body
 from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, MissingDependency, log
-from micropie.core.headers import cookie_header, encode_value, host_of, parse_cookies
+from micropie.core.headers import cookie_header, encode_value, host_of
 from micropie.core.lifespan import Handler, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.reply import (
@@ -37,7 +37,7 @@ from micropie.core.reply import (
 )
 from micropie.core.request import RELATIVE_PATH, Request, WebSocketRequest, current_request
 from micropie.core.routing import NO_WEBSOCKET, Route, Router
-from micropie.core.session import Session, new_session_id
+from micropie.core.session import new_session_id
 from micropie.core.templates import Templates
 from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.websocket import NORMAL, WebSocket, checked_code
@@ -71,6 +71,8 @@ class Application(Protocol):
     shutdown_handlers: list[Handler]
     _started: bool
     _micropie: Parts
+
+    def _parse_cookies(self, cookie_header: str) -> dict[str, str]: ...
 
     async def _send_response(self, send: Send, status_code: int, body: Any, extra_headers: Any = None) -> None: ...
 
@@ -577,7 +579,7 @@ def check_origin(app: Application, request: Request) -> None:
     origin = request._fields.get(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
-    if COOKIE not in parse_cookies(cookie_header(request._raw_headers)):
+    if COOKIE not in app._parse_cookies(cookie_header(request._raw_headers)):
         return
     host = request._fields.get(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
@@ -622,11 +624,11 @@ async def after_websocket_hooks(
 
 async def save_websocket_session(app: Application, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the handler failed."""
-    if request._failed or (request._session is None and request._session_id is None):
+    untouched = request._session is None and request._session_id is None
+    if request._failed or untouched or "session" in request.scope:
         return closing
-    session = request.session
-    new_id = None
-    if isinstance(session, Session) and ws.session_id not in session.retired:
+    session, new_id = request.session, None
+    if ws.session_id not in session.retired:
         new_id = ws.session_id
         if session.id != new_id:
             session.rotate()  # accept() gave the client another id

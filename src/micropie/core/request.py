@@ -7,7 +7,7 @@ attribute from then on, which middlewares may also assign.
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from urllib.parse import unquote, unquote_to_bytes
 
 from micropie.core.errors import HTTPError
@@ -206,14 +206,14 @@ class Request:
         return self.get_json.get(name, default) if isinstance(self.get_json, dict) else default
 
     @property
-    def session(self) -> dict[str, Any]:
+    def session(self) -> Session:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
             if "session" in self.scope:  # an outer application's, which saves it too
                 self._session = self.scope["session"]
             else:
                 self._session = Session(self._stored_session, self._session_id)
-        return self._session
+        return cast("Session", self._session)
 
     @session.setter
     def session(self, data: dict[str, Any]) -> None:

@@ -98,16 +98,20 @@ class WebSocket:
     async def send_text(self, data: str) -> None:
         """Send a text message."""
         self._check_open()
+        if not isinstance(data, str):
+            raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
         try:
             await self._send({"type": "websocket.send", "text": data})
         except OSError as error:
             raise self._lost() from error
 
-    async def send_bytes(self, data: bytes) -> None:
+    async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message."""
         self._check_open()
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"send_bytes() takes bytes, {data!r} are none: send_text() and send_json() take others")
         try:
-            await self._send({"type": "websocket.send", "bytes": data})
+            await self._send({"type": "websocket.send", "bytes": bytes(data)})
         except OSError as error:
             raise self._lost() from error
 
