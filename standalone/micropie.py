@@ -211,9 +211,7 @@ class Session(dict[str, Any]):
 
     @property
     def changed(self) -> bool:
-        """Whether it must be saved: it differs from what was loaded, or lost its id."""
-        if self.retired:
-            return True
+        """Whether it differs from what was loaded."""
         if not self._flat:
             return self._before is None or _freeze(self) != self._before
         # Identity, not equality: 1, True and 1.0 are equal.
@@ -1857,10 +1855,7 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
         while True:
             try:
                 yield watch.future
-            except GeneratorExit:
-                pump.close()
-                raise
-            except BaseException as error:  # whatever it is, it is the pump's
+            except BaseException as error:  # whatever it is, it is the pump's; even GeneratorExit, when we are dropped
                 watch.future = pump.throw(error)
             else:
                 watch.future = pump.send(None)
@@ -2008,13 +2003,12 @@ class SessionPolicy:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        session = request._session
         if "session" in request.scope:  # an outer application's
             return None
-        if not isinstance(session, Session):  # nobody looked at it
-            if request._session_id is not None:
-                await self._push(request._session_id, request._stored_session or {})
+        if request._session is None and request._session_id is not None:  # nobody looked at it
+            await self._push(request._session_id, request._stored_session or {})
             return None
+        session = request.session
         for retired in session.retired:
             await self._delete(retired)
         if not session:
@@ -2658,19 +2652,19 @@ async def serve_http(app: Application, scope: Scope, receive: Receive, send: Sen
     request = Request(scope, receive)
     token = current_request.set(request)
     try:
-        reply = await answer(app, request)
-        if reply is not None:
-            await deliver(app, request, reply, send)
-        elif request._subapp is not None:
-            await hand_off(app, request, request._subapp, send)
+        outcome = await answer(app, request)
+        if isinstance(outcome, Reply):
+            await deliver(app, request, outcome, send)
+        else:
+            await hand_off(app, request, outcome, send)
     finally:
         current_request.reset(token)
         if request._upload is not None:
             await request._upload.close()
 
 
-async def answer(app: Application, request: Request) -> Reply | None:
-    """The reply, past the after hooks; None if a hook has named another application to answer."""
+async def answer(app: Application, request: Request) -> Reply | ASGIApp:
+    """The reply, past the after hooks; or the application that a before hook has named to answer."""
     entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
         if request.method != "GET" and has_body(request):
@@ -2683,7 +2677,7 @@ async def answer(app: Application, request: Request) -> Reply | None:
             reply = await before_hooks(app.middlewares, entered, request)
         if reply is None:
             if request._subapp is not None:
-                return None
+                return request._subapp
             reply = await handle(app, request)
     except Exception as error:
         reply = reply_to_error(app, request, error)

@@ -176,8 +176,10 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
         while True:
             try:
                 yield watch.future
-            except GeneratorExit:
-                pump.close()
+            except GeneratorExit:  # we are dropped
+                # Not pump.close(): before Python 3.13 an async generator that waits would seem to be running still.
+                with contextlib.suppress(asyncio.CancelledError, StopIteration):
+                    pump.throw(asyncio.CancelledError())
                 raise
             except BaseException as error:  # whatever it is, it is the pump's
                 watch.future = pump.throw(error)

@@ -140,13 +140,12 @@ class SessionPolicy:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        session = request._session
         if "session" in request.scope:  # an outer application's
             return None
-        if not isinstance(session, Session):  # nobody looked at it
-            if request._session_id is not None:
-                await self._push(request._session_id, request._stored_session or {})
+        if request._session is None and request._session_id is not None:  # nobody looked at it
+            await self._push(request._session_id, request._stored_session or {})
             return None
+        session = request.session
         for retired in session.retired:
             await self._delete(retired)
         if not session:

@@ -106,19 +106,19 @@ async def serve_http(app: Application, scope: Scope, receive: Receive, send: Sen
     request = Request(scope, receive)
     token = current_request.set(request)
     try:
-        reply = await answer(app, request)
-        if reply is not None:
-            await deliver(app, request, reply, send)
-        elif request._subapp is not None:
-            await hand_off(app, request, request._subapp, send)
+        outcome = await answer(app, request)
+        if isinstance(outcome, Reply):
+            await deliver(app, request, outcome, send)
+        else:
+            await hand_off(app, request, outcome, send)
     finally:
         current_request.reset(token)
         if request._upload is not None:
             await request._upload.close()
 
 
-async def answer(app: Application, request: Request) -> Reply | None:
-    """The reply, past the after hooks; None if a hook has named another application to answer."""
+async def answer(app: Application, request: Request) -> Reply | ASGIApp:
+    """The reply, past the after hooks; or the application that a before hook has named to answer."""
     entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
         if request.method != "GET" and has_body(request):
@@ -131,7 +131,7 @@ async def answer(app: Application, request: Request) -> Reply | None:
             reply = await before_hooks(app.middlewares, entered, request)
         if reply is None:
             if request._subapp is not None:
-                return None
+                return request._subapp
             reply = await handle(app, request)
     except Exception as error:
         reply = reply_to_error(app, request, error)

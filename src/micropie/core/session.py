@@ -79,9 +79,7 @@ class Session(dict[str, Any]):
 
     @property
     def changed(self) -> bool:
-        """Whether it must be saved: it differs from what was loaded, or lost its id."""
-        if self.retired:
-            return True
+        """Whether it differs from what was loaded."""
         if not self._flat:
             return self._before is None or _freeze(self) != self._before
         # Identity, not equality: 1, True and 1.0 are equal.

@@ -1,0 +1,309 @@
+"""Edges of the protocol that few servers and clients show: odd awaitables, plain hooks, late failures."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from micropie import App, ConnectionClosed, HttpMiddleware, Request, WebSocket, WebSocketMiddleware
+from tests.client import http, lifespan, websocket
+
+
+def scope(**changes: Any) -> dict[str, Any]:
+    """A minimal HTTP scope."""
+    return {"type": "http", "method": "GET", "path": "/", "headers": [], **changes}
+
+
+class Pending:
+    """An awaitable as Granian's: its iterator has a `__next__`, and nothing else."""
+
+    class Steps:
+        """Waits for a future that nobody fulfils."""
+
+        def __init__(self) -> None:
+            self.future = asyncio.get_running_loop().create_future()
+            self.future._asyncio_future_blocking = True
+
+        def __next__(self):
+            return self.future
+
+    def __await__(self):
+        return self.Steps()
+
+
+def run_post(receive: Any, **limits: Any) -> list[dict[str, Any]]:
+    """What an app sends for a POST whose body comes from `receive`."""
+
+    class Echo(App):
+        async def index(self):
+            return self.request.body
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(Echo(**limits)(scope(method="POST"), receive, send))
+    return sent
+
+
+def test_a_receive_that_is_no_coroutine_can_time_out():
+    """Any awaitable will do, even one that can't be thrown into."""
+    assert [m.get("status") for m in run_post(Pending, body_timeout=0.05)] == [408, None]
+
+
+def test_a_receive_that_outlives_its_cancellation_is_heard():
+    """A message that comes as the time is up still counts."""
+
+    async def receive():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            return {"type": "http.request", "body": b"late"}
+
+    assert run_post(receive, body_timeout=0.05)[1]["body"] == b"late"
+
+
+def test_closing_the_application_closes_its_stream():
+    """A server that drops the coroutine of a request ends its generator too."""
+    ended = []
+
+    class Stream(App):
+        async def index(self):
+            try:
+                yield "first"
+                await asyncio.sleep(60)
+            finally:
+                ended.append(True)
+
+    async def main():
+        async def receive():
+            await asyncio.sleep(60)
+
+        async def send(message):
+            pass
+
+        serving = Stream()(scope(), receive, send)
+        serving.send(None)
+        serving.close()
+
+    asyncio.run(main())
+    assert ended == [True]
+
+
+def test_a_header_may_be_any_text():
+    """What ISO 8859-1 can't say goes out as UTF-8."""
+
+    class Euro(App):
+        async def index(self):
+            return 200, "", [("X-Price", "5 €"), ("X-Name", "José")]
+
+    headers = dict(http(Euro()).messages[0]["headers"])
+    assert (headers[b"x-price"], headers[b"x-name"]) == ("5 €".encode(), "José".encode("latin-1"))
+
+
+def test_a_startup_handler_may_be_a_builtin():
+    """A callable without a signature is called without arguments."""
+    app = App()
+    app.startup_handlers.append(dict)  # type: ignore[arg-type]
+    assert lifespan(app) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+class Nothing(HttpMiddleware):
+    """Looks on."""
+
+
+def test_a_handlers_own_json_type_stands_once_behind_hooks():
+    """Hooks see the handler's Content-Type, and no second one."""
+
+    class Problem(App):
+        async def index(self):
+            return 400, {"title": "no"}, [("Content-Type", "application/problem+json")]
+
+    app = Problem()
+    app.middlewares.append(Nothing())
+    assert http(app).header_all("content-type") == ["application/problem+json"]
+
+
+def test_sending_that_breaks_after_the_start_is_the_servers_to_see():
+    """An override that fails midway leaves the reply unfinished."""
+
+    class Broken(App):
+        async def index(self):
+            return "whole"
+
+        async def _send_response(self, send, status_code, body, extra_headers=None):
+            await send({"type": "http.response.start", "status": status_code, "headers": []})
+            raise RuntimeError("midway")
+
+    assert not http(Broken(), raises=RuntimeError).complete
+
+
+def test_a_sub_application_that_breaks_after_the_start_is_the_servers_to_see():
+    """The parent can't take back what was sent."""
+
+    async def broken(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("midway")
+
+    class Mount(HttpMiddleware):
+        async def before_request(self, request):
+            request._subapp = broken
+
+    app = App()
+    app.middlewares.append(Mount())
+    assert not http(app, raises=RuntimeError).complete
+
+
+def test_an_application_can_send_outside_of_a_request():
+    """`_send_response` by itself streams, too, with nobody to listen for."""
+
+    async def chunks() -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.sleep(0.01)
+        yield "b"
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(App()._send_response(send, 200, chunks()))
+    assert b"".join(m.get("body", b"") for m in sent) == b"ab"
+
+
+async def silence() -> dict[str, Any]:
+    """Receive nothing, for longer than any test."""
+    await asyncio.sleep(60)
+    raise AssertionError
+
+
+class PlainHooks(WebSocketMiddleware):
+    """Hooks that are no coroutines."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def before_websocket(self, request):
+        self.seen.append("before")
+
+    def after_websocket(self, request):
+        self.seen.append("after")
+
+
+def test_websocket_hooks_and_handlers_may_be_plain():
+    """A handler without `async` may refuse by doing nothing; plain hooks run around it."""
+
+    class Refusing(App):
+        def ws_index(self, ws):
+            self._asked = True
+
+    app, hooks = Refusing(), PlainHooks()
+    app.ws_middlewares.append(hooks)
+    assert (websocket(app).close, hooks.seen, app._asked) == ((1000, ""), ["before", "after"], True)
+
+
+def test_a_websocket_may_rotate_its_session():
+    """The new id is one that the old one does not lead to."""
+
+    class Rotating(App):
+        async def index(self):
+            self.request.session["user"] = "ann"
+            return ""
+
+        async def ws_index(self, ws):
+            await ws.accept()
+            self.request.session.rotate()
+
+    app = Rotating()
+    cookies = http(app).cookies
+    websocket(app, cookies=cookies)
+    sessions = app._micropie.sessions.backend.sessions  # type: ignore[attr-defined]
+    assert cookies["session_id"] not in sessions
+    assert list(sessions.values()) == [{"user": "ann"}]
+
+
+def test_a_sub_application_hears_the_client_leave():
+    """What the other application receives of a WebSocket is all that there is; nothing is sent after the close."""
+    heard = []
+
+    async def other(scope, receive, send):
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] != "websocket.disconnect":
+            heard.append(message["type"])
+
+    class Mount(WebSocketMiddleware):
+        async def before_websocket(self, request):
+            request._subapp = other
+
+    app = App()
+    app.ws_middlewares.append(Mount())
+    dialogue = websocket(app, send=["hello"])
+    assert (heard, dialogue.close) == (["websocket.connect", "websocket.receive"], None)
+
+
+@pytest.mark.parametrize("method", ["accept", "send_text", "send_bytes"])
+def test_a_peer_that_is_gone_is_a_closed_connection(method):
+    """A server that says so by an OSError makes it a ConnectionClosed, then and later."""
+
+    async def receive() -> dict[str, Any]:
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        if message["type"] != "websocket.accept" or method == "accept":
+            raise ConnectionResetError
+
+    async def main() -> None:
+        ws = WebSocket(receive, send)
+        if method != "accept":
+            await ws.accept()
+        arguments: Iterator[Any] = iter([] if method == "accept" else ["x" if method == "send_text" else b"x"])
+        with pytest.raises(ConnectionClosed):
+            await getattr(ws, method)(*arguments)
+        with pytest.raises(ConnectionClosed):
+            await ws.receive_text()
+
+    asyncio.run(main())
+
+
+def test_closing_a_connection_whose_peer_is_gone_is_silent():
+    """There is nobody left to close it for."""
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.close":
+            raise ConnectionResetError
+
+    async def main() -> bool:
+        ws = WebSocket(silence, send)
+        await ws.accept()
+        await ws.close()
+        return ws.closed
+
+    assert asyncio.run(main())
+
+
+def test_a_close_that_the_server_refuses_leaves_the_connection_open():
+    """Daphne, for one, sends only some of the codes: then another close is still possible."""
+    sent = []
+
+    async def send(message: Any) -> None:
+        if message.get("code") == 1008:
+            raise ValueError("invalid close code 1008")
+        sent.append(message.get("code"))
+
+    async def main() -> None:
+        ws = WebSocket(silence, send)
+        await ws.accept()
+        with pytest.raises(ValueError, match="1008"):
+            await ws.close(1008)
+        await ws.close(1000)
+
+    asyncio.run(main())
+    assert sent == [None, 1000]
+
+
+def test_a_request_without_a_server_receives_nothing():
+    """`Request(scope)` by itself is enough for everything but a body."""
+    assert Request(scope(query_string=b"a=1")).query("a") == "1"
+    assert Request.headers.__doc__ == "The header fields by lower-case name; repeated ones are joined."

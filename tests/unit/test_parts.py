@@ -1,0 +1,113 @@
+"""Private parts where a test through the front door would be clumsy."""
+
+import asyncio
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import jinja2
+import msgspec
+import pydantic
+import pytest
+
+from micropie import App, InMemorySessionBackend
+from micropie.core import backends, optional
+from micropie.core.multipart import FormLimits, MultipartForm, Spool
+from tests.client import http
+
+
+class Celsius(float):
+    """A float by another name."""
+
+
+class Point(msgspec.Struct):
+    x: int
+    y: int
+
+
+class Pie(pydantic.BaseModel):
+    kind: str
+    price: Decimal
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Point(1, 2), '{"x":1,"y":2}'),
+        ([Point(1, 2)], '[{"x":1,"y":2}]'),
+        (Pie(kind="plum", price=Decimal("2.50")), '{"kind":"plum","price":"2.50"}'),
+        (Celsius(1.5), "1.5"),
+        ({"t": Celsius("nan"), "big": 2**70}, '{"t":null,"big":1180591620717411303424}'),
+        ({"p": Pie(kind="plum", price=Decimal(1)), "x": float("nan")}, '{"p":{"kind":"plum","price":"1"},"x":null}'),
+    ],
+)
+@pytest.mark.parametrize("with_orjson", [True, False])
+def test_records_of_other_packages_are_json(value, text, with_orjson, monkeypatch):
+    """Structs, models and subclasses of float are JSON, with orjson and without."""
+    if not with_orjson:
+        monkeypatch.setattr(optional, "_orjson", lambda: None)
+    assert optional.dumps(value).decode() == text
+    json.loads(text)
+
+
+def test_the_memory_of_ended_sessions_is_bounded(monkeypatch):
+    """Only the last ids that were given up are remembered."""
+    monkeypatch.setattr(backends, "MAX_ENDED", 2)
+
+    class Rotating(App):
+        async def index(self):
+            self.request.session["user"] = "ann"
+            self.request.session.rotate()
+            return ""
+
+    app = Rotating(InMemorySessionBackend())
+    cookies: dict[str, str] = {}
+    for _ in range(5):
+        cookies = http(app, cookies=cookies).cookies
+    assert len(app._micropie.sessions._ended) == 2
+
+
+def test_a_spool_that_was_given_up_keeps_nothing():
+    """A thread that still writes for a cancelled request opens no new file."""
+    spool = Spool()
+    spool.abandon()
+    assert asyncio.run(spool.write(b"late")) == range(0)
+
+
+def test_a_queue_counts_its_items():
+    """The chunks that can be read at once, the end included."""
+
+    async def main():
+        form = MultipartForm(FormLimits(10, 10, 10, None))
+
+        async def body():
+            yield b'--B\r\nContent-Disposition: form-data; name="f"; filename="n"\r\n\r\nDATA\r\n--B--\r\n'
+
+        await form.read(body(), "B")
+        queue = form.files["f"].queue
+        return queue.qsize(), await queue.get(), queue.qsize(), await queue.get(), await queue.get()
+
+    assert asyncio.run(main()) == (2, b"DATA", 1, None, None)
+
+
+def test_an_environment_of_ones_own_renders_as_it_is_set():
+    """A synchronous jinja2.Environment is used as it stands."""
+    environment = jinja2.Environment(loader=jinja2.DictLoader({"a.txt": "{{ x }}"}))
+
+    class Page(App):
+        async def index(self):
+            return await self._render_template("a.txt", x="<b>")
+
+    assert http(Page(templates=environment)).text == "<b>"
+
+
+def test_a_template_without_a_name_is_markup(tmp_path: Path):
+    """A template from a string escapes."""
+    (tmp_path / "page.html").write_text("{% include inner %}")
+
+    class Page(App):
+        async def index(self):
+            environment = self._micropie.templates._make_environment()
+            return await self._render_template("page.html", inner=environment.from_string("{{ '<' }}"))
+
+    assert http(Page(templates=tmp_path)).text == "&lt;"
