@@ -748,6 +748,24 @@ def test_10_a_session_changed_by_the_inner_app_is_saved_by_the_parent():
     assert inner_backend.sessions == {}
 
 
+def test_10_a_websocket_may_be_handed_off():
+    """`before_websocket` may set `_subapp` too."""
+
+    class HandingOn(WebSocketMiddleware):
+        async def before_websocket(self, request):
+            request._subapp = Talking()
+            request._subapp_path = "/talk"
+            request._subapp_mount_path = "talks"
+
+    class Talking(App):
+        async def ws_talk(self, ws):
+            await ws.accept()
+            await ws.send_text(self.request.scope["root_path"])
+
+    dialogue = websocket(sockets(HandingOn()), "/anywhere")
+    assert (dialogue.sent, dialogue.close) == (["/talks"], (1000, ""))
+
+
 def test_10_a_preset_scope_is_trusted():
     """A scope that arrives with the values preset is read no further."""
     scope = {

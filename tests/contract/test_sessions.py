@@ -550,6 +550,19 @@ def test_31_the_handlers_cache_control_stays():
     assert vary == {"Accept", "Cookie"}
 
 
+def test_31_a_handlers_own_cookies_stay():
+    """Ours is one more."""
+
+    class Own(App):
+        async def index(self):
+            self.request.session["x"] = 1
+            return 200, "ok", [("Set-Cookie", "theme=dark"), ("Set-Cookie", "lang=en")]
+
+    answer = http(Own())
+    assert answer.header_all("set-cookie")[:2] == ["theme=dark", "lang=en"]
+    assert list(answer.cookies) == ["theme", "lang", "session_id"]
+
+
 @pytest.mark.parametrize("vary", ["Cookie", "accept, cookie", "*"])
 def test_31_vary_that_says_so_already_stays(vary):
     """`Cookie` does not stand twice, and `*` says everything."""
