@@ -551,8 +551,10 @@ def test_28_a_before_hook_that_raises_refuses(caplog):
 def test_28_an_after_hook_that_raises_does_not_stop_the_others(caplog):
     """All after hooks run; the exception is in the log."""
     calls: list[str] = []
-    websocket(sockets(WsHook("1", calls, after=raising), WsHook("2", calls)))
+    dialogue = websocket(sockets(WsHook("1", calls, after=raising), WsHook("2", calls)))
     assert calls == ["before 1", "before 2", "after 1", "after 2"]
+    assert dialogue.close is not None
+    assert (dialogue.close[0], "secret" in dialogue.close[1]) == (1011, False)
     assert len(errors(caplog)) == 1
 
 
