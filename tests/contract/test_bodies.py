@@ -893,6 +893,21 @@ def test_20_a_handler_that_raises_still_answers():
 
 
 @needs_multipart
+@pytest.mark.parametrize(("path", "status"), [("/ignores", 200), ("/raises", 500)])
+def test_20_what_a_handler_leaves_is_read(path, status):
+    """A client that is still sending hears no answer: the rest is read first, and dropped."""
+    pulled = []
+
+    def body():
+        for chunk in chunked(multipart(file("file", b"x" * 5_000_000))):
+            yield chunk
+            pulled.append(len(chunk))
+
+    assert upload(path, body=body()).status == status
+    assert sum(pulled) == len(multipart(file("file", b"x" * 5_000_000)))
+
+
+@needs_multipart
 def test_20_an_unknown_route_answers_an_upload():
     """404 without a handler."""
     assert upload("/unknown", file("file", b"x")).status == 404

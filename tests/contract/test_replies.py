@@ -625,7 +625,8 @@ def test_24_the_clients_leaving_closes_an_async_generator():
             await asyncio.sleep(0)
             closed.append(True)
 
-    reply(endless, leave_after=3)
+    kept = endless()  # the garbage collector must not do it
+    reply(lambda: kept, leave_after=3)
     assert closed == [True]
 
 
@@ -666,7 +667,25 @@ def test_24_the_clients_leaving_closes_a_sync_generator():
         finally:
             closed.append(True)
 
-    reply(endless, leave_after=3)
+    kept = endless()  # the garbage collector must not do it
+    reply(lambda: kept, leave_after=3)
+    wait_for(lambda: closed)
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_24_a_stream_of_a_broken_reply_is_closed(threads):
+    """A chunk of a wrong type closes the generator too."""
+    closed = []
+
+    def broken():
+        try:
+            yield 5
+        finally:
+            closed.append(True)
+
+    kept = broken()
+    http(Returning(lambda: kept, sync_threads=threads), raises=TypeError)
     wait_for(lambda: closed)
     assert closed == [True]
 
@@ -685,7 +704,8 @@ def test_24_a_sync_generator_is_never_closed_while_its_next_runs():
         finally:
             seen.append("closed")
 
-    reply(slow, leave_after=1)
+    kept = slow()
+    reply(lambda: kept, leave_after=1)
     wait_for(lambda: "closed" in seen)
     assert seen in (["next", "back", "closed"], ["closed"])
 
