@@ -233,6 +233,58 @@ def test_12_mutable_defaults_are_the_users():
     assert http(Same()).json() is True
 
 
+# The law's own examples.
+
+
+class Law(App):
+    """From the README."""
+
+    async def greet(self, name="Guest"):
+        return f"Hello, {name}!"
+
+    async def hello(self):
+        name = self.request.query_params.get("name", [None])[0]
+        return f"Hello {name}!"
+
+    async def submit_default_values(self, username="Anonymous"):
+        return f"Form submitted by: {username}"
+
+    async def submit_catch_all(self):
+        username = self.request.body_params.get("username", ["Anonymous"])[0]
+        return f"Submitted by: {username}"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "text"),
+    [
+        ("/greet", "name=Alice", 200, "Hello, Alice!"),
+        ("/greet/Alice", "", 200, "Hello, Alice!"),
+        ("/greet", "", 200, "Hello, Guest!"),
+        ("/hello", "name=Alice", 200, "Hello Alice!"),
+        ("/hello/Alice", "", 500, "500 Internal Server Error"),
+    ],
+)
+def test_law_get_requests(path, query, status, text):
+    """The section "Flexible HTTP Routing for GET Requests" holds to the letter."""
+    answer = http(Law(), path=path, query=query)
+    assert (answer.status, answer.text) == (status, text)
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "text"),
+    [
+        ("/submit_default_values", {"username": "bob"}, "Form submitted by: bob"),
+        ("/submit_default_values", {}, "Form submitted by: Anonymous"),
+        ("/submit_catch_all", {"username": "bob"}, "Submitted by: bob"),
+        ("/submit_catch_all", {}, "Submitted by: Anonymous"),
+    ],
+)
+def test_law_post_requests(path, form, text):
+    """The section "Flexible HTTP POST Request Handling" holds to the letter, for form and JSON."""
+    assert http(Law(), "POST", path, form=form).text == text
+    assert http(Law(), "POST", path, json=form).text == text
+
+
 # 13, without annotations.
 
 

@@ -155,6 +155,8 @@ def test_17_get_json_is_a_value_of_any_type(value):
         b"Infinity",
         b"-Infinity",
         b"1e999",
+        b"1" + b"0" * 400,
+        b"9" * 5000,
         b'"\xff"',
         b"\xff\xfe[\x001\x00]\x00",
         '"é"'.encode("latin-1"),
@@ -218,6 +220,9 @@ def test_1_many_brackets_are_not_deep():
         (b"9223372036854775807", 2**63 - 1),
         (b"-9223372036854775808", -(2**63)),
         (b"18446744073709551615", 2**64 - 1),
+        (b"18446744073709551616", 2.0**64),
+        (b"-9223372036854775809", -(2.0**63)),
+        (b"1" + b"0" * 300, 1e300),
         (b'"\\ud83e\\udd67"', "\U0001f967"),
         (b'{"a":1,"a":2}', {"a": 2}),
         (b"1E2", 100.0),
@@ -888,6 +893,21 @@ def test_20_a_handler_that_raises_still_answers():
 
 
 @needs_multipart
+@pytest.mark.parametrize(("path", "status"), [("/ignores", 200), ("/raises", 500)])
+def test_20_what_a_handler_leaves_is_read(path, status):
+    """A client that is still sending hears no answer: the rest is read first, and dropped."""
+    pulled = []
+
+    def body():
+        for chunk in chunked(multipart(file("file", b"x" * 5_000_000))):
+            yield chunk
+            pulled.append(len(chunk))
+
+    assert upload(path, body=body()).status == status
+    assert sum(pulled) == len(multipart(file("file", b"x" * 5_000_000)))
+
+
+@needs_multipart
 def test_20_an_unknown_route_answers_an_upload():
     """404 without a handler."""
     assert upload("/unknown", file("file", b"x")).status == 404
@@ -949,6 +969,34 @@ def test_20_read_gives_the_rest():
             return [len(first) + len(rest), (await file.read()).decode()]
 
     assert upload("/", app=Partly(), body=chunked(multipart(file("file", b"x" * 200_000)))).json() == [200_000, ""]
+
+
+@needs_multipart
+def test_12_a_text_field_wins_over_a_file_of_its_name():
+    """The body comes before the files."""
+
+    class Which(App):
+        async def index(self, thing):
+            return {"text": isinstance(thing, str)}
+
+    assert upload("/", file("thing", b"x"), text("thing", "t"), app=Which(sync_threads=0)).json() == {"text": True}
+
+
+@needs_multipart
+def test_12_a_file_wins_over_the_session():
+    """The files come before the session."""
+
+    class Which(App):
+        async def put(self):
+            self.request.session["thing"] = "session"
+            return "ok"
+
+        async def index(self, thing):
+            return {"file": isinstance(thing, dict)}
+
+    app = Which()
+    cookies = http(app, path="/put").cookies
+    assert upload("/", file("thing", b"x"), app=app, cookies=cookies).json() == {"file": True}
 
 
 # 20, broken uploads.

@@ -551,8 +551,10 @@ def test_28_a_before_hook_that_raises_refuses(caplog):
 def test_28_an_after_hook_that_raises_does_not_stop_the_others(caplog):
     """All after hooks run; the exception is in the log."""
     calls: list[str] = []
-    websocket(sockets(WsHook("1", calls, after=raising), WsHook("2", calls)))
+    dialogue = websocket(sockets(WsHook("1", calls, after=raising), WsHook("2", calls)))
     assert calls == ["before 1", "before 2", "after 1", "after 2"]
+    assert dialogue.close is not None
+    assert (dialogue.close[0], "secret" in dialogue.close[1]) == (1011, False)
     assert len(errors(caplog)) == 1
 
 
@@ -746,6 +748,24 @@ def test_10_a_session_changed_by_the_inner_app_is_saved_by_the_parent():
     assert list(cookies) == ["session_id"]
     assert list(backend.sessions.values()) == [{"inner": True}]
     assert inner_backend.sessions == {}
+
+
+def test_10_a_websocket_may_be_handed_off():
+    """`before_websocket` may set `_subapp` too."""
+
+    class HandingOn(WebSocketMiddleware):
+        async def before_websocket(self, request):
+            request._subapp = Talking()
+            request._subapp_path = "/talk"
+            request._subapp_mount_path = "talks"
+
+    class Talking(App):
+        async def ws_talk(self, ws):
+            await ws.accept()
+            await ws.send_text(self.request.scope["root_path"])
+
+    dialogue = websocket(sockets(HandingOn()), "/anywhere")
+    assert (dialogue.sent, dialogue.close) == (["/talks"], (1000, ""))
 
 
 def test_10_a_preset_scope_is_trusted():

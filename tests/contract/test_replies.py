@@ -59,6 +59,10 @@ class Number(Enum):
     ONE = 1
 
 
+class Word(str, Enum):  # noqa: UP042 - both kinds are used
+    RED = "red"
+
+
 class Name(str):
     """A subclass of str."""
 
@@ -85,6 +89,7 @@ Triple = namedtuple("Triple", "a b c")  # noqa: PYI024 - both kinds are used
         (lambda: "café", "café".encode(), HTML),
         (lambda: "", b"", HTML),
         (lambda: Name("x"), b"x", HTML),
+        (lambda: Word.RED, b"red", HTML),
         (lambda: b"\xff\x00", b"\xff\x00", HTML),
         (lambda: bytearray(b"ab"), b"ab", HTML),
         (lambda: memoryview(b"ab"), b"ab", HTML),
@@ -131,6 +136,40 @@ def test_22_a_result_is_its_body(make, body, content_type):
 def test_1_and_22_json_is_the_same_with_and_without_orjson(value, text):
     """JSON is compact, unescaped, finite, and knows the common types, whichever library writes it."""
     assert reply(lambda: value).text == text
+
+
+@pytest.mark.needs("msgspec")
+def test_22_structs_are_json():
+    """A `msgspec.Struct` is a JSON object, inside of others too."""
+    import msgspec
+
+    class Cat(msgspec.Struct):
+        name: str
+        born: datetime.date
+
+    cat = Cat("Tom", datetime.date(2020, 1, 2))
+    assert reply(lambda: cat).text == '{"name":"Tom","born":"2020-01-02"}'
+    assert reply(lambda: {"cats": [cat]}).text == '{"cats":[{"name":"Tom","born":"2020-01-02"}]}'
+
+
+@pytest.mark.needs("pydantic")
+def test_22_models_are_json():
+    """So is a pydantic model."""
+    import pydantic
+
+    class Cat(pydantic.BaseModel):
+        name: str
+        born: datetime.date
+
+    cat = Cat(name="Tom", born=datetime.date(2020, 1, 2))
+    assert reply(lambda: cat).text == '{"name":"Tom","born":"2020-01-02"}'
+    assert reply(lambda: [cat]).text == '[{"name":"Tom","born":"2020-01-02"}]'
+
+
+@pytest.mark.parametrize("value", [b"in a list", {1, 2}, 1j, object, print])
+def test_22_other_types_inside_are_500(value):
+    """Bytes, sets and the like have no JSON form, with orjson and without."""
+    assert reply(lambda: [value]).status == 500
 
 
 def test_22_what_has_no_json_form_is_500(caplog):
@@ -586,7 +625,8 @@ def test_24_the_clients_leaving_closes_an_async_generator():
             await asyncio.sleep(0)
             closed.append(True)
 
-    reply(endless, leave_after=3)
+    kept = endless()  # the garbage collector must not do it
+    reply(lambda: kept, leave_after=3)
     assert closed == [True]
 
 
@@ -627,7 +667,25 @@ def test_24_the_clients_leaving_closes_a_sync_generator():
         finally:
             closed.append(True)
 
-    reply(endless, leave_after=3)
+    kept = endless()  # the garbage collector must not do it
+    reply(lambda: kept, leave_after=3)
+    wait_for(lambda: closed)
+    assert closed == [True]
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_24_a_stream_of_a_broken_reply_is_closed(threads):
+    """A chunk of a wrong type closes the generator too."""
+    closed = []
+
+    def broken():
+        try:
+            yield 5
+        finally:
+            closed.append(True)
+
+    kept = broken()
+    http(Returning(lambda: kept, sync_threads=threads), raises=TypeError)
     wait_for(lambda: closed)
     assert closed == [True]
 
@@ -646,7 +704,8 @@ def test_24_a_sync_generator_is_never_closed_while_its_next_runs():
         finally:
             seen.append("closed")
 
-    reply(slow, leave_after=1)
+    kept = slow()
+    reply(lambda: kept, leave_after=1)
     wait_for(lambda: "closed" in seen)
     assert seen in (["next", "back", "closed"], ["closed"])
 
@@ -768,6 +827,17 @@ def test_24_a_sync_handler_may_return_an_async_generator(threads):
     class Returns(App):
         def index(self):
             return agen("a", "b")
+
+    assert http(Returns(sync_threads=threads)).body == b"ab"
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_24_a_sync_handler_may_return_a_sync_generator(threads):
+    """Which runs in threads as well."""
+
+    class Returns(App):
+        def index(self):
+            return gen("a", "b")
 
     assert http(Returns(sync_threads=threads)).body == b"ab"
 

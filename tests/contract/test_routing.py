@@ -703,6 +703,12 @@ def test_9_route_handler_that_is_none_is_404():
     assert answer(choosing("nothing"), "/greet") == NOT_FOUND
 
 
+@pytest.mark.parametrize("name", ["_redirect", "_send_response", "__init__", "__class__", "request", "middlewares", ""])
+def test_9_route_handler_never_names_the_frameworks_own(name):
+    """What App defines is called by no request, not even by a middleware's mistake."""
+    assert answer(choosing(name, ["/x"]), "/x") == NOT_FOUND
+
+
 def test_9_route_handler_that_names_data_is_404():
     """Naming data is 404 too, and evaluates nothing."""
     assert answer(choosing("prop", cls=Kinds), "/x") == NOT_FOUND

@@ -255,7 +255,7 @@ def test_29_deep_changes_are_saved():
 @pytest.mark.parametrize(("before", "after"), [(1, True), (1, 1.0), (0, False), ("1", 1), ([1], [True]), ([1], (1,))])
 def test_29_a_change_of_type_is_a_change(before, after):
     """Values that compare equal may still differ."""
-    backend = Recorder(known={"v": before})
+    backend = Toucher(known={"v": before})
 
     class Changing(App):
         async def index(self):
@@ -550,6 +550,19 @@ def test_31_the_handlers_cache_control_stays():
     assert vary == {"Accept", "Cookie"}
 
 
+def test_31_a_handlers_own_cookies_stay():
+    """Ours is one more."""
+
+    class Own(App):
+        async def index(self):
+            self.request.session["x"] = 1
+            return 200, "ok", [("Set-Cookie", "theme=dark"), ("Set-Cookie", "lang=en")]
+
+    answer = http(Own())
+    assert answer.header_all("set-cookie")[:2] == ["theme=dark", "lang=en"]
+    assert list(answer.cookies) == ["theme", "lang", "session_id"]
+
+
 @pytest.mark.parametrize("vary", ["Cookie", "accept, cookie", "*"])
 def test_31_vary_that_says_so_already_stays(vary):
     """`Cookie` does not stand twice, and `*` says everything."""
@@ -610,7 +623,7 @@ def test_32_save_of_nothing_deletes():
         backend = InMemorySessionBackend()
         await backend.save("a", {"x": 1}, 60)
         await backend.save("a", {}, 0)
-        return await backend.load("a"), backend.sessions, backend.last_access
+        return dict(backend.sessions), dict(backend.last_access), await backend.load("a")
 
     assert run(main()) == ({}, {}, {})
 

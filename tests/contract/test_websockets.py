@@ -405,6 +405,27 @@ def test_35_disconnect_is_connection_closed_for_ever(receive):
     assert seen == [(4321, "bye")] * 3
 
 
+def test_35_after_the_disconnect_the_server_is_not_asked_again():
+    """Some servers never answer another `receive`."""
+    events: list[dict[str, object]] = [{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1001}]
+
+    async def receive():
+        return events.pop(0)
+
+    async def send(message):
+        pass
+
+    async def main():
+        ws = WebSocket(receive, send)
+        await ws.accept()
+        for _ in range(3):
+            with pytest.raises(ConnectionClosed):
+                await ws.receive_text()
+
+    run(main())
+    assert events == []
+
+
 @pytest.mark.parametrize(
     ("event", "code", "reason"),
     [
@@ -706,6 +727,9 @@ def logged_in():
         ("file://", "site.example"),
         ("garbage", "site.example"),
         ("https://site.example@evil.example", "site.example"),
+        ("https://example", "site.example"),
+        ("https://ite.example", "site.example"),
+        ("https://", "site.example"),
     ],
 )
 def test_36_a_foreign_origin_with_our_cookie_is_refused(logged_in, origin, host, caplog):
