@@ -1,4 +1,4 @@
-"""Hostile WebSocket dialogues: events in any order, handlers that do what they must not, backends and hooks that raise."""
+"""Hostile WebSocket dialogues: events in any order, handlers that break the rules, backends and hooks that raise."""
 
 import asyncio
 from typing import Any

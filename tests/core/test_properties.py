@@ -6,6 +6,7 @@ generated, and the answers are checked for what must not be in them.
 
 import asyncio
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from micropie import (
     InMemorySessionBackend,
     WebSocketMiddleware,
 )
-from tests.client import check_http, check_websocket, ahttp, awebsocket, run
+from tests.client import ahttp, awebsocket, check_http, check_websocket, run
 
 MARKER = "internal-marker"
 SECRETS = (MARKER.encode(), b"Traceback", b'File "', b"site-packages", b".py", b"object at 0x", b"Error:")
@@ -70,7 +71,6 @@ class Site(App):
     async def login(self):
         self.request.regenerate_session()
         self.request.session["user"] = 1
-        return None
 
     async def leave(self):
         self.request.session.clear()
@@ -305,7 +305,7 @@ json_bodies = st.one_of(
         st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), texts),
         lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
         max_leaves=8,
-    ).map(lambda value: __import__("json").dumps(value).encode()),
+    ).map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=60),
 )
 
@@ -337,7 +337,7 @@ def descriptors():
 
 
 async def exchange(app, method, path, **keywords):
-    """Send one request; a stream's own exception may come out of it, nothing else. Give the reply, and None for none."""
+    """Send one request; give the reply, or None if a stream broke, whose exception alone may come out of it."""
     before = descriptors()
     try:
         answer = await ahttp(app, method, path, timeout=20, **keywords)
@@ -397,7 +397,7 @@ def secretless(*values):
 def test_any_request_has_a_legal_reply(
     method, path, query, headers, scope, body, leave_after, send_fails, disconnect, before, after, broken
 ):
-    """Any method, path, query, headers, scope and body; a client that leaves at any time; hooks and stores that fail."""
+    """Any method, path, query, headers, scope, body; a client that leaves any time; hooks and stores that fail."""
     app = Site(Moody(broken), max_body_size=100, surplus_path_status=404)
     app.middlewares.append(Spoiler(before, after))
     if "/endless" in path and leave_after is None:
