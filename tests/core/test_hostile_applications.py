@@ -8,6 +8,7 @@ import contextlib
 import gc
 import logging
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -451,6 +452,29 @@ def test_a_backend_may_raise_while_another_application_answers(error):
 
     answer = http(site(Before(hand_on), backend=Broken("save", error)))
     assert (answer.status, answer.text) == (500, FAILED)
+
+
+@pytest.mark.parametrize("where", ["before", "after", "load", "save"])
+def test_a_cancellation_in_a_hook_or_a_backend_is_500(where):
+    """Something that they waited for was cancelled, not the request."""
+    cancelled = asyncio.CancelledError(MARKER)
+    hooks = {"before": [Before(raising(cancelled))], "after": [After(raising(cancelled))]}
+    app = site(*hooks.get(where, []), backend=Broken(where, cancelled))
+    answer = http(app, path="/visit", cookies={"session_id": "x" * 32})
+    assert (answer.status, answer.text) == (500, FAILED)
+
+
+@pytest.mark.parametrize("segment", ["/", "/%41", "/a%2f"])
+def test_a_path_of_many_segments_is_handed_on_at_once(segment):
+    """Finding the sub-application's part of the path is no work to speak of."""
+
+    def hand_on(request):
+        request._subapp = Site()
+        request._subapp_path = "/json"
+
+    started = time.process_time()
+    assert http(site(Before(hand_on)), path=segment * 8000).json() == {"a": 1}
+    assert time.process_time() - started < 2  # seconds; 10 ms where the work grows with the path, not with its square
 
 
 @pytest.mark.parametrize("data", [None, {}, [], 0, ""])

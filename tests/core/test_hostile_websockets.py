@@ -539,6 +539,19 @@ def test_hooks_may_raise(path):
     assert [hook.left for hook in hooks] == [1, 1, 1]
 
 
+def test_a_cancellation_in_a_hook_is_1011():
+    """Something that it waited for was cancelled, not the connection."""
+
+    def cancelled():
+        raise asyncio.CancelledError(MARKER)
+
+    app = Site()
+    for hook in (Hook(cancelled), Hook(after=cancelled)):
+        app.ws_middlewares[:] = [hook]
+        assert websocket(app).close == BROKEN
+        assert hook.left == 1
+
+
 # Endings.
 
 
