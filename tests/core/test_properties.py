@@ -520,6 +520,57 @@ def test_any_request_can_be_cancelled(path, body, turns, method, multipart):
     run(cancelled())
 
 
+class Isolated(App):
+    """Says after a while what it was asked, from everywhere that a request can be read."""
+
+    async def coroutine(self, a):
+        for _ in range(int(a) % 5):
+            await asyncio.sleep(0)
+        return self._seen(a)
+
+    def thread(self, a):
+        return self._seen(a)
+
+    async def stream(self, a):
+        for _ in range(int(a) % 5):
+            await asyncio.sleep(0)
+            yield ""
+        yield self._seen(a)
+
+    def sync_stream(self, a):
+        yield ""
+        yield self._seen(a)
+
+    def _seen(self, a):
+        request = self.request
+        return " ".join(
+            [a, str(request.query("a")), request.headers["x-a"], str(request.form("f")), request.scope["path"]]
+        )
+
+
+@some(60)
+@given(calls=st.lists(st.sampled_from(["coroutine", "thread", "stream", "sync_stream"]), min_size=2, max_size=12))
+def test_requests_at_the_same_time_do_not_mix(calls):
+    """Each handler, thread and stream sees its own request only."""
+    app = Isolated()
+
+    async def together():
+        begun = asyncio.Barrier(len(calls))  # the driver looks for tasks that are left when no call is under way
+
+        async def entrance(scope, receive, send):
+            await begun.wait()
+            await app(scope, receive, send)
+
+        def request(number, name):
+            headers = [("x-a", str(number))]
+            return ahttp(entrance, "POST", f"/{name}", query=f"a={number}", headers=headers, form={"f": number})
+
+        return await asyncio.gather(*[request(number, name) for number, name in enumerate(calls)])
+
+    for number, (name, answer) in enumerate(zip(calls, run(together()), strict=True)):
+        assert answer.text == f"{number} {number} {number} {number} /{name}"
+
+
 # Schedules that no well-behaved server has.
 
 events = st.one_of(
