@@ -164,12 +164,20 @@ def test_a_boundary_in_any_spelling_is_read(parameters, boundary):
         "; boundary=bound; boundary=other",
         "; boundary=\xff",
         "; boundary=\0",
-        "; boundary=" + "x" * 60_000,
     ],
 )
 def test_a_wrong_boundary_is_400(parameters):
     """A form that does not have the boundary which it announces is malformed."""
     answer = post(Site(), "/whole", form(("a", "1")), headers=[("content-type", f"multipart/form-data{parameters}")])
+    assert (answer.status, answer.text) == (400, MALFORMED)
+
+
+@pytest.mark.parametrize("length", [201, 60_000])
+def test_a_huge_boundary_is_400(length):
+    """Looking for a boundary takes time for each of its characters, so it has a limit far above RFC 2046's."""
+    boundary = "x" * length
+    headers = [("content-type", f"multipart/form-data; boundary={boundary}")]
+    answer = post(Site(), "/whole", form(("a", "1"), boundary=boundary), headers=headers)
     assert (answer.status, answer.text) == (400, MALFORMED)
 
 
@@ -212,13 +220,13 @@ def test_a_malformed_form_is_400(body, split):
     assert (answer.status, answer.text) == (400, MALFORMED)
 
 
-WHOLE = form(("a", "text ä"), ("f", "n.txt", b"\r\n--boun\r\n\r--bound\n\r\n--\0\xff"), ("b", ""), ("a", "\r\n"))
-EXPECTED = {"fields": {"a": ["text ä", "\r\n"], "b": [""]}, "files": {"f": ["n.txt", 28]}}
+TRICKY = b"\r\n--boun\r\n\r--bound\n\r\n--\0\xff"  # nearly boundaries
+WHOLE = form(("a", "text ä"), ("f", "n.txt", TRICKY), ("b", ""), ("a", "\r\n"))
+EXPECTED = {"fields": {"a": ["text ä", "\r\n"], "b": [""]}, "files": {"f": ["n.txt", len(TRICKY)]}}
 
 
 def test_a_form_is_read_wherever_it_is_split():
     """Two messages may meet inside a boundary, a header, a character or a line end."""
-    EXPECTED["files"]["f"][1] = len(b"\r\n--boun\r\n\r--bound\n\r\n--\0\xff")  # type: ignore[index]
     for index in range(len(WHOLE) + 1):
         assert post(Site(), "/whole", [WHOLE[:index], WHOLE[index:]]).json() == EXPECTED
 

@@ -1,4 +1,4 @@
-"""Hostile WebSocket dialogues: events in any order, handlers that do what they must not, backends and hooks that raise."""
+"""Hostile WebSocket dialogues: events in any order, handlers that break the rules, backends and hooks that raise."""
 
 import asyncio
 from typing import Any
@@ -537,6 +537,19 @@ def test_hooks_may_raise(path):
     app.ws_middlewares[:] = hooks
     assert websocket(app, path).close == BROKEN
     assert [hook.left for hook in hooks] == [1, 1, 1]
+
+
+def test_a_cancellation_in_a_hook_is_1011():
+    """Something that it waited for was cancelled, not the connection."""
+
+    def cancelled():
+        raise asyncio.CancelledError(MARKER)
+
+    app = Site()
+    for hook in (Hook(cancelled), Hook(after=cancelled)):
+        app.ws_middlewares[:] = [hook]
+        assert websocket(app).close == BROKEN
+        assert hook.left == 1
 
 
 # Endings.
