@@ -253,90 +253,6 @@ Params = dict[str, list[str]]
 
 
 # ======================================================================================================================
-# core/workers.py
-#
-# The threads in which sync handlers and sync generators run, so that nobody holds up the event loop.
-#
-# The context of the caller goes along, so `self.request` is right there. A thread can't be cancelled: when the
-# client leaves, a handler runs to its end, and a generator is closed as soon as its `next()` is back.
-# ======================================================================================================================
-
-_END: Any = object()
-
-
-class Workers:
-    """Up to `size` threads, started when needed; with a size of 0 everything runs on the event loop."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
-
-    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-        """The function's result, or its exception."""
-        if not self._size:
-            return function(*args, **kwargs)
-        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), function, args, kwargs))
-
-    async def iterate(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
-        """The items of a sync iterator, which is closed in the end, but never while its `next()` runs."""
-        context = contextvars.copy_context()
-        job: concurrent.futures.Future[Any] | None = None
-        exhausted = False
-        try:
-            while True:
-                if self._size:
-                    job = self._submit(context, next, [iterator, _END])
-                    item = await asyncio.wrap_future(job)
-                else:
-                    item = next(iterator, _END)
-                if item is _END:
-                    exhausted = True
-                    return
-                yield item
-        finally:
-            if not (exhausted and isinstance(iterator, Generator)):  # which has nothing left to close
-                self._close_after(job, context, iterator)
-
-    def shutdown(self) -> None:
-        """Let the threads go when their work is done; later work starts new ones."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
-            self._pool = None
-
-    def _submit(
-        self,
-        context: contextvars.Context,
-        function: Callable[..., Any],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> concurrent.futures.Future[Any]:
-        if self._pool is None:
-            self._pool = concurrent.futures.ThreadPoolExecutor(self._size, thread_name_prefix="micropie")
-        return self._pool.submit(context.run, _call, function, args, kwargs or {})
-
-    def _close_after(
-        self, job: concurrent.futures.Future[Any] | None, context: contextvars.Context, iterator: Iterator[Any]
-    ) -> None:
-        """Close the iterator once the job that may be running it is over: in its thread, or at once."""
-        close = getattr(iterator, "close", None)
-        if close is None:
-            return
-        if job is None:
-            context.run(close)
-        else:
-            # Not the loop's business: a generator's `finally` may block.
-            job.add_done_callback(lambda _: self._submit(context, close))
-
-
-def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Call it; a StopIteration, which no future can carry, becomes what generators make of it (PEP 479)."""
-    try:
-        return function(*args, **kwargs)
-    except StopIteration as error:
-        raise RuntimeError("a handler raised StopIteration") from error
-
-
-# ======================================================================================================================
 # core/headers.py
 #
 # Header fields in both directions: cookies, media types, and what may go out.
@@ -715,6 +631,98 @@ def loads(raw: bytes) -> Any:
 
 
 # ======================================================================================================================
+# core/workers.py
+#
+# The threads in which sync handlers and sync generators run, so that nobody holds up the event loop.
+#
+# The context of the caller goes along, so `self.request` is right there. A thread can't be cancelled: when the
+# client leaves, a handler runs to its end, and a generator is closed as soon as its `next()` is back.
+# ======================================================================================================================
+
+_END: Any = object()
+
+
+class Workers:
+    """Up to `size` threads, started when needed; with a size of 0 everything runs on the event loop."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+
+    async def run(self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+        """The function's result, or its exception."""
+        if not self._size:
+            return function(*args, **kwargs)
+        return await asyncio.wrap_future(self._submit(contextvars.copy_context(), function, args, kwargs))
+
+    async def iterate(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
+        """The items of a sync iterator, which is closed in the end, but never while its `next()` runs."""
+        context = contextvars.copy_context()
+        job: concurrent.futures.Future[Any] | None = None
+        exhausted = False
+        try:
+            while True:
+                if self._size:
+                    job = self._submit(context, next, [iterator, _END])
+                    item = await asyncio.wrap_future(job)
+                else:
+                    item = next(iterator, _END)
+                if item is _END:
+                    exhausted = True
+                    return
+                yield item
+        finally:
+            if not (exhausted and isinstance(iterator, Generator)):  # which has nothing left to close
+                self._close_after(job, context, iterator)
+
+    def shutdown(self) -> None:
+        """Let the threads go when their work is done; later work starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
+            self._pool = None
+
+    def _submit(
+        self,
+        context: contextvars.Context,
+        function: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> concurrent.futures.Future[Any]:
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(self._size, thread_name_prefix="micropie")
+        return self._pool.submit(context.run, _call, function, args, kwargs or {})
+
+    def _close_after(
+        self, job: concurrent.futures.Future[Any] | None, context: contextvars.Context, iterator: Iterator[Any]
+    ) -> None:
+        """Close the iterator once the job that may be running it is over: in its thread, or at once."""
+        close = getattr(iterator, "close", None)
+        if close is None:
+            return
+        if job is None:
+            _close_iterator(context, close)
+        elif job.done():
+            self._submit(contextvars.copy_context(), _close_iterator, [context, close])  # it may block, so not here
+        else:
+            job.add_done_callback(lambda _: _close_iterator(context, close))  # in the job's thread
+
+
+def _close_iterator(context: contextvars.Context, close: Callable[[], None]) -> None:
+    try:
+        context.run(close)
+    except Exception:
+        log.exception("A stream's iterator could not be closed")
+
+
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Call it; a StopIteration, which no future can carry, becomes what generators make of it (PEP 479)."""
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("a handler raised StopIteration") from error
+
+
+# ======================================================================================================================
 # core/multipart.py
 #
 # Multipart forms (RFC 7578), parsed while they arrive: fields, files, and who waits for them.
@@ -891,12 +899,12 @@ class FileQueue(asyncio.Queue[bytes | None]):
         if not self._over or self._chunks:
             self.finish(RuntimeError("The request is over, and what was left of its upload is gone"))
         self._dropped = True
-        for chunk in self._chunks:
+        while self._chunks:  # a thread may still be reading for a request that was cancelled
+            chunk = self._chunks.popleft()
             if isinstance(chunk, range):
                 self._spool.forget(chunk)
             else:
                 self._spool.in_memory -= len(chunk) + OVERHEAD
-        self._chunks.clear()
         self._wake(self._putters)
 
     @staticmethod
@@ -1080,6 +1088,7 @@ class MultipartForm:
 def bare_name(filename: str) -> str:
     """The last component of what the client calls the file: no directory of any system, no NUL, no `..`."""
     name = filename.replace("\\", "/").rpartition("/")[2].replace("\0", "").strip()
+    name = name[2:] if name[1:2] == ":" else name  # a drive
     return "" if name in (".", "..") else name
 
 
@@ -1395,6 +1404,7 @@ class Request:
         """The query's fields. `HTTPError` 400 if there are more than 1,000."""
         query: bytes = self.scope.get("query_string") or b""
         if query.count(b"&") >= MAX_QUERY_FIELDS:
+            self.query_params = {}  # hooks that look at the query of a refused request see none
             raise HTTPError(400, "Too many query fields")
         return parse_query(query.decode("utf-8", "replace")) if query else {}
 
@@ -1714,16 +1724,30 @@ def whole_headers(reply: Reply, size: int, *, head: bool) -> RawHeaders:
         return [_CONTENT_TYPES[reply.content_type], _content_length(size)]
     headers = checked_headers(reply.headers)
     if reply.status in BODYLESS:
-        return _encode(header for header in headers if header[0] != "content-length")
-    if not head:  # the answer to HEAD may announce what GET would bring
-        headers = [header for header in headers if header[0] != "content-length"]
-    announced = any(name == "content-length" for name, _ in headers)
-    return [*_encode(_with_type(headers, reply.content_type)), *([] if announced else [_content_length(size)])]
+        return _encode(_without_length(headers))
+    # The answer to HEAD may announce what GET would bring; other lengths are ours to say.
+    announced = _own_length(headers) if head else []
+    headers = _with_type(headers, reply.content_type)
+    return [*_encode(_without_length(headers)), *(_encode(announced) or [_content_length(size)])]
 
 
 def stream_headers(reply: Reply) -> RawHeaders:
     """The headers of a streamed reply: how it is framed is the server's business."""
-    return _encode(_with_type(checked_headers(reply.headers), reply.content_type))
+    headers = checked_headers(reply.headers)
+    return _encode([*_without_length(_with_type(headers, reply.content_type)), *_own_length(headers)])
+
+
+def _own_length(headers: HeaderPairs) -> HeaderPairs:
+    """The one content length that a handler announces; a second one, or no number, would split messages apart."""
+    lengths = [header for header in headers if header[0] == "content-length"]
+    numbers = [header for header in lengths if header[1].isascii() and header[1].isdigit()]
+    if len(lengths) > len(numbers[:1]):
+        log.error("Of the reply's content lengths %r only one number goes out", [value for _, value in lengths])
+    return numbers[:1]
+
+
+def _without_length(headers: HeaderPairs) -> HeaderPairs:
+    return [header for header in headers if header[0] != "content-length"]
 
 
 def _with_type(headers: HeaderPairs, content_type: str) -> HeaderPairs:
@@ -1855,7 +1879,12 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
         while True:
             try:
                 yield watch.future
-            except BaseException as error:  # whatever it is, it is the pump's; even GeneratorExit, when we are dropped
+            except GeneratorExit:  # we are dropped
+                # Not pump.close(): before Python 3.13 an async generator that waits would seem to be running still.
+                with contextlib.suppress(asyncio.CancelledError, StopIteration):
+                    pump.throw(asyncio.CancelledError())
+                raise
+            except BaseException as error:  # whatever it is, it is the pump's
                 watch.future = pump.throw(error)
             else:
                 watch.future = pump.send(None)
@@ -2219,6 +2248,8 @@ class Rate:
     def waited(self, seconds: float, size: int) -> None:
         """After so many seconds so many bytes came."""
         self._clock += seconds
+        if not size:
+            return
         self._receipts.append((self._clock, size))
         self._total += size
         while self._total - self._receipts[0][1] >= self._needed:
@@ -2589,6 +2620,7 @@ def _is_method(attribute: Any) -> bool:
 # Each step is a function. `Application` is what they need of the `App`; they know nothing else of it.
 # ======================================================================================================================
 
+FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
 JSON_HEADER = ("Content-Type", JSON)
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
 
@@ -2679,19 +2711,17 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
             if request._subapp is not None:
                 return request._subapp
             reply = await handle(app, request)
-    except Exception as error:
+    except FAILURES as error:
+        let_cancellation_pass(error)
         reply = reply_to_error(app, request, error)
-    except asyncio.CancelledError as error:
-        if is_being_cancelled():
-            raise
-        reply = failure(request, error)  # the handler waited for something that was cancelled
     return await after_hooks(entered, request, reply) if entered else reply
 
 
-def is_being_cancelled() -> bool:
-    """Whether somebody cancels the current task, and not only what it waits for."""
+def let_cancellation_pass(error: BaseException) -> None:
+    """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
     task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+        raise error
 
 
 async def take_body(app: Application, request: Request) -> None:
@@ -2778,7 +2808,7 @@ async def handle_upload(app: Application, request: Request, route: Route, segmen
     return reply
 
 
-def reply_to_error(app: Application, request: Request, error: Exception) -> Reply:
+def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
         error = HTTPError(app._micropie.surplus_path_status)
@@ -2817,8 +2847,9 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
                 reply = await replaced(reply, change)
         # Hooks may have appended anything; what we named for them goes out by itself.
         reply.headers = [pair for pair in header_pairs(reply.headers) if pair is not JSON_HEADER]
-    except Exception as error:  # logged there
+    except FAILURES as error:
         await close_unsent(reply.body)
+        let_cancellation_pass(error)
         return failure(request, error)
     return reply
 
@@ -2859,10 +2890,9 @@ async def deliver(app: Application, request: Request, reply: Reply, send: Send) 
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
         if (request._session is not None or request._session_id is not None) and not request._failed:
             set_session_cookie(reply, await app._micropie.sessions.save(request))
-    except BaseException as error:
+    except FAILURES as error:
         await close_unsent(reply.body)
-        if not isinstance(error, Exception):
-            raise
+        let_cancellation_pass(error)
         reply = failure(request, error)
     if app._micropie.sends_itself:
         await send_by_override(app, request, reply, send)
@@ -3008,10 +3038,14 @@ def subapp_scope(request: Request) -> Scope:
 def raw_tail(raw: bytes, path: str) -> bytes:
     """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
     segments = raw.split(b"/")
-    for start_at in range(len(segments)):
-        tail = b"/" + b"/".join(segments[start_at:])
-        if unquote(tail.decode("latin-1")) == path:
-            return tail
+    end = len(path)  # of what the segments so far do not say
+    for position in range(len(segments) - 1, -1, -1):
+        text = "/" + unquote(segments[position].decode("latin-1"))
+        if not path.endswith(text, 0, end):
+            break
+        end -= len(text)
+        if end == 0:
+            return b"/" + b"/".join(segments[position:])
     return quote(path).encode()
 
 
@@ -3067,19 +3101,11 @@ async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing
         return REFUSED, NO_WEBSOCKET
     except HTTPError as error:
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
-    except asyncio.CancelledError as error:
-        if is_being_cancelled():
-            raise
-        return broken(request, error)
-    except Exception as error:
-        return broken(request, error)
-
-
-def broken(request: Request, error: BaseException) -> Closing:
-    """The close after a failure, after which the session is not saved."""
-    request._failed = True
-    log_failure(request, error)
-    return FAILED
+    except FAILURES as error:
+        let_cancellation_pass(error)
+        request._failed = True  # the session is not saved
+        log_failure(request, error)
+        return FAILED
 
 
 async def converse(
@@ -3162,7 +3188,8 @@ async def after_websocket_hooks(
             result: Any = middleware.after_websocket(request)
             if is_awaitable(result):
                 await result
-        except Exception as error:  # logged there
+        except FAILURES as error:
+            let_cancellation_pass(error)
             log_failure(request, error)
             closing = FAILED
     return closing
@@ -3180,7 +3207,8 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
             session.rotate()  # accept() gave the client another id
     try:
         await app._micropie.sessions.save(request, new_id)
-    except Exception as error:  # logged there
+    except FAILURES as error:
+        let_cancellation_pass(error)
         log_failure(request, error)
         return FAILED
     return closing

@@ -35,16 +35,30 @@ def whole_headers(reply: Reply, size: int, *, head: bool) -> RawHeaders:
         return [_CONTENT_TYPES[reply.content_type], _content_length(size)]
     headers = checked_headers(reply.headers)
     if reply.status in BODYLESS:
-        return _encode(header for header in headers if header[0] != "content-length")
-    if not head:  # the answer to HEAD may announce what GET would bring
-        headers = [header for header in headers if header[0] != "content-length"]
-    announced = any(name == "content-length" for name, _ in headers)
-    return [*_encode(_with_type(headers, reply.content_type)), *([] if announced else [_content_length(size)])]
+        return _encode(_without_length(headers))
+    # The answer to HEAD may announce what GET would bring; other lengths are ours to say.
+    announced = _own_length(headers) if head else []
+    headers = _with_type(headers, reply.content_type)
+    return [*_encode(_without_length(headers)), *(_encode(announced) or [_content_length(size)])]
 
 
 def stream_headers(reply: Reply) -> RawHeaders:
     """The headers of a streamed reply: how it is framed is the server's business."""
-    return _encode(_with_type(checked_headers(reply.headers), reply.content_type))
+    headers = checked_headers(reply.headers)
+    return _encode([*_without_length(_with_type(headers, reply.content_type)), *_own_length(headers)])
+
+
+def _own_length(headers: HeaderPairs) -> HeaderPairs:
+    """The one content length that a handler announces; a second one, or no number, would split messages apart."""
+    lengths = [header for header in headers if header[0] == "content-length"]
+    numbers = [header for header in lengths if header[1].isascii() and header[1].isdigit()]
+    if len(lengths) > len(numbers[:1]):
+        log.error("Of the reply's content lengths %r only one number goes out", [value for _, value in lengths])
+    return numbers[:1]
+
+
+def _without_length(headers: HeaderPairs) -> HeaderPairs:
+    return [header for header in headers if header[0] != "content-length"]
 
 
 def _with_type(headers: HeaderPairs, content_type: str) -> HeaderPairs:

@@ -66,6 +66,8 @@ class Rate:
     def waited(self, seconds: float, size: int) -> None:
         """After so many seconds so many bytes came."""
         self._clock += seconds
+        if not size:
+            return
         self._receipts.append((self._clock, size))
         self._total += size
         while self._total - self._receipts[0][1] >= self._needed:

@@ -186,12 +186,12 @@ class FileQueue(asyncio.Queue[bytes | None]):
         if not self._over or self._chunks:
             self.finish(RuntimeError("The request is over, and what was left of its upload is gone"))
         self._dropped = True
-        for chunk in self._chunks:
+        while self._chunks:  # a thread may still be reading for a request that was cancelled
+            chunk = self._chunks.popleft()
             if isinstance(chunk, range):
                 self._spool.forget(chunk)
             else:
                 self._spool.in_memory -= len(chunk) + OVERHEAD
-        self._chunks.clear()
         self._wake(self._putters)
 
     @staticmethod
@@ -375,4 +375,5 @@ class MultipartForm:
 def bare_name(filename: str) -> str:
     """The last component of what the client calls the file: no directory of any system, no NUL, no `..`."""
     name = filename.replace("\\", "/").rpartition("/")[2].replace("\0", "").strip()
+    name = name[2:] if name[1:2] == ":" else name  # a drive
     return "" if name in (".", "..") else name

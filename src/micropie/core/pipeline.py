@@ -43,6 +43,7 @@ from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Se
 from micropie.core.websocket import NORMAL, WebSocket, checked_code
 from micropie.core.workers import Workers
 
+FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
 JSON_HEADER = ("Content-Type", JSON)
 REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
 
@@ -133,19 +134,17 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
             if request._subapp is not None:
                 return request._subapp
             reply = await handle(app, request)
-    except Exception as error:
+    except FAILURES as error:
+        let_cancellation_pass(error)
         reply = reply_to_error(app, request, error)
-    except asyncio.CancelledError as error:
-        if is_being_cancelled():
-            raise
-        reply = failure(request, error)  # the handler waited for something that was cancelled
     return await after_hooks(entered, request, reply) if entered else reply
 
 
-def is_being_cancelled() -> bool:
-    """Whether somebody cancels the current task, and not only what it waits for."""
+def let_cancellation_pass(error: BaseException) -> None:
+    """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
     task = asyncio.current_task()
-    return task is None or task.cancelling() > 0
+    if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+        raise error
 
 
 async def take_body(app: Application, request: Request) -> None:
@@ -232,7 +231,7 @@ async def handle_upload(app: Application, request: Request, route: Route, segmen
     return reply
 
 
-def reply_to_error(app: Application, request: Request, error: Exception) -> Reply:
+def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
         error = HTTPError(app._micropie.surplus_path_status)
@@ -271,8 +270,9 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
                 reply = await replaced(reply, change)
         # Hooks may have appended anything; what we named for them goes out by itself.
         reply.headers = [pair for pair in header_pairs(reply.headers) if pair is not JSON_HEADER]
-    except Exception as error:  # logged there
+    except FAILURES as error:
         await close_unsent(reply.body)
+        let_cancellation_pass(error)
         return failure(request, error)
     return reply
 
@@ -313,10 +313,9 @@ async def deliver(app: Application, request: Request, reply: Reply, send: Send) 
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
         if (request._session is not None or request._session_id is not None) and not request._failed:
             set_session_cookie(reply, await app._micropie.sessions.save(request))
-    except BaseException as error:
+    except FAILURES as error:
         await close_unsent(reply.body)
-        if not isinstance(error, Exception):
-            raise
+        let_cancellation_pass(error)
         reply = failure(request, error)
     if app._micropie.sends_itself:
         await send_by_override(app, request, reply, send)
@@ -462,10 +461,14 @@ def subapp_scope(request: Request) -> Scope:
 def raw_tail(raw: bytes, path: str) -> bytes:
     """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
     segments = raw.split(b"/")
-    for start_at in range(len(segments)):
-        tail = b"/" + b"/".join(segments[start_at:])
-        if unquote(tail.decode("latin-1")) == path:
-            return tail
+    end = len(path)  # of what the segments so far do not say
+    for position in range(len(segments) - 1, -1, -1):
+        text = "/" + unquote(segments[position].decode("latin-1"))
+        if not path.endswith(text, 0, end):
+            break
+        end -= len(text)
+        if end == 0:
+            return b"/" + b"/".join(segments[position:])
     return quote(path).encode()
 
 
@@ -521,19 +524,11 @@ async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing
         return REFUSED, NO_WEBSOCKET
     except HTTPError as error:
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
-    except asyncio.CancelledError as error:
-        if is_being_cancelled():
-            raise
-        return broken(request, error)
-    except Exception as error:
-        return broken(request, error)
-
-
-def broken(request: Request, error: BaseException) -> Closing:
-    """The close after a failure, after which the session is not saved."""
-    request._failed = True
-    log_failure(request, error)
-    return FAILED
+    except FAILURES as error:
+        let_cancellation_pass(error)
+        request._failed = True  # the session is not saved
+        log_failure(request, error)
+        return FAILED
 
 
 async def converse(
@@ -616,7 +611,8 @@ async def after_websocket_hooks(
             result: Any = middleware.after_websocket(request)
             if is_awaitable(result):
                 await result
-        except Exception as error:  # logged there
+        except FAILURES as error:
+            let_cancellation_pass(error)
             log_failure(request, error)
             closing = FAILED
     return closing
@@ -634,7 +630,8 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
             session.rotate()  # accept() gave the client another id
     try:
         await app._micropie.sessions.save(request, new_id)
-    except Exception as error:  # logged there
+    except FAILURES as error:
+        let_cancellation_pass(error)
         log_failure(request, error)
         return FAILED
     return closing

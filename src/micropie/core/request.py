@@ -165,6 +165,7 @@ class Request:
         """The query's fields. `HTTPError` 400 if there are more than 1,000."""
         query: bytes = self.scope.get("query_string") or b""
         if query.count(b"&") >= MAX_QUERY_FIELDS:
+            self.query_params = {}  # hooks that look at the query of a refused request see none
             raise HTTPError(400, "Too many query fields")
         return parse_query(query.decode("utf-8", "replace")) if query else {}
 

@@ -10,6 +10,8 @@ import contextvars
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 
+from micropie.core.errors import log
+
 _END: Any = object()
 
 
@@ -71,10 +73,18 @@ class Workers:
         if close is None:
             return
         if job is None:
-            context.run(close)
+            _close_iterator(context, close)
+        elif job.done():
+            self._submit(contextvars.copy_context(), _close_iterator, [context, close])  # it may block, so not here
         else:
-            # Not the loop's business: a generator's `finally` may block.
-            job.add_done_callback(lambda _: self._submit(context, close))
+            job.add_done_callback(lambda _: _close_iterator(context, close))  # in the job's thread
+
+
+def _close_iterator(context: contextvars.Context, close: Callable[[], None]) -> None:
+    try:
+        context.run(close)
+    except Exception:
+        log.exception("A stream's iterator could not be closed")
 
 
 def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
