@@ -75,18 +75,13 @@ def raising(error):
 
 ERRORS = [
     RuntimeError(MARKER),
-    KeyError(MARKER),
     OSError(MARKER),
     ConnectionRefusedError(MARKER),
-    BrokenPipeError(MARKER),
     TimeoutError(MARKER),
     UnicodeDecodeError("utf-8", b"x", 0, 1, MARKER),
     ExceptionGroup(MARKER, [ValueError(MARKER)]),
     StopAsyncIteration(MARKER),
-    LookupError(MARKER),
-    RecursionError(MARKER),
     MemoryError(MARKER),
-    AssertionError(MARKER),
 ]
 PATHS = ["/", "/visit", "/look", "/stream", "/json", "/nowhere"]
 
@@ -449,12 +444,10 @@ class Broken(SessionBackend):
     [("load", path) for path in PATHS]
     + [("touch", "/"), ("touch", "/stream"), ("touch", "/nowhere"), ("save", "/visit")],
 )
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_backend_may_raise_anything(method, where, path, error):
+def test_a_backend_may_raise_anything(where, path, error):
     """A store that is down is a bare 500, and sets no cookie."""
-    app = Site(Broken(where, error))
-    answer = http(app, method, path, cookies={"session_id": "x" * 32})
-    assert (answer.status, answer.text) == (500, "" if method == "HEAD" else FAILED)
+    answer = http(Site(Broken(where, error)), path=path, cookies={"session_id": "x" * 32})
+    assert (answer.status, answer.text) == (500, FAILED)
     assert answer.header("set-cookie") is None
 
 
@@ -490,8 +483,8 @@ def test_a_path_of_many_segments_is_handed_on_at_once(segment):
         request._subapp_path = "/json"
 
     started = time.process_time()
-    assert http(site(Before(hand_on)), path=segment * 8000).json() == {"a": 1}
-    assert time.process_time() - started < 2  # seconds; 10 ms where the work grows with the path, not with its square
+    assert http(site(Before(hand_on)), path=segment * 6000).json() == {"a": 1}
+    assert time.process_time() - started < 1  # second; 10 ms where the work grows with the path, not with its square
 
 
 @pytest.mark.parametrize("data", [None, {}, [], 0, ""])

@@ -379,7 +379,7 @@ def secretless(*values):
 # HTTP.
 
 
-@some(300)
+@some(200)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "X"]),
     path=paths,
@@ -464,7 +464,7 @@ boundaries = st.sampled_from(["b", '"b"', "b; boundary=b", "c", "", '"', "\xff",
 
 
 @pytest.mark.needs("multipart")
-@some(300)
+@some(200)
 @given(
     handler=st.sampled_from(
         ["whole", "file", "unread", "files", "sync_file", "pipe", "echo", "fail", "rest", "stream", "no"]
@@ -655,7 +655,7 @@ refusals = st.sampled_from(
 )
 
 
-@some(300)
+@some(200)
 @given(
     path=paths,
     query=queries,
