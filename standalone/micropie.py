@@ -84,6 +84,7 @@ __all__ = [
     "WebSocketMiddleware",
     "WebSocketRequest",
     "current_request",
+    "safe_redirect",
 ]
 
 
@@ -201,7 +202,7 @@ class Session(dict[str, Any]):
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
         self.retired: list[str] = []  # ids that rotate() left behind
         self._flat = is_flat(data)
-        self._before: Any = data if self._flat else _freeze(data)
+        self._before: Any = data.copy() if self._flat else _freeze(data)
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""
@@ -419,6 +420,8 @@ async def serve_lifespan(receive: Receive, send: Send, startup: Phase, shutdown:
     done = False
     while not done:
         event = (await receive())["type"]
+        if event not in phases:  # of a later version of the protocol
+            continue
         failure = await _failure(event, phases[event])
         if failure is None:
             await send({"type": f"{event}.complete"})
@@ -1224,6 +1227,29 @@ def redirect(location: str, headers: Any = None, *, status: int = 302) -> tuple[
     from outside, check it first: any site is a legal target.
     """
     return status, "", [("Location", ascii_url(location)), *header_pairs(headers)]
+
+
+def safe_redirect(
+    location: str, *, allowed_hosts: Iterable[str] = (), fallback: str = "/", status: int = 302
+) -> tuple[int, str, HeaderPairs]:
+    """A redirect to a target that the client has named, such as `?next=`; to `fallback` if it leads elsewhere.
+
+    Safe are paths of this site, and http and https URLs whose host (with its port, if it has one) is allowed.
+
+        async def login(self, next="/"):
+            return safe_redirect(next)
+    """
+    return redirect(location if _is_safe(location, frozenset(allowed_hosts)) else fallback, status=status)
+
+
+def _is_safe(location: str, allowed_hosts: frozenset[str]) -> bool:
+    # Browsers read a backslash as a slash, and leave out tabs and line breaks (the WHATWG URL standard).
+    if "\\" in location or not location.isprintable():
+        return False
+    if location.startswith("/") and not location.startswith("//"):
+        return True
+    parts = _AUTHORITY.fullmatch(location)
+    return parts is not None and parts[1].lower() in ("http://", "https://") and parts[2].lower() in allowed_hosts
 
 
 def ascii_url(url: str) -> str:

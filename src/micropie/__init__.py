@@ -13,6 +13,7 @@ from micropie.core.app import App
 from micropie.core.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, MissingDependency
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.reply import safe_redirect
 from micropie.core.request import Request, WebSocketRequest, current_request
 from micropie.core.session import Session
 from micropie.core.websocket import WebSocket
@@ -35,4 +36,5 @@ __all__ = [
     "WebSocketMiddleware",
     "WebSocketRequest",
     "current_request",
+    "safe_redirect",
 ]

@@ -1,6 +1,7 @@
 """Edges of the protocol that few servers and clients show: odd awaitables, plain hooks, late failures."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -307,3 +308,46 @@ def test_a_request_without_a_server_receives_nothing():
     """`Request(scope)` by itself is enough for everything but a body."""
     assert Request(scope(query_string=b"a=1")).query("a") == "1"
     assert Request.headers.__doc__ == "The header fields by lower-case name; repeated ones are joined."
+
+
+def test_an_unknown_lifespan_event_is_passed_over():
+    """What a later version of the protocol may send is no reason to fail."""
+    events = iter(["lifespan.startup", "lifespan.reload", "lifespan.shutdown"])
+    sent = []
+
+    async def receive():
+        return {"type": next(events)}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    asyncio.run(App()({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_an_iterator_that_can_not_be_closed_is_logged(moment, caplog):
+    """The client leaves; what closing raises in the worker thread reaches the log, and nobody else."""
+
+    class Stuck:
+        """An endless iterator whose end is a failure."""
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            time.sleep(0.01)
+            return "x"
+
+        def close(self):
+            raise RuntimeError("stuck")
+
+    class Stream(App):
+        async def index(self):
+            return Stuck()
+
+    http(Stream(), leave_after=0 if moment == "before" else 2)
+    deadline = time.monotonic() + 10
+    while not caplog.records and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [record.getMessage() for record in caplog.records] == ["A stream's iterator could not be closed"]

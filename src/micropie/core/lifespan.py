@@ -17,6 +17,8 @@ async def serve_lifespan(receive: Receive, send: Send, startup: Phase, shutdown:
     done = False
     while not done:
         event = (await receive())["type"]
+        if event not in phases:  # of a later version of the protocol
+            continue
         failure = await _failure(event, phases[event])
         if failure is None:
             await send({"type": f"{event}.complete"})

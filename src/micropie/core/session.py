@@ -69,7 +69,7 @@ class Session(dict[str, Any]):
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
         self.retired: list[str] = []  # ids that rotate() left behind
         self._flat = is_flat(data)
-        self._before: Any = data if self._flat else _freeze(data)
+        self._before: Any = data.copy() if self._flat else _freeze(data)
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""

@@ -1,0 +1,76 @@
+"""Redirects to where a client wants, and not to where an attacker does."""
+
+import pytest
+
+from micropie import App, safe_redirect
+from tests.client import http
+
+
+class Login(App):
+    """Sends whoever has logged in on to where they came from."""
+
+    async def index(self, next="/"):
+        return safe_redirect(next, allowed_hosts=["shop.example", "localhost:8000"], fallback="/home")
+
+
+def target(location: str) -> str | None:
+    """Where a client that asks for `location` is sent."""
+    answer = http(Login(), "POST", form={"next": location})
+    assert answer.status == 302
+    return answer.header("location")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/",
+        "/cart",
+        "/cart?item=7#top",
+        "/a//b",
+        "/a:b",
+        "https://shop.example/cart",
+        "HTTP://SHOP.example",
+        "http://localhost:8000/",
+    ],
+)
+def test_a_target_on_an_allowed_host_is_taken(location):
+    """A path of this site, or a URL whose host is named."""
+    assert target(location) == location
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        " //evil.example",
+        "https://evil.example/",
+        "https://shop.example.evil.example/",
+        "https://shop.example@evil.example/",
+        "https://user@shop.example/",
+        "https:shop.example",
+        "//shop.example",
+        "ftp://shop.example/",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "cart",
+        "http://localhost/",
+    ],
+)
+def test_any_other_target_is_the_fallback(location):
+    """Another host, another scheme, or what a browser may take for one."""
+    assert target(location) == "/home"
+
+
+def test_the_status_can_be_chosen():
+    """303 makes a GET of whatever the request was."""
+
+    class See(App):
+        async def index(self):
+            return safe_redirect("/x", status=303)
+
+    assert http(See()).status == 303
