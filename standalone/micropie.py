@@ -2637,18 +2637,14 @@ def _is_method(attribute: Any) -> bool:
 
 
 # ======================================================================================================================
-# core/pipeline.py
+# core/application.py
 #
-# The way of a request through the framework, step by step: HTTP first, then WebSocket.
+# What the steps of a request know of the application, and what they do when something fails.
 #
-#     Request -> before hooks -> routing -> binding -> handler -> Reply -> after hooks -> session saved -> send
-#
-# Each step is a function. `Application` is what they need of the `App`; they know nothing else of it.
+# `Application` is the `App` as they see it; they know nothing else of it. `Parts` is what it is made of.
 # ======================================================================================================================
 
 FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
-JSON_HEADER = ("Content-Type", JSON)
-REFUSED, BROKEN = 1008, 1011  # WebSocket close codes (RFC 6455 §7.4.1)
 
 
 @dataclass(slots=True)
@@ -2683,9 +2679,6 @@ class Application(Protocol):
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None: ...
 
 
-# -- lifespan -----------------------------------------------------------------------------------------
-
-
 async def startup(app: Application) -> None:
     """Run the startup handlers, once."""
     if not app._started:
@@ -2702,47 +2695,6 @@ async def shutdown(app: Application) -> None:
         app._micropie.workers.shutdown()
 
 
-# -- HTTP ---------------------------------------------------------------------------------------------
-
-
-async def serve_http(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one request, whatever it is and whatever happens."""
-    request = Request(scope, receive)
-    token = current_request.set(request)
-    try:
-        outcome = await answer(app, request)
-        if isinstance(outcome, Reply):
-            await deliver(app, request, outcome, send)
-        else:
-            await hand_off(app, request, outcome, send)
-    finally:
-        current_request.reset(token)
-        if request._upload is not None:
-            await request._upload.close()
-
-
-async def answer(app: Application, request: Request) -> Reply | ASGIApp:
-    """The reply, past the after hooks; or the application that a before hook has named to answer."""
-    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
-    try:
-        if request.method != "GET" and has_body(request):
-            await take_body(app, request)
-        if cookie := cookie_to_read(request):
-            await app._micropie.sessions.load(request, cookie)
-        reply = None
-        if app.middlewares:
-            entered = []
-            reply = await before_hooks(app.middlewares, entered, request)
-        if reply is None:
-            if request._subapp is not None:
-                return request._subapp
-            reply = await handle(app, request)
-    except FAILURES as error:
-        let_cancellation_pass(error)
-        reply = reply_to_error(app, request, error)
-    return await after_hooks(entered, request, reply) if entered else reply
-
-
 def let_cancellation_pass(error: BaseException) -> None:
     """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
     task = asyncio.current_task()
@@ -2750,20 +2702,25 @@ def let_cancellation_pass(error: BaseException) -> None:
         raise error
 
 
-async def take_body(app: Application, request: Request) -> None:
-    """Read the body; of a multipart form only the boundary, since the handler reads along with it."""
-    if is_preset(request.scope):
-        request.body_parsed = True
-    elif (boundary := multipart_boundary(request)) is not None:
-        request._boundary = boundary
+def log_failure(request: Request, error: BaseException) -> None:
+    """One record in the log: with the traceback, unless all that is wrong is a package that is not installed."""
+    if isinstance(error, MissingDependency):
+        log.error("%s %r: %s", request.method, request.scope["path"], error)
     else:
-        await read_body(request, app._micropie.limits)
+        log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
 
 
-def is_preset(scope: Scope) -> bool:
-    """Whether an outer application has left in the scope what it read of the body."""
-    known = "body_params" in scope or "get_json" in scope or "files" in scope
-    return bool(scope.get("body_parsed", known))
+def failure(request: Request, error: BaseException) -> Reply:
+    """A bare 500, after which the session is not saved."""
+    request._failed = True
+    log_failure(request, error)
+    return error_reply(HTTPError(500))
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether a user's function, which may be `async def` or not, has to be awaited."""
+    # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
+    return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
 def cookie_to_read(request: Request) -> str:
@@ -2775,138 +2732,13 @@ def cookie_to_read(request: Request) -> str:
     return ""
 
 
-async def before_hooks(
-    middlewares: list[HttpMiddleware], entered: list[HttpMiddleware], request: Request
-) -> Reply | None:
-    """Call the hooks in order until one answers; `entered` tells how far it went, even if one raises."""
-    for middleware in list(middlewares):
-        entered.append(middleware)
-        short_cut: Any = middleware.before_request(request)
-        if is_awaitable(short_cut):
-            short_cut = await short_cut
-        if short_cut:
-            return _changed(Reply(200, None, []), short_cut)
-    return None
+# ======================================================================================================================
+# core/delivery.py
+#
+# The last steps of an HTTP request: the session is saved, and the reply is sent.
+# ======================================================================================================================
 
-
-async def handle(app: Application, request: Request) -> Reply:
-    """What the handler that the path names makes of its arguments."""
-    route, segments = app._micropie.router.find(request)
-    if request._boundary is not None:
-        return await handle_upload(app, request, route, segments, request._boundary)
-    args, kwargs = bind(route.plan, request, segments)
-    if route.is_coroutine:
-        return to_reply(await route.handler(*args, **kwargs))
-    return to_reply(await call(app, route, args, kwargs))
-
-
-def is_awaitable(value: Any) -> bool:
-    """Whether a user's function, which may be `async def` or not, has to be awaited."""
-    # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
-    return type(value) is CoroutineType or hasattr(type(value), "__await__")
-
-
-async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """The result of any handler: in a thread if it may block, awaited if it can be."""
-    if route.in_thread:
-        result = await app._micropie.workers.run(route.handler, args, kwargs)
-    else:
-        result = route.handler(*args, **kwargs)
-    return await result if is_awaitable(result) else result
-
-
-async def handle_upload(app: Application, request: Request, route: Route, segments: list[str], boundary: str) -> Reply:
-    """The same for a multipart form, which is read while the handler runs.
-
-    A handler that names no field gets the whole form, and so does one that can't wait for it.
-    """
-    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=route.blocking)
-    request.files, request.body_params = upload.form.files, upload.form.fields
-    try:
-        await upload.form.until([] if route.blocking else route.plan.outstanding(request, segments))
-        args, kwargs = bind(route.plan, request, segments)
-        reply = to_reply(await call(app, route, args, kwargs))
-    except Exception:
-        await upload.discard()
-        raise
-    if not is_stream(reply.body):  # a stream may still read the files
-        await upload.discard()
-    return reply
-
-
-def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
-    if isinstance(error, SurplusSegments):
-        error = HTTPError(app._micropie.surplus_path_status)
-    if isinstance(error, HTTPError):
-        try:
-            return error_reply(error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
-    return failure(request, error)
-
-
-def failure(request: Request, error: BaseException) -> Reply:
-    """A bare 500, after which the session is not saved."""
-    request._failed = True
-    log_failure(request, error)
-    return error_reply(HTTPError(500))
-
-
-def log_failure(request: Request, error: BaseException) -> None:
-    """One record in the log: with the traceback, unless all that is wrong is a package that is not installed."""
-    if isinstance(error, MissingDependency):
-        log.error("%s %r: %s", request.method, request.scope["path"], error)
-    else:
-        log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
-
-
-async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
-    try:
-        name_json(reply)
-        for middleware in list(middlewares):
-            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if is_awaitable(change):
-                change = await change
-            if change:
-                reply = await replaced(reply, change)
-        # Hooks may have appended anything; what we named for them goes out by itself.
-        reply.headers = [pair for pair in header_pairs(reply.headers) if pair is not JSON_HEADER]
-    except FAILURES as error:
-        await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(request, error)
-    return reply
-
-
-async def replaced(reply: Reply, change: Any) -> Reply:
-    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change)
-    if is_stream(reply.body) and not is_stream(changed.body):
-        await close_unsent(reply.body)
-    return changed
-
-
-def _changed(reply: Reply, change: Any) -> Reply:
-    """The reply with what a hook's dict names in place of its own."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
-    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-    if "body" not in change:
-        return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = encoded(change["body"])
-    # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, [header for header in headers if header is not JSON_HEADER], content_type)
-
-
-def name_json(reply: Reply) -> None:
-    """Show the type of a JSON body among the headers, to code that looks for it there."""
-    if reply.content_type != JSON:
-        return
-    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(JSON_HEADER)
+JSON_HEADER = ("Content-Type", JSON)
 
 
 async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
@@ -2926,6 +2758,14 @@ async def deliver(app: Application, request: Request, reply: Reply, send: Send) 
         await send_whole(send, reply, reply.body, head=request.method == "HEAD")
     else:
         await send_reply(app, request, reply, send)
+
+
+def name_json(reply: Reply) -> None:
+    """Show the type of a JSON body among the headers, to code that looks for it there."""
+    if reply.content_type != JSON:
+        return
+    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
+        reply.headers.append(JSON_HEADER)
 
 
 def set_session_cookie(reply: Reply, cookie: str | None) -> None:
@@ -3028,8 +2868,13 @@ class Outgoing:
             raise RuntimeError("Nothing was sent: a reply has at least a start")
 
 
-# -- another application answers ----------------------------------------------------------------------
-
+# ======================================================================================================================
+# core/handoff.py
+#
+# Another ASGI application answers, because a before hook has named one (`request._subapp`).
+#
+# It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
+# ======================================================================================================================
 
 async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
     """Let the application that a before hook has named answer; our session is saved when its reply starts."""
@@ -3046,6 +2891,22 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
         if outgoing.started:
             raise
         await send_reply(app, request, failure(request, error), send)
+
+
+async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        await send(message)
+
+    await subapp(subapp_scope(request), watched_receive, watched_send)
 
 
 def subapp_scope(request: Request) -> Scope:
@@ -3093,8 +2954,17 @@ def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str | No
     return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
 
 
-# -- WebSocket ----------------------------------------------------------------------------------------
+# ======================================================================================================================
+# core/dialogue.py
+#
+# The way of a WebSocket through the framework, step by step.
+#
+#     handshake -> origin -> session -> before hooks -> routing -> binding -> handler -> after hooks -> session -> close
+#
+# What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
+# ======================================================================================================================
 
+REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
 Closing = tuple[int, str]
 FAILED: Closing = BROKEN, "Internal server error"
 
@@ -3154,22 +3024,6 @@ async def converse(
     if is_awaitable(result):
         await result
     return NORMAL, ""
-
-
-async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
-    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
-
-    async def watched_receive() -> Message:
-        message = await request._receive()
-        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
-        return message
-
-    async def watched_send(message: Message) -> None:
-        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
-        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
-        await send(message)
-
-    await subapp(subapp_scope(request), watched_receive, watched_send)
 
 
 def check_origin(app: Application, request: Request) -> None:
@@ -3238,6 +3092,175 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
         log_failure(request, error)
         return FAILED
     return closing
+
+
+# ======================================================================================================================
+# core/pipeline.py
+#
+# The way of an HTTP request through the framework, step by step.
+#
+#     Request -> before hooks -> routing -> binding -> handler -> Reply -> after hooks -> session saved -> send
+#
+# Each step is a function; the last two are in `delivery`.
+# ======================================================================================================================
+
+async def serve_http(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one request, whatever it is and whatever happens."""
+    request = Request(scope, receive)
+    token = current_request.set(request)
+    try:
+        outcome = await answer(app, request)
+        if isinstance(outcome, Reply):
+            await deliver(app, request, outcome, send)
+        else:
+            await hand_off(app, request, outcome, send)
+    finally:
+        current_request.reset(token)
+        if request._upload is not None:
+            await request._upload.close()
+
+
+async def answer(app: Application, request: Request) -> Reply | ASGIApp:
+    """The reply, past the after hooks; or the application that a before hook has named to answer."""
+    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
+    try:
+        if request.method != "GET" and has_body(request):
+            await take_body(app, request)
+        if cookie := cookie_to_read(request):
+            await app._micropie.sessions.load(request, cookie)
+        reply = None
+        if app.middlewares:
+            entered = []
+            reply = await before_hooks(app.middlewares, entered, request)
+        if reply is None:
+            if request._subapp is not None:
+                return request._subapp
+            reply = await handle(app, request)
+    except FAILURES as error:
+        let_cancellation_pass(error)
+        reply = reply_to_error(app, request, error)
+    return await after_hooks(entered, request, reply) if entered else reply
+
+
+async def take_body(app: Application, request: Request) -> None:
+    """Read the body; of a multipart form only the boundary, since the handler reads along with it."""
+    if is_preset(request.scope):
+        request.body_parsed = True
+    elif (boundary := multipart_boundary(request)) is not None:
+        request._boundary = boundary
+    else:
+        await read_body(request, app._micropie.limits)
+
+
+def is_preset(scope: Scope) -> bool:
+    """Whether an outer application has left in the scope what it read of the body."""
+    known = "body_params" in scope or "get_json" in scope or "files" in scope
+    return bool(scope.get("body_parsed", known))
+
+
+async def before_hooks(
+    middlewares: list[HttpMiddleware], entered: list[HttpMiddleware], request: Request
+) -> Reply | None:
+    """Call the hooks in order until one answers; `entered` tells how far it went, even if one raises."""
+    for middleware in list(middlewares):
+        entered.append(middleware)
+        short_cut: Any = middleware.before_request(request)
+        if is_awaitable(short_cut):
+            short_cut = await short_cut
+        if short_cut:
+            return _changed(Reply(200, None, []), short_cut)
+    return None
+
+
+async def handle(app: Application, request: Request) -> Reply:
+    """What the handler that the path names makes of its arguments."""
+    route, segments = app._micropie.router.find(request)
+    if request._boundary is not None:
+        return await handle_upload(app, request, route, segments, request._boundary)
+    args, kwargs = bind(route.plan, request, segments)
+    if route.is_coroutine:
+        return to_reply(await route.handler(*args, **kwargs))
+    return to_reply(await call(app, route, args, kwargs))
+
+
+async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """The result of any handler: in a thread if it may block, awaited if it can be."""
+    if route.in_thread:
+        result = await app._micropie.workers.run(route.handler, args, kwargs)
+    else:
+        result = route.handler(*args, **kwargs)
+    return await result if is_awaitable(result) else result
+
+
+async def handle_upload(app: Application, request: Request, route: Route, segments: list[str], boundary: str) -> Reply:
+    """The same for a multipart form, which is read while the handler runs.
+
+    A handler that names no field gets the whole form, and so does one that can't wait for it.
+    """
+    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=route.blocking)
+    request.files, request.body_params = upload.form.files, upload.form.fields
+    try:
+        await upload.form.until([] if route.blocking else route.plan.outstanding(request, segments))
+        args, kwargs = bind(route.plan, request, segments)
+        reply = to_reply(await call(app, route, args, kwargs))
+    except Exception:
+        await upload.discard()
+        raise
+    if not is_stream(reply.body):  # a stream may still read the files
+        await upload.discard()
+    return reply
+
+
+def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
+    """What the client is told of an exception; what it must not know goes to the log."""
+    if isinstance(error, SurplusSegments):
+        error = HTTPError(app._micropie.surplus_path_status)
+    if isinstance(error, HTTPError):
+        try:
+            return error_reply(error)
+        except (TypeError, ValueError) as wrong:
+            error = wrong
+    return failure(request, error)
+
+
+async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
+    try:
+        name_json(reply)
+        for middleware in list(middlewares):
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if is_awaitable(change):
+                change = await change
+            if change:
+                reply = await replaced(reply, change)
+        # Hooks may have appended anything; what we named for them goes out by itself.
+        reply.headers = [pair for pair in header_pairs(reply.headers) if pair is not JSON_HEADER]
+    except FAILURES as error:
+        await close_unsent(reply.body)
+        let_cancellation_pass(error)
+        return failure(request, error)
+    return reply
+
+
+async def replaced(reply: Reply, change: Any) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any) -> Reply:
+    """The reply with what a hook's dict names in place of its own."""
+    if not isinstance(change, Mapping):
+        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
+    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+    if "body" not in change:
+        return Reply(status, reply.body, headers, reply.content_type)
+    body, content_type = encoded(change["body"])
+    # What the handler said of its content stands; what we said of the JSON that was there does not.
+    return Reply(status, body, [header for header in headers if header is not JSON_HEADER], content_type)
 
 
 # ======================================================================================================================

@@ -17,6 +17,7 @@ LEAVES = {"types", "errors"}
 TOOLS = LEAVES | {"optional", "headers", "convert", "session", "workers"}
 REQUESTS = TOOLS | {"request", "websocket", "controller"}
 BINDING = REQUESTS | {"binding"}
+STEPS = {"routing", "multipart", "body", "reply", "middleware", "asgi", "rsgi", "backends", "templates", "lifespan"}
 
 ARROWS: Mapping[str, set[str]] = {
     "__init__": set(),
@@ -41,8 +42,11 @@ ARROWS: Mapping[str, set[str]] = {
     "backends": LEAVES | {"headers", "session", "request"},  # a session belongs to a request
     "templates": LEAVES | {"optional"},
     "lifespan": LEAVES,
-    "pipeline": BINDING
-    | {"routing", "multipart", "body", "reply", "middleware", "asgi", "rsgi", "backends", "templates", "lifespan"},
+    "application": BINDING | STEPS,
+    "delivery": BINDING | STEPS | {"application"},
+    "handoff": BINDING | STEPS | {"application", "delivery"},
+    "pipeline": BINDING | STEPS | {"application", "delivery", "handoff"},
+    "dialogue": BINDING | STEPS | {"application", "handoff"},
 }
 """What each module of the core may import; `app` may import them all."""
 

@@ -9,6 +9,7 @@ from asyncio import StreamReader
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Any
 
+from micropie.core.application import Parts, shutdown, startup
 from micropie.core.backends import (
     SESSION_LIFETIME,
     SESSION_TIMEOUT,
@@ -17,11 +18,13 @@ from micropie.core.backends import (
     SessionPolicy,
 )
 from micropie.core.body import Limits
+from micropie.core.delivery import send_reply
+from micropie.core.dialogue import serve_websocket
 from micropie.core.headers import parse_cookies
 from micropie.core.lifespan import Handler, serve_lifespan
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.multipart import PIECE, MultipartForm
-from micropie.core.pipeline import Parts, send_reply, serve_http, serve_websocket, shutdown, startup
+from micropie.core.pipeline import serve_http
 from micropie.core.reply import redirect, to_reply
 from micropie.core.request import Request, current_request
 from micropie.core.routing import Router

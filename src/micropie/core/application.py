@@ -1,0 +1,112 @@
+"""What the steps of a request know of the application, and what they do when something fails.
+
+`Application` is the `App` as they see it; they know nothing else of it. `Parts` is what it is made of.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from types import CoroutineType
+from typing import Any, Protocol
+
+from micropie.core.backends import SessionPolicy
+from micropie.core.body import Limits
+from micropie.core.errors import HTTPError, MissingDependency, log
+from micropie.core.headers import cookie_header
+from micropie.core.lifespan import Handler, start, stop
+from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.reply import (
+    Reply,
+    error_reply,
+)
+from micropie.core.request import Request
+from micropie.core.routing import Router
+from micropie.core.templates import Templates
+from micropie.core.types import Send
+from micropie.core.workers import Workers
+
+FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
+
+
+@dataclass(slots=True)
+class Parts:
+    """What an application is made of."""
+
+    router: Router
+    sessions: SessionPolicy
+    workers: Workers
+    limits: Limits
+    templates: Templates
+    allowed_origins: frozenset[str]
+    surplus_path_status: int
+    sends_itself: bool  # `_send_response` is overridden
+    state: dict[str, Any] = field(default_factory=dict)  # of the lifespan
+
+
+class Application(Protocol):
+    """What the steps need to know of the application."""
+
+    middlewares: list[HttpMiddleware]
+    ws_middlewares: list[WebSocketMiddleware]
+    startup_handlers: list[Handler]
+    shutdown_handlers: list[Handler]
+    _started: bool
+    _micropie: Parts
+
+    def _parse_cookies(self, cookie_header: str) -> dict[str, str]: ...
+
+    async def _send_response(self, send: Send, status_code: int, body: Any, extra_headers: Any = None) -> None: ...
+
+    async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None: ...
+
+
+async def startup(app: Application) -> None:
+    """Run the startup handlers, once."""
+    if not app._started:
+        await start(app.startup_handlers, app._micropie.state)
+        app._started = True
+
+
+async def shutdown(app: Application) -> None:
+    """Run the shutdown handlers, and let the worker threads go."""
+    app._started = False
+    try:
+        await stop(app.shutdown_handlers, app._micropie.state)
+    finally:
+        app._micropie.workers.shutdown()
+
+
+def let_cancellation_pass(error: BaseException) -> None:
+    """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+        raise error
+
+
+def log_failure(request: Request, error: BaseException) -> None:
+    """One record in the log: with the traceback, unless all that is wrong is a package that is not installed."""
+    if isinstance(error, MissingDependency):
+        log.error("%s %r: %s", request.method, request.scope["path"], error)
+    else:
+        log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
+
+
+def failure(request: Request, error: BaseException) -> Reply:
+    """A bare 500, after which the session is not saved."""
+    request._failed = True
+    log_failure(request, error)
+    return error_reply(HTTPError(500))
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether a user's function, which may be `async def` or not, has to be awaited."""
+    # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
+    return type(value) is CoroutineType or hasattr(type(value), "__await__")
+
+
+def cookie_to_read(request: Request) -> str:
+    """The Cookie header, unless there is none, or an outer application has loaded the session."""
+    # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
+    for name, _ in request._raw_headers:
+        if name == b"cookie":
+            return "" if "session" in request.scope else cookie_header(request._raw_headers)
+    return ""

@@ -1,0 +1,147 @@
+"""The last steps of an HTTP request: the session is saved, and the reply is sent."""
+
+import functools
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any
+
+from micropie.core.application import FAILURES, Application, failure, let_cancellation_pass, log_failure
+from micropie.core.asgi import send_bodyless, send_stream, send_stream_start, send_whole
+from micropie.core.errors import ClientGone, log
+from micropie.core.reply import (
+    BODYLESS,
+    JSON,
+    Reply,
+    is_stream,
+    whole_body,
+)
+from micropie.core.request import Request
+from micropie.core.types import Message, Send
+
+JSON_HEADER = ("Content-Type", JSON)
+
+
+async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
+    """Save the session, then send the reply."""
+    try:
+        if type(reply.body) is str and not app._micropie.sends_itself:
+            reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
+        if (request._session is not None or request._session_id is not None) and not request._failed:
+            set_session_cookie(reply, await app._micropie.sessions.save(request))
+    except FAILURES as error:
+        await close_unsent(reply.body)
+        let_cancellation_pass(error)
+        reply = failure(request, error)
+    if app._micropie.sends_itself:
+        await send_by_override(app, request, reply, send)
+    elif type(reply.body) is bytes:  # PERF: a step less for most replies
+        await send_whole(send, reply, reply.body, head=request.method == "HEAD")
+    else:
+        await send_reply(app, request, reply, send)
+
+
+def name_json(reply: Reply) -> None:
+    """Show the type of a JSON body among the headers, to code that looks for it there."""
+    if reply.content_type != JSON:
+        return
+    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
+        reply.headers.append(JSON_HEADER)
+
+
+def set_session_cookie(reply: Reply, cookie: str | None) -> None:
+    """Add the cookie, and keep caches from handing it to others (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
+    if cookie is None:
+        return
+    names = {name.lower(): value.lower() for name, value in reply.headers}
+    reply.headers.append(("Set-Cookie", cookie))
+    if "cache-control" not in names:
+        reply.headers.append(("Cache-Control", "private"))
+    if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
+        reply.headers.append(("Vary", "Cookie"))
+
+
+async def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+    """Send a whole body, or stream it."""
+    body, head = reply.body, request.method == "HEAD"
+    if not is_stream(body):
+        await send_whole(send, reply, whole_body(body), head=head)
+    elif head or reply.status in BODYLESS:
+        await close_unsent(body)
+        await send_bodyless(send, reply)
+    else:
+        await stream_reply(app, request, reply, send)
+
+
+async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+    """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
+    body = reply.body
+    if not await send_stream_start(send, reply):
+        await close_unsent(body)
+        return
+    chunks = aiter(body) if isinstance(body, AsyncIterable) else app._micropie.workers.iterate(body)
+    try:
+        await send_stream(send, chunks, functools.partial(until_gone, request))
+    except ClientGone:
+        pass  # the stream was reading the upload that broke off
+    except Exception as error:
+        log_failure(request, error)
+        raise
+
+
+async def close_unsent(body: Any) -> None:
+    """Close a stream that nobody will read; what that raises is logged."""
+    try:
+        if hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            body.close()
+    except Exception:
+        log.exception("A stream that was not sent could not be closed")
+
+
+async def until_gone(request: Request) -> None:
+    """Wait until the client leaves. What it still sends is the upload's to read."""
+    if request._upload is None or await request._upload.finished():
+        while (await request._receive())["type"] != "http.disconnect":
+            pass
+
+
+async def send_by_override(app: Application, request: Request, reply: Reply, send: Send) -> None:
+    """Leave the sending to the application's own `_send_response`; a 500 if it fails before it has sent anything."""
+    name_json(reply)
+    outgoing = Outgoing(send)
+    try:
+        await app._send_response(outgoing, reply.status, reply.body, reply.headers)
+        outgoing.check_started()
+    except Exception as error:
+        if outgoing.started:
+            raise
+        await send_reply(app, request, failure(request, error), send)
+
+
+class Outgoing:
+    """A `send` that knows whether the reply has started, and may do something right before."""
+
+    def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
+        self.started = False
+        self._send = send
+        self._before_start = before_start
+
+    async def __call__(self, message: Message) -> None:
+        """Send the message."""
+        if message["type"] == "http.response.start":
+            if self._before_start is not None:
+                await self._prepare(self._before_start, message)
+            self.started = True
+        await self._send(message)
+
+    @staticmethod
+    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
+        try:
+            await before_start(message)
+        except OSError as error:  # not to be taken for a client that has left
+            raise RuntimeError("The reply could not be prepared") from error
+
+    def check_started(self) -> None:
+        """RuntimeError if nothing was sent."""
+        if not self.started:
+            raise RuntimeError("Nothing was sent: a reply has at least a start")

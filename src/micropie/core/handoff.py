@@ -1,0 +1,96 @@
+"""Another ASGI application answers, because a before hook has named one (`request._subapp`).
+
+It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
+"""
+
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
+
+from micropie.core.application import Application, failure
+from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
+from micropie.core.headers import encode_value
+from micropie.core.reply import (
+    Reply,
+    header_pairs,
+)
+from micropie.core.request import RELATIVE_PATH, Request
+from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from micropie.core.websocket import WebSocket
+
+
+async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
+    """Let the application that a before hook has named answer; our session is saved when its reply starts."""
+
+    async def save_session(message: Message) -> None:
+        cookie = await app._micropie.sessions.save(request)
+        message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
+
+    outgoing = Outgoing(send, save_session)
+    try:
+        await subapp(subapp_scope(request), replayed(request), outgoing)
+        outgoing.check_started()
+    except Exception as error:
+        if outgoing.started:
+            raise
+        await send_reply(app, request, failure(request, error), send)
+
+
+async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        await send(message)
+
+    await subapp(subapp_scope(request), watched_receive, watched_send)
+
+
+def subapp_scope(request: Request) -> Scope:
+    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
+    scope = dict(request.scope)
+    if request._subapp_path is not None:
+        scope["path"] = "/" + request._subapp_path.removeprefix("/")
+        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
+        scope[RELATIVE_PATH] = True
+    if request._subapp_mount_path:
+        scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
+    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
+    return {**scope, **known, "get_json": request.get_json, "files": request.files}
+
+
+def raw_tail(raw: bytes, path: str) -> bytes:
+    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
+    segments = raw.split(b"/")
+    end = len(path)  # of what the segments so far do not say
+    for position in range(len(segments) - 1, -1, -1):
+        text = "/" + unquote(segments[position].decode("latin-1"))
+        if not path.endswith(text, 0, end):
+            break
+        end -= len(text)
+        if end == 0:
+            return b"/" + b"/".join(segments[position:])
+    return quote(path).encode()
+
+
+def replayed(request: Request) -> Receive:
+    """The request's `receive`, in front of it the body that was read already."""
+    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await request._receive()
+
+    return receive
+
+
+def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str | None) -> RawHeaders:
+    """ASGI headers with what the session's cookie asks for."""
+    pairs = list(headers)
+    reply = Reply(200, None, header_pairs(pairs))
+    set_session_cookie(reply, cookie)
+    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
