@@ -58,7 +58,7 @@ from functools import partialmethod
 from html import escape
 from pathlib import Path
 from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType, MethodType, ModuleType
-from typing import Any, Generic, IO, Protocol, TYPE_CHECKING, TypeVar, cast, overload
+from typing import Any, Generic, IO, Protocol, TYPE_CHECKING, TypeVar, overload
 from urllib.parse import quote, unquote, unquote_to_bytes
 from uuid import UUID
 
@@ -286,12 +286,12 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
 
 def cookie_header(headers: RawHeaders) -> str:
     """All Cookie fields as one, `""` if there is none."""
-    found = ""
+    # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
+    found = b""
     for name, value in headers:
         if name == b"cookie":
-            text = value.decode("latin-1")
-            found = f"{found}; {text}" if found else text
-    return found
+            found = found + b"; " + value if found else value
+    return found.decode("latin-1")
 
 
 def parse_cookies(cookie: str) -> dict[str, str]:
@@ -1395,7 +1395,7 @@ class Request:
     _boundary: str | None = None  # of a multipart form
     _upload: Any = None  # that form while it is read
     _failed: bool = False  # an unhandled exception: the session is not saved
-    _session: dict[str, Any] | None = None
+    _session: Session | None = None
     _stored_session: dict[str, Any] | None = None
     _session_id: str | None = None
     _route_handler: str | None = None
@@ -1476,10 +1476,11 @@ class Request:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
             if "session" in self.scope:  # an outer application's, which saves it too
-                self._session = self.scope["session"]
+                preset: Session = self.scope["session"]
+                self._session = preset
             else:
                 self._session = Session(self._stored_session, self._session_id)
-        return cast("Session", self._session)
+        return self._session
 
     @session.setter
     def session(self, data: dict[str, Any]) -> None:
@@ -2037,7 +2038,8 @@ class SessionPolicy:
         self._lifetime = lifetime
         self._secure = secure
         self._parse_cookies = parse_cookies
-        self._ended: dict[str, None] = {}  # the last ids that were given up, oldest first
+        # The last ids that were given up, oldest first: a slower request that loaded such a session must not revive it.
+        self._ended: dict[str, None] = {}
         self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
 
     async def load(self, request: Request, cookie: str) -> None:
@@ -2070,10 +2072,10 @@ class SessionPolicy:
             return await self._end(session, request)
         if session.id is None:
             return await self._create(session, request, new_id)
-        if session.changed:
-            await self._update(session.id, session)
-        else:
+        if not session.changed:
             await self._push(session.id, session)
+        elif session.id not in self._ended:
+            await self.backend.save(session.id, dict(session), self._timeout)
         return None
 
     def cookie(self, session_id: str, scope: Scope, *, expire: bool = False) -> str:
@@ -2086,11 +2088,6 @@ class SessionPolicy:
         await self.backend.save(session.id, dict(session), self._timeout)
         return self.cookie(session.id, request.scope)
 
-    async def _update(self, session_id: str, data: dict[str, Any]) -> None:
-        # Another request may have logged out since this one loaded its session: that is final.
-        if session_id not in self._ended:
-            await self.backend.save(session_id, dict(data), self._timeout)
-
     async def _delete(self, session_id: str) -> None:
         self._ended[session_id] = None
         if len(self._ended) > MAX_ENDED:
@@ -2100,8 +2097,8 @@ class SessionPolicy:
     async def _push(self, session_id: str, data: dict[str, Any]) -> None:
         if self._touch is not None:
             await self._touch(session_id, self._timeout)
-        else:
-            await self._update(session_id, data)
+        elif session_id not in self._ended:
+            await self.backend.save(session_id, dict(data), self._timeout)
 
     async def _end(self, session: Session, request: Request) -> str | None:
         """An emptied session is deleted, and the cookie that the client has for it expires."""
@@ -2724,12 +2721,9 @@ def is_awaitable(value: Any) -> bool:
 
 
 def cookie_to_read(request: Request) -> str:
-    """The Cookie header, unless there is none, or an outer application has loaded the session."""
-    # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
-    for name, _ in request._raw_headers:
-        if name == b"cookie":
-            return "" if "session" in request.scope else cookie_header(request._raw_headers)
-    return ""
+    """The Cookie header; `""` if there is none, or an outer application has loaded the session."""
+    cookie = cookie_header(request._raw_headers)
+    return cookie if cookie and "session" not in request.scope else ""
 
 
 # ======================================================================================================================

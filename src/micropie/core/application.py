@@ -104,9 +104,6 @@ def is_awaitable(value: Any) -> bool:
 
 
 def cookie_to_read(request: Request) -> str:
-    """The Cookie header, unless there is none, or an outer application has loaded the session."""
-    # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
-    for name, _ in request._raw_headers:
-        if name == b"cookie":
-            return "" if "session" in request.scope else cookie_header(request._raw_headers)
-    return ""
+    """The Cookie header; `""` if there is none, or an outer application has loaded the session."""
+    cookie = cookie_header(request._raw_headers)
+    return cookie if cookie and "session" not in request.scope else ""

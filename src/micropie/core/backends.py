@@ -119,7 +119,8 @@ class SessionPolicy:
         self._lifetime = lifetime
         self._secure = secure
         self._parse_cookies = parse_cookies
-        self._ended: dict[str, None] = {}  # the last ids that were given up, oldest first
+        # The last ids that were given up, oldest first: a slower request that loaded such a session must not revive it.
+        self._ended: dict[str, None] = {}
         self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
 
     async def load(self, request: Request, cookie: str) -> None:
@@ -152,10 +153,10 @@ class SessionPolicy:
             return await self._end(session, request)
         if session.id is None:
             return await self._create(session, request, new_id)
-        if session.changed:
-            await self._update(session.id, session)
-        else:
+        if not session.changed:
             await self._push(session.id, session)
+        elif session.id not in self._ended:
+            await self.backend.save(session.id, dict(session), self._timeout)
         return None
 
     def cookie(self, session_id: str, scope: Scope, *, expire: bool = False) -> str:
@@ -168,11 +169,6 @@ class SessionPolicy:
         await self.backend.save(session.id, dict(session), self._timeout)
         return self.cookie(session.id, request.scope)
 
-    async def _update(self, session_id: str, data: dict[str, Any]) -> None:
-        # Another request may have logged out since this one loaded its session: that is final.
-        if session_id not in self._ended:
-            await self.backend.save(session_id, dict(data), self._timeout)
-
     async def _delete(self, session_id: str) -> None:
         self._ended[session_id] = None
         if len(self._ended) > MAX_ENDED:
@@ -182,8 +178,8 @@ class SessionPolicy:
     async def _push(self, session_id: str, data: dict[str, Any]) -> None:
         if self._touch is not None:
             await self._touch(session_id, self._timeout)
-        else:
-            await self._update(session_id, data)
+        elif session_id not in self._ended:
+            await self.backend.save(session_id, dict(data), self._timeout)
 
     async def _end(self, session: Session, request: Request) -> str | None:
         """An emptied session is deleted, and the cookie that the client has for it expires."""

@@ -7,7 +7,7 @@ attribute from then on, which middlewares may also assign.
 import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from urllib.parse import unquote, unquote_to_bytes
 
 from micropie.core.errors import HTTPError
@@ -130,7 +130,7 @@ class Request:
     _boundary: str | None = None  # of a multipart form
     _upload: Any = None  # that form while it is read
     _failed: bool = False  # an unhandled exception: the session is not saved
-    _session: dict[str, Any] | None = None
+    _session: Session | None = None
     _stored_session: dict[str, Any] | None = None
     _session_id: str | None = None
     _route_handler: str | None = None
@@ -211,10 +211,11 @@ class Request:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
             if "session" in self.scope:  # an outer application's, which saves it too
-                self._session = self.scope["session"]
+                preset: Session = self.scope["session"]
+                self._session = preset
             else:
                 self._session = Session(self._stored_session, self._session_id)
-        return cast("Session", self._session)
+        return self._session
 
     @session.setter
     def session(self, data: dict[str, Any]) -> None:
