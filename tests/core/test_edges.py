@@ -351,3 +351,31 @@ def test_an_iterator_that_can_not_be_closed_is_logged(moment, caplog):
     while not caplog.records and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [record.getMessage() for record in caplog.records] == ["A stream's iterator could not be closed"]
+
+
+@pytest.mark.parametrize(
+    ("path", "subapp_path", "raw"),
+    [
+        ("/api/a%2Fb", "/a/b", b"/a%2Fb"),
+        ("/api/a%2Fb/c", "a/b/c", b"/a%2Fb/c"),
+        ("/x", "/a/x", b"/a/x"),
+        ("/x", "/é", b"/%C3%A9"),
+    ],
+)
+def test_a_sub_application_gets_a_raw_path_that_says_the_same(path, subapp_path, raw):
+    """The tail of the client's own where it fits, with its `%2F`; else the new path, encoded."""
+    scopes = []
+
+    async def other(scope, receive, send):
+        scopes.append(scope)
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    class Mount(HttpMiddleware):
+        async def before_request(self, request):
+            request._subapp, request._subapp_path = other, subapp_path
+
+    app = App()
+    app.middlewares.append(Mount())
+    assert http(app, path=path).status == 204
+    assert (scopes[0]["path"], scopes[0]["raw_path"]) == ("/" + subapp_path.removeprefix("/"), raw)
