@@ -1821,13 +1821,13 @@ async def send_stream_start(send: Send, reply: Reply) -> bool:
     return True
 
 
-async def send_stream(send: Send, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]) -> None:
+def send_stream(send: Send, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]) -> Awaitable[None]:
     """Send the chunks as they come, and stop when the client leaves. The stream is closed in any case.
 
     A stream that raises leaves the reply unfinished, so that the client can't take it for whole.
     """
     watch = _Watch(until_gone)
-    await _watched(_pump(send, chunks, watch), watch)
+    return _watched(_pump(send, chunks, watch), watch)
 
 
 class _Watch:
@@ -2370,27 +2370,40 @@ def has_body(request: Request) -> bool:
     return request._fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in request._fields
 
 
-def multipart_boundary(request: Request) -> str | None:
-    """The boundary if the body is a multipart form, else None. `HTTPError` 400 for a form without one."""
+async def take_body(request: Request, limits: Limits) -> None:
+    """Read the body and parse it into the request: JSON, or a form.
+
+    Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
+    is left as it is.
+    """
+    if is_preset(request.scope):
+        request.body_parsed = True
+        return
     kind, parameters = media_type(request._fields.get(b"content-type", b""))
-    if kind != MULTIPART:
-        return None
-    if not (boundary := parameters.get("boundary")):
+    if kind == MULTIPART:
+        request._boundary = _boundary(parameters)
+        return
+    raw = request.body = await _open(request, limits.max_body_size, limits.body_timeout).whole()
+    if is_json(kind):
+        request.get_json = _json(raw)
+    else:
+        request.body_params = _form(raw, limits)
+    request.body_parsed = True
+
+
+def is_preset(scope: Scope) -> bool:
+    """Whether an outer application has left in the scope what it read of the body."""
+    known = "body_params" in scope or "get_json" in scope or "files" in scope
+    return bool(scope.get("body_parsed", known))
+
+
+def _boundary(parameters: dict[str, str]) -> str:
+    boundary = parameters.get("boundary")
+    if not boundary:
         raise HTTPError(400, "Missing boundary")
     if len(boundary) > MAX_BOUNDARY:
         raise HTTPError(400, "Malformed multipart body")
     return boundary
-
-
-async def read_body(request: Request, limits: Limits) -> None:
-    """Read a body that is no multipart form, and parse it into the request: JSON, or a form."""
-    request.body = await _open(request, limits.max_body_size, limits.body_timeout).whole()
-    kind, _ = media_type(request._fields.get(b"content-type", b""))
-    if is_json(kind):
-        request.get_json = _json(request.body)
-    else:
-        request.body_params = _form(request.body, limits)
-    request.body_parsed = True
 
 
 class Upload:
@@ -2762,6 +2775,14 @@ def name_json(reply: Reply) -> None:
         reply.headers.append(JSON_HEADER)
 
 
+def without_json_header(headers: HeaderPairs) -> HeaderPairs:
+    """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
+    # PERF: mostly ours is all there is, 0.5 µs.
+    if len(headers) == 1 and headers[0] is JSON_HEADER:
+        return []
+    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
+
+
 def set_session_cookie(reply: Reply, cookie: str | None) -> None:
     """Add the cookie, and keep caches from handing it to others (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
     if cookie is None:
@@ -3119,7 +3140,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
     entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
         if request.method != "GET" and has_body(request):
-            await take_body(app, request)
+            await take_body(request, app._micropie.limits)
         if cookie := cookie_to_read(request):
             await app._micropie.sessions.load(request, cookie)
         reply = None
@@ -3134,22 +3155,6 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         let_cancellation_pass(error)
         reply = reply_to_error(app, request, error)
     return await after_hooks(entered, request, reply) if entered else reply
-
-
-async def take_body(app: Application, request: Request) -> None:
-    """Read the body; of a multipart form only the boundary, since the handler reads along with it."""
-    if is_preset(request.scope):
-        request.body_parsed = True
-    elif (boundary := multipart_boundary(request)) is not None:
-        request._boundary = boundary
-    else:
-        await read_body(request, app._micropie.limits)
-
-
-def is_preset(scope: Scope) -> bool:
-    """Whether an outer application has left in the scope what it read of the body."""
-    known = "body_params" in scope or "get_json" in scope or "files" in scope
-    return bool(scope.get("body_parsed", known))
 
 
 async def before_hooks(
@@ -3227,8 +3232,7 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
                 change = await change
             if change:
                 reply = await replaced(reply, change)
-        # Hooks may have appended anything; what we named for them goes out by itself.
-        reply.headers = [pair for pair in header_pairs(reply.headers) if pair is not JSON_HEADER]
+        reply.headers = without_json_header(reply.headers)
     except FAILURES as error:
         await close_unsent(reply.body)
         let_cancellation_pass(error)
@@ -3254,7 +3258,7 @@ def _changed(reply: Reply, change: Any) -> Reply:
         return Reply(status, reply.body, headers, reply.content_type)
     body, content_type = encoded(change["body"])
     # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, [header for header in headers if header is not JSON_HEADER], content_type)
+    return Reply(status, body, without_json_header(headers), content_type)
 
 
 # ======================================================================================================================

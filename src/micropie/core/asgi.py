@@ -105,13 +105,13 @@ async def send_stream_start(send: Send, reply: Reply) -> bool:
     return True
 
 
-async def send_stream(send: Send, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]) -> None:
+def send_stream(send: Send, chunks: AsyncIterator[Any], until_gone: Callable[[], Awaitable[None]]) -> Awaitable[None]:
     """Send the chunks as they come, and stop when the client leaves. The stream is closed in any case.
 
     A stream that raises leaves the reply unfinished, so that the client can't take it for whole.
     """
     watch = _Watch(until_gone)
-    await _watched(_pump(send, chunks, watch), watch)
+    return _watched(_pump(send, chunks, watch), watch)
 
 
 class _Watch:

@@ -16,7 +16,7 @@ from micropie.core.headers import content_length, is_json, media_type
 from micropie.core.multipart import FormLimits, MultipartForm
 from micropie.core.optional import loads
 from micropie.core.request import Request, parse_query
-from micropie.core.types import Message, Receive
+from micropie.core.types import Message, Receive, Scope
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
@@ -165,27 +165,40 @@ def has_body(request: Request) -> bool:
     return request._fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in request._fields
 
 
-def multipart_boundary(request: Request) -> str | None:
-    """The boundary if the body is a multipart form, else None. `HTTPError` 400 for a form without one."""
+async def take_body(request: Request, limits: Limits) -> None:
+    """Read the body and parse it into the request: JSON, or a form.
+
+    Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
+    is left as it is.
+    """
+    if is_preset(request.scope):
+        request.body_parsed = True
+        return
     kind, parameters = media_type(request._fields.get(b"content-type", b""))
-    if kind != MULTIPART:
-        return None
-    if not (boundary := parameters.get("boundary")):
+    if kind == MULTIPART:
+        request._boundary = _boundary(parameters)
+        return
+    raw = request.body = await _open(request, limits.max_body_size, limits.body_timeout).whole()
+    if is_json(kind):
+        request.get_json = _json(raw)
+    else:
+        request.body_params = _form(raw, limits)
+    request.body_parsed = True
+
+
+def is_preset(scope: Scope) -> bool:
+    """Whether an outer application has left in the scope what it read of the body."""
+    known = "body_params" in scope or "get_json" in scope or "files" in scope
+    return bool(scope.get("body_parsed", known))
+
+
+def _boundary(parameters: dict[str, str]) -> str:
+    boundary = parameters.get("boundary")
+    if not boundary:
         raise HTTPError(400, "Missing boundary")
     if len(boundary) > MAX_BOUNDARY:
         raise HTTPError(400, "Malformed multipart body")
     return boundary
-
-
-async def read_body(request: Request, limits: Limits) -> None:
-    """Read a body that is no multipart form, and parse it into the request: JSON, or a form."""
-    request.body = await _open(request, limits.max_body_size, limits.body_timeout).whole()
-    kind, _ = media_type(request._fields.get(b"content-type", b""))
-    if is_json(kind):
-        request.get_json = _json(request.body)
-    else:
-        request.body_params = _form(request.body, limits)
-    request.body_parsed = True
 
 
 class Upload:

@@ -17,8 +17,8 @@ from micropie.core.application import (
     let_cancellation_pass,
 )
 from micropie.core.binding import SurplusSegments, bind
-from micropie.core.body import Upload, has_body, multipart_boundary, read_body
-from micropie.core.delivery import JSON_HEADER, close_unsent, deliver, name_json
+from micropie.core.body import Upload, has_body, take_body
+from micropie.core.delivery import close_unsent, deliver, name_json, without_json_header
 from micropie.core.errors import HTTPError
 from micropie.core.handoff import hand_off
 from micropie.core.middleware import HttpMiddleware
@@ -57,7 +57,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
     entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
         if request.method != "GET" and has_body(request):
-            await take_body(app, request)
+            await take_body(request, app._micropie.limits)
         if cookie := cookie_to_read(request):
             await app._micropie.sessions.load(request, cookie)
         reply = None
@@ -72,22 +72,6 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         let_cancellation_pass(error)
         reply = reply_to_error(app, request, error)
     return await after_hooks(entered, request, reply) if entered else reply
-
-
-async def take_body(app: Application, request: Request) -> None:
-    """Read the body; of a multipart form only the boundary, since the handler reads along with it."""
-    if is_preset(request.scope):
-        request.body_parsed = True
-    elif (boundary := multipart_boundary(request)) is not None:
-        request._boundary = boundary
-    else:
-        await read_body(request, app._micropie.limits)
-
-
-def is_preset(scope: Scope) -> bool:
-    """Whether an outer application has left in the scope what it read of the body."""
-    known = "body_params" in scope or "get_json" in scope or "files" in scope
-    return bool(scope.get("body_parsed", known))
 
 
 async def before_hooks(
@@ -165,8 +149,7 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
                 change = await change
             if change:
                 reply = await replaced(reply, change)
-        # Hooks may have appended anything; what we named for them goes out by itself.
-        reply.headers = [pair for pair in header_pairs(reply.headers) if pair is not JSON_HEADER]
+        reply.headers = without_json_header(reply.headers)
     except FAILURES as error:
         await close_unsent(reply.body)
         let_cancellation_pass(error)
@@ -192,4 +175,4 @@ def _changed(reply: Reply, change: Any) -> Reply:
         return Reply(status, reply.body, headers, reply.content_type)
     body, content_type = encoded(change["body"])
     # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, [header for header in headers if header is not JSON_HEADER], content_type)
+    return Reply(status, body, without_json_header(headers), content_type)
