@@ -6,7 +6,7 @@ by `getattr` on the instance: a request evaluates no property and touches no att
 
 import inspect
 from collections.abc import Callable, Iterator
-from functools import partialmethod
+from functools import partial, partialmethod
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -142,6 +142,7 @@ def _is_method(attribute: Any) -> bool:
     """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
     if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod):
         return True
-    # What decorators make, such as functools.cache; no properties, nested classes or callable data.
-    kind = type(attribute)
-    return callable(attribute) and not isinstance(attribute, type) and hasattr(kind, "__get__")
+    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is data,
+    # though from Python 3.14 on it binds itself.
+    is_data = isinstance(attribute, type | partial)
+    return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")
