@@ -142,7 +142,7 @@ def _is_method(attribute: Any) -> bool:
     """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
     if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod):
         return True
-    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is data,
-    # though from Python 3.14 on it binds itself.
+    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
+    # data, though from Python 3.14 on it binds itself.
     is_data = isinstance(attribute, type | partial)
     return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")
