@@ -25,15 +25,15 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 
 
 class Plan:
-    """What a handler takes: `positional` and `keywords` map names to defaults (or `REQUIRED`)."""
+    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`)."""
 
     __slots__ = ("keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
         parameters = list(inspect.signature(handler).parameters.values())
         kinds = {p.kind for p in parameters}
-        self.positional = {p.name: p.default for p in [p for p in parameters if p.kind in _POSITIONAL][skip:]}
-        self.keywords = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self.positional = [(p.name, p.default) for p in parameters if p.kind in _POSITIONAL][skip:]
+        self.keywords = [(p.name, p.default) for p in parameters if p.kind is p.KEYWORD_ONLY]
         self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
         self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
         self.size = len(self.positional)
@@ -44,8 +44,8 @@ class Plan:
         """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
         if self.takes_any_keyword:
             return []
-        names = [*list(self.positional)[len(segments) :], *self.keywords]
-        return [name for name in names if name not in request.query_params]
+        parameters = [*self.positional[len(segments) :], *self.keywords]
+        return [name for name, _ in parameters if name not in request.query_params]
 
 
 def _implicit(handler: Callable[..., Any]) -> list[str]:
@@ -62,12 +62,13 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
         return segments, _NO_KEYWORDS
     if count > plan.size and not plan.variadic:
         raise SurplusSegments
-    named = [_by_name(request, name, default) for name, default in list(plan.positional.items())[count:]]
-    return [*segments, *named], _keyword_arguments(plan, request)
+    named = [_by_name(request, name, default) for name, default in plan.positional[count:]]
+    keywords = _NO_KEYWORDS if plan.plain else _keyword_arguments(plan, request)
+    return [*segments, *named], keywords
 
 
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
-    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords.items()}
+    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
     if plan.takes_any_keyword:
         body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
