@@ -1,0 +1,573 @@
+"""Sync handlers and sync generators in their threads: many at once, cancelled, failing, on one loop after another."""
+
+import asyncio
+import contextvars
+import gc
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from micropie import App, HTTPError
+from tests.client import ahttp, http, lifespan, run
+
+COLOUR = contextvars.ContextVar("COLOUR", default="none")
+TIMEOUT = 10.0
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    """Wait until a thread has done something."""
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.005)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """The same on the loop."""
+    async with asyncio.timeout(TIMEOUT):
+        while not condition():  # noqa: ASYNC110  a thread can't set an asyncio.Event
+            await asyncio.sleep(0.005)
+
+
+def is_gone(condition: Callable[[], Any]) -> bool:
+    """Whether something is gone, be it by the garbage collector."""
+    gc.collect()
+    return not condition()
+
+
+class Doors(App):
+    """Handlers that tell when they are in, and wait until they may leave."""
+
+    def __init__(self, **keywords):
+        super().__init__(**keywords)
+        self._entered: list[str] = []
+        self._left: list[str] = []
+        self._open = threading.Event()
+
+    def enter(self, name):
+        self._entered.append(name)
+        assert self._open.wait(TIMEOUT)
+        self._left.append(name)
+        return name
+
+    def quick(self, name):
+        self._entered.append(name)
+        return name
+
+    def stream(self):
+        try:
+            yield "first"
+            self._entered.append("next")
+            assert self._open.wait(TIMEOUT)
+            self._left.append("next")
+            yield "second"
+        finally:
+            self._left.append("closed")
+
+    async def open(self):
+        self._open.set()
+        return "open"
+
+
+class Echo(App):
+    """Answers with what it is asked."""
+
+    def index(self, name):
+        return name
+
+    def asked(self):
+        time.sleep(0.001)
+        return self.request.query("name")
+
+    def thread(self):
+        return threading.current_thread().name
+
+    def letters(self, text):
+        yield from text
+
+
+def threads() -> set[threading.Thread]:
+    """Our threads that are alive."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("micropie")}
+
+
+# Many at once.
+
+
+def test_each_of_many_requests_sees_itself():
+    """A hundred at once on four threads: `self.request` is never another's."""
+
+    async def main():
+        app = Echo(sync_threads=4)
+        names = [str(number) for number in range(100)]
+        answers = await asyncio.gather(*(ahttp(app, path="/asked", query=f"name={name}") for name in names))
+        return names, [answer.text for answer in answers]
+
+    names, answers = run(main())
+    assert answers == names
+
+
+def test_as_many_run_at_once_as_there_are_threads():
+    """The third of three has to wait when there are two threads."""
+
+    async def main():
+        app = Doors(sync_threads=2)
+        tasks = [asyncio.create_task(ahttp(app, path=f"/enter/{name}")) for name in "abc"]
+        await until(lambda: len(app._entered) == 2)
+        await asyncio.sleep(0.05)
+        entered = list(app._entered)
+        app._open.set()
+        return entered, [answer.text for answer in await asyncio.gather(*tasks)]
+
+    assert run(main()) == (["a", "b"], ["a", "b", "c"])
+
+
+def test_who_comes_first_is_served_first():
+    """Waiting requests start in the order in which they came."""
+    names = [str(number) for number in range(20)]
+
+    async def main():
+        app = Doors(sync_threads=1)
+        first = asyncio.create_task(ahttp(app, path="/enter/first"))
+        await until(lambda: app._entered)
+        others = [asyncio.create_task(ahttp(app, path=f"/quick/{name}")) for name in names]
+        await asyncio.sleep(0.05)
+        app._open.set()
+        await asyncio.gather(first, *others)
+        return app._entered
+
+    assert run(main()) == ["first", *names]
+
+
+def test_one_after_another_needs_one_thread():
+    """Threads are started only when those that there are may be busy."""
+    app = Echo(sync_threads=8)
+
+    async def main():
+        return {(await ahttp(app, path="/thread")).text for _ in range(50)}
+
+    assert len(run(main())) == 1
+
+
+def test_a_blocked_stream_leaves_the_other_threads_alone():
+    """While one `next()` blocks, another handler is served."""
+
+    async def main():
+        app = Doors(sync_threads=2)
+        stream = asyncio.create_task(ahttp(app, path="/stream"))
+        await until(lambda: app._entered)
+        other = await ahttp(app, path="/quick/other")
+        app._open.set()
+        return other.text, (await stream).chunks
+
+    assert run(main()) == ("other", [b"first", b"second", b""])
+
+
+def test_each_chunk_of_a_slow_generator_goes_out_at_once():
+    """The first chunk is there while the second is still being made."""
+
+    async def main():
+        app = Doors()
+        sent: list[Any] = []
+
+        async def send(message):
+            sent.append(message.get("body"))
+
+        scope = {"type": "http", "method": "GET", "path": "/stream", "headers": []}
+        task = asyncio.create_task(app(scope, asyncio.Event().wait, send))  # type: ignore[arg-type]
+        await until(lambda: app._entered)
+        await until(lambda: len(sent) == 2)
+        app._open.set()
+        await task
+        return sent
+
+    assert run(main()) == [None, b"first", b"second", b""]
+
+
+# Their context.
+
+
+@pytest.mark.parametrize("size", [0, 1, 2])
+def test_a_handler_sees_the_context_and_changes_its_own_copy(size):
+    """What it sets is gone with it; so nobody finds another's."""
+
+    class Painter(App):
+        def index(self, colour):
+            before = COLOUR.get()
+            COLOUR.set(colour)
+            return before
+
+    async def main():
+        COLOUR.set("white")
+        app = Painter(sync_threads=size or 1)
+        return [(await ahttp(app, path=f"/{colour}")).text for colour in ("red", "blue")]
+
+    assert run(main()) == ["white", "white"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 4])
+def test_a_generator_keeps_one_context(size):
+    """What it sets is there in its next step, and when it is closed."""
+    seen = []
+
+    class Painter(App):
+        def index(self):
+            try:
+                for colour in ("red", "blue", "green"):
+                    before = COLOUR.get()
+                    COLOUR.set(colour)
+                    yield before
+            finally:
+                seen.append((COLOUR.get(), self.request.method))
+
+    assert http(Painter(sync_threads=size)).chunks == [b"none", b"red", b"blue", b""]
+    assert seen == [("green", "GET")]
+    http(Painter(sync_threads=size), leave_after=2)
+    wait_for(lambda: len(seen) == 2)
+    assert seen[1][1] == "GET"
+
+
+# Exceptions.
+
+
+@pytest.mark.parametrize("size", [0, 2])
+@pytest.mark.parametrize("error", [ValueError, StopIteration, asyncio.CancelledError])
+def test_an_exception_takes_no_others_along(size, error):
+    """Failures and answers that come back together keep apart."""
+
+    class Half(App):
+        def index(self, number: str):
+            if int(number) % 2:
+                raise error
+            return number
+
+    async def main():
+        app = Half(sync_threads=size)
+        return await asyncio.gather(*(ahttp(app, path=f"/{number}") for number in range(20)))
+
+    answers = run(main())
+    assert [answer.status for answer in answers] == [200, 500] * 10
+    assert [answer.text for answer in answers[::2]] == [str(number) for number in range(0, 20, 2)]
+
+
+def test_the_log_shows_where_a_handler_failed(caplog):
+    """The traceback goes down to the handler's line."""
+
+    class Failing(App):
+        def index(self):
+            return 1 // 0
+
+    assert http(Failing()).status == 500
+    assert "return 1 // 0" in caplog.text
+
+
+def test_the_log_shows_the_stop_iteration(caplog):
+    """It is the cause of what is reported."""
+
+    class Stopping(App):
+        def index(self):
+            return next(iter(()))
+
+    assert http(Stopping()).status == 500
+    assert "RuntimeError: a handler raised StopIteration" in caplog.text
+    assert "return next(iter(()))" in caplog.text
+
+
+# Cancellation.
+
+
+async def leave(task: asyncio.Task[Any]) -> None:
+    """Cancel a request, as servers do."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_handler_that_runs_when_it_is_cancelled_runs_to_its_end():
+    """A thread can't be cancelled; its answer is dropped, and the next request is served."""
+
+    async def main():
+        app = Doors(sync_threads=1)
+        task = asyncio.create_task(ahttp(app, path="/enter/gone"))
+        await until(lambda: app._entered)
+        await leave(task)
+        app._open.set()
+        answer = await ahttp(app, path="/quick/next")
+        return answer.text, app._left
+
+    assert run(main()) == ("next", ["gone"])
+
+
+def test_a_handler_that_is_cancelled_before_it_starts_never_does():
+    """Nobody waits for it."""
+
+    async def main():
+        app = Doors(sync_threads=1)
+        first = asyncio.create_task(ahttp(app, path="/enter/first"))
+        await until(lambda: app._entered)
+        second = asyncio.create_task(ahttp(app, path="/quick/second"))
+        await asyncio.sleep(0.05)
+        await leave(second)
+        app._open.set()
+        await first
+        await ahttp(app, path="/quick/third")
+        return app._entered
+
+    assert run(main()) == ["first", "third"]
+
+
+# Closing.
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_stream_that_is_cancelled_in_its_next_is_closed_after_it(size):
+    """With a thread to spare or without."""
+
+    async def main():
+        app = Doors(sync_threads=size)
+        task = asyncio.create_task(ahttp(app, path="/stream"))
+        await until(lambda: app._entered)
+        await leave(task)
+        await asyncio.sleep(0.05)
+        before = list(app._left)
+        app._open.set()
+        await until(lambda: "closed" in app._left)
+        return before, app._left
+
+    assert run(main()) == ([], ["next", "closed"])
+
+
+class Tape:
+    """An iterator that is no generator, and notes in which thread it is closed."""
+
+    def __init__(self, length: int, error: BaseException | None = None) -> None:
+        self.closed_in: list[threading.Thread] = []
+        self._left = length
+        self._error = error
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._left:
+            self._left -= 1
+            return "x"
+        raise self._error or StopIteration
+
+    def close(self):
+        self.closed_in.append(threading.current_thread())
+
+
+class Player(App):
+    """Streams what it was made with."""
+
+    def __init__(self, tape: Any, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._tape = tape
+
+    async def index(self):
+        return self._tape
+
+
+@pytest.mark.parametrize("size", [0, 1])
+@pytest.mark.parametrize("leave_after", [None, 2])
+def test_an_iterator_is_closed_once_and_not_on_the_loop(size, leave_after):
+    """`close()` may block too."""
+    tape = Tape(5)
+    http(Player(tape, sync_threads=size), leave_after=leave_after)
+    wait_for(lambda: tape.closed_in)
+    assert [thread is threading.main_thread() for thread in tape.closed_in] == [size == 0]
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_an_iterator_that_breaks_is_closed_once(size):
+    """Its exception ends the reply."""
+    tape = Tape(2, ValueError("broken"))
+    assert http(Player(tape, sync_threads=size), raises=ValueError).chunks == [b"x", b"x"]
+    wait_for(lambda: tape.closed_in)
+    assert len(tape.closed_in) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_an_iterator_needs_no_close(size):
+    """A list's has none."""
+    assert http(Player(iter(["a", "b"]), sync_threads=size)).body == b"ab"
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_an_exception_of_close_is_in_the_log(size, caplog):
+    """The reply is out already."""
+
+    class Stuck(Tape):
+        def close(self):
+            super().close()
+            raise RuntimeError("it is stuck")
+
+    tape = Stuck(1)
+    answer = http(Player(tape, sync_threads=size))
+    wait_for(lambda: "it is stuck" in caplog.text)
+    assert answer.complete
+    assert "A stream's iterator could not be closed" in caplog.text
+
+
+# One event loop after another.
+
+
+def test_an_app_serves_one_event_loop_after_another():
+    """Handlers and streams, with the same threads."""
+    app = Echo(sync_threads=1)
+    seen = [(http(app, path=f"/{number}").text, http(app, path="/letters/abc").body) for number in range(5)]
+    assert seen == [(str(number), b"abc") for number in range(5)]
+    assert len({http(app, path="/thread").text for _ in range(5)}) == 1
+
+
+def test_an_app_serves_two_event_loops_in_turn():
+    """Each gets the answers to its own requests."""
+    app = Doors(sync_threads=4)
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    try:
+        waiting = first.create_task(ahttp(app, path="/enter/first"))
+        first.run_until_complete(until(lambda: app._entered))
+        assert second.run_until_complete(ahttp(app, path="/quick/second")).text == "second"
+        app._open.set()
+        assert first.run_until_complete(waiting).text == "first"
+    finally:
+        first.close()
+        second.close()
+
+
+def test_a_handler_may_outlive_its_event_loop(caplog, capsys):
+    """Its answer is nobody's; the next event loop finds the app well."""
+    app = Doors(sync_threads=2)
+
+    async def abandoned():
+        task = asyncio.create_task(ahttp(app, path="/enter/late"))
+        await until(lambda: app._entered)
+        await leave(task)
+
+    asyncio.run(abandoned())
+    app._open.set()
+    wait_for(lambda: app._left == ["late"])
+    assert http(app, path="/quick/next").text == "next"
+    assert caplog.text + capsys.readouterr().err == ""
+
+
+def test_a_blocked_handler_of_a_closed_loop_keeps_no_thread_from_the_next():
+    """It is counted as busy still, so another thread is started."""
+    app = Doors(sync_threads=2)
+
+    async def abandoned():
+        task = asyncio.create_task(ahttp(app, path="/enter/late"))
+        await until(lambda: app._entered)
+        await leave(task)
+
+    asyncio.run(abandoned())
+    assert http(app, path="/quick/next").text == "next"
+    app._open.set()
+
+
+# The threads' own lives.
+
+
+def test_the_threads_end_with_the_lifespan_and_later_work_starts_new_ones():
+    """Shutting down is not final: tests and reloaders serve on."""
+    before = threads()
+    app = Echo()
+    assert http(app, path="/thread").text == "micropie_0"
+    (thread,) = threads() - before
+    lifespan(app)
+    thread.join(TIMEOUT)
+    assert not thread.is_alive()
+    assert http(app, path="/thread").text == "micropie_0"
+
+
+def test_the_threads_end_with_the_app():
+    """An app that is dropped leaves none."""
+    before = threads()
+    app = Echo()
+    http(app, path="/thread")
+    (thread,) = threads() - before
+    del app
+    wait_for(lambda: is_gone(thread.is_alive))
+
+
+def test_a_lifespan_without_sync_handlers_has_no_threads_to_end():
+    """None was started."""
+    before = threads()
+    lifespan(Echo())
+    assert threads() <= before
+
+
+class Large:
+    """Something that must not be kept."""
+
+
+@pytest.mark.parametrize("path", ["returned", "raised", "streamed", "asked"])
+def test_idle_threads_keep_nothing_alive(path):
+    """Neither arguments nor results, exceptions or contexts of the last request."""
+    kept: list[weakref.ref[Large]] = []
+
+    def large() -> Large:
+        made = Large()
+        kept.append(weakref.ref(made))
+        return made
+
+    class Keeping(App):
+        def returned(self):
+            self.request.scope["large"] = large()
+            return {"large": str(large())}
+
+        def raised(self):
+            raise HTTPError(404) from ValueError(large())  # which, unlike others, is not kept by the log
+
+        def streamed(self) -> Iterator[str]:
+            held = large()
+            yield str(held)
+
+        def asked(self):
+            COLOUR.set(large())  # type: ignore[arg-type]
+
+    app = Keeping(sync_threads=1)
+    http(app, path=f"/{path}")
+    wait_for(lambda: is_gone(lambda: any(reference() for reference in kept)))
+    assert kept
+
+
+@pytest.mark.parametrize("path", ["index", "stream"])
+def test_a_blocked_thread_does_not_keep_the_process_from_ending(path):
+    """The threads are daemons."""
+    program = f"""
+import asyncio, threading
+from micropie import App
+
+class Stuck(App):
+    def index(self):
+        entered.set()
+        threading.Event().wait()
+
+    def stream(self):
+        yield self.index()
+
+async def send(message):
+    pass
+
+async def main():
+    scope = {{"type": "http", "method": "GET", "path": "/{path}", "headers": []}}
+    task = asyncio.create_task(Stuck()(scope, asyncio.Event().wait, send))
+    while not entered.is_set():
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    print("over")
+
+entered = threading.Event()
+asyncio.run(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert (ended.stdout, ended.stderr) == ("over\n", "")
