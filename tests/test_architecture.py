@@ -40,7 +40,8 @@ ARROWS: Mapping[str, set[str]] = {
     "asgi": LEAVES | {"optional", "headers", "workers", "reply"},
     "rsgi": LEAVES | {"optional", "headers", "workers", "reply"},
     "backends": LEAVES | {"headers", "session", "request"},  # a session belongs to a request
-    "templates": LEAVES | {"optional"},
+    "jinja_sync": set(),
+    "templates": LEAVES | {"optional", "jinja_sync"},
     "lifespan": LEAVES,
     "application": BINDING | STEPS,
     "delivery": BINDING | STEPS | {"application"},
