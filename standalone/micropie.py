@@ -439,16 +439,6 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
     return joined
 
 
-def cookie_header(headers: RawHeaders) -> str:
-    """All Cookie fields as one, `""` if there is none."""
-    # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
-    found = b""
-    for name, value in headers:
-        if name == b"cookie":
-            found = found + b"; " + value if found else value
-    return found.decode("latin-1")
-
-
 def parse_cookies(cookie: str) -> dict[str, str]:
     """The cookies of a Cookie field (RFC 6265 §5.4), quotes around a value removed; the last of a name wins."""
     cookies = {}
@@ -489,9 +479,9 @@ def _unquote(value: str) -> str:
     return value
 
 
-def content_length(value: bytes | None) -> int | None:
+def content_length(value: bytes) -> int | None:
     """A body's announced size in bytes; None where it is not announced, or not by a number."""
-    return int(value) if value is not None and len(value) < 20 and value.isdigit() else None  # noqa: PLR2004
+    return int(value) if len(value) < 20 and value.isdigit() else None  # noqa: PLR2004
 
 
 def host_of(authority: str) -> str:
@@ -1690,14 +1680,48 @@ class Request:
         self._raw_headers: RawHeaders = headers if type(headers) is list else list(headers or ())
         self.method: str = scope.get("method", "GET")
 
+    # What the steps of a request ask for. They don't look into the scope, which other protocols make only when asked.
+
+    @property
+    def _outer(self) -> Scope:
+        """Where an outer application may have left the session, or what it read of the body: the scope."""
+        return self.scope
+
     @lazy
     def _fields(self) -> dict[bytes, bytes]:
         return dict(self._raw_headers)
 
+    def _field(self, name: bytes) -> bytes:
+        """The value of a header field, of repeated ones any; `b""` if there is none."""
+        return self._fields.get(name, b"")
+
+    def _cookies(self) -> str:
+        """All Cookie fields as one, `""` if there is none."""
+        # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
+        found = b""
+        for name, value in self._raw_headers:
+            if name == b"cookie":
+                found = found + b"; " + value if found else value
+        return found.decode("latin-1")
+
+    def _plain_path(self) -> str:
+        """The path; `""` if there is a `root_path`, which may be a part of it."""
+        scope = self.scope
+        return "" if scope.get("root_path") else scope["path"]
+
+    def _segments(self) -> list[str]:
+        """The path's segments below `root_path`; never empty. `HTTPError` 400 if they are no UTF-8."""
+        return path_segments(self.scope)
+
+    def _query_string(self) -> str:
+        return (self.scope.get("query_string") or b"").decode("utf-8", "replace")
+
+    # What users ask for.
+
     @lazy
     def path_params(self) -> list[str]:
         """The path's segments behind the handler's name, percent-decoded."""
-        return path_segments(self.scope)[1:]
+        return self._segments()[1:]
 
     @lazy
     def headers(self) -> dict[str, str]:
@@ -1707,22 +1731,22 @@ class Request:
     @lazy
     def query_params(self) -> Params:
         """The query's fields. `HTTPError` 400 if there are more than 1,000."""
-        query: bytes = self.scope.get("query_string") or b""
-        if query.count(b"&") >= MAX_QUERY_FIELDS:
+        query = self._query_string()
+        if query.count("&") >= MAX_QUERY_FIELDS:
             self.query_params = {}  # hooks that look at the query of a refused request see none
             raise HTTPError(400, "Too many query fields")
-        return parse_query(query.decode("utf-8", "replace")) if query else {}
+        return parse_query(query) if query else {}
 
     @lazy
     def get_json(self) -> Any:
         """The value of the JSON body, of any type; `{}` without one."""
-        return self.scope.get("get_json", {})
+        return self._outer.get("get_json", {})
 
     @lazy
     def body_params(self) -> Params:
         """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text."""
-        if "body_params" in self.scope:
-            preset: Params = self.scope["body_params"]
+        if "body_params" in self._outer:
+            preset: Params = self._outer["body_params"]
             return preset
         if not isinstance(self.get_json, dict):
             return {}
@@ -1731,7 +1755,7 @@ class Request:
     @lazy
     def files(self) -> dict[str, Any]:
         """The uploaded files by field name, each as soon as its part has begun to arrive."""
-        preset: dict[str, Any] = self.scope.get("files") or {}
+        preset: dict[str, Any] = self._outer.get("files") or {}
         return preset
 
     def query(self, name: str, default: Any = None) -> Any:
@@ -1754,8 +1778,8 @@ class Request:
     def session(self) -> Session:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
-            if "session" in self.scope:  # an outer application's, which saves it too
-                preset: Session = self.scope["session"]
+            if "session" in self._outer:  # an outer application's, which saves it too
+                preset: Session = self._outer["session"]
                 self._session = preset
             else:
                 self._session = Session(self._stored_session, self._session_id)
@@ -2381,7 +2405,7 @@ class SessionPolicy:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        if "session" in request.scope:  # an outer application's
+        if "session" in request._outer:  # an outer application's
             return None
         if request._session is None and request._session_id is not None:  # nobody looked at it
             await self._push(request._session_id, request._stored_session or {})
@@ -2689,7 +2713,7 @@ def has_body(request: Request) -> bool:
         return True
     if request.method != "DELETE":
         return False
-    return request._fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in request._fields
+    return request._field(b"content-length") not in (b"", b"0") or request._field(b"transfer-encoding") != b""
 
 
 async def take_body(request: Request, limits: Limits) -> None:
@@ -2698,10 +2722,10 @@ async def take_body(request: Request, limits: Limits) -> None:
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
     """
-    if is_preset(request.scope):
+    if is_preset(request._outer):
         request.body_parsed = True
         return
-    kind, parameters = media_type(request._fields.get(b"content-type", b""))
+    kind, parameters = media_type(request._field(b"content-type"))
     if kind == MULTIPART:
         request._boundary = _boundary(parameters)
         return
@@ -2755,7 +2779,7 @@ class Upload:
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(request._fields.get(b"content-length"))
+    size = content_length(request._field(b"content-length"))
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)
@@ -2876,16 +2900,16 @@ class Router:
         """The HTTP route and the path's parameters. `HTTPError` 404 if there is none."""
         if request._route_handler is not None:
             return self._explicit(request._route_handler, request)
-        route = self._exact.get(request.scope["path"])
-        if route is not None and not request.scope.get("root_path") and route.name not in self._instance:
+        route = self._exact.get(request._plain_path())
+        if route is not None and route.name not in self._instance:
             return route, []
-        return _accepted(request, *self._match(path_segments(request.scope)))
+        return _accepted(request, *self._match(request._segments()))
 
     def find_websocket(self, request: Request) -> Match:
         """The WebSocket route and the path's parameters. `HTTPError` 404 if there is none, or the name is private."""
         if request._ws_route_handler is not None:
             return self._explicit(request._ws_route_handler, request)
-        first, *segments = path_segments(request.scope)
+        first, *segments = request._segments()
         if first.startswith("_"):
             raise HTTPError(404, "Private handler not allowed")
         route = None if first.startswith(WEBSOCKET) else self._named(WEBSOCKET + (first or INDEX))
@@ -3058,8 +3082,8 @@ def is_awaitable(value: Any) -> bool:
 
 def cookie_to_read(request: Request) -> str:
     """The Cookie header; `""` if there is none, or an outer application has loaded the session."""
-    cookie = cookie_header(request._raw_headers)
-    return cookie if cookie and "session" not in request.scope else ""
+    cookie = request._cookies()
+    return cookie if cookie and "session" not in request._outer else ""
 
 
 # ======================================================================================================================
@@ -3069,10 +3093,11 @@ def cookie_to_read(request: Request) -> str:
 # ======================================================================================================================
 
 JSON_HEADER = ("Content-Type", JSON)
+SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 
 
-async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
-    """Save the session, then send the reply."""
+async def deliver(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+    """Save the session, then send the reply: in ASGI messages, unless it is whole, which has a faster way."""
     try:
         if type(reply.body) is str and not app._micropie.sends_itself:
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
@@ -3366,12 +3391,12 @@ async def converse(
 
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    origin = request._fields.get(b"origin", b"").decode("latin-1").lower()
+    origin = request._field(b"origin").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
-    if COOKIE not in app._parse_cookies(cookie_header(request._raw_headers)):
+    if COOKIE not in app._parse_cookies(request._cookies()):
         return
-    host = request._fields.get(b"host", b"").decode("latin-1")
+    host = request._field(b"host").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
     if not origin_host or origin_host != host_of(host):
         log.warning(
@@ -3442,14 +3467,13 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
 # Each step is a function; the last two are in `delivery`.
 # ======================================================================================================================
 
-async def serve_http(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+async def serve_http(app: Application, request: Request, send: Send, send_whole: SendWhole) -> None:
     """Answer one request, whatever it is and whatever happens."""
-    request = Request(scope, receive)
     token = current_request.set(request)
     try:
         outcome = await answer(app, request)
         if isinstance(outcome, Reply):
-            await deliver(app, request, outcome, send)
+            await deliver(app, request, outcome, send, send_whole)
         else:
             await hand_off(app, request, outcome, send)
     finally:
@@ -3679,7 +3703,7 @@ class App:
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        return serve_http(self, scope, receive, send)
+        return serve_http(self, Request(scope, receive), send, send_whole)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""
