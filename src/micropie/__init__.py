@@ -15,12 +15,14 @@ from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, Missin
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.reply import safe_redirect
 from micropie.core.request import Request, WebSocketRequest, current_request
+from micropie.core.rsgi import RSGI
 from micropie.core.session import Session
 from micropie.core.websocket import WebSocket
 
 __version__ = "1.0.0a1"
 
 __all__ = [
+    "RSGI",
     "SESSION_TIMEOUT",
     "App",
     "ClientGone",

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from micropie import App, ConnectionClosed, WebSocket
+from micropie import RSGI, App, ConnectionClosed, WebSocket
 
 
 class Application(App):
@@ -49,6 +49,11 @@ class Application(App):
 
     async def method(self):
         return self.request.method
+
+    async def scope(self):
+        scope = self.request.scope
+        headers = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+        return {**scope, "query_string": scope["query_string"].decode(), "headers": headers}
 
     # Bodies.
 
@@ -174,6 +179,13 @@ class Application(App):
 
         return half()
 
+    async def cut_short(self):
+        async def half() -> AsyncIterator[str]:
+            yield "half"
+            raise RuntimeError("the password is hunter2")
+
+        return 200, half(), [("Content-Length", "9")]
+
     # Time.
 
     def hold(self, key):
@@ -272,3 +284,4 @@ async def close_shop():
 app = Application(body_timeout=1, max_body_size=1024 * 1024)
 app.startup_handlers.append(open_shop)
 app.shutdown_handlers.append(close_shop)
+rsgi_app = RSGI(app)

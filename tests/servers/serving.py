@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 import httpx
+import pytest
 
 PATIENCE = 10.0  # seconds; a bound on hangs, never a measure
 HERE = Path(__file__).parent
@@ -27,7 +28,12 @@ class Kind:
 
     name: str
     options: tuple[str, ...]
+    #: What `python -m` starts, if it is not the name.
+    module: str = ""
     lifespan: bool = True
+    websockets: bool = True
+    #: The application learns the path as it was sent; without that `%2F` is a separator.
+    keeps_raw_paths: bool = True
     #: The application is called when the headers are in, not when the whole body is.
     streams_bodies: bool = True
     #: A request that is in flight at SIGTERM gets its reply.
@@ -49,7 +55,7 @@ class Kind:
 
     def command(self, port: int) -> list[str]:
         """How a user starts it; `{port}` stands for the port."""
-        return [sys.executable, "-m", self.name, *(option.format(port=port) for option in self.options)]
+        return [sys.executable, "-m", self.module or self.name, *(option.format(port=port) for option in self.options)]
 
 
 UVICORN = Kind("uvicorn", ("application:app", "--host", "127.0.0.1", "--port", "{port}"), vanished=1005)
@@ -72,7 +78,23 @@ GRANIAN = Kind(
     sends_accept_headers=False,
     vanished=1005,
 )
-KINDS = (UVICORN, HYPERCORN, DAPHNE, GRANIAN)
+GRANIAN_RSGI = Kind(
+    "granian-rsgi",
+    ("--interface", "rsgi", "--host", "127.0.0.1", "--port", "{port}", "application:rsgi_app"),
+    module="granian",
+    websockets=False,
+    keeps_raw_paths=False,
+    cuts_failed_replies=False,
+)
+KINDS = (UVICORN, HYPERCORN, DAPHNE, GRANIAN, GRANIAN_RSGI)
+
+
+def on(*kinds: Kind) -> pytest.MarkDecorator:
+    """Run a test on these kinds only."""
+    return pytest.mark.parametrize("kind", kinds, ids=lambda kind: kind.name, indirect=True)
+
+
+with_websockets = on(*(kind for kind in KINDS if kind.websockets))
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.servers.serving import PATIENCE, Server, request
+from tests.servers.serving import PATIENCE, Server, request, with_websockets
 
 
 def test_startup_ran_before_the_first_request(server: Server):
@@ -37,6 +37,7 @@ def test_a_request_in_flight_at_sigterm(fresh_server: Server, key: str):
     assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
 
 
+@with_websockets
 def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: str):
     """A handler that waits for its client ends with the server, and the client learns of it."""
     with connect(f"{fresh_server.ws_url}/watched/{key}", proxy=None) as socket:

@@ -40,10 +40,11 @@ def test_path_and_query_fill_one_signature(server: Server):
 
 
 def test_an_escaped_slash_does_not_split_a_segment(server: Server):
-    """`%2F` is a character of its segment."""
+    """`%2F` is a character of its segment; over RSGI nobody knows that it was one."""
+    segments = ["a/b", "c"] if server.kind.keeps_raw_paths else ["a", "b", "c"]
     with server.wire() as wire:
         wire.send(request("GET /segments/a%2Fb/c"))
-        assert json.loads(wire.reply().body) == {"segments": ["a/b", "c"]}
+        assert json.loads(wire.reply().body) == {"segments": segments}
 
 
 def test_a_path_that_is_not_utf_8_is_refused(server: Server):

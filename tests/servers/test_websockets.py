@@ -9,6 +9,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from tests.servers.serving import PATIENCE, Server, eventually, request
+from tests.servers.serving import with_websockets as pytestmark  # noqa: F401 - every test here needs them
 
 HANDSHAKE = (
     "Connection: Upgrade",

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Any
 
 from micropie.core.application import Parts, shutdown, startup
+from micropie.core.asgi import send_whole
 from micropie.core.backends import (
     SESSION_LIFETIME,
     SESSION_TIMEOUT,
@@ -119,7 +120,7 @@ class App:
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        return serve_http(self, scope, receive, send)
+        return serve_http(self, Request(scope, receive), send, send_whole)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""

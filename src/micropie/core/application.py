@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from micropie.core.backends import SessionPolicy
 from micropie.core.body import Limits
 from micropie.core.errors import HTTPError, MissingDependency, log
-from micropie.core.headers import cookie_header
 from micropie.core.lifespan import Handler, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.reply import (
@@ -105,5 +104,5 @@ def is_awaitable(value: Any) -> bool:
 
 def cookie_to_read(request: Request) -> str:
     """The Cookie header; `""` if there is none, or an outer application has loaded the session."""
-    cookie = cookie_header(request._raw_headers)
-    return cookie if cookie and "session" not in request.scope else ""
+    cookie = request._cookies()
+    return cookie if cookie and "session" not in request._outer else ""

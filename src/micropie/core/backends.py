@@ -141,7 +141,7 @@ class SessionPolicy:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        if "session" in request.scope:  # an outer application's
+        if "session" in request._outer:  # an outer application's
             return None
         if request._session is None and request._session_id is not None:  # nobody looked at it
             await self._push(request._session_id, request._stored_session or {})

@@ -162,7 +162,7 @@ def has_body(request: Request) -> bool:
         return True
     if request.method != "DELETE":
         return False
-    return request._fields.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in request._fields
+    return request._field(b"content-length") not in (b"", b"0") or request._field(b"transfer-encoding") != b""
 
 
 async def take_body(request: Request, limits: Limits) -> None:
@@ -171,10 +171,10 @@ async def take_body(request: Request, limits: Limits) -> None:
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
     """
-    if is_preset(request.scope):
+    if is_preset(request._outer):
         request.body_parsed = True
         return
-    kind, parameters = media_type(request._fields.get(b"content-type", b""))
+    kind, parameters = media_type(request._field(b"content-type"))
     if kind == MULTIPART:
         request._boundary = _boundary(parameters)
         return
@@ -228,7 +228,7 @@ class Upload:
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(request._fields.get(b"content-length"))
+    size = content_length(request._field(b"content-length"))
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)

@@ -19,10 +19,11 @@ from micropie.core.request import Request
 from micropie.core.types import HeaderPairs, Message, Send
 
 JSON_HEADER = ("Content-Type", JSON)
+SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 
 
-async def deliver(app: Application, request: Request, reply: Reply, send: Send) -> None:
-    """Save the session, then send the reply."""
+async def deliver(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+    """Save the session, then send the reply: in ASGI messages, unless it is whole, which has a faster way."""
     try:
         if type(reply.body) is str and not app._micropie.sends_itself:
             reply.body = reply.body.encode()  # if it can't be, a 500 is still possible

@@ -34,16 +34,6 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
     return joined
 
 
-def cookie_header(headers: RawHeaders) -> str:
-    """All Cookie fields as one, `""` if there is none."""
-    # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
-    found = b""
-    for name, value in headers:
-        if name == b"cookie":
-            found = found + b"; " + value if found else value
-    return found.decode("latin-1")
-
-
 def parse_cookies(cookie: str) -> dict[str, str]:
     """The cookies of a Cookie field (RFC 6265 §5.4), quotes around a value removed; the last of a name wins."""
     cookies = {}
@@ -84,9 +74,9 @@ def _unquote(value: str) -> str:
     return value
 
 
-def content_length(value: bytes | None) -> int | None:
+def content_length(value: bytes) -> int | None:
     """A body's announced size in bytes; None where it is not announced, or not by a number."""
-    return int(value) if value is not None and len(value) < 20 and value.isdigit() else None  # noqa: PLR2004
+    return int(value) if len(value) < 20 and value.isdigit() else None  # noqa: PLR2004
 
 
 def host_of(authority: str) -> str:

@@ -18,7 +18,7 @@ from micropie.core.application import (
 )
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Upload, has_body, take_body
-from micropie.core.delivery import close_unsent, deliver, name_json, without_json_header
+from micropie.core.delivery import SendWhole, close_unsent, deliver, name_json, without_json_header
 from micropie.core.errors import HTTPError
 from micropie.core.handoff import hand_off
 from micropie.core.middleware import HttpMiddleware
@@ -33,17 +33,16 @@ from micropie.core.reply import (
 )
 from micropie.core.request import Request, current_request
 from micropie.core.routing import Route
-from micropie.core.types import ASGIApp, Receive, Scope, Send
+from micropie.core.types import ASGIApp, Send
 
 
-async def serve_http(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+async def serve_http(app: Application, request: Request, send: Send, send_whole: SendWhole) -> None:
     """Answer one request, whatever it is and whatever happens."""
-    request = Request(scope, receive)
     token = current_request.set(request)
     try:
         outcome = await answer(app, request)
         if isinstance(outcome, Reply):
-            await deliver(app, request, outcome, send)
+            await deliver(app, request, outcome, send, send_whole)
         else:
             await hand_off(app, request, outcome, send)
     finally:

@@ -155,14 +155,48 @@ class Request:
         self._raw_headers: RawHeaders = headers if type(headers) is list else list(headers or ())
         self.method: str = scope.get("method", "GET")
 
+    # What the steps of a request ask for. They don't look into the scope, which other protocols make only when asked.
+
+    @property
+    def _outer(self) -> Scope:
+        """Where an outer application may have left the session, or what it read of the body: the scope."""
+        return self.scope
+
     @lazy
     def _fields(self) -> dict[bytes, bytes]:
         return dict(self._raw_headers)
 
+    def _field(self, name: bytes) -> bytes:
+        """The value of a header field, of repeated ones any; `b""` if there is none."""
+        return self._fields.get(name, b"")
+
+    def _cookies(self) -> str:
+        """All Cookie fields as one, `""` if there is none."""
+        # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
+        found = b""
+        for name, value in self._raw_headers:
+            if name == b"cookie":
+                found = found + b"; " + value if found else value
+        return found.decode("latin-1")
+
+    def _plain_path(self) -> str:
+        """The path; `""` if there is a `root_path`, which may be a part of it."""
+        scope = self.scope
+        return "" if scope.get("root_path") else scope["path"]
+
+    def _segments(self) -> list[str]:
+        """The path's segments below `root_path`; never empty. `HTTPError` 400 if they are no UTF-8."""
+        return path_segments(self.scope)
+
+    def _query_string(self) -> str:
+        return (self.scope.get("query_string") or b"").decode("utf-8", "replace")
+
+    # What users ask for.
+
     @lazy
     def path_params(self) -> list[str]:
         """The path's segments behind the handler's name, percent-decoded."""
-        return path_segments(self.scope)[1:]
+        return self._segments()[1:]
 
     @lazy
     def headers(self) -> dict[str, str]:
@@ -172,22 +206,22 @@ class Request:
     @lazy
     def query_params(self) -> Params:
         """The query's fields. `HTTPError` 400 if there are more than 1,000."""
-        query: bytes = self.scope.get("query_string") or b""
-        if query.count(b"&") >= MAX_QUERY_FIELDS:
+        query = self._query_string()
+        if query.count("&") >= MAX_QUERY_FIELDS:
             self.query_params = {}  # hooks that look at the query of a refused request see none
             raise HTTPError(400, "Too many query fields")
-        return parse_query(query.decode("utf-8", "replace")) if query else {}
+        return parse_query(query) if query else {}
 
     @lazy
     def get_json(self) -> Any:
         """The value of the JSON body, of any type; `{}` without one."""
-        return self.scope.get("get_json", {})
+        return self._outer.get("get_json", {})
 
     @lazy
     def body_params(self) -> Params:
         """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text."""
-        if "body_params" in self.scope:
-            preset: Params = self.scope["body_params"]
+        if "body_params" in self._outer:
+            preset: Params = self._outer["body_params"]
             return preset
         if not isinstance(self.get_json, dict):
             return {}
@@ -196,7 +230,7 @@ class Request:
     @lazy
     def files(self) -> dict[str, Any]:
         """The uploaded files by field name, each as soon as its part has begun to arrive."""
-        preset: dict[str, Any] = self.scope.get("files") or {}
+        preset: dict[str, Any] = self._outer.get("files") or {}
         return preset
 
     def query(self, name: str, default: Any = None) -> Any:
@@ -219,8 +253,8 @@ class Request:
     def session(self) -> Session:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
-            if "session" in self.scope:  # an outer application's, which saves it too
-                preset: Session = self.scope["session"]
+            if "session" in self._outer:  # an outer application's, which saves it too
+                preset: Session = self._outer["session"]
                 self._session = preset
             else:
                 self._session = Session(self._stored_session, self._session_id)

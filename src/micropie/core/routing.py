@@ -12,7 +12,7 @@ from typing import Any
 
 from micropie.core.binding import Plan
 from micropie.core.errors import HTTPError
-from micropie.core.request import Request, path_segments
+from micropie.core.request import Request
 
 INDEX = "index"
 WEBSOCKET = "ws_"
@@ -55,16 +55,16 @@ class Router:
         """The HTTP route and the path's parameters. `HTTPError` 404 if there is none."""
         if request._route_handler is not None:
             return self._explicit(request._route_handler, request)
-        route = self._exact.get(request.scope["path"])
-        if route is not None and not request.scope.get("root_path") and route.name not in self._instance:
+        route = self._exact.get(request._plain_path())
+        if route is not None and route.name not in self._instance:
             return route, []
-        return _accepted(request, *self._match(path_segments(request.scope)))
+        return _accepted(request, *self._match(request._segments()))
 
     def find_websocket(self, request: Request) -> Match:
         """The WebSocket route and the path's parameters. `HTTPError` 404 if there is none, or the name is private."""
         if request._ws_route_handler is not None:
             return self._explicit(request._ws_route_handler, request)
-        first, *segments = path_segments(request.scope)
+        first, *segments = request._segments()
         if first.startswith("_"):
             raise HTTPError(404, "Private handler not allowed")
         route = None if first.startswith(WEBSOCKET) else self._named(WEBSOCKET + (first or INDEX))

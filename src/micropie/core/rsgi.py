@@ -1,0 +1,259 @@
+"""The RSGI end: Granian's own protocol, for the same pipeline. HTTP only, and only for those who ask for it.
+
+A GET and a small body go straight through, without a scope and without messages. Whatever is rarer (streams,
+sub-applications, an own `_send_response`) speaks ASGI with `RSGIRequest._receive` and `RSGISend`. In RSGI 1.6 the
+`response_` methods are sync, a client that has left is a `RuntimeError`, and `headers` are copied at every access.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from micropie.core.app import App
+from micropie.core.application import shutdown, startup
+from micropie.core.asgi import whole_headers
+from micropie.core.body import MIN_RATE
+from micropie.core.errors import HTTPError, log
+from micropie.core.headers import content_length
+from micropie.core.pipeline import serve_http
+from micropie.core.reply import BODYLESS, HTML, JSON, Reply, checked_status
+from micropie.core.request import Request, lazy, path_segments
+from micropie.core.types import HeaderPairs, Message, RawHeaders, Scope
+
+_ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
+_PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
+
+
+class RSGI:
+    """An application for Granian's own protocol, which takes less CPU than ASGI; HTTP only.
+
+    `TypeError` for what it would go past: ASGI middleware around the application, and overridden ASGI methods.
+
+        rsgi_app = RSGI(MyApp())  # granian --interface rsgi app:rsgi_app
+    """
+
+    def __init__(self, app: App) -> None:
+        kind = type(app)
+        if not isinstance(app, App):
+            raise TypeError(f"RSGI() serves an App, {app!r} is none: serve it with --interface asgi")
+        if (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
+            raise TypeError(f"RSGI() would go past the ASGI methods of {kind.__name__}: serve it with --interface asgi")
+        self._app = app
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the startup handlers; Granian ends if one raises."""
+        self._app._micropie.state = {}
+        loop.run_until_complete(startup(self._app))
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run the shutdown handlers."""
+        loop.run_until_complete(shutdown(self._app))
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Serve one HTTP request; refuse a WebSocket."""
+        if scope.proto != "http":
+            refuse(scope, protocol)
+            return
+        send = RSGISend(protocol)
+        try:
+            await serve_http(self._app, RSGIRequest(scope, protocol, self._app), send, send_whole_rsgi)
+        except Exception:
+            await send.hold()
+            raise
+
+
+def refuse(scope: Any, protocol: Any) -> None:
+    """Refuse a WebSocket with 403, and tell the log how to have WebSockets."""
+    log.error("The WebSocket %r is refused: RSGI(app) has HTTP only, start Granian with --interface asgi", scope.path)
+    protocol.close(None)
+
+
+# -- in -----------------------------------------------------------------------------------------------
+
+
+class RSGIRequest(Request):
+    """A request of RSGI. Its `scope` is ASGI's, made when somebody asks for it and authoritative from then on."""
+
+    _made: Scope | None = None
+    _chunks: Any = None
+    _missing: int | None = None  # bytes of a body of known length
+    _body_over = False
+
+    def __init__(self, native: Any, protocol: Any, app: App) -> None:
+        self._native = native
+        self._protocol = protocol
+        self._parts = app._micropie
+        self._native_headers = native.headers
+        self.method = native.method
+
+    @lazy
+    def scope(self) -> Scope:
+        """The request as ASGI describes it, but for a raw path."""
+        self._made = asgi_scope(self._native, self._raw_headers, self._parts.state)
+        return self._made
+
+    @lazy
+    def _raw_headers(self) -> RawHeaders:
+        fields = [(name.encode(), value.encode()) for name, value in self._native_headers.items()]
+        if self._native.authority and "host" not in self._native_headers:  # HTTP/2
+            fields.append((b"host", self._native.authority.encode()))
+        return fields
+
+    @property
+    def _outer(self) -> Scope:
+        return {} if self._made is None else self._made
+
+    def _field(self, name: bytes) -> bytes:
+        value: str = self._native_headers.get(name.decode()) or ""
+        return value.encode()
+
+    def _cookies(self) -> str:
+        if "cookie" not in self._native_headers:  # PERF: most requests end here, 0.1 µs
+            return ""
+        return "; ".join(self._native_headers.get_all("cookie"))
+
+    def _plain_path(self) -> str:
+        return self._native.path if self._made is None else super()._plain_path()
+
+    def _segments(self) -> list[str]:
+        scope = {"path": self._native.path} if self._made is None else self._made
+        if "\ufffd" in scope["path"]:  # what Granian makes of bytes that are no UTF-8
+            raise HTTPError(400, "The path is not valid UTF-8")
+        return path_segments(scope)
+
+    def _query_string(self) -> str:
+        return self._native.query_string if self._made is None else super()._query_string()
+
+    async def _receive(self) -> Message:
+        """ASGI's `receive`: the body, then the client's leaving."""
+        try:
+            if not self._body_over:
+                return await self._body_message()
+            await self._protocol.client_disconnect()
+        except RuntimeError as error:
+            log.debug("The client left before its body was there: %s", error)
+        return {"type": "http.disconnect"}
+
+    async def _body_message(self) -> Message:
+        if self._chunks is None:
+            self._missing = content_length(self._field(b"content-length"))
+            if self._missing is not None and self._missing <= MIN_RATE * self._parts.limits.body_timeout:
+                # It has one window of the minimum rate for all its bytes, so there is nothing to time between them.
+                self._body_over = True
+                return {"type": "http.request", "body": await self._protocol(), "more_body": False}
+            self._chunks = aiter(self._protocol)
+        chunk = await self._chunk()
+        if not chunk:
+            await self._check_end()
+        elif self._missing is not None:
+            self._missing -= len(chunk)
+        self._body_over = not chunk or self._missing == 0
+        return {"type": "http.request", "body": chunk, "more_body": not self._body_over}
+
+    async def _check_end(self) -> None:
+        """RuntimeError if the body is broken off. Granian ends it with an empty chunk, and with two if it broke."""
+        if self._missing or await self._chunk() is not None:
+            raise RuntimeError("The body is not whole")
+
+    async def _chunk(self) -> bytes | None:
+        try:
+            chunk: bytes = await anext(self._chunks)
+            return chunk  # noqa: TRY300
+        except StopAsyncIteration:
+            return None
+
+
+def asgi_scope(native: Any, headers: RawHeaders, state: dict[str, Any]) -> Scope:
+    """The scope that ASGI has for the same request. A stream's `send` raises OSError when the client has left."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": native.http_version,
+        "method": native.method,
+        "scheme": native.scheme,
+        "path": native.path,
+        "query_string": native.query_string.encode(),
+        "root_path": "",
+        "headers": headers,
+        "client": address(native.client),
+        "server": address(native.server),
+        "state": dict(state),
+    }
+
+
+def address(text: str) -> tuple[str, int] | None:
+    """`"[::1]:8000"` as `("::1", 8000)`; None for what is no network address."""
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if port.isdigit() else None
+
+
+# -- out ----------------------------------------------------------------------------------------------
+
+
+async def send_whole_rsgi(send: "RSGISend", reply: Reply, body: bytes, *, head: bool) -> None:
+    """Send a reply in one call."""
+    if reply.headers or head or reply.status in BODYLESS:
+        headers = whole_headers(reply, len(body), head=head)
+        send.respond(reply.status, text_pairs(headers), b"" if head or reply.status in BODYLESS else body)
+    else:
+        send.respond(reply.status, _PLAIN_HEADERS[reply.content_type], body)
+
+
+class RSGISend:
+    """ASGI's `send`. The head of a stream goes out with its first chunk."""
+
+    __slots__ = ("_headers", "_protocol", "_status", "_stream")
+
+    def __init__(self, protocol: Any) -> None:
+        self._protocol = protocol
+        self._status = 0
+        self._headers: HeaderPairs = []
+        self._stream: Any = None
+
+    def respond(self, status: int, headers: HeaderPairs, body: bytes) -> None:
+        """Send a whole reply. Granian says nothing of a client that is gone by now."""
+        if body:
+            self._protocol.response_bytes(status, headers, body)
+        else:
+            self._protocol.response_empty(status, headers)
+
+    async def __call__(self, message: Message) -> None:
+        """Send an ASGI message. OSError if the client has left in the middle of a stream."""
+        if message["type"] == "http.response.start":
+            self._status = checked_status(message["status"])  # Granian dies of others
+            self._headers = text_pairs(message.get("headers") or ())
+        elif self._stream is None and not message.get("more_body"):
+            self.respond(self._status, self._headers, bytes(message.get("body") or b""))
+        else:
+            try:
+                await self._send_chunk(bytes(message.get("body") or b""))
+            except RuntimeError as error:
+                raise ConnectionResetError(str(error)) from error
+            if not message.get("more_body"):
+                self._stream = None  # which ends it
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        if self._stream is None:
+            self._stream = self._protocol.response_stream(self._status, self._headers)
+        if chunk:
+            await self._stream.send_bytes(chunk)
+
+    async def hold(self) -> None:
+        """Leave a stream that broke unended until the client has left: with an end it would look whole.
+
+        One whose length is announced is cut off by the server.
+        """
+        if self._stream is not None and "content-length" not in dict(self._headers):
+            await self._protocol.client_disconnect()
+
+
+def text_pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
+    """ASGI's headers as RSGI wants them. What is not ASCII goes out as UTF-8, whatever it was."""
+    return [(name.decode("latin-1"), _decode_value(value)) for name, value in headers]
+
+
+def _decode_value(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
