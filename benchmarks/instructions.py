@@ -124,6 +124,7 @@ def main() -> int:
     for workload, count in counts.items():
         print(f"{workload:8}{count:6}  committed: {known.get(workload, 'nothing')}")
     if options.update:
+        print("The page of the docs shows them: scripts/bench charts")
         return 0
     if VERSION not in figures and is_newer(VERSION, figures):
         print(f"Python {VERSION} is newer than all that have figures: nothing to compare with; add them: {UPDATE}")
