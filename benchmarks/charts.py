@@ -17,6 +17,7 @@ OURS, BASELINE = "micropie", "raw"
 TITLES = {
     "raw": "hand-written",
     "micropie": "MicroPie",
+    "micropie-rsgi": "MicroPie, RSGI",
     "micropie-0.32": "MicroPie 0.32",
     "micropie-0.29": "MicroPie 0.29",
     "starlette": "Starlette",
@@ -35,7 +36,7 @@ Reports = dict[str, dict]
 # The pictures.
 
 OVERHEAD_LIMIT, MESSAGE_LIMIT = 20, 2  # µs for a request and for a message; a bar that is longer ends in a point
-SHARE_LIMIT = 1.1
+SHARE_LIMIT = 1.4
 README_WORKLOADS = {
     "json": "a JSON reply",
     "path": "a path parameter",
@@ -95,7 +96,7 @@ def server_picture(reports: Reports) -> str:
 def server_panel(workload: str, explained: str, by_peer: dict[str, dict]) -> Panel:
     """Return the shares on one server and workload, the largest first."""
     found = sorted(((result["ratio"], peer) for peer, result in by_peer.items() if peer != BASELINE), reverse=True)
-    bars = [Bar(TITLES[peer], value, f"{value:.2f}", ours=peer == OURS) for value, peer in found]
+    bars = [Bar(TITLES[peer], value, f"{value:.2f}", ours=peer.startswith(OURS)) for value, peer in found]
     return Panel(workload, explained, bars, SHARE_LIMIT, mark=1.0)
 
 
@@ -197,16 +198,19 @@ def startup_table(reports: Reports) -> str:
 
 def server_table(reports: Reports) -> str:
     results = reports["server"]["results"]
-    peers = list(next(iter(next(iter(results.values())).values())))
+    every = [by_peer for by_workload in results.values() for by_peer in by_workload.values()]
+    peers = list(max(every, key=len))
     rows = [
-        [f"{server.title()}, `{workload}`", *(server_cell(peer, result) for peer, result in by_peer.items())]
+        [f"{server.title()}, `{workload}`", *(server_cell(peer, by_peer.get(peer)) for peer in peers)]
         for server, by_workload in results.items()
         for workload, by_peer in by_workload.items()
     ]
     return table(["", *(TITLES[peer] for peer in peers)], rows)
 
 
-def server_cell(peer: str, result: dict) -> str:
+def server_cell(peer: str, result: dict | None) -> str:
+    if result is None:
+        return "-"
     share = f"{result['rate']:,}/s" if peer == BASELINE else f"{result['ratio']:.2f}"
     return f"{share} ({result['cpu']:.0f} µs)"
 

@@ -39,28 +39,44 @@ COMMANDS = {
     ),
     "granian": (
         *("-m", "granian", "served:app", "--host", HOST, "--port", "{port}", "--loop", "uvloop"),
-        *("--interface", "asgi", "--workers", "1", "--runtime-threads", "1", "--no-ws", "--log-level", "warning"),
+        *(
+            "--interface",
+            "{interface}",
+            "--workers",
+            "1",
+            "--runtime-threads",
+            "1",
+            "--no-ws",
+            "--log-level",
+            "warning",
+        ),
     ),
 }
-DEFAULT_PEERS = ("raw", "micropie", "starlette", "blacksheep")
-DEFAULT_WORKLOADS = ("json", "path", "visits")
-SERVED = tuple(name for name, peer in PEERS.items() if set(SERVERS) <= set(peer.packages))
+RSGI = "micropie-rsgi"
+"""MicroPie over Granian's own protocol; it too is compared with the hand-written application over ASGI."""
+
+DEFAULT_PEERS = ("raw", "micropie", RSGI, "starlette", "blacksheep")
+DEFAULT_WORKLOADS = ("json", "path", "echo", "visits")
+SERVED = {name: peer for name, peer in PEERS.items() if set(SERVERS) <= set(peer.packages)}
+SERVED[RSGI] = PEERS["micropie"]
 SERVABLE = tuple(name for name, workload in WORKLOADS.items() if name != "ws" and len(workload.body) == 1)
 
 
 class Server:
     """One peer on one server, pinned to a core."""
 
-    def __init__(self, server: str, peer: Peer, workload: Workload, core: int) -> None:
-        self.name = peer.name
+    def __init__(self, server: str, name: str, workload: Workload, core: int) -> None:
+        peer, interface = SERVED[name], "rsgi" if name == RSGI else "asgi"
+        self.name = name
         self.workload = workload
         self.headers = {n.decode(): v.decode() for n, v in BROWSER_HEADERS if n not in {b"host", b"connection"}}
         if workload.content_type:
             self.headers["content-type"] = workload.content_type.decode()
         self.port = free_port()
         environment = {**os.environ, "BENCH_APP": peer.app, "BENCH_WORKLOAD": workload.name, "PYTHONHASHSEED": "0"}
+        environment["BENCH_INTERFACE"] = interface
         environment.pop("PYTHONPATH", None)
-        command = [peer.python, *(part.format(port=self.port) for part in COMMANDS[server])]
+        command = [peer.python, *(part.format(port=self.port, interface=interface) for part in COMMANDS[server])]
         self.process = subprocess.Popen(
             command,
             cwd=HERE,
@@ -168,10 +184,11 @@ def free_port() -> int:
 
 def compare(server: str, workload: Workload, options: argparse.Namespace) -> dict[str, dict]:
     """Return each peer's figures on one server and one workload."""
-    samples: dict[str, list[dict]] = {name: [] for name in options.peers}
+    peers = [name for name in options.peers if name != RSGI or server == "granian"]
+    samples: dict[str, list[dict]] = {name: [] for name in peers}
     with ExitStack() as stack:
         script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "requests.lua"
-        up = [stack.enter_context(Server(server, PEERS[n], workload, options.server_core)) for n in options.peers]
+        up = [stack.enter_context(Server(server, name, workload, options.server_core)) for name in peers]
         for peer in up:
             peer.await_start()
         for peer in up:
@@ -183,7 +200,7 @@ def compare(server: str, workload: Workload, options: argparse.Namespace) -> dic
                 samples[peer.name].append(peer.visit(options.seconds, options.client_core, script))
         for peer in up:
             peer.verify()
-    return {name: summary(samples[name], samples[BASELINE]) for name in options.peers}
+    return {name: summary(samples[name], samples[BASELINE]) for name in peers}
 
 
 def summary(samples: list[dict], baseline: list[dict]) -> dict:
@@ -199,13 +216,17 @@ def summary(samples: list[dict], baseline: list[dict]) -> dict:
 
 def table(results: dict[str, dict[str, dict[str, dict]]]) -> str:
     """Return a row for each server and workload: requests per second, ratio to raw, CPU µs per request."""
-    peers = list(next(iter(next(iter(results.values())).values())))
+    every = [by_peer for by_workload in results.values() for by_peer in by_workload.values()]
+    peers = list(max(every, key=len))
     rows = [["req/s, ratio, CPU µs", *peers]]
     for server, by_workload in results.items():
         for workload, by_peer in by_workload.items():
-            cells = [f"{r['rate']:,} {r['ratio']:.3f} {r['cpu']:5.1f}" for r in by_peer.values()]
-            rows.append([f"{server} {workload}", *cells])
+            rows.append([f"{server} {workload}", *(cell(by_peer.get(peer)) for peer in peers)])
     return columns(rows)
+
+
+def cell(result: dict | None) -> str:
+    return f"{result['rate']:,} {result['ratio']:.3f} {result['cpu']:5.1f}" if result else "-"
 
 
 def versions(server: str, peer: Peer) -> dict[str, str]:
@@ -220,8 +241,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--servers", default=",".join(COMMANDS), help="comma-separated")
     parser.add_argument("--peers", default=",".join(DEFAULT_PEERS), help="comma-separated; raw is always there")
     parser.add_argument("--workloads", default=",".join(DEFAULT_WORKLOADS), help="comma-separated")
-    parser.add_argument("--rounds", type=int, default=5, help="visits to each (5)")
-    parser.add_argument("--seconds", type=int, default=2, help="of each visit (2)")
+    parser.add_argument("--rounds", type=int, default=7, help="visits to each (7)")
+    parser.add_argument("--seconds", type=int, default=1, help="of each visit (1)")
     parser.add_argument("--server-core", type=int, default=0, help="the core that servers run on (0)")
     parser.add_argument("--client-core", type=int, default=1, help="the core that wrk runs on (1)")
     add_options(parser, "server")
@@ -241,7 +262,7 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
-    peers = [PEERS[name] for name in options.peers]
+    peers = list({SERVED[name].name: SERVED[name] for name in options.peers}.values())
     for peer in peers:
         prepare(peer)
     results = {
