@@ -18,6 +18,8 @@ TITLES = {
     "raw": "hand-written",
     "micropie": "MicroPie",
     "micropie-rsgi": "MicroPie, RSGI",
+    "micropie-alone": "MicroPie, alone",
+    "micropie-0.29-alone": "MicroPie 0.29, alone",
     "micropie-0.32": "MicroPie 0.32",
     "micropie-0.29": "MicroPie 0.29",
     "starlette": "Starlette",

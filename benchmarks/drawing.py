@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from html import escape
 
 COLUMNS = 2
-WIDTH, GAP = 372, 24  # of a panel, and between two
+WIDTH, GAP = 380, 16  # of a panel, and between two
 CAPTION, HEADER, ROW, FOOTER = 34, 36, 19, 12
-NAMES, VALUES = 104, 46  # room for the texts on both sides of the bars
+NAMES, VALUES = 122, 44  # room for the texts on both sides of the bars
 BAR = 11
 NEAR = 4  # between a bar and a text
 

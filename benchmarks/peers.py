@@ -72,6 +72,8 @@ FRESH = {
     for peer in (
         _peer("fresh-micropie", str(ROOT), "orjson", "jinja2", "multipart", reported=("micropie",)),
         _peer("fresh-micropie-0.29", "micropie==0.29", "orjson", "jinja2", "multipart", reported=("micropie",)),
+        _peer("fresh-micropie-alone", str(ROOT), reported=("micropie",)),
+        _peer("fresh-micropie-0.29-alone", "micropie==0.29", reported=("micropie",)),
         _peer("fresh-starlette", "starlette", "orjson", "jinja2", reported=("starlette",)),
         _peer("fresh-fastapi", "fastapi", "orjson", "jinja2", reported=("fastapi",)),
     )
