@@ -14,6 +14,7 @@ from drawing import Bar, Panel, picture
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS, BASELINE = "micropie", "raw"
+HIGHLIGHTED = {OURS, "micropie-rsgi", "micropie-alone"}
 TITLES = {
     "raw": "hand-written",
     "micropie": "MicroPie",
@@ -59,7 +60,7 @@ def overhead_panel(workload: str, explained: str, by_peer: dict[str, dict]) -> P
     """Return the overheads on one workload, the smallest first."""
     found = sorted((result["overhead"], peer) for peer, result in compared(by_peer).items())
     bars = [
-        Bar(TITLES[peer], value, number(value) + ("*" if by_peer[peer]["note"] else ""), ours=peer == OURS)
+        Bar(TITLES[peer], value, number(value) + ("*" if by_peer[peer]["note"] else ""), ours=peer in HIGHLIGHTED)
         for value, peer in found
     ]
     return Panel(workload, explained, bars, MESSAGE_LIMIT if workload == "ws" else OVERHEAD_LIMIT)
@@ -78,7 +79,7 @@ def startup_picture(reports: Reports) -> str:
     panels = []
     for row, title, explained in (("milliseconds", "start", "CPU ms"), ("megabytes", "memory", "MB")):
         found = sorted((result[row], peer) for peer, result in results.items())
-        bars = [Bar(TITLES[peer], value, number(value), ours=peer == OURS) for value, peer in found]
+        bars = [Bar(TITLES[peer], value, number(value), ours=peer in HIGHLIGHTED) for value, peer in found]
         panels.append(Panel(title, explained, bars, max(value for value, _ in found)))
     caption = "What a hello world adds to a process with nothing but asyncio: shorter is better"
     return picture("What a hello world costs before its first request", caption, panels, [])
@@ -98,7 +99,7 @@ def server_picture(reports: Reports) -> str:
 def server_panel(workload: str, explained: str, by_peer: dict[str, dict]) -> Panel:
     """Return the shares on one server and workload, the largest first."""
     found = sorted(((result["ratio"], peer) for peer, result in by_peer.items() if peer != BASELINE), reverse=True)
-    bars = [Bar(TITLES[peer], value, f"{value:.2f}", ours=peer.startswith(OURS)) for value, peer in found]
+    bars = [Bar(TITLES[peer], value, f"{value:.2f}", ours=peer in HIGHLIGHTED) for value, peer in found]
     return Panel(workload, explained, bars, SHARE_LIMIT, mark=1.0)
 
 
