@@ -7,7 +7,6 @@ disturbs the machine disturbs all of them. See README.md beside this file.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from peers import PEERS, Peer, prepare
+from report import add_options, columns, cpu_model, machine, write
 from workloads import UPLOAD_SIZE, WORKLOADS
 
 HERE = Path(__file__).resolve().parent
@@ -116,13 +116,7 @@ def table(results: dict[str, dict]) -> str:
                 f"{UPLOAD_SIZE / by_peer[peer]['cost']:.0f}" if "cost" in by_peer[peer] else "-" for peer in peers
             ]
             rows.append(["  MB/s", *speeds])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        lines.append(
-            "  ".join([first.ljust(widths[0]), *(text.rjust(w) for text, w in zip(others, widths[1:], strict=True))])
-        )
-    return "\n".join(lines)
+    return columns(rows)
 
 
 def remarks(results: dict[str, dict]) -> list[str]:
@@ -136,21 +130,8 @@ def remarks(results: dict[str, dict]) -> list[str]:
     return lines
 
 
-def cpu_model() -> str:
-    """Return the processor's name, as far as the system tells it."""
-    information = Path("/proc/cpuinfo")
-    names = (
-        [line for line in information.read_text().splitlines() if "model name" in line] if information.exists() else []
-    )
-    return names[0].partition(":")[2].strip() if names else platform.processor() or "unknown"
-
-
-def machine() -> dict:
-    return {"cpu": cpu_model(), "cores": os.cpu_count(), "system": platform.platform()}
-
-
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="scripts/bench inprocess", description=__doc__.partition("\n")[0])
     parser.add_argument("--peers", default=",".join(PEERS), help="comma-separated; raw, the baseline, is always there")
     parser.add_argument("--workloads", default=",".join(WORKLOADS), help="comma-separated")
     parser.add_argument("--rounds", type=int, default=15, help="bursts of each peer on each workload (15)")
@@ -162,7 +143,7 @@ def arguments() -> argparse.Namespace:
         default="median",
         help="show each fastest burst instead of the medians: steadier while the machine is busy",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
+    add_options(parser, "inprocess")
     options = parser.parse_args()
     options.peers = list(dict.fromkeys([BASELINE, *options.peers.split(",")]))
     options.workloads = options.workloads.split(",")
@@ -188,10 +169,8 @@ def main() -> int:
     seconds = time.monotonic() - began
     print(f"\nCPython {python}, {cpu_model()}, {options.statistic} of {options.rounds} rounds, {seconds:.0f} s")
     print(", ".join(f"{peer} {versions[peer].get(PEERS[peer].app, '')}".strip() for peer in versions))
-    if options.json:
-        report = {"python": python, "machine": machine(), "rounds": options.rounds, "versions": versions}
-        report["cost"] = options.statistic
-        options.json.write_text(json.dumps({**report, "unit": "µs", "results": results}, indent=1, ensure_ascii=False))
+    report = {"python": python, "machine": machine(), "rounds": options.rounds, "versions": versions}
+    write(options.json, {**report, "cost": options.statistic, "unit": "µs", "results": results})
     return any(line.startswith("wrong") for line in lines)
 
 

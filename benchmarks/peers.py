@@ -5,6 +5,7 @@ Two packages are called `micropie`, so the peers can't share one. An environment
 folder to take newer releases.
 """
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -36,6 +37,9 @@ class Peer:
         return self.home / "bin" / "python"
 
 
+SERVERS = ("uvicorn", "uvloop", "httptools", "granian")
+
+
 def _micropie(name: str, *source: str) -> Peer:
     return Peer(name, "micropie", (*source, "orjson", "jinja2", "multipart"), ("micropie", "orjson", "multipart"))
 
@@ -47,14 +51,14 @@ def _peer(name: str, *packages: str, reported: tuple[str, ...] = ()) -> Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        _peer("raw", "orjson", "jinja2", reported=("orjson", "jinja2")),
-        _micropie("micropie", "-e", str(ROOT)),
+        _peer("raw", "orjson", "jinja2", *SERVERS, reported=("orjson", "jinja2")),
+        _micropie("micropie", "-e", str(ROOT), *SERVERS),
         _micropie("micropie-0.32", "micropie==0.32"),
         _micropie("micropie-0.29", "micropie==0.29"),
-        _peer("starlette", "starlette", "orjson", "jinja2", "python-multipart", "itsdangerous"),
+        _peer("starlette", "starlette", "orjson", "jinja2", "python-multipart", "itsdangerous", *SERVERS),
         _peer("fastapi", "fastapi", "jinja2", "python-multipart", "itsdangerous", reported=("fastapi", "pydantic")),
         _peer("quart", "quart", "orjson"),
-        _peer("blacksheep", "blacksheep", "orjson", "jinja2"),
+        _peer("blacksheep", "blacksheep", "orjson", "jinja2", *SERVERS),
         _peer("litestar", "litestar", "jinja2", reported=("litestar", "msgspec")),
         _peer("falcon", "falcon", "orjson", "jinja2"),
         _peer("muffin", "muffin", "muffin-session", "muffin-jinja2", "orjson"),
@@ -62,10 +66,31 @@ PEERS = {
 }
 
 
+# What a user of each installs: for the start, and for the size on disk.
+FRESH = {
+    peer.name: peer
+    for peer in (
+        _peer("fresh-micropie", str(ROOT), "orjson", "jinja2", "multipart", reported=("micropie",)),
+        _peer("fresh-micropie-0.29", "micropie==0.29", "orjson", "jinja2", "multipart", reported=("micropie",)),
+        _peer("fresh-micropie-alone", str(ROOT), reported=("micropie",)),
+        _peer("fresh-micropie-0.29-alone", "micropie==0.29", reported=("micropie",)),
+        _peer("fresh-starlette", "starlette", "orjson", "jinja2", reported=("starlette",)),
+        _peer("fresh-fastapi", "fastapi", "orjson", "jinja2", reported=("fastapi",)),
+    )
+}
+
+
+def _sources() -> str:
+    """Return a digest of our own sources: where they are copied, a change needs another copy."""
+    files = sorted((ROOT / "src").rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 def prepare(peer: Peer) -> None:
     """Make the peer's environment, unless it is there with these packages already."""
     stamp = peer.home / "installed.json"
-    wanted = json.dumps([sys.version, *peer.packages])
+    copied = [_sources()] if peer.packages[0] == str(ROOT) else []
+    wanted = json.dumps([sys.version, *peer.packages, *copied])
     if stamp.exists() and stamp.read_text() == wanted:
         return
     print(f"installing {peer.name} ...", file=sys.stderr)
@@ -74,3 +99,8 @@ def prepare(peer: Peer) -> None:
     pip = [peer.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *peer.packages], check=True)
     stamp.write_text(wanted)
+
+
+if __name__ == "__main__":
+    for wanted_peer in sys.argv[1:]:
+        prepare(PEERS[wanted_peer])

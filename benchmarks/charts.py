@@ -1,0 +1,306 @@
+"""Draws the pictures and writes the tables of docs/performance.md from benchmarks/results/*.json.
+
+No figure on that page is typed by hand: a table stands between `<!-- figures: NAME -->` and `<!-- end -->`.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from drawing import Bar, Panel, picture
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS, BASELINE = "micropie", "raw"
+HIGHLIGHTED = {OURS, "micropie-rsgi", "micropie-alone"}
+TITLES = {
+    "raw": "hand-written",
+    "micropie": "MicroPie",
+    "micropie-rsgi": "MicroPie, RSGI",
+    "micropie-alone": "MicroPie, alone",
+    "micropie-0.29-alone": "MicroPie 0.29, alone",
+    "micropie-0.32": "MicroPie 0.32",
+    "micropie-0.29": "MicroPie 0.29",
+    "starlette": "Starlette",
+    "fastapi": "FastAPI",
+    "quart": "Quart",
+    "blacksheep": "BlackSheep",
+    "litestar": "Litestar",
+    "falcon": "Falcon",
+    "muffin": "Muffin",
+}
+MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Reports = dict[str, dict]
+
+
+# The pictures.
+
+OVERHEAD_LIMIT, MESSAGE_LIMIT = 20, 2  # µs for a request and for a message; a bar that is longer ends in a point
+SHARE_LIMIT = 1.4
+README_WORKLOADS = {
+    "json": "a JSON reply",
+    "path": "a path parameter",
+    "echo": "a JSON body, and back",
+    "visits": "a counter in the session",
+}
+MORE_WORKLOADS = {
+    "query": "a query parameter",
+    "form": "a form with three fields",
+    "mw": "three middlewares",
+    "stream": "a stream of five chunks",
+    "fortunes": "a Jinja2 template",
+    "ws": "a WebSocket message, on a scale of its own",
+}
+
+
+def overhead_panel(workload: str, explained: str, by_peer: dict[str, dict]) -> Panel:
+    """Return the overheads on one workload, the smallest first."""
+    found = sorted((result["overhead"], peer) for peer, result in compared(by_peer).items())
+    bars = [
+        Bar(TITLES[peer], value, number(value) + ("*" if by_peer[peer]["note"] else ""), ours=peer in HIGHLIGHTED)
+        for value, peer in found
+    ]
+    return Panel(workload, explained, bars, MESSAGE_LIMIT if workload == "ws" else OVERHEAD_LIMIT)
+
+
+def overhead(reports: Reports, workloads: dict[str, str]) -> str:
+    results = reports["inprocess"]["results"]
+    panels = [overhead_panel(name, explained, results[name]) for name, explained in workloads.items()]
+    caption = "CPU time per request more than a hand-written ASGI application, in microseconds: shorter is better"
+    notes = {f"* {r['note']}" for name in workloads for r in compared(results[name]).values() if r["note"]}
+    return picture("What a framework adds to a request", caption, panels, sorted(notes))
+
+
+def startup_picture(reports: Reports) -> str:
+    results = reports["startup"]["results"]
+    panels = []
+    for row, title, explained in (("milliseconds", "start", "CPU ms"), ("megabytes", "memory", "MB")):
+        found = sorted((result[row], peer) for peer, result in results.items())
+        bars = [Bar(TITLES[peer], value, number(value), ours=peer in HIGHLIGHTED) for value, peer in found]
+        panels.append(Panel(title, explained, bars, max(value for value, _ in found)))
+    caption = "What a hello world adds to a process with nothing but asyncio: shorter is better"
+    return picture("What a hello world costs before its first request", caption, panels, [])
+
+
+def server_picture(reports: Reports) -> str:
+    results = reports["server"]["results"]
+    panels = [
+        server_panel(workload, f"on {server.title()}", by_workload[workload])
+        for workload in next(iter(results.values()))
+        for server, by_workload in results.items()
+    ]
+    caption = "Requests per second as a share of the hand-written application's (the dotted line): longer is better"
+    return picture("Throughput on real servers", caption, panels, [])
+
+
+def server_panel(workload: str, explained: str, by_peer: dict[str, dict]) -> Panel:
+    """Return the shares on one server and workload, the largest first."""
+    found = sorted(((result["ratio"], peer) for peer, result in by_peer.items() if peer != BASELINE), reverse=True)
+    bars = [Bar(TITLES[peer], value, f"{value:.2f}", ours=peer in HIGHLIGHTED) for value, peer in found]
+    return Panel(workload, explained, bars, SHARE_LIMIT, mark=1.0)
+
+
+PICTURES: dict[str, Callable[[Reports], str]] = {
+    "overhead.svg": lambda reports: overhead(reports, README_WORKLOADS),
+    "overhead-more.svg": lambda reports: overhead(reports, MORE_WORKLOADS),
+    "startup.svg": startup_picture,
+    "server.svg": server_picture,
+}
+
+
+# The tables.
+
+
+def compared(by_peer: dict[str, dict]) -> dict[str, dict]:
+    """Return the frameworks' results on one workload, where there are some."""
+    return {peer: result for peer, result in by_peer.items() if "overhead" in result and peer != BASELINE}
+
+
+def number(value: float) -> str:
+    """Return a figure with about as many digits as it is worth."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"  # noqa: PLR2004
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown: the first column to the left, the others to the right."""
+    head = list(head)
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def inprocess_table(reports: Reports) -> str:
+    """Return the overheads: peers as rows, the smallest of each workload bold (one with a note did something else)."""
+    results = reports["inprocess"]["results"]
+    smallest = {
+        name: min(result["overhead"] for result in compared(by_peer).values() if not result["note"])
+        for name, by_peer in results.items()
+    }
+    rows = []
+    for peer in next(iter(results.values())):
+        cells = [inprocess_cell(peer, by_peer[peer], smallest[name]) for name, by_peer in results.items()]
+        rows.append([TITLES[peer], *cells])
+    head = ["µs", *(f"`{name}`" for name in results)]
+    return table(head, rows) + "\n\n" + "\n".join(footnotes(results))
+
+
+def footnotes(results: dict[str, dict[str, dict]]) -> list[str]:
+    """Return what the stars mean, once for all peers that it is true of."""
+    peers: dict[tuple[str, str], list[str]] = {}
+    for name, by_peer in results.items():
+        for peer, result in by_peer.items():
+            if result.get("note") and peer != BASELINE:
+                peers.setdefault((name, result["note"]), []).append(TITLES[peer])
+    return [f"- \\* `{name}`, {', '.join(titles)}: {note}" for (name, note), titles in peers.items()]
+
+
+def inprocess_cell(peer: str, result: dict, smallest: float) -> str:
+    if "cost" not in result:
+        return "-"
+    if peer == BASELINE:
+        return f"*{number(result['cost'])}*"
+    text = number(result["overhead"])
+    if result["note"]:
+        return text + "\\*"
+    return f"**{text}**" if result["overhead"] == smallest else text
+
+
+def behind(reports: Reports) -> str:
+    """Return what is slower here than elsewhere; quartiles that overlap are a tie."""
+    lines = []
+    for name, by_peer in reports["inprocess"]["results"].items():
+        ours = by_peer[OURS]
+        ahead = sorted(
+            (result["overhead"], TITLES[peer] + ("\\*" if result["note"] else ""))
+            for peer, result in compared(by_peer).items()
+            if result["cost"] < ours["cost"] and result["quartiles"][1] < ours["quartiles"][0]
+        )
+        if ahead:
+            peers = ", ".join(f"{title} {number(value)}" for value, title in ahead)
+            lines.append(f"- `{name}`: {number(ours['overhead'])} µs here; {peers}")
+    return "\n".join(lines) or "Nothing in this run."
+
+
+def startup_table(reports: Reports) -> str:
+    results = reports["startup"]["results"]
+    head = ["", "import and app, CPU ms", "resident memory, MB", "modules", "on disk, kB"]
+    rows = [
+        [
+            TITLES[peer],
+            f"{r['milliseconds']:.1f}",
+            f"{r['megabytes']:.1f}",
+            f"{r['modules']:g}",
+            f"{r['disk_kilobytes']:.0f}",
+        ]
+        for peer, r in results.items()
+    ]
+    return table(head, rows)
+
+
+def server_table(reports: Reports) -> str:
+    results = reports["server"]["results"]
+    every = [by_peer for by_workload in results.values() for by_peer in by_workload.values()]
+    peers = list(max(every, key=len))
+    rows = [
+        [f"{server.title()}, `{workload}`", *(server_cell(peer, by_peer.get(peer)) for peer in peers)]
+        for server, by_workload in results.items()
+        for workload, by_peer in by_workload.items()
+    ]
+    return table(["", *(TITLES[peer] for peer in peers)], rows)
+
+
+def server_cell(peer: str, result: dict | None) -> str:
+    if result is None:
+        return "-"
+    share = f"{result['rate']:,}/s" if peer == BASELINE else f"{result['ratio']:.2f}"
+    return f"{share} ({result['cpu']:.0f} µs)"
+
+
+def instructions_table(reports: Reports) -> str:
+    figures = reports["instructions"]
+    kinds = next(iter(figures.values()))
+    rows = [[f"Python {version}", *map(str, counts.values())] for version, counts in figures.items()]
+    return table(["", *(f"`{kind}`" for kind in kinds)], rows)
+
+
+def machine(reports: Reports, name: str) -> str:
+    """Return where and how a report was made."""
+    report = reports[name]
+    host = report["machine"]
+    return (
+        f"{host['cpu']}, {host['cores']} cores, {host['system']}, CPython {report['python']}, {report['rounds']} rounds"
+    )
+
+
+def versions(reports: Reports) -> str:
+    """Return each peer's packages with their versions."""
+    found = reports["inprocess"]["versions"]
+    return (
+        "; ".join(
+            f"{TITLES[peer]}: " + ", ".join(f"{package} {version}" for package, version in packages.items())
+            for peer, packages in found.items()
+        )
+        + "."
+    )
+
+
+FIGURES: dict[str, Callable[[Reports], str]] = {
+    "inprocess": inprocess_table,
+    "behind": behind,
+    "startup": startup_table,
+    "server": server_table,
+    "instructions": instructions_table,
+    "versions": versions,
+    "inprocess-machine": lambda reports: (
+        machine(reports, "inprocess") + f", the {reports['inprocess']['cost']} of each."
+    ),
+    "startup-machine": lambda reports: machine(reports, "startup") + ", medians.",
+    "server-machine": lambda reports: (
+        machine(reports, "server") + f" of {reports['server']['seconds']} s, medians, "
+        f"{reports['server']['connections']} connections."
+    ),
+}
+
+
+def written(page: str, reports: Reports) -> str:
+    """Return the page with the figures of these reports."""
+    return MARKED.sub(lambda found: f"{found[1]}{FIGURES[found[2]](reports)}\n{found[3]}", page)
+
+
+def outcome(root: Path) -> dict[Path, str]:
+    """Return each file that is made from the results, and what it should contain."""
+    folder = root / "benchmarks" / "results"
+    reports = {file.stem: json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")}
+    reports["instructions"] = json.loads((root / "benchmarks" / "instructions.json").read_text("utf-8"))
+    docs = root / "docs"
+    page = docs / "performance.md"
+    files = {docs / "images" / name: draw(reports) for name, draw in PICTURES.items()}
+    return {**files, page: written(page.read_text("utf-8"), reports)}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench charts", description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if something is not up to date")
+    parser.add_argument("--root", type=Path, default=ROOT, metavar="FOLDER", help="the checkout")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    files = outcome(options.root)
+    stale = [file for file, text in files.items() if not file.exists() or file.read_text("utf-8") != text]
+    if options.check:
+        for file in stale:
+            print(f"{file.relative_to(options.root)} is not what the results give: run scripts/bench charts")
+        return bool(stale)
+    for file in stale:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(files[file], "utf-8")
+        print(f"wrote {file.relative_to(options.root)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
