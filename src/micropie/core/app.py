@@ -96,6 +96,7 @@ class App:
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
             sends_itself=type(self)._send_response is not App._send_response,
+            state={},
         )
 
     @property

@@ -4,8 +4,7 @@
 """
 
 import asyncio
-from dataclasses import dataclass, field
-from types import CoroutineType
+from types import CoroutineType, SimpleNamespace
 from typing import Any, Protocol
 
 from micropie.core.backends import SessionPolicy
@@ -26,8 +25,7 @@ from micropie.core.workers import Workers
 FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(SimpleNamespace):
     """What an application is made of."""
 
     router: Router
@@ -38,7 +36,7 @@ class Parts:
     allowed_origins: frozenset[str]
     surplus_path_status: int
     sends_itself: bool  # `_send_response` is overridden
-    state: dict[str, Any] = field(default_factory=dict)  # of the lifespan
+    state: dict[str, Any]  # of the lifespan
 
 
 class Application(Protocol):

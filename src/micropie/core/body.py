@@ -8,8 +8,7 @@ import asyncio
 import types
 from collections import deque
 from collections.abc import AsyncIterator, Generator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from micropie.core.errors import ClientGone, HTTPError
 from micropie.core.headers import content_length, is_json, media_type
@@ -24,8 +23,7 @@ MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a 
 MULTIPART = "multipart/form-data"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """How much of a body is taken, in bytes, and how long it may take, in seconds."""
 
     max_body_size: int

@@ -7,17 +7,14 @@ done, what is left is read and thrown away. So memory stays flat, and nobody wai
 """
 
 import asyncio
-import tempfile
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from micropie.core.errors import ClientGone, HTTPError
-from micropie.core.optional import require
+from micropie.core.optional import late, require
 from micropie.core.types import Params
 
 MEMORY = 1 << 20  # bytes of a file that wait in memory
@@ -34,8 +31,7 @@ class Pace(Enum):
     DISCARD = "the handler is done: drop them"
 
 
-@dataclass(frozen=True, slots=True)
-class FormLimits:
+class FormLimits(NamedTuple):
     """What a multipart form may contain: parts in number, one text field, all of them, all files in bytes."""
 
     parts: int
@@ -92,7 +88,7 @@ class Spool:
             if self._abandoned:
                 return range(0)
             if self._disk is None:
-                self._disk = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read, or abandoned
+                self._disk = late("tempfile").TemporaryFile()
             self._disk.seek(self._end)
             self._disk.write(chunk)
             place = range(self._end, self._end + len(chunk))
@@ -225,7 +221,7 @@ class UploadedFile(dict[str, Any]):
     async def _read(self) -> bytes:
         return b"".join([chunk async for chunk in self])
 
-    async def _save(self, path: str | Path) -> int:
+    async def _save(self, path: Any) -> int:
         size = 0
         with await asyncio.to_thread(open, path, "wb") as target:
             async for chunk in self:
@@ -236,7 +232,7 @@ class UploadedFile(dict[str, Any]):
         """The whole rest of the file in memory: to be awaited, but in sync handlers."""
         return self._read()
 
-    def save(self, path: str | Path) -> Any:
+    def save(self, path: Any) -> Any:
         """Write the file to `path`, which is overwritten; the number of bytes. To be awaited, but in sync handlers."""
         return self._save(path)
 
@@ -248,9 +244,9 @@ class BlockingUploadedFile(UploadedFile):
         """The whole rest of the file in memory."""
         return b"".join(iter(self.queue.get_nowait, None))
 
-    def save(self, path: str | Path) -> int:
+    def save(self, path: Any) -> int:
         """Write the file to `path`, which is overwritten; the number of bytes."""
-        with Path(path).open("wb") as target:
+        with open(path, "wb") as target:  # noqa: PTH123 - pathlib is not imported for this
             return sum(map(target.write, iter(self.queue.get_nowait, None)))
 
 

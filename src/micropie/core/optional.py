@@ -5,23 +5,24 @@ orjson and the standard library's json give equal results here; what one does by
 taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
 """
 
-import dataclasses
-import datetime
 import functools
 import importlib
-import json
 import math
 import sys
-from decimal import Decimal
 from enum import Enum
 from types import ModuleType
 from typing import Any
-from uuid import UUID
 
 from micropie.core.errors import MissingDependency
 
 MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
 INT64_DIGITS = 18  # so many digits always fit into 64 bits
+
+
+@functools.cache
+def late(module: str) -> ModuleType:
+    """A module of the standard library that few requests need, so that `import micropie` does not wait for it."""
+    return importlib.import_module(module)
 
 
 def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
@@ -45,23 +46,29 @@ def jsonable(value: Any) -> Any:
         return list(value)  # orjson leaves named tuples to us
     if isinstance(value, float):
         return float(value)  # and subclasses of float
-    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, UUID | Decimal):
-        return str(value)
     if isinstance(value, Enum):
         return value.value
+    if any(_is_a(value, "datetime", name) for name in ("datetime", "date", "time")):
+        return value.isoformat()
+    if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
+        return str(value)
     return _fields(value)
+
+
+def _is_a(value: Any, module: str, name: str) -> bool:
+    """Whether it is an instance of a class of a module, which whoever made such an instance has imported."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
 
 
 def _fields(value: Any) -> Any:
     """A record as a dict: a dataclass, a `msgspec.Struct` or a pydantic model."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         # Like orjson: fields with a leading underscore are private.
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if not f.name.startswith("_")}
-    msgspec = sys.modules.get("msgspec")  # whoever made a Struct has imported it
-    if msgspec is not None and isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value)
+        names = [field.name for field in late("dataclasses").fields(value) if not field.name.startswith("_")]
+        return {name: getattr(value, name) for name in names}
+    if _is_a(value, "msgspec", "Struct"):
+        return sys.modules["msgspec"].to_builtins(value)
     if callable(dump := getattr(type(value), "model_dump", None)):
         return dump(value, mode="json")
     raise TypeError(f"{type(value).__name__!r} objects are not JSON serializable")
@@ -82,8 +89,10 @@ def _finite(value: Any) -> Any:
 
 def _stdlib_dumps(value: Any) -> bytes:
     def dump(value: Any, *, allow_nan: bool) -> bytes:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan)
-        return text.encode()
+        text = late("json").dumps(
+            value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan
+        )
+        return str(text).encode()
 
     try:
         return dump(value, allow_nan=False)
@@ -117,9 +126,9 @@ def _refuse_constant(name: str) -> float:
 
 def _stdlib_loads(raw: bytes) -> Any:
     text = raw.decode("utf-8")  # json.loads would also guess UTF-16
-    value = json.loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
+    value = late("json").loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
     if "\\u" in text:  # the only way for half a surrogate pair to come in
-        json.dumps(value, ensure_ascii=False).encode()
+        late("json").dumps(value, ensure_ascii=False).encode()
     return value
 
 

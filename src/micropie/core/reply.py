@@ -4,16 +4,14 @@ A body is text, bytes, None or a stream of chunks; JSON is encoded here, so hook
 are the handler's own; `content_type` is what goes out unless they name another.
 """
 
-import http
 import re
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
-from html import escape
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 from urllib.parse import quote
 
 from micropie.core.errors import HTTPError
-from micropie.core.optional import dumps
+from micropie.core.optional import dumps, late
 from micropie.core.types import HeaderPairs
 
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
@@ -119,7 +117,7 @@ def error_reply(error: HTTPError) -> Reply:
     """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
     text = status_line(error.status)
     if error.detail is not None:
-        text = f"{text}: {escape(str(error.detail), quote=False)}"
+        text = f"{text}: {late('html').escape(str(error.detail), quote=False)}"
     return Reply(
         checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
     )
@@ -129,7 +127,8 @@ def status_line(status: int) -> str:
     """The status with its phrase (RFC 9110 §15), if it has one."""
     if status in _PHRASES:
         return f"{status} {_PHRASES[status]}"
-    return f"{status} {http.HTTPStatus(status).phrase}" if status in http.HTTPStatus._value2member_map_ else str(status)
+    known = late("http").HTTPStatus._value2member_map_.get(status)
+    return f"{status} {known.phrase}" if known else str(status)
 
 
 def redirect(location: str, headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:

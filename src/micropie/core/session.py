@@ -11,9 +11,10 @@ import marshal
 import math
 import operator
 import re
-import secrets
 import time
 from typing import Any
+
+from micropie.core.optional import late
 
 # Copying a reference to one of these is copying the value.
 _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
@@ -27,7 +28,7 @@ _POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-
 
 def new_session_id() -> str:
     """144 random bits from the operating system, and when they were drawn, which dates the session."""
-    return f"{secrets.token_urlsafe(18)}.{int(time.time()):08x}"
+    return f"{late('secrets').token_urlsafe(18)}.{int(time.time()):08x}"
 
 
 def creation_time(session_id: str) -> float | None:

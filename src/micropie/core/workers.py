@@ -13,10 +13,13 @@ import contextvars
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
-from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micropie.core.errors import log
+from micropie.core.optional import late
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 _END: Any = object()
 
@@ -157,7 +160,7 @@ class _Threads:
     def __init__(self, size: int) -> None:
         self._size = size
         self._started = 0
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = late("queue").SimpleQueue()
         self._unfinished: deque[None] = deque()  # as many as jobs; append and pop are atomic, which += is not
 
     def __del__(self) -> None:
