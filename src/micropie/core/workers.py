@@ -46,18 +46,21 @@ class Workers:
             while (item := await self.run(steps.next, (), {})) is not _END:
                 yield item
         finally:
-            if not steps.may_be_open:
-                pass
-            elif self._size:
-                self._submit(outbox, steps.close, (), {})  # it may block; and if we are dropped, no loop runs here
-            else:
-                steps.close()
+            if steps.may_be_open:
+                self._close(steps, outbox)
 
     def shutdown(self) -> None:
         """Let the threads go when their work is done; later work starts new ones."""
         if self._threads is not None:
             self._threads.let_go()
             self._threads = None
+
+    def _close(self, steps: "_Steps", outbox: "_Outbox") -> None:
+        """Close an iterator, in a thread since it may block; no event loop has to be running."""
+        if self._size:
+            self._submit(outbox, steps.close, (), {})
+        else:
+            steps.close()
 
     def _outbox_here(self) -> "_Outbox":
         """The outbox of the running event loop; an application may see several, one after another."""
