@@ -68,7 +68,7 @@ def raw_tail(raw: bytes, path: str) -> bytes:
     """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
     segments = raw.split(b"/")
     end = len(path)  # of what the segments so far do not say
-    for position in range(len(segments) - 1, -1, -1):
+    for position in range(len(segments) - 1, 0, -1):
         text = "/" + unquote(segments[position].decode("latin-1"))
         if not path.endswith(text, 0, end):
             break
