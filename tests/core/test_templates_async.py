@@ -282,6 +282,36 @@ def test_a_template_may_render_another(folder):
     assert application.calls == {"fetch": 1, "plain": 1}
 
 
+TEMPLATE_OBJECTS = [
+    ("{% include other %}", "other fetched"),
+    ("{% include [other] %}", "other fetched"),
+    ("{% extends other %}", "other fetched"),
+    ("{% import library as o %}{{ o.m() }}", "m"),
+    ("{% from library import m %}{{ m() }}", "m"),
+    ("{{ macro() }}", "m"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TEMPLATE_OBJECTS)
+def test_templates_of_another_environment(folder, text, expected):
+    """A variable may hold a template, or a macro, that was made for async mode."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", text)
+    environment = jinja2.Environment(enable_async=True)
+    library = environment.from_string("{% macro m() %}m{% endmacro %}")
+    values = {
+        **Application().values(),
+        "library": library,
+        "other": environment.from_string("other {{ fetch() }}"),
+    }
+
+    async def main():
+        macro = (await library.make_module_async()).m
+        return await App(templates=folder)._render_template("page.html", **values, macro=macro)
+
+    assert run(main()) == expected
+
+
 def test_errors_keep_the_templates_lines(folder):
     """A traceback names the template's file and line, in either mode, and nothing of how it came there."""
     write(
