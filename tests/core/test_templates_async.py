@@ -6,6 +6,7 @@ the application is called twice.
 
 import asyncio
 import datetime
+import gc
 import os
 import threading
 import traceback
@@ -369,6 +370,17 @@ def test_a_broken_change_stays_broken(folder):
     for render_again in (soon, soon):
         with pytest.raises(jinja2.TemplateSyntaxError):
             run(render_again())
+
+
+def test_many_names_for_a_template_take_no_more_memory(folder):
+    """A client that chooses the name can't fill the memory with `/page.html`, `//page.html` and so on."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", "page")
+    app = App(templates=folder)
+    for number in range(1000):
+        assert render(app, "/" * number + "page.html", {}) == "page"
+    gc.collect()
+    assert sum(isinstance(found, jinja2.Template) for found in gc.get_objects()) < 900
 
 
 def test_threads_render_at_once(folder):

@@ -58,12 +58,15 @@ def settled(value: Any) -> Any:
     return value
 
 
-def sync_environment(jinja2: Any, **options: Any) -> Any:
-    """A `jinja2.Environment` whose templates render synchronously, or raise NeedsAsyncError without side effects."""
+def sync_environment(jinja2: Any, base: Any, **options: Any) -> Any:
+    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError."""
 
-    class SyncEnvironment(jinja2.Environment):  # type: ignore[misc]  # the core knows Jinja2 at run time only
+    class SyncTemplate(jinja2.Template):  # type: ignore[misc]
+        needs_async = False  # set by whom NeedsAsyncError reaches; a file that changes becomes another template
+
+    class SyncEnvironment(base):  # type: ignore[misc]
         context_class = _context_class(jinja2)
-        template_class = _template_class(jinja2)
+        template_class = SyncTemplate
 
         def _generate(self, source: Any, *args: Any, **kwargs: Any) -> Any:
             """Jinja2's hook between a template's parser and its compiler."""
@@ -145,21 +148,3 @@ def _context_class(jinja2: Any) -> Any:
 
     utils.internalcode(SyncContext.call)  # leaves its frame out of a template's traceback
     return SyncContext
-
-
-def _template_class(jinja2: Any) -> Any:
-    """A template that remembers whether it needed async mode; when its file changes there is a new one."""
-
-    class SyncTemplate(jinja2.Template):  # type: ignore[misc]
-        needs_async = False
-
-        def render(self, *args: Any, **kwargs: Any) -> Any:
-            if self.needs_async:
-                raise NeedsAsyncError
-            try:
-                return super().render(*args, **kwargs)
-            except NeedsAsyncError:
-                self.needs_async = True
-                raise
-
-    return SyncTemplate
