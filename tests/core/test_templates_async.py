@@ -6,6 +6,7 @@ the application is called twice.
 
 import asyncio
 import datetime
+import gc
 import os
 import threading
 import traceback
@@ -282,6 +283,36 @@ def test_a_template_may_render_another(folder):
     assert application.calls == {"fetch": 1, "plain": 1}
 
 
+TEMPLATE_OBJECTS = [
+    ("{% include other %}", "other fetched"),
+    ("{% include [other] %}", "other fetched"),
+    ("{% extends other %}", "other fetched"),
+    ("{% import library as o %}{{ o.m() }}", "m"),
+    ("{% from library import m %}{{ m() }}", "m"),
+    ("{{ macro() }}", "m"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TEMPLATE_OBJECTS)
+def test_templates_of_another_environment(folder, text, expected):
+    """A variable may hold a template, or a macro, that was made for async mode."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", text)
+    environment = jinja2.Environment(enable_async=True)
+    library = environment.from_string("{% macro m() %}m{% endmacro %}")
+    values = {
+        **Application().values(),
+        "library": library,
+        "other": environment.from_string("other {{ fetch() }}"),
+    }
+
+    async def main():
+        macro = (await library.make_module_async()).m
+        return await App(templates=folder)._render_template("page.html", **values, macro=macro)
+
+    assert run(main()) == expected
+
+
 def test_errors_keep_the_templates_lines(folder):
     """A traceback names the template's file and line, in either mode, and nothing of how it came there."""
     write(
@@ -339,6 +370,17 @@ def test_a_broken_change_stays_broken(folder):
     for render_again in (soon, soon):
         with pytest.raises(jinja2.TemplateSyntaxError):
             run(render_again())
+
+
+def test_many_names_for_a_template_take_no_more_memory(folder):
+    """A client that chooses the name can't fill the memory with `/page.html`, `//page.html` and so on."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", "page")
+    app = App(templates=folder)
+    for number in range(1000):
+        assert render(app, "/" * number + "page.html", {}) == "page"
+    gc.collect()
+    assert sum(isinstance(found, jinja2.Template) for found in gc.get_objects()) < 900
 
 
 def test_threads_render_at_once(folder):

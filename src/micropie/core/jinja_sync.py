@@ -3,10 +3,11 @@
 Jinja2's async mode awaits what calls and filters return and reads async iterables; it doubles the price of a loop.
 Few templates need it, but which ones is only known once they run. So a template is rendered synchronously at
 first. When it is about to call the application's code or to use up an iterator, or when it meets something to await,
-`NeedsAsyncError` ends the attempt: nothing has happened yet, and async mode can begin at the beginning.
+`NeedsAsyncError` ends the attempt: nothing has happened yet but reading (attributes, items, lists, which may be read
+twice), and async mode can begin at the beginning.
 
-Why not call the application's functions too, and hand their results to async mode if one turns out to be awaitable?
-Because values that the template changed meanwhile (a namespace, a list that it appends to) would come changed.
+Why not call the application's functions too, and replay their results in async mode if one turns out to be awaitable?
+Because values that the template has changed meanwhile (a namespace, a list that it appends to) would come changed.
 """
 
 import datetime
@@ -18,13 +19,17 @@ from typing import Any
 _READS = {
     "Assign": "node",
     "Call": "dyn_args",
+    "Extends": "template",
     "Filter": "node",
     "For": "iter",
+    "FromImport": "template",
+    "Import": "template",
+    "Include": "template",
     "Operand": "expr",
     "Test": "args",
     "With": "values",
 }
-"""The nodes of a template that may read through an iterable, with the field that holds it."""
+"""The nodes of a template that may read through an iterable or run a template, with the field that holds it."""
 
 _GUARD = "settled"
 _LAZY = {"batch", "items", "map", "reject", "rejectattr", "reverse", "select", "selectattr", "slice", "unique"}
@@ -41,23 +46,27 @@ class NeedsAsyncError(Exception):
 
 
 def settled(value: Any) -> Any:
-    """The value. NeedsAsyncError if async mode might await it, or if reading through it uses it up."""
+    """The value. NeedsAsyncError if async mode might await it, or if reading uses it up."""
     kind = type(value)
     if kind in _PLAIN:  # PERF: 0.05 µs instead of 0.2 with the questions below
         return value
-    if hasattr(value, "__await__") or hasattr(value, "__aiter__"):
-        raise NeedsAsyncError
-    if hasattr(kind, "__iter__") and not hasattr(kind, "__len__"):  # what has a length can be read again
+    asynchronous = hasattr(value, "__await__") or hasattr(value, "__aiter__")
+    one_shot = hasattr(kind, "__iter__") and not hasattr(kind, "__len__")  # what has a length can be read again
+    foreign = hasattr(kind, "render_async") and not hasattr(kind, "needs_async")  # another environment's template
+    if asynchronous or one_shot or foreign:
         raise NeedsAsyncError
     return value
 
 
-def sync_environment(jinja2: Any, **options: Any) -> Any:
-    """A `jinja2.Environment` whose templates render synchronously, or raise NeedsAsyncError without side effects."""
+def sync_environment(jinja2: Any, base: Any, **options: Any) -> Any:
+    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError."""
 
-    class SyncEnvironment(jinja2.Environment):  # type: ignore[misc]  # the core knows Jinja2 at run time only
+    class SyncTemplate(jinja2.Template):  # type: ignore[misc]
+        needs_async = False  # set by whom NeedsAsyncError reaches; a file that changes becomes another template
+
+    class SyncEnvironment(base):  # type: ignore[misc]
         context_class = _context_class(jinja2)
-        template_class = _template_class(jinja2)
+        template_class = SyncTemplate
 
         def _generate(self, source: Any, *args: Any, **kwargs: Any) -> Any:
             """Jinja2's hook between a template's parser and its compiler."""
@@ -72,20 +81,26 @@ def sync_environment(jinja2: Any, **options: Any) -> Any:
 
 def _guards(jinja2: Any) -> Any:
     """The visitor that puts `settled` round whatever a template reads through, and round the results of filters."""
+    nodes = jinja2.nodes
 
     class Guards(jinja2.visitor.NodeTransformer):  # type: ignore[misc]
         def generic_visit(self, node: Any) -> Any:
             super().generic_visit(node)
             if field := _READS.get(type(node).__name__):
                 setattr(node, field, guarded(getattr(node, field)))
-            return guarded(node) if isinstance(node, jinja2.nodes.Filter) else node
+            return guarded(node) if isinstance(node, nodes.Filter) else node
 
     def guarded(node: Any) -> Any:
         if isinstance(node, list):
             return [guarded(one) for one in node]
-        if node is None or (isinstance(node, jinja2.nodes.Filter) and node.name in {*_LAZY, _GUARD}):
+        if isinstance(node, nodes.List | nodes.Tuple):
+            node.items = guarded(node.items)
             return node
-        return jinja2.nodes.Filter(node, _GUARD, [], [], None, None, lineno=node.lineno, environment=node.environment)
+        if node is None or isinstance(node, nodes.Const):
+            return node
+        if isinstance(node, nodes.Filter) and node.name in {*_LAZY, _GUARD}:
+            return node
+        return nodes.Filter(node, _GUARD, [], [], None, None, lineno=node.lineno, environment=node.environment)
 
     return Guards()
 
@@ -103,7 +118,6 @@ def _settled_map(plain_map: Any) -> Any:
 def _context_class(jinja2: Any) -> Any:
     """What a template's variables live in, and its calls go through."""
     runtime, utils = jinja2.runtime, jinja2.utils
-    template_code = {runtime.Macro, runtime.BlockReference}  # what they read and call is guarded in its place
     ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
     constructors = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace}
 
@@ -117,9 +131,8 @@ def _context_class(jinja2: Any) -> Any:
         return kind in ours or (kind is type and function in constructors)
 
     class SyncContext(jinja2.runtime.Context):  # type: ignore[misc]
-        @utils.internalcode  # type: ignore[untyped-decorator]  # leaves this frame out of a template's traceback
         def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if type(function) in template_code:
+            if self._is_template_code(function):  # what it reads and calls is guarded in its place
                 return super().call(function, *args, **kwargs)
             if not is_repeatable(function):
                 raise NeedsAsyncError
@@ -127,21 +140,11 @@ def _context_class(jinja2: Any) -> Any:
                 settled(argument)
             return settled(super().call(function, *args, **kwargs))
 
+        def _is_template_code(self, function: Any) -> bool:
+            kind = type(function)
+            if kind is runtime.Macro:
+                return function._environment is self.environment
+            return kind is runtime.BlockReference
+
+    utils.internalcode(SyncContext.call)  # leaves its frame out of a template's traceback
     return SyncContext
-
-
-def _template_class(jinja2: Any) -> Any:
-    class SyncTemplate(jinja2.Template):  # type: ignore[misc]
-        needs_async = False
-
-        def render(self, *args: Any, **kwargs: Any) -> Any:
-            """What needed async mode once is not attempted again."""
-            if self.needs_async:
-                raise NeedsAsyncError
-            try:
-                return super().render(*args, **kwargs)
-            except NeedsAsyncError:
-                self.needs_async = True
-                raise
-
-    return SyncTemplate
