@@ -39,7 +39,7 @@ ARROWS: Mapping[str, set[str]] = {
     "middleware": LEAVES | {"optional", "headers", "request", "reply"},  # the request is what its hooks are given
     "asgi": LEAVES | {"optional", "headers", "workers", "reply"},
     "backends": LEAVES | {"headers", "session", "request"},  # a session belongs to a request
-    "jinja_sync": set(),
+    "jinja_sync": {"optional"},
     "templates": LEAVES | {"optional", "jinja_sync"},
     "lifespan": LEAVES,
     "application": BINDING | STEPS,

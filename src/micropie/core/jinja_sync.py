@@ -10,11 +10,11 @@ Why not call the application's functions too, and replay their results in async 
 Because values that the template has changed meanwhile (a namespace, a list that it appends to) would come changed.
 """
 
-import datetime
 import functools
-from decimal import Decimal
 from types import BuiltinMethodType, MethodType
 from typing import Any
+
+from micropie.core.optional import late
 
 _READS = {
     "Assign": "node",
@@ -36,8 +36,6 @@ _LAZY = {"batch", "items", "map", "reject", "rejectattr", "reverse", "select", "
 """Filters that make an iterator of their own, which the next attempt makes again."""
 
 _PLAIN = {str, int, float, bool, type(None), list, dict, tuple}
-_VALUES = (str, bytes, int, float, tuple, frozenset, Decimal, datetime.date, datetime.time, datetime.timedelta)
-"""Immutable types: their own methods change nothing."""
 _LOOKUPS = {"copy", "get", "items", "keys", "values"}
 
 
@@ -119,13 +117,16 @@ def _context_class(jinja2: Any) -> Any:
     """What a template's variables live in, and its calls go through."""
     runtime, utils = jinja2.runtime, jinja2.utils
     ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
+    time = late("datetime")
+    # Immutable types: their own methods change nothing.
+    values = (str, bytes, int, float, tuple, frozenset, late("decimal").Decimal, time.date, time.time, time.timedelta)
     constructors = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace}
 
     def is_repeatable(function: Any) -> bool:
         kind = type(function)
         if kind is BuiltinMethodType:
             owner = function.__self__
-            return isinstance(owner, _VALUES) or (isinstance(owner, dict) and function.__name__ in _LOOKUPS)
+            return isinstance(owner, values) or (isinstance(owner, dict) and function.__name__ in _LOOKUPS)
         if kind is MethodType:
             return type(function.__self__) in ours
         return kind in ours or (kind is type and function in constructors)

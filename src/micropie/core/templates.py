@@ -1,6 +1,5 @@
 """Jinja2 templates: one environment for an application, made when the first template is rendered."""
 
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -61,7 +60,7 @@ class Templates:
         jinja2 = require("jinja2", "Templates")
         if isinstance(self._source, jinja2.Environment):
             return self._source
-        loader = jinja2.FileSystemLoader(Path(self._source))
+        loader = jinja2.FileSystemLoader(self._source)
         return sync_environment(jinja2, _environment_class(jinja2), loader=loader, autoescape=is_markup)
 
     def _make_async_environment(self) -> Any:
