@@ -3927,20 +3927,24 @@ class RSGIRequest(Request):
     async def _receive(self) -> Message:
         """ASGI's `receive`: the body, then the client's leaving."""
         try:
-            if not self._body_over:
-                return await self._body_message()
-            await self._protocol.client_disconnect()
+            if self._body_over:
+                await self._protocol.client_disconnect()
+            elif self._chunks is None and self._is_small():
+                self._body_over = True
+                return {"type": "http.request", "body": await self._protocol(), "more_body": False}
+            else:
+                return await self._chunk_message()
         except RuntimeError as error:
             log.debug("The client left before its body was there: %s", error)
         return {"type": "http.disconnect"}
 
-    async def _body_message(self) -> Message:
+    def _is_small(self) -> bool:
+        """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
+        self._missing = content_length(self._field(b"content-length"))
+        return self._missing is not None and self._missing <= MIN_RATE * self._parts.limits.body_timeout
+
+    async def _chunk_message(self) -> Message:
         if self._chunks is None:
-            self._missing = content_length(self._field(b"content-length"))
-            if self._missing is not None and self._missing <= MIN_RATE * self._parts.limits.body_timeout:
-                # It has one window of the minimum rate for all its bytes, so there is nothing to time between them.
-                self._body_over = True
-                return {"type": "http.request", "body": await self._protocol(), "more_body": False}
             self._chunks = aiter(self._protocol)
         chunk = await self._chunk()
         if not chunk:
