@@ -3140,12 +3140,6 @@ def is_awaitable(value: Any) -> bool:
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
-def cookie_to_read(request: Request) -> str:
-    """The Cookie header; `""` if there is none, or an outer application has loaded the session."""
-    cookie = request._cookies()
-    return cookie if cookie and "session" not in request._outer else ""
-
-
 # ======================================================================================================================
 # core/delivery.py
 #
@@ -3432,7 +3426,7 @@ async def converse(
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
-    if cookie := cookie_to_read(request):
+    if (cookie := request._cookies()) and "session" not in request._outer:
         await app._micropie.sessions.load(request, cookie)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
@@ -3548,7 +3542,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
     try:
         if request.method != "GET" and has_body(request):
             await take_body(request, app._micropie.limits)
-        if cookie := cookie_to_read(request):
+        if (cookie := request._cookies()) and "session" not in request._outer:
             await app._micropie.sessions.load(request, cookie)
         reply = None
         if app.middlewares:

@@ -13,7 +13,6 @@ from typing import Any
 from micropie.core.application import (
     FAILURES,
     Application,
-    cookie_to_read,
     is_awaitable,
     let_cancellation_pass,
     log_failure,
@@ -78,7 +77,7 @@ async def converse(
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
-    if cookie := cookie_to_read(request):
+    if (cookie := request._cookies()) and "session" not in request._outer:
         await app._micropie.sessions.load(request, cookie)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)

@@ -11,7 +11,6 @@ from typing import Any
 from micropie.core.application import (
     FAILURES,
     Application,
-    cookie_to_read,
     failure,
     is_awaitable,
     let_cancellation_pass,
@@ -57,7 +56,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
     try:
         if request.method != "GET" and has_body(request):
             await take_body(request, app._micropie.limits)
-        if cookie := cookie_to_read(request):
+        if (cookie := request._cookies()) and "session" not in request._outer:
             await app._micropie.sessions.load(request, cookie)
         reply = None
         if app.middlewares:
