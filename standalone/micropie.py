@@ -2930,7 +2930,7 @@ Match = tuple["Route", list[str]]
 class Route:
     """One handler: its name, the bound method, its plan, and how it must be called."""
 
-    __slots__ = ("blocking", "handler", "in_thread", "is_coroutine", "name", "plan")
+    __slots__ = ("blocking", "handler", "in_thread", "is_coroutine", "is_stream", "name", "plan")
 
     def __init__(self, name: str, handler: Callable[..., Any]) -> None:
         self.name = name
@@ -2941,6 +2941,7 @@ class Route:
         self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
         # Calling a generator function runs nothing of it yet.
         self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
+        self.is_stream = inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler)
 
 
 class Router:
@@ -3197,16 +3198,20 @@ def set_session_cookie(reply: Reply, cookie: str | None) -> None:
         reply.headers.append(("Vary", "Cookie"))
 
 
-async def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> Awaitable[None]:
     """Send a whole body, or stream it."""
     body, head = reply.body, request.method == "HEAD"
     if not is_stream(body):
-        await send_whole(send, reply, whole_body(body), head=head)
-    elif head or reply.status in BODYLESS:
-        await close_unsent(body)
-        await send_bodyless(send, reply)
-    else:
-        await stream_reply(app, request, reply, send)
+        return send_whole(send, reply, whole_body(body), head=head)
+    if head or reply.status in BODYLESS:
+        return send_head(send, reply)
+    return stream_reply(app, request, reply, send)
+
+
+async def send_head(send: Send, reply: Reply) -> None:
+    """Send the head of a streamed reply alone; the stream is closed, unread."""
+    await close_unsent(reply.body)
+    await send_bodyless(send, reply)
 
 
 async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
@@ -3580,6 +3585,8 @@ async def handle(app: Application, request: Request) -> Reply:
     args, kwargs = bind(route.plan, request, segments)
     if route.is_coroutine:
         return to_reply(await route.handler(*args, **kwargs))
+    if route.is_stream:
+        return to_reply(route.handler(*args, **kwargs))
     return to_reply(await call(app, route, args, kwargs))
 
 

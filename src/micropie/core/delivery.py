@@ -69,16 +69,20 @@ def set_session_cookie(reply: Reply, cookie: str | None) -> None:
         reply.headers.append(("Vary", "Cookie"))
 
 
-async def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> Awaitable[None]:
     """Send a whole body, or stream it."""
     body, head = reply.body, request.method == "HEAD"
     if not is_stream(body):
-        await send_whole(send, reply, whole_body(body), head=head)
-    elif head or reply.status in BODYLESS:
-        await close_unsent(body)
-        await send_bodyless(send, reply)
-    else:
-        await stream_reply(app, request, reply, send)
+        return send_whole(send, reply, whole_body(body), head=head)
+    if head or reply.status in BODYLESS:
+        return send_head(send, reply)
+    return stream_reply(app, request, reply, send)
+
+
+async def send_head(send: Send, reply: Reply) -> None:
+    """Send the head of a streamed reply alone; the stream is closed, unread."""
+    await close_unsent(reply.body)
+    await send_bodyless(send, reply)
 
 
 async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:

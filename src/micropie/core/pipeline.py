@@ -94,6 +94,8 @@ async def handle(app: Application, request: Request) -> Reply:
     args, kwargs = bind(route.plan, request, segments)
     if route.is_coroutine:
         return to_reply(await route.handler(*args, **kwargs))
+    if route.is_stream:
+        return to_reply(route.handler(*args, **kwargs))
     return to_reply(await call(app, route, args, kwargs))
 
 
