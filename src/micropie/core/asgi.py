@@ -44,6 +44,8 @@ def whole_headers(reply: Reply, size: int, *, head: bool) -> RawHeaders:
 
 def stream_headers(reply: Reply) -> RawHeaders:
     """The headers of a streamed reply: how it is framed is the server's business."""
+    if not reply.headers:
+        return [_CONTENT_TYPES[reply.content_type]]
     headers = checked_headers(reply.headers)
     return _encode([*_without_length(_with_type(headers, reply.content_type)), *_own_length(headers)])
 
