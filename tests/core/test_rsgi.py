@@ -95,7 +95,7 @@ class Protocol:
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         assert type(body) is bytes
         self._answer(status, headers)
-        self.body, self.whole = [body], True
+        self.body, self.whole = [body] if body else [], True
 
     def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Self:
         self._answer(status, headers)
