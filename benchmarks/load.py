@@ -23,6 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
+import report
 from peers import ROOT, Peer, prepare
 
 HERE = Path(__file__).resolve().parent
@@ -338,7 +339,7 @@ def show(result: dict, indent: str = "") -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all of them if none is named")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    report.add_options(parser, "load")
     parser.add_argument("--only-sessions", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only_sessions:
@@ -352,8 +353,7 @@ def main() -> None:
         print(f"measuring {name} ...", file=sys.stderr)
         result[name] = PARTS[name]()
     show(result)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    report.write(options.json, {"machine": report.machine(), **result})
 
 
 if __name__ == "__main__":

@@ -3998,31 +3998,27 @@ def address(text: str) -> tuple[str, int] | None:
 
 
 async def send_whole_rsgi(send: "RSGISend", reply: Reply, body: bytes, *, head: bool) -> None:
-    """Send a reply in one call."""
-    if reply.headers or head or reply.status in BODYLESS:
-        headers = whole_headers(reply, len(body), head=head)
-        send.respond(reply.status, text_pairs(headers), b"" if head or reply.status in BODYLESS else body)
+    """Send a reply in one call. Granian says nothing of a client that is gone by now."""
+    if not (reply.headers or head or reply.status in BODYLESS):
+        send.protocol.response_bytes(reply.status, _PLAIN_HEADERS[reply.content_type], body)
+        return
+    headers = text_pairs(whole_headers(reply, len(body), head=head))
+    if head or reply.status in BODYLESS:
+        send.protocol.response_empty(reply.status, headers)
     else:
-        send.respond(reply.status, _PLAIN_HEADERS[reply.content_type], body)
+        send.protocol.response_bytes(reply.status, headers, body)
 
 
 class RSGISend:
     """ASGI's `send`. The head of a stream goes out with its first chunk."""
 
-    __slots__ = ("_headers", "_protocol", "_status", "_stream")
+    # What whole replies don't need stands on the class.
+    _status: int
+    _headers: HeaderPairs
+    _stream: Any = None
 
     def __init__(self, protocol: Any) -> None:
-        self._protocol = protocol
-        self._status = 0
-        self._headers: HeaderPairs = []
-        self._stream: Any = None
-
-    def respond(self, status: int, headers: HeaderPairs, body: bytes) -> None:
-        """Send a whole reply. Granian says nothing of a client that is gone by now."""
-        if body:
-            self._protocol.response_bytes(status, headers, body)
-        else:
-            self._protocol.response_empty(status, headers)
+        self.protocol = protocol
 
     async def __call__(self, message: Message) -> None:
         """Send an ASGI message. OSError if the client has left in the middle of a stream."""
@@ -4030,7 +4026,7 @@ class RSGISend:
             self._status = checked_status(message["status"])  # Granian dies of others
             self._headers = text_pairs(message.get("headers") or ())
         elif self._stream is None and not message.get("more_body"):
-            self.respond(self._status, self._headers, bytes(message.get("body") or b""))
+            self.protocol.response_bytes(self._status, self._headers, bytes(message.get("body") or b""))
         else:
             try:
                 await self._send_chunk(bytes(message.get("body") or b""))
@@ -4041,7 +4037,7 @@ class RSGISend:
 
     async def _send_chunk(self, chunk: bytes) -> None:
         if self._stream is None:
-            self._stream = self._protocol.response_stream(self._status, self._headers)
+            self._stream = self.protocol.response_stream(self._status, self._headers)
         if chunk:
             await self._stream.send_bytes(chunk)
 
@@ -4051,7 +4047,7 @@ class RSGISend:
         One whose length is announced is cut off by the server.
         """
         if self._stream is not None and "content-length" not in dict(self._headers):
-            await self._protocol.client_disconnect()
+            await self.protocol.client_disconnect()
 
 
 def text_pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
