@@ -1822,19 +1822,6 @@ def _unescape(text: str) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
-def path_segments(scope: Scope) -> list[str]:
-    """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
-    path: str = scope["path"]
-    raw: bytes = scope.get("raw_path") or b""
-    segments = _raw_segments(raw, path) if b"%" in raw else None
-    if segments is None:
-        if not path.isascii() and not _is_text(path):
-            raise HTTPError(400, "The path is not valid UTF-8")
-        segments = path.removeprefix("/").split("/")
-    root = None if RELATIVE_PATH in scope else scope.get("root_path")
-    return _below(root, segments) if root else segments
-
-
 def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     """The segments of the path as it was sent, where `%2F` is no separator; None if `path` is another one by now."""
     try:
@@ -1904,12 +1891,9 @@ class Request:
         return self.scope
 
     @lazy
-    def _fields(self) -> dict[bytes, bytes]:
-        return dict(self._raw_headers)
-
-    def _field(self, name: bytes) -> bytes:
-        """The value of a header field, of repeated ones any; `b""` if there is none."""
-        return self._fields.get(name, b"")
+    def _field(self) -> Callable[[bytes, bytes], bytes]:
+        """A function: the value of a header field by its lower-case name, of repeated ones any; or a default."""
+        return dict(self._raw_headers).get
 
     def _cookies(self) -> str:
         """All Cookie fields as one, `""` if there is none."""
@@ -1926,8 +1910,17 @@ class Request:
         return "" if scope.get("root_path") else scope["path"]
 
     def _segments(self) -> list[str]:
-        """The path's segments below `root_path`; never empty. `HTTPError` 400 if they are no UTF-8."""
-        return path_segments(self.scope)
+        """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
+        scope = self.scope
+        path: str = scope["path"]
+        raw: bytes = scope.get("raw_path") or b""
+        segments = _raw_segments(raw, path) if b"%" in raw else None
+        if segments is None:
+            if not path.isascii() and not _is_text(path):
+                raise HTTPError(400, "The path is not valid UTF-8")
+            segments = path.removeprefix("/").split("/")
+        root = None if RELATIVE_PATH in scope else scope.get("root_path")
+        return _below(root, segments) if root else segments
 
     def _query_string(self) -> str:
         return (self.scope.get("query_string") or b"").decode("utf-8", "replace")
@@ -2776,7 +2769,7 @@ def has_body(request: Request) -> bool:
         return True
     if request.method != "DELETE":
         return False
-    return request._field(b"content-length") not in (b"", b"0") or request._field(b"transfer-encoding") != b""
+    return request._field(b"content-length", b"") not in (b"", b"0") or request._field(b"transfer-encoding", b"") != b""
 
 
 async def take_body(request: Request, limits: Limits) -> None:
@@ -2788,7 +2781,7 @@ async def take_body(request: Request, limits: Limits) -> None:
     if is_preset(request._outer):
         request.body_parsed = True
         return
-    kind, parameters = media_type(request._field(b"content-type"))
+    kind, parameters = media_type(request._field(b"content-type", b""))
     if kind == MULTIPART:
         request._boundary = _boundary(parameters)
         return
@@ -2842,7 +2835,7 @@ class Upload:
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(request._field(b"content-length"))
+    size = content_length(request._field(b"content-length", b""))
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)
@@ -3452,12 +3445,12 @@ async def converse(
 
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    origin = request._field(b"origin").decode("latin-1").lower()
+    origin = request._field(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
     if COOKIE not in app._parse_cookies(request._cookies()):
         return
-    host = request._field(b"host").decode("latin-1")
+    host = request._field(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
     if not origin_host or origin_host != host_of(host):
         log.warning(
@@ -3906,9 +3899,9 @@ class RSGIRequest(Request):
     def _outer(self) -> Scope:
         return {} if self._made is None else self._made
 
-    def _field(self, name: bytes) -> bytes:
-        value: str = self._native_headers.get(name.decode()) or ""
-        return value.encode()
+    def _field(self, name: bytes, default: bytes) -> bytes:
+        value: str | None = self._native_headers.get(name.decode())
+        return default if value is None else value.encode()
 
     def _cookies(self) -> str:
         if "cookie" not in self._native_headers:  # PERF: most requests end here, 0.1 µs
@@ -3919,10 +3912,10 @@ class RSGIRequest(Request):
         return self._native.path if self._made is None else super()._plain_path()
 
     def _segments(self) -> list[str]:
-        scope = {"path": self._native.path} if self._made is None else self._made
-        if "\ufffd" in scope["path"]:  # what Granian makes of bytes that are no UTF-8
+        path: str = self._native.path if self._made is None else self._made["path"]
+        if "\ufffd" in path:  # what Granian makes of bytes that are no UTF-8
             raise HTTPError(400, "The path is not valid UTF-8")
-        return path_segments(scope)
+        return path.removeprefix("/").split("/") if self._made is None else super()._segments()
 
     def _query_string(self) -> str:
         return self._native.query_string if self._made is None else super()._query_string()
@@ -3943,7 +3936,7 @@ class RSGIRequest(Request):
 
     def _is_small(self) -> bool:
         """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
-        self._missing = content_length(self._field(b"content-length"))
+        self._missing = content_length(self._field(b"content-length", b""))
         return self._missing is not None and self._missing <= MIN_RATE * self._parts.limits.body_timeout
 
     async def _chunk_message(self) -> Message:

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 
 from micropie import App, InMemorySessionBackend
-from micropie.core import backends, optional
+from micropie.core import backends, body, optional
 from micropie.core.multipart import FormLimits, MultipartForm, Spool
 from tests.client import http
 
@@ -111,3 +111,39 @@ def test_a_template_without_a_name_is_markup(tmp_path: Path):
             return await self._render_template("page.html", inner=environment.from_string("{{ '<' }}"))
 
     assert http(Page(templates=tmp_path)).text == "&lt;"
+
+
+def test_waiting_for_a_body_leaves_nothing_behind():
+    """Loops that are gone are forgotten, and a loop that waits for nobody any more is not looked at."""
+
+    async def upload(pause: float) -> int:
+        async def receive() -> dict[str, object]:
+            await asyncio.sleep(0)
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await body.Body(receive, None, 5).whole()
+        waiting = len(body._waits)
+        await asyncio.sleep(pause)
+        return waiting
+
+    assert [asyncio.run(upload(0)), asyncio.run(upload(3 * body.TICK))] == [1, 1]
+    assert body._waits == {}
+
+
+def test_an_outer_cancellation_is_no_time_out():
+    """A task that is cancelled in the moment in which its body's time is over ends as cancelled."""
+
+    async def receive() -> dict[str, object]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def main() -> None:
+        reading = asyncio.ensure_future(body.Body(receive, None, 0).whole())
+        await asyncio.sleep(0)
+        [wait] = body._waits[asyncio.get_running_loop()]
+        wait.over = wait.future.cancel()
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+    asyncio.run(main())

@@ -201,7 +201,7 @@ def has_body(request: Request) -> bool:
         return True
     if request.method != "DELETE":
         return False
-    return request._field(b"content-length") not in (b"", b"0") or request._field(b"transfer-encoding") != b""
+    return request._field(b"content-length", b"") not in (b"", b"0") or request._field(b"transfer-encoding", b"") != b""
 
 
 async def take_body(request: Request, limits: Limits) -> None:
@@ -213,7 +213,7 @@ async def take_body(request: Request, limits: Limits) -> None:
     if is_preset(request._outer):
         request.body_parsed = True
         return
-    kind, parameters = media_type(request._field(b"content-type"))
+    kind, parameters = media_type(request._field(b"content-type", b""))
     if kind == MULTIPART:
         request._boundary = _boundary(parameters)
         return
@@ -267,7 +267,7 @@ class Upload:
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(request._field(b"content-length"))
+    size = content_length(request._field(b"content-length", b""))
     if size is not None and limit is not None and size > limit:
         raise HTTPError(413)
     return Body(request._receive, limit, timeout)

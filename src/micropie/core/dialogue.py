@@ -96,12 +96,12 @@ async def converse(
 
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    origin = request._field(b"origin").decode("latin-1").lower()
+    origin = request._field(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
     if COOKIE not in app._parse_cookies(request._cookies()):
         return
-    host = request._field(b"host").decode("latin-1")
+    host = request._field(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
     if not origin_host or origin_host != host_of(host):
         log.warning(

@@ -81,19 +81,6 @@ def _unescape(text: str) -> str:
     return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
-def path_segments(scope: Scope) -> list[str]:
-    """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
-    path: str = scope["path"]
-    raw: bytes = scope.get("raw_path") or b""
-    segments = _raw_segments(raw, path) if b"%" in raw else None
-    if segments is None:
-        if not path.isascii() and not _is_text(path):
-            raise HTTPError(400, "The path is not valid UTF-8")
-        segments = path.removeprefix("/").split("/")
-    root = None if RELATIVE_PATH in scope else scope.get("root_path")
-    return _below(root, segments) if root else segments
-
-
 def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     """The segments of the path as it was sent, where `%2F` is no separator; None if `path` is another one by now."""
     try:
@@ -163,12 +150,9 @@ class Request:
         return self.scope
 
     @lazy
-    def _fields(self) -> dict[bytes, bytes]:
-        return dict(self._raw_headers)
-
-    def _field(self, name: bytes) -> bytes:
-        """The value of a header field, of repeated ones any; `b""` if there is none."""
-        return self._fields.get(name, b"")
+    def _field(self) -> Callable[[bytes, bytes], bytes]:
+        """A function: the value of a header field by its lower-case name, of repeated ones any; or a default."""
+        return dict(self._raw_headers).get
 
     def _cookies(self) -> str:
         """All Cookie fields as one, `""` if there is none."""
@@ -185,8 +169,17 @@ class Request:
         return "" if scope.get("root_path") else scope["path"]
 
     def _segments(self) -> list[str]:
-        """The path's segments below `root_path`; never empty. `HTTPError` 400 if they are no UTF-8."""
-        return path_segments(self.scope)
+        """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
+        scope = self.scope
+        path: str = scope["path"]
+        raw: bytes = scope.get("raw_path") or b""
+        segments = _raw_segments(raw, path) if b"%" in raw else None
+        if segments is None:
+            if not path.isascii() and not _is_text(path):
+                raise HTTPError(400, "The path is not valid UTF-8")
+            segments = path.removeprefix("/").split("/")
+        root = None if RELATIVE_PATH in scope else scope.get("root_path")
+        return _below(root, segments) if root else segments
 
     def _query_string(self) -> str:
         return (self.scope.get("query_string") or b"").decode("utf-8", "replace")
