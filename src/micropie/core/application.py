@@ -4,7 +4,8 @@
 """
 
 import asyncio
-from types import CoroutineType, SimpleNamespace
+from collections.abc import Awaitable, Callable
+from types import CoroutineType
 from typing import Any, Protocol
 
 from micropie.core.backends import SessionPolicy
@@ -25,18 +26,43 @@ from micropie.core.workers import Workers
 FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
 
 
-class Parts(SimpleNamespace):
+class Parts:
     """What an application is made of."""
 
-    router: Router
-    sessions: SessionPolicy
-    workers: Workers
-    limits: Limits
-    templates: Templates
-    allowed_origins: frozenset[str]
-    surplus_path_status: int
-    sends_itself: bool  # `_send_response` is overridden
-    state: dict[str, Any]  # of the lifespan
+    # PERF: slots, not a namespace, 0.02 µs for each look.
+    __slots__ = (
+        "allowed_origins",
+        "limits",
+        "router",
+        "send_reply",
+        "sessions",
+        "state",
+        "surplus_path_status",
+        "templates",
+        "workers",
+    )
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        sessions: SessionPolicy,
+        workers: Workers,
+        limits: Limits,
+        templates: Templates,
+        allowed_origins: frozenset[str],
+        surplus_path_status: int,
+        send_reply: Callable[..., Awaitable[None]],
+    ) -> None:
+        self.router = router
+        self.sessions = sessions
+        self.workers = workers
+        self.limits = limits
+        self.templates = templates
+        self.allowed_origins = allowed_origins
+        self.surplus_path_status = surplus_path_status
+        self.send_reply = send_reply  # the step of that name, or `send_by_override`
+        self.state: dict[str, Any] = {}  # of the lifespan
 
 
 class Application(Protocol):

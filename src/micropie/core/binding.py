@@ -27,7 +27,7 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 class Plan:
     """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`)."""
 
-    __slots__ = ("keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
+    __slots__ = ("is_empty", "keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
         parameters = list(inspect.signature(handler).parameters.values())
@@ -39,6 +39,7 @@ class Plan:
         self.size = len(self.positional)
         self.taken = {p.name for p in parameters} | set(_implicit(handler))  # no keyword may fill these again
         self.plain = not self.keywords and not self.takes_any_keyword
+        self.is_empty = not parameters[skip:]
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
         """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""

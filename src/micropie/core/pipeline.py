@@ -5,7 +5,7 @@
 Each step is a function; the last two are in `delivery`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 from micropie.core.application import (
@@ -17,7 +17,7 @@ from micropie.core.application import (
 )
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Upload, has_body, take_body
-from micropie.core.delivery import SendWhole, close_unsent, deliver, name_json, without_json_header
+from micropie.core.delivery import SendWhole, close_unsent, name_json, with_saved_session, without_json_header
 from micropie.core.errors import HTTPError
 from micropie.core.handoff import hand_off
 from micropie.core.middleware import HttpMiddleware
@@ -39,11 +39,13 @@ async def serve_http(app: Application, request: Request, send: Send, send_whole:
     """Answer one request, whatever it is and whatever happens."""
     token = current_request.set(request)
     try:
-        outcome = await answer(app, request)
-        if isinstance(outcome, Reply):
-            await deliver(app, request, outcome, send, send_whole)
-        else:
-            await hand_off(app, request, outcome, send)
+        reply = await answer(app, request)
+        if type(reply) is not Reply:
+            await hand_off(app, request, reply, send)
+            return
+        if request._session is not None or request._session_id is not None:
+            reply = await with_saved_session(app, request, reply)
+        await app._micropie.send_reply(app, request, reply, send, send_whole)
     finally:
         current_request.reset(token)
         if request._upload is not None:
@@ -58,14 +60,14 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
             await take_body(request, app._micropie.limits)
         if (cookie := request._cookies()) and "session" not in request._outer:
             await app._micropie.sessions.load(request, cookie)
-        reply = None
-        if app.middlewares:
+        if entered:
             entered = []
-            reply = await before_hooks(app.middlewares, entered, request)
-        if reply is None:
-            if request._subapp is not None:
+            short_cut = await before_hooks(app.middlewares, entered, request)
+            if short_cut is None and request._subapp is not None:
                 return request._subapp
-            reply = await handle(app, request)
+            reply = short_cut or to_reply(await handle(app, request))
+        else:
+            reply = to_reply(await handle(app, request))
     except FAILURES as error:
         let_cancellation_pass(error)
         reply = reply_to_error(app, request, error)
@@ -86,20 +88,21 @@ async def before_hooks(
     return None
 
 
-async def handle(app: Application, request: Request) -> Reply:
-    """What the handler that the path names makes of its arguments."""
+def handle(app: Application, request: Request) -> Awaitable[Any]:
+    """What the handler that the path names returns, to be awaited."""
+    # PERF: no coroutine of ours round that of the handler, 0.1 µs.
     route, segments = app._micropie.router.find(request)
     if request._boundary is not None:
-        return await handle_upload(app, request, route, segments, request._boundary)
+        return handle_upload(app, request, route, segments, request._boundary)
+    if route.is_bare and not segments:
+        return route.handler()
     args, kwargs = bind(route.plan, request, segments)
     if route.is_coroutine:
-        return to_reply(await route.handler(*args, **kwargs))
-    if route.is_stream:
-        return to_reply(route.handler(*args, **kwargs))
-    return to_reply(await call(app, route, args, kwargs))
+        return route.handler(*args, **kwargs)
+    return call(app, route, args, kwargs)
 
 
-async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
+async def call(app: Application, route: Route, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler: in a thread if it may block, awaited if it can be."""
     if route.in_thread:
         result = await app._micropie.workers.run(route.handler, args, kwargs)
@@ -108,7 +111,9 @@ async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str
     return await result if is_awaitable(result) else result
 
 
-async def handle_upload(app: Application, request: Request, route: Route, segments: list[str], boundary: str) -> Reply:
+async def handle_upload(
+    app: Application, request: Request, route: Route, segments: Sequence[str], boundary: str
+) -> Reply:
     """The same for a multipart form, which is read while the handler runs.
 
     A handler that names no field gets the whole form, and so does one that can't wait for it.

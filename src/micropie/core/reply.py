@@ -45,6 +45,8 @@ def to_reply(result: Any) -> Reply:
         return Reply(200, dumps(result), [], JSON)
     if kind is str:
         return Reply(200, result, [], HTML)
+    if kind is Reply:
+        return result  # type: ignore[no-any-return]
     if isinstance(result, tuple):
         return _from_tuple(result)
     body, content_type = encoded(result)
@@ -95,13 +97,6 @@ def encoded(value: Any) -> tuple[Any, str]:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value), HTML
     return dumps(value), JSON
-
-
-def whole_body(body: Any) -> bytes:
-    """A body that is no stream as bytes."""
-    if isinstance(body, bytes):
-        return body
-    return b"" if body is None else body.encode()
 
 
 def is_stream(value: Any) -> bool:

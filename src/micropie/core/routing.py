@@ -24,7 +24,7 @@ Match = tuple["Route", list[str]]
 class Route:
     """One handler: its name, the bound method, its plan, and how it must be called."""
 
-    __slots__ = ("blocking", "handler", "in_thread", "is_coroutine", "is_stream", "name", "plan")
+    __slots__ = ("blocking", "handler", "in_thread", "is_bare", "is_coroutine", "name", "plan")
 
     def __init__(self, name: str, handler: Callable[..., Any]) -> None:
         self.name = name
@@ -35,7 +35,7 @@ class Route:
         self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
         # Calling a generator function runs nothing of it yet.
         self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
-        self.is_stream = inspect.isasyncgenfunction(handler) or inspect.isgeneratorfunction(handler)
+        self.is_bare = self.is_coroutine and self.plan.is_empty  # nothing to bind, nothing but itself to await
 
 
 class Router:
