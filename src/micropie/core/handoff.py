@@ -6,8 +6,8 @@ It gets a copy of the scope with what is known of the request so far; the sessio
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
-from micropie.core.asgi import send_whole
 from micropie.core.application import Application, failure
+from micropie.core.asgi import send_whole
 from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
 from micropie.core.headers import encode_value
 from micropie.core.reply import (

@@ -45,6 +45,8 @@ def to_reply(result: Any) -> Reply:
         return Reply(200, dumps(result), [], JSON)
     if kind is str:
         return Reply(200, result, [], HTML)
+    if kind in _GENERATORS:
+        return Reply(200, result, [], HTML)
     if kind is Reply:
         return result  # type: ignore[no-any-return]
     if isinstance(result, tuple):
