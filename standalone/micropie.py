@@ -12,6 +12,7 @@ class MyApp(App):
 app = MyApp()"""
 
 import asyncio
+import builtins
 import contextlib
 import contextvars
 import copy
@@ -55,9 +56,25 @@ from types import (
     GeneratorType,
     MethodType,
     ModuleType,
+    NoneType,
     SimpleNamespace,
+    UnionType,
 )
-from typing import Any, Generic, IO, NamedTuple, Protocol, TYPE_CHECKING, TypeVar, overload
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    IO,
+    NamedTuple,
+    Protocol,
+    TYPE_CHECKING,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 if TYPE_CHECKING:
@@ -73,13 +90,20 @@ __all__ = [
     "App",
     "ClientGone",
     "ConnectionClosed",
+    "Cookie",
+    "FromBody",
+    "FromQuery",
+    "FromSession",
     "HTTPError",
+    "Header",
     "HttpMiddleware",
     "InMemorySessionBackend",
     "MissingDependency",
+    "Parameter",
     "Request",
     "Session",
     "SessionBackend",
+    "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
@@ -135,6 +159,59 @@ class ConnectionClosed(Exception):  # noqa: N818 - the documented name
 
 class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
     """An optional package is needed and not installed; the message says what to install."""
+
+
+# ======================================================================================================================
+# core/records.py
+#
+# Record types: classes that say by annotations which members they have.
+#
+# Dataclasses and TypedDicts are the standard library's; attrs classes, `msgspec.Struct`s and what pydantic makes are
+# recognised by what their makers leave on the class, so none of these packages is imported here.
+# ======================================================================================================================
+
+UNIONS = (Union, UnionType)
+
+
+def is_dataclass_type(kind: Any) -> bool:
+    """Whether it is a class that `@dataclass` made."""
+    return isinstance(kind, type) and hasattr(kind, "__dataclass_fields__")
+
+
+def is_typed_dict(kind: Any) -> bool:
+    """Whether it is a TypedDict, of `typing` or of `typing_extensions`."""
+    return isinstance(kind, type) and dict in kind.__mro__ and hasattr(kind, "__required_keys__")
+
+
+def is_struct(kind: Any) -> bool:
+    """Whether it is a `msgspec.Struct`."""
+    return isinstance(kind, type) and hasattr(kind, "__struct_fields__")
+
+
+def is_attrs(kind: Any) -> bool:
+    """Whether it is a class that attrs made."""
+    return isinstance(kind, type) and hasattr(kind, "__attrs_attrs__")
+
+
+def is_pydantic(kind: Any) -> bool:
+    """Whether it is a model or a dataclass of pydantic's."""
+    return isinstance(kind, type) and hasattr(kind, "__pydantic_validator__")
+
+
+def is_record(kind: Any) -> bool:
+    """Whether it is a record of any make."""
+    tests = (is_dataclass_type, is_typed_dict, is_struct, is_attrs, is_pydantic)
+    return any(test(kind) for test in tests)
+
+
+def bare(annotation: Any) -> Any:
+    """The type without `Annotated` around it, and without `| None`."""
+    if get_origin(annotation) is Annotated:
+        return bare(annotation.__origin__)
+    if get_origin(annotation) in UNIONS:
+        others = [kind for kind in get_args(annotation) if kind is not NoneType]
+        return bare(others[0]) if len(others) == 1 else annotation
+    return annotation
 
 
 # ======================================================================================================================
@@ -2479,104 +2556,6 @@ class SessionPolicy:
 
 
 # ======================================================================================================================
-# core/binding.py
-#
-# A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
-#
-# In signature order each parameter takes the next path segment, else it is looked up by its name: query,
-# body, files, session, its default. HTTP and WebSocket handlers go the same way.
-# ======================================================================================================================
-
-REQUIRED: Any = inspect.Parameter.empty
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-_NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
-
-Arguments = tuple[list[Any], dict[str, Any]]
-
-
-class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
-    """The path has more segments than the handler has parameters."""
-
-
-class Plan:
-    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`)."""
-
-    __slots__ = ("keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
-
-    def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
-        parameters = list(inspect.signature(handler).parameters.values())
-        kinds = {p.kind for p in parameters}
-        self.positional = [(p.name, p.default) for p in parameters if p.kind in _POSITIONAL][skip:]
-        self.keywords = [(p.name, p.default) for p in parameters if p.kind is p.KEYWORD_ONLY]
-        self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
-        self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
-        self.size = len(self.positional)
-        self.taken = {p.name for p in parameters} | set(_implicit(handler))  # no keyword may fill these again
-        self.plain = not self.keywords and not self.takes_any_keyword
-
-    def outstanding(self, request: Request, segments: list[str]) -> list[str]:
-        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
-        if self.takes_any_keyword:
-            return []
-        parameters = [*self.positional[len(segments) :], *self.keywords]
-        return [name for name, _ in parameters if name not in request.query_params]
-
-
-def _implicit(handler: Callable[..., Any]) -> list[str]:
-    """The name of the parameter that a bound method fills by itself."""
-    if not isinstance(handler, MethodType):
-        return []
-    return list(inspect.signature(handler.__func__).parameters)[:1]
-
-
-def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
-    """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills."""
-    count = len(segments)
-    if count == plan.size and plan.plain:  # PERF: most requests need no more, 0.3 µs
-        return segments, _NO_KEYWORDS
-    if count > plan.size and not plan.variadic:
-        raise SurplusSegments
-    named = [_by_name(request, name, default) for name, default in plan.positional[count:]]
-    keywords = _NO_KEYWORDS if plan.plain else _keyword_arguments(plan, request)
-    return [*segments, *named], keywords
-
-
-def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
-    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
-    if plan.takes_any_keyword:
-        body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
-        rest = {**body, **_first_values(request.query_params)}
-        arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
-    return arguments
-
-
-def _by_name(request: Request, name: str, default: Any) -> Any:
-    """The value that the request has for a parameter, wherever it is."""
-    if name in request.query_params:
-        return request.query_params[name][0]
-    if _has_json_object(request) and name in request.get_json:
-        return request.get_json[name]
-    if name in request.body_params:
-        return request.body_params[name][0]
-    if name in request.files:
-        return request.files[name]
-    if name in request.session:
-        return request.session[name]
-    if default is REQUIRED:
-        raise HTTPError(400, f"Missing required parameter {name!r}")
-    return default
-
-
-def _has_json_object(request: Request) -> bool:
-    return bool(request.get_json) and isinstance(request.get_json, dict)
-
-
-def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
-    return {name: values[0] for name, values in params.items()}
-
-
-# ======================================================================================================================
 # core/body.py
 #
 # Reads a request's body within its limits: whole for JSON and forms, piece by piece for uploads.
@@ -2904,6 +2883,353 @@ class WebSocketMiddleware:
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
         """Called when the handler is done, however it ended."""
+
+
+# ======================================================================================================================
+# core/signature.py
+#
+# A handler's signature as data: what its parameters are called, what type they have, where they come from.
+#
+# Annotations may be text (`from __future__ import annotations`), and may name what only a type checker imports. What
+# cannot be resolved counts as no annotation, and as a problem.
+# ======================================================================================================================
+
+REQUIRED: Any = inspect.Parameter.empty
+AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
+    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context"
+)  # fmt: skip
+POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
+_KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: POSITIONAL,
+    inspect.Parameter.KEYWORD_ONLY: KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: VARIADIC,
+    inspect.Parameter.VAR_KEYWORD: REST,
+}
+# From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
+_LENIENT: Any = {"annotation_format": late("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+
+
+# -- where a value comes from -------------------------------------------------------------------------
+
+
+class Source:
+    """Names, inside `Annotated`, the place that a parameter's value comes from."""
+
+    place = AUTO
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def key(self, parameter: str) -> str:
+        """The value's name in that place."""
+        return self.name or parameter
+
+
+class Header(Source):
+    """The value is a header of the request: of the parameter's name, `-` for `_`, or of the name given.
+
+    async def index(self, accept_language: Annotated[str, Header()] = "en"): ...
+    """
+
+    place = HEADER
+
+    def key(self, parameter: str) -> str:
+        """The header's name in lower case."""
+        return (self.name or parameter.replace("_", "-")).lower()
+
+
+class Cookie(Source):
+    """The value is a cookie.
+
+    async def index(self, theme: Annotated[str, Cookie()] = "light"): ...
+    """
+
+    place = COOKIE_SOURCE
+
+
+class FromQuery(Source):
+    """The value is in the query, and nowhere else: neither a path segment nor the body can fill the parameter.
+
+    async def search(self, page: Annotated[int, FromQuery()] = 1): ...
+    """
+
+    place = QUERY
+
+
+class FromSession(Source):
+    """The value is in the session, and nowhere else: no client can send it.
+
+    async def account(self, user: Annotated[str, FromSession()]): ...
+    """
+
+    place = SESSION
+
+
+class FromBody(Source):
+    """The value is the whole body.
+
+    async def sum(self, numbers: Annotated[list[int], FromBody()]): ...
+    """
+
+    place = BODY
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+# -- parameters ---------------------------------------------------------------------------------------
+
+
+class Parameter(NamedTuple):
+    """One parameter of a handler, as its signature says it.
+
+    `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
+    segment, else by name), `context` (the request, the session) or the one place to look in, `key` the name there.
+    `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    `inspect.Parameter.empty` for a required parameter.
+    """
+
+    name: str
+    annotation: Any
+    metadata: tuple[Any, ...]
+    source: str
+    key: str
+    default: Any
+    kind: str
+    is_body: bool
+
+
+class Signature(NamedTuple):
+    """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
+
+    `taken` are the names that no keyword may fill again.
+    """
+
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    taken: frozenset[str]
+    problems: tuple[str, ...]
+
+
+def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
+    """Read it; `skip` positional parameters are filled by other means."""
+    signature = inspect.signature(handler, **_LENIENT)
+    resolve = Resolver(handler)
+    found = list(signature.parameters.values())
+    skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
+    parameters = [_parameter(one, resolve) for one in found if one not in skipped]
+    returns = resolve("the return value", signature.return_annotation)
+    taken = frozenset((*signature.parameters, *_implicit(handler)))
+    return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+
+
+def _implicit(handler: Callable[..., Any]) -> list[str]:
+    """The name of the parameter that a bound method fills by itself."""
+    if not isinstance(handler, MethodType):
+        return []
+    return list(inspect.signature(handler.__func__, **_LENIENT).parameters)[:1]
+
+
+def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
+    annotation = resolve(f"parameter {found.name!r}", found.annotation)
+    metadata: tuple[Any, ...] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, metadata = annotation.__origin__, annotation.__metadata__
+    source = next(_sources(annotation, metadata), None)
+    place = _natural_place(annotation) if source is None else source.place
+    return Parameter(
+        found.name,
+        annotation,
+        tuple(item for item in metadata if not _is_source(item)),
+        place,
+        found.name if source is None else source.key(found.name),
+        found.default,
+        _KINDS[found.kind],
+        is_body=place == BODY or (place == AUTO and is_record(bare(annotation))),
+    )
+
+
+def _sources(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Source]:
+    """The markers, also those in `Annotated[...] | None`; `Header` will do for `Header()`."""
+    members = get_args(annotation) if get_origin(annotation) in UNIONS else ()
+    for item in (*metadata, *(inner for member in members for inner in getattr(member, "__metadata__", ()))):
+        if _is_source(item):
+            yield item() if isinstance(item, type) else item
+
+
+def _is_source(item: Any) -> bool:
+    return isinstance(item, Source) or (isinstance(item, type) and issubclass(item, Source))
+
+
+def _natural_place(annotation: Any) -> str:
+    """The place that a type can only come from."""
+    kind = bare(annotation)
+    if kind in (Request, WebSocketRequest, Session):
+        return CONTEXT
+    if UploadedFile in (kind, *get_args(kind)):
+        return FILE
+    return AUTO
+
+
+# -- annotations --------------------------------------------------------------------------------------
+
+
+class Resolver:
+    """Makes types of a handler's annotations, and remembers in `problems` which it could not."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self.problems: list[str] = []
+        self._handler = handler
+        self._names: dict[str, Any] | None = None
+
+    def __call__(self, what: str, annotation: Any) -> Any:
+        """The type; `Any` without an annotation, or for one that cannot be resolved."""
+        if annotation is REQUIRED:
+            return Any
+        if type(annotation) is type:
+            return annotation
+        try:
+            return resolved(annotation, self.names)
+        except Exception as error:
+            self.problems.append(f"the annotation of {what}, {annotation!r}, cannot be resolved ({error})")
+            return Any
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What a name in an annotation may mean: the module's, Python's, and last the class's own names."""
+        if self._names is None:
+            function = _innermost(self._handler)
+            owner = getattr(self._handler, "__self__", None)
+            line = (owner if isinstance(owner, type) else type(owner)).__mro__
+            of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
+            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {})}
+        return self._names
+
+
+def resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    """The annotation with the types that its text names. Whatever evaluating it raises."""
+
+    def carrier() -> None:
+        """Carry one annotation, which `get_type_hints` wants."""
+
+    carrier.__annotations__ = {"it": annotation}
+    return get_type_hints(carrier, names, names, include_extras=True)["it"]
+
+
+def _innermost(handler: Any) -> Any:
+    """The function that the annotations were written on."""
+    while not isinstance(handler, FunctionType):
+        if isinstance(handler, MethodType):
+            handler = handler.__func__
+        elif isinstance(handler, partial):
+            handler = handler.func
+        elif hasattr(handler, "__wrapped__"):
+            handler = handler.__wrapped__
+        else:
+            return handler
+    return inspect.unwrap(handler)
+
+
+# ======================================================================================================================
+# core/binding.py
+#
+# A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
+#
+# In signature order each parameter takes the next path segment, else it is looked up by its name: query,
+# body, files, session, its default. HTTP and WebSocket handlers go the same way.
+# ======================================================================================================================
+
+_NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
+
+Arguments = tuple[list[Any], dict[str, Any]]
+
+
+class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
+    """The path has more segments than the handler has parameters."""
+
+
+class Plan:
+    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
+
+    `parameters` and `returns` are its signature, `problems` what of it cannot be served as it reads.
+    """
+
+    __slots__ = (
+        "keywords",
+        "parameters",
+        "plain",
+        "positional",
+        "problems",
+        "returns",
+        "size",
+        "taken",
+        "takes_any_keyword",
+        "variadic",
+    )
+
+    def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
+        self.parameters, self.returns, self.taken, self.problems = read_signature(handler, skip)
+        kinds = {p.kind for p in self.parameters}
+        self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
+        self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
+        self.variadic = VARIADIC in kinds
+        self.takes_any_keyword = REST in kinds
+        self.size = len(self.positional)
+        self.plain = not self.keywords and not self.takes_any_keyword
+
+    def outstanding(self, request: Request, segments: list[str]) -> list[str]:
+        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
+        if self.takes_any_keyword:
+            return []
+        parameters = [*self.positional[len(segments) :], *self.keywords]
+        return [name for name, _ in parameters if name not in request.query_params]
+
+
+def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
+    """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills."""
+    count = len(segments)
+    if count == plan.size and plan.plain:  # PERF: most requests need no more, 0.3 µs
+        return segments, _NO_KEYWORDS
+    if count > plan.size and not plan.variadic:
+        raise SurplusSegments
+    named = [_by_name(request, name, default) for name, default in plan.positional[count:]]
+    keywords = _NO_KEYWORDS if plan.plain else _keyword_arguments(plan, request)
+    return [*segments, *named], keywords
+
+
+def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
+    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
+    if plan.takes_any_keyword:
+        body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
+        rest = {**body, **_first_values(request.query_params)}
+        arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
+    return arguments
+
+
+def _by_name(request: Request, name: str, default: Any) -> Any:
+    """The value that the request has for a parameter, wherever it is."""
+    if name in request.query_params:
+        return request.query_params[name][0]
+    if _has_json_object(request) and name in request.get_json:
+        return request.get_json[name]
+    if name in request.body_params:
+        return request.body_params[name][0]
+    if name in request.files:
+        return request.files[name]
+    if name in request.session:
+        return request.session[name]
+    if default is REQUIRED:
+        raise HTTPError(400, f"Missing required parameter {name!r}")
+    return default
+
+
+def _has_json_object(request: Request) -> bool:
+    return bool(request.get_json) and isinstance(request.get_json, dict)
+
+
+def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
+    return {name: values[0] for name, values in params.items()}
 
 
 # ======================================================================================================================

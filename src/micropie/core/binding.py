@@ -4,16 +4,12 @@ In signature order each parameter takes the next path segment, else it is looked
 body, files, session, its default. HTTP and WebSocket handlers go the same way.
 """
 
-import inspect
 from collections.abc import Callable
-from types import MethodType
 from typing import Any
 
 from micropie.core.errors import HTTPError
 from micropie.core.request import Request
-
-REQUIRED: Any = inspect.Parameter.empty
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+from micropie.core.signature import KEYWORD, POSITIONAL, REQUIRED, REST, VARIADIC, read_signature
 
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 
@@ -25,19 +21,32 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 
 
 class Plan:
-    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`)."""
+    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
-    __slots__ = ("keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
+    `parameters` and `returns` are its signature, `problems` what of it cannot be served as it reads.
+    """
+
+    __slots__ = (
+        "keywords",
+        "parameters",
+        "plain",
+        "positional",
+        "problems",
+        "returns",
+        "size",
+        "taken",
+        "takes_any_keyword",
+        "variadic",
+    )
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
-        parameters = list(inspect.signature(handler).parameters.values())
-        kinds = {p.kind for p in parameters}
-        self.positional = [(p.name, p.default) for p in parameters if p.kind in _POSITIONAL][skip:]
-        self.keywords = [(p.name, p.default) for p in parameters if p.kind is p.KEYWORD_ONLY]
-        self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
-        self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
+        self.parameters, self.returns, self.taken, self.problems = read_signature(handler, skip)
+        kinds = {p.kind for p in self.parameters}
+        self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
+        self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
+        self.variadic = VARIADIC in kinds
+        self.takes_any_keyword = REST in kinds
         self.size = len(self.positional)
-        self.taken = {p.name for p in parameters} | set(_implicit(handler))  # no keyword may fill these again
         self.plain = not self.keywords and not self.takes_any_keyword
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
@@ -46,13 +55,6 @@ class Plan:
             return []
         parameters = [*self.positional[len(segments) :], *self.keywords]
         return [name for name, _ in parameters if name not in request.query_params]
-
-
-def _implicit(handler: Callable[..., Any]) -> list[str]:
-    """The name of the parameter that a bound method fills by itself."""
-    if not isinstance(handler, MethodType):
-        return []
-    return list(inspect.signature(handler.__func__).parameters)[:1]
 
 
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
