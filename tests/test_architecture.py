@@ -14,10 +14,21 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 LEAVES = {"types", "errors"}
-TOOLS = LEAVES | {"optional", "headers", "records", "convert", "session", "workers"}
+TOOLS = LEAVES | {
+    "optional",
+    "headers",
+    "records",
+    "scalars",
+    "constraints",
+    "foreign",
+    "convert",
+    "shape",
+    "session",
+    "workers",
+}
 REQUESTS = TOOLS | {"request", "websocket", "controller"}
 SIGNATURES = REQUESTS | {"multipart", "signature"}  # a parameter may be a request or a file
-BINDING = SIGNATURES | {"binding"}
+BINDING = SIGNATURES | {"places", "binding"}
 STEPS = {"routing", "body", "reply", "middleware", "asgi", "backends", "templates", "lifespan"}
 
 ARROWS: Mapping[str, set[str]] = {
@@ -26,15 +37,20 @@ ARROWS: Mapping[str, set[str]] = {
     "errors": {"types"},
     "optional": LEAVES,
     "headers": LEAVES,
-    "records": LEAVES,
-    "convert": LEAVES | {"optional", "records"},
+    "records": LEAVES | {"optional"},
+    "scalars": LEAVES | {"optional"},
+    "constraints": LEAVES,
+    "foreign": LEAVES | {"optional", "records", "scalars"},
+    "convert": LEAVES | {"optional", "records", "scalars", "constraints", "foreign"},
+    "shape": LEAVES | {"optional", "records"},
     "session": LEAVES | {"optional"},
     "workers": LEAVES | {"optional"},
     "request": TOOLS,
     "websocket": TOOLS,
     "controller": TOOLS,
     "signature": REQUESTS | {"multipart"},
-    "binding": SIGNATURES,
+    "places": SIGNATURES,
+    "binding": SIGNATURES | {"places"},
     "routing": BINDING,
     "multipart": LEAVES | {"optional", "headers", "request"},
     "body": LEAVES | {"optional", "headers", "request", "multipart"},

@@ -11,7 +11,7 @@ app = MyApp()
 
 from micropie.core.app import App
 from micropie.core.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
-from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, MissingDependency
+from micropie.core.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.multipart import UploadedFile
 from micropie.core.reply import safe_redirect
@@ -30,6 +30,7 @@ __all__ = [
     "ClientGone",
     "ConnectionClosed",
     "Cookie",
+    "Fault",
     "FromBody",
     "FromQuery",
     "FromSession",
@@ -37,6 +38,7 @@ __all__ = [
     "Header",
     "HttpMiddleware",
     "InMemorySessionBackend",
+    "InvalidInput",
     "MissingDependency",
     "Parameter",
     "Request",
