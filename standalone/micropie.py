@@ -1543,6 +1543,7 @@ DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
 DURATION = "expected a duration (such as P1DT2H30M)"
 
 _DECIMAL = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
+_is_decimal = _DECIMAL.fullmatch
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-?)[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{12}")
 _DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME_FORM = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -1613,7 +1614,9 @@ def int_from_value(value: Any) -> int:
 
 def float_from_text(text: str) -> float:
     """`1.5`, `-2`, `.5`."""
-    return float(_plain_number(text))
+    if len(text) <= MAX_DIGITS and _is_decimal(text):  # PERF: not _plain_number, 0.1 µs
+        return float(text)
+    raise Misfit(("", NUMBER))
 
 
 def float_from_value(value: Any) -> float:
@@ -1627,7 +1630,7 @@ def float_from_value(value: Any) -> float:
 
 
 def _plain_number(text: str) -> str:
-    if len(text) > MAX_DIGITS or _DECIMAL.fullmatch(text) is None:
+    if len(text) > MAX_DIGITS or _is_decimal(text) is None:
         raise Misfit(("", NUMBER))
     return text
 
@@ -1731,7 +1734,7 @@ def _timedelta(kind: Any) -> Converter:
 _BUILTIN: dict[Any, Converter] = {
     Any: Converter(as_it_is, as_it_is),
     object: Converter(as_it_is, as_it_is),
-    str: Converter(as_it_is, str_from_value),
+    str: Converter(str, str_from_value),
     int: Converter(int_from_text, int_from_value),
     float: Converter(float_from_text, float_from_value),
     bool: Converter(bool_from_text, bool_from_value),
@@ -4487,6 +4490,14 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
             )
         raise SurplusSegments
     if plan.slots:
+        if len(segments) == plan.direct:
+            # PERF: path parameters need nothing else, 0.7 µs; a comprehension in place of `map` would take 0.2 µs.
+            try:
+                if plan.direct == 1:
+                    return [plan.from_path[0](segments[0])], _NO_KEYWORDS
+                return [*map(operator.call, plan.from_path, segments)], _NO_KEYWORDS
+            except Misfit:
+                pass  # below all of them are found
         return _typed_arguments(plan, request, segments)
     if len(segments) > plan.size and not plan.variadic:
         raise SurplusSegments
@@ -4573,11 +4584,6 @@ def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:
 
 
 def _typed_arguments(plan: Plan, request: Request, segments: list[str]) -> Arguments:
-    if len(segments) == plan.direct:
-        try:
-            return [convert(text) for convert, text in zip(plan.from_path, segments, strict=True)], _NO_KEYWORDS
-        except Misfit:
-            pass  # below all of them are found
     if len(segments) > plan.size and not plan.variadic:
         raise SurplusSegments
     faults: list[Fault] = []

@@ -23,6 +23,7 @@ DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
 DURATION = "expected a duration (such as P1DT2H30M)"
 
 _DECIMAL = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
+_is_decimal = _DECIMAL.fullmatch
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-?)[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{12}")
 _DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME_FORM = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -93,7 +94,9 @@ def int_from_value(value: Any) -> int:
 
 def float_from_text(text: str) -> float:
     """`1.5`, `-2`, `.5`."""
-    return float(_plain_number(text))
+    if len(text) <= MAX_DIGITS and _is_decimal(text):  # PERF: not _plain_number, 0.1 µs
+        return float(text)
+    raise Misfit(("", NUMBER))
 
 
 def float_from_value(value: Any) -> float:
@@ -107,7 +110,7 @@ def float_from_value(value: Any) -> float:
 
 
 def _plain_number(text: str) -> str:
-    if len(text) > MAX_DIGITS or _DECIMAL.fullmatch(text) is None:
+    if len(text) > MAX_DIGITS or _is_decimal(text) is None:
         raise Misfit(("", NUMBER))
     return text
 
@@ -211,7 +214,7 @@ def _timedelta(kind: Any) -> Converter:
 _BUILTIN: dict[Any, Converter] = {
     Any: Converter(as_it_is, as_it_is),
     object: Converter(as_it_is, as_it_is),
-    str: Converter(as_it_is, str_from_value),
+    str: Converter(str, str_from_value),
     int: Converter(int_from_text, int_from_value),
     float: Converter(float_from_text, float_from_value),
     bool: Converter(bool_from_text, bool_from_value),
