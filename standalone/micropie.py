@@ -12,6 +12,7 @@ class MyApp(App):
 app = MyApp()"""
 
 import asyncio
+import builtins
 import contextlib
 import contextvars
 import copy
@@ -21,6 +22,7 @@ import inspect
 import logging
 import marshal
 import math
+import operator
 import re
 import sys
 import threading
@@ -34,6 +36,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Collection,
     Coroutine,
     Generator,
     Iterable,
@@ -41,10 +44,12 @@ from collections.abc import (
     Mapping,
     MutableMapping,
     Sequence,
+    Set as AbstractSet,
 )
 from contextvars import ContextVar
 from enum import Enum
-from functools import partial, partialmethod
+from functools import cache, partial, partialmethod, wraps
+from inspect import iscoroutinefunction
 from time import monotonic
 from types import (
     AsyncGeneratorType,
@@ -54,8 +59,28 @@ from types import (
     GeneratorType,
     MethodType,
     ModuleType,
+    NoneType,
+    UnionType,
 )
-from typing import Any, Generic, IO, NamedTuple, Protocol, TYPE_CHECKING, TypeVar, overload
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Generic,
+    IO,
+    Literal,
+    NamedTuple,
+    NotRequired,
+    Protocol,
+    Required,
+    TYPE_CHECKING,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 if TYPE_CHECKING:
@@ -71,13 +96,22 @@ __all__ = [
     "App",
     "ClientGone",
     "ConnectionClosed",
+    "Cookie",
+    "Fault",
+    "FromBody",
+    "FromQuery",
+    "FromSession",
     "HTTPError",
+    "Header",
     "HttpMiddleware",
     "InMemorySessionBackend",
+    "InvalidInput",
     "MissingDependency",
+    "Parameter",
     "Request",
     "Session",
     "SessionBackend",
+    "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
@@ -97,6 +131,9 @@ __all__ = [
 
 log = logging.getLogger("micropie")
 
+MAX_FAULTS = 50  # that a client is told of at once
+MISSING = "required"  # what is wrong with a value that is not there
+
 
 class HTTPError(Exception):
     """Answer the request with `status` (400 to 599, or any final one) and a short text.
@@ -113,6 +150,46 @@ class HTTPError(Exception):
         self.status = status
         self.detail = detail
         self.headers = headers
+
+
+class Fault(NamedTuple):
+    """What is wrong with one value of a request: where it was looked for, its name, and what was expected.
+
+    `place` is `path`, `query`, `body`, `header`, `cookie`, `session` or `file`; `name` may lead into a value:
+    `address.zip`, `tags[3]`. The value itself is not in it.
+    """
+
+    place: str
+    name: str
+    message: str
+
+    def __str__(self) -> str:
+        if self.message == MISSING:
+            return f"Missing required parameter {self.name!r}"
+        return f"Invalid value for parameter {self.name!r}: {self.message}"
+
+
+class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than InvalidInputError
+    """A 400: values of the request do not fit the handler's signature. `faults` are all of them, up to 50."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)[:MAX_FAULTS]
+        super().__init__(400, "; ".join(map(str, self.faults)))
+
+
+class Misfit(Exception):  # noqa: N818 - of a value and a type
+    """A value does not fit its type: pairs of where inside the value (`.zip`, `[3]`, or nothing) and what is wrong.
+
+    The value itself is in none of them.
+    """
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def below(self, where: str) -> list[tuple[str, str]]:
+        """The faults as seen from further out."""
+        return [(where + inner, message) for inner, message in self.faults]
 
 
 class ClientGone(HTTPError):  # noqa: N818 - what happened, not an error
@@ -156,6 +233,67 @@ Params = dict[str, list[str]]
 
 
 # ======================================================================================================================
+# core/constraints.py
+#
+# Constraints in `Annotated`, of the package `annotated_types`.
+#
+# They are `Gt Ge Lt Le Interval MultipleOf MinLen MaxLen Len`. The package is not imported: who uses them has done so.
+# ======================================================================================================================
+
+_LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
+    "Gt": ("gt", operator.gt, "expected a value above {}"),
+    "Ge": ("ge", operator.ge, "expected a value of at least {}"),
+    "Lt": ("lt", operator.lt, "expected a value below {}"),
+    "Le": ("le", operator.le, "expected a value of at most {}"),
+    "MultipleOf": ("multiple_of", lambda value, step: value % step == 0, "expected a multiple of {}"),
+    "MinLen": ("min_length", lambda value, size: len(value) >= size, "expected at least {} {}"),
+    "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {} {}"),
+}
+
+
+class Check(NamedTuple):
+    """One constraint: a comparison with its limit, and what to say of a value that fails it."""
+
+    holds: Callable[[Any, Any], Any]
+    limit: Any
+    message: str
+
+    def __call__(self, value: Any) -> None:
+        """Raise `Misfit` for a value that does not keep to it; None is no value to check."""
+        try:
+            kept = value is None or self.holds(value, self.limit)
+        except TypeError:  # times with and without a zone can't be compared
+            kept = False
+        if not kept:
+            unit = "characters" if isinstance(value, str | bytes) else "items"
+            raise Misfit(("", self.message.format(self.limit, unit)))
+
+
+def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
+    """The constraints among the metadata, and those that are constraints but none that we know."""
+    package = sys.modules.get("annotated_types")
+    if package is None:
+        return [], []
+    known, unknown = [], []
+    for item in _single(metadata, package):
+        if type(item).__name__ in _LIMITS:
+            attribute, holds, message = _LIMITS[type(item).__name__]
+            known.append(Check(holds, getattr(item, attribute), message))
+        else:
+            unknown.append(item)
+    return known, unknown
+
+
+def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:
+    """The package's constraints one by one: `Interval` and `Len` are several."""
+    for item in metadata:
+        if isinstance(item, package.GroupedMetadata) and type(item).__module__ == package.BaseMetadata.__module__:
+            yield from item
+        elif isinstance(item, package.BaseMetadata):
+            yield item
+
+
+# ======================================================================================================================
 # core/headers.py
 #
 # Header fields in both directions: cookies, media types, and what may go out.
@@ -166,6 +304,8 @@ Params = dict[str, list[str]]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
+_JSON_ANSWERS = ("application/json", "application/problem+json")
+_ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
@@ -220,6 +360,12 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
 def is_json(media_type: str) -> bool:
     """Whether a lower-case media type without its parameters is JSON (RFC 6839 §3.1)."""
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+def names_json(accept: str) -> bool:
+    """Whether an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
+    ranges = map(parse_media_type, accept.split(","))
+    return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
 
 def _unquote(value: str) -> str:
@@ -1090,6 +1236,130 @@ def bare_name(filename: str) -> str:
 
 
 # ======================================================================================================================
+# core/records.py
+#
+# Record types: classes that say by annotations which members they have.
+#
+# Dataclasses and TypedDicts are the standard library's; attrs classes, `msgspec.Struct`s and what pydantic makes are
+# recognised by what their makers leave on the class, so none of these packages is imported here.
+# ======================================================================================================================
+
+UNIONS = (Union, UnionType)
+MANY = (list, set, frozenset, tuple)
+
+
+def is_dataclass_type(kind: Any) -> bool:
+    """Whether it is a class that `@dataclass` made."""
+    return isinstance(kind, type) and hasattr(kind, "__dataclass_fields__")
+
+
+def is_typed_dict(kind: Any) -> bool:
+    """Whether it is a TypedDict, of `typing` or of `typing_extensions`."""
+    return isinstance(kind, type) and dict in kind.__mro__ and hasattr(kind, "__required_keys__")
+
+
+def is_struct(kind: Any) -> bool:
+    """Whether it is a `msgspec.Struct`."""
+    return isinstance(kind, type) and hasattr(kind, "__struct_fields__")
+
+
+def is_attrs(kind: Any) -> bool:
+    """Whether it is a class that attrs made."""
+    return isinstance(kind, type) and hasattr(kind, "__attrs_attrs__")
+
+
+def is_pydantic(kind: Any) -> bool:
+    """Whether it is a model or a dataclass of pydantic's."""
+    return isinstance(kind, type) and hasattr(kind, "__pydantic_validator__")
+
+
+def is_record(kind: Any) -> bool:
+    """Whether it is a record of any make."""
+    tests = (is_dataclass_type, is_typed_dict, is_struct, is_attrs, is_pydantic)
+    return any(test(kind) for test in tests)
+
+
+def bare(annotation: Any) -> Any:
+    """The type without `Annotated` around it, and without `| None`."""
+    if get_origin(annotation) is Annotated:
+        return bare(annotation.__origin__)
+    if get_origin(annotation) in UNIONS:
+        others = [kind for kind in get_args(annotation) if kind is not NoneType]
+        return bare(others[0]) if len(others) == 1 else annotation
+    return annotation
+
+
+def takes_many(annotation: Any) -> bool:
+    """Whether the type is a collection, whose values a form has as repeated fields."""
+    kind = bare(annotation)
+    return (get_origin(kind) or kind) in MANY
+
+
+# -- what is in a record ------------------------------------------------------------------------------
+
+
+class Member(NamedTuple):
+    """One member: the attribute's name, the key it has in JSON, its type, and whether it may be left out."""
+
+    name: str
+    key: str
+    annotation: Any
+    required: bool
+
+
+def members_taken(kind: type) -> list[Member]:
+    """What a dataclass or TypedDict takes from a client. Private members with a default are none of its business.
+
+    Whatever evaluating the annotations raises.
+    """
+    if is_typed_dict(kind):
+        return list(_typed_dict_members(kind))
+    return [one for one in _dataclass_members(kind) if one.required or not one.name.startswith("_")]
+
+
+def members_shown(kind: Any) -> list[Member]:
+    """The members that a record of any make but pydantic's has in JSON. Whatever evaluating the annotations raises."""
+    if is_typed_dict(kind):
+        return list(_typed_dict_members(kind))
+    hints = get_type_hints(kind, include_extras=True)
+    if is_struct(kind):
+        names = list(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
+    else:
+        fields = kind.__attrs_attrs__ if is_attrs(kind) else late("dataclasses").fields(kind)
+        names = [(field.name, field.name) for field in fields]
+    return [Member(name, key, hints.get(name, Any), required=True) for name, key in names if not name.startswith("_")]
+
+
+def _dataclass_members(kind: Any) -> Iterator[Member]:
+    """The parameters of its `__init__`: fields, and what is only there for `__post_init__`."""
+    dataclasses = late("dataclasses")
+    hints = get_type_hints(kind, include_extras=True)
+    for name, field in kind.__dataclass_fields__.items():
+        hint = hints[name]
+        if not field.init or hint is ClassVar or get_origin(hint) is ClassVar:
+            continue
+        annotation = hint.type if isinstance(hint, dataclasses.InitVar) else hint
+        missing = dataclasses.MISSING
+        required = field.default is missing and field.default_factory is missing
+        yield Member(name, name, annotation, required)
+
+
+def _typed_dict_members(kind: Any) -> Iterator[Member]:
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        annotation, required = hint, name in kind.__required_keys__
+        # Python 3.11 does not see these in annotations that are text, and leaves them to us.
+        while (wrapper := get_origin(annotation)) in (Required, NotRequired) or _is_read_only(wrapper):
+            required = required if _is_read_only(wrapper) else wrapper is Required
+            annotation = get_args(annotation)[0]
+        yield Member(name, name, annotation, required)
+
+
+def _is_read_only(wrapper: Any) -> bool:
+    """Whether it is `ReadOnly` (PEP 705), which says nothing to us."""
+    return getattr(wrapper, "_name", None) == "ReadOnly"
+
+
+# ======================================================================================================================
 # core/reply.py
 #
 # What a handler returns, made into a `Reply`: status, header pairs, body, in no protocol's form yet.
@@ -1101,6 +1371,7 @@ def bare_name(filename: str) -> str:
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+PROBLEM = "application/problem+json"
 
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 # What http.HTTPStatus calls these depends on the version of Python.
@@ -1204,6 +1475,19 @@ def error_reply(error: HTTPError) -> Reply:
     )
 
 
+def problem_reply(error: InvalidInput) -> Reply:
+    """What is wrong with the values of a request, for programs (RFC 9457); `errors` is our extension member."""
+    problem = {
+        "type": "about:blank",  # §4.2.1: the status says it all
+        "title": status_line(error.status).partition(" ")[2],
+        "status": error.status,
+        "detail": error.detail,
+        "errors": [{"in": fault.place, "name": fault.name, "message": fault.message} for fault in error.faults],
+    }
+    headers = [("Content-Type", PROBLEM), *header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
+    return Reply(error.status, dumps(problem), headers)
+
+
 def status_line(status: int) -> str:
     """The status with its phrase (RFC 9110 §15), if it has one."""
     if status in _PHRASES:
@@ -1265,6 +1549,282 @@ def _ascii_authority(authority: str) -> str:
 
 def _quoted(text: str) -> str:
     return quote(text, safe=_SAFE, errors="replace")
+
+
+# ======================================================================================================================
+# core/scalars.py
+#
+# Single values: text, or a value from JSON, made into `int`, `UUID`, a date, a member of an Enum and the like.
+#
+# Text is read by narrow rules, the same everywhere: numbers in plain decimal notation, times in ISO 8601 (RFC 3339 with
+# optional seconds). From JSON numbers and booleans are taken as such, everything else as a string. A value that has the
+# type already, as sessions hold them, stays what it is.
+# ======================================================================================================================
+
+MAX_DIGITS = 100  # characters of a number; Python's own limit is 4,300 digits, and takes its time
+MAX_CHOICES = 20  # that a message lists
+
+INTEGER, NUMBER, BOOLEAN, STRING = "expected an integer", "expected a number", "expected a boolean", "expected a string"
+UUID_TEXT, DATE, TIME = "expected a UUID", "expected a date (YYYY-MM-DD)", "expected a time (HH:MM:SS)"
+DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
+DURATION = "expected a duration (such as P1DT2H30M)"
+
+_DECIMAL = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)")
+_is_decimal = _DECIMAL.fullmatch
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-?)[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{12}")
+_DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME_FORM = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+_ISO = {
+    "date": re.compile(_DATE_FORM),
+    "time": re.compile(_TIME_FORM),
+    "datetime": re.compile(f"{_DATE_FORM}[Tt ]{_TIME_FORM}"),
+}
+_ISO_DURATION = re.compile(
+    r"(?P<sign>[+-]?)P(?=[0-9T])(?:(?P<weeks>[0-9]{1,9})W|(?:(?P<days>[0-9]{1,9})D)?"
+    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?(?:(?P<seconds>[0-9]{1,9}(?:[.,][0-9]{1,9})?)S)?)?)"
+)  # years and months have no fixed length
+_BOOLEANS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
+LONGEST_BOOLEAN = 5
+
+
+class Converter(NamedTuple):
+    """How values become a type; each function raises `Misfit`.
+
+    `text` takes one text, `value` what JSON or a session holds. `texts` takes all texts of a repeated name, where that
+    means more than the first of them; `form` takes a whole form.
+    """
+
+    text: Callable[[str], Any]
+    value: Callable[[Any], Any]
+    texts: Callable[[list[str]], Any] | None = None
+    form: Callable[[Params], Any] | None = None
+
+    def from_texts(self, values: list[str]) -> Any:
+        """All the texts of a name; the first one counts where the type wants one."""
+        return self.text(values[0]) if self.texts is None else self.texts(values)
+
+
+def as_it_is(value: Any) -> Any:
+    """The value as it came."""
+    return value
+
+
+def refusing(message: str) -> Callable[[Any], Any]:
+    """A function that takes no value at all."""
+
+    def refused(_value: Any) -> Any:
+        raise Misfit(("", message))
+
+    return refused
+
+
+# -- builtin types ------------------------------------------------------------------------------------
+
+
+def int_from_text(text: str) -> int:
+    """`42`, `-7`, `007`."""
+    # PERF: the usual ones by three quick tests, 0.1 µs; a regular expression takes 0.2 µs more.
+    if text.isdecimal() and text.isascii() and len(text) <= MAX_DIGITS:
+        return int(text)
+    digits = text.removeprefix("-")
+    if digits.isdecimal() and digits.isascii() and len(text) <= MAX_DIGITS:
+        return int(text)
+    raise Misfit(("", INTEGER))
+
+
+def int_from_value(value: Any) -> int:
+    """A JSON number without a fraction."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise Misfit(("", INTEGER))
+
+
+def float_from_text(text: str) -> float:
+    """`1.5`, `-2`, `.5`."""
+    if len(text) <= MAX_DIGITS and _is_decimal(text):  # PERF: not _plain_number, 0.1 µs
+        return float(text)
+    raise Misfit(("", NUMBER))
+
+
+def float_from_value(value: Any) -> float:
+    """Any JSON number."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:  # an integer of a session's
+            pass
+    raise Misfit(("", NUMBER))
+
+
+def _plain_number(text: str) -> str:
+    if len(text) > MAX_DIGITS or _is_decimal(text) is None:
+        raise Misfit(("", NUMBER))
+    return text
+
+
+def bool_from_text(text: str) -> bool:
+    """`true 1 on yes`, `false 0 off no`, in any case."""
+    found = _BOOLEANS.get(text.lower()) if len(text) <= LONGEST_BOOLEAN and text.isascii() else None
+    if found is None:
+        raise Misfit(("", BOOLEAN))
+    return found
+
+
+def bool_from_value(value: Any) -> bool:
+    """JSON's true and false."""
+    if isinstance(value, bool):
+        return value
+    raise Misfit(("", BOOLEAN))
+
+
+def str_from_value(value: Any) -> str:
+    """A JSON string."""
+    if isinstance(value, str):
+        return value
+    raise Misfit(("", STRING))
+
+
+def bytes_from_text(text: str) -> bytes:
+    """The text in UTF-8."""
+    return text.encode("utf-8", "replace")
+
+
+def bytes_from_value(value: Any) -> bytes:
+    """A JSON string in UTF-8."""
+    return value if isinstance(value, bytes) else bytes_from_text(str_from_value(value))
+
+
+def none_from_value(value: Any) -> None:
+    """JSON's null."""
+    if value is not None:
+        raise Misfit(("", "expected null"))
+
+
+# -- types of the standard library --------------------------------------------------------------------
+
+
+def _read_by(kind: type, parse: Callable[[str], Any], message: str) -> Converter:
+    """The converter of a type that JSON has as a string; ValueError and OverflowError of `parse` are a misfit."""
+
+    def from_text(text: str) -> Any:
+        try:
+            return parse(text)
+        except (ValueError, OverflowError):
+            raise Misfit(("", message)) from None
+
+    def from_value(value: Any) -> Any:
+        if isinstance(value, str):
+            return from_text(value)
+        if isinstance(value, kind):
+            return value
+        raise Misfit(("", message))
+
+    return Converter(from_text, from_value)
+
+
+def _matched(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise ValueError(pattern.pattern)
+    return match
+
+
+def _decimal(kind: type) -> Converter:
+    from_string = _read_by(kind, lambda text: kind(_plain_number(text)), NUMBER)
+
+    def from_value(value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return kind(repr(value))
+        return from_string.value(value)
+
+    return from_string._replace(value=from_value)
+
+
+def _uuid(kind: type) -> Converter:
+    return _read_by(kind, lambda text: kind(_matched(_UUID, text)[0]), UUID_TEXT)
+
+
+def _iso(kind: Any, message: str) -> Converter:
+    pattern = _ISO[kind.__name__]
+    return _read_by(kind, lambda text: kind.fromisoformat(_matched(pattern, text)[0].upper()), message)
+
+
+def _timedelta(kind: Any) -> Converter:
+    def parse(text: str) -> Any:
+        found = _matched(_ISO_DURATION, text).groupdict(default="0")
+        sign = -1 if found.pop("sign") == "-" else 1
+        return sign * kind(**{unit: float(number.replace(",", ".")) for unit, number in found.items()})
+
+    return _read_by(kind, parse, DURATION)
+
+
+_BUILTIN: dict[Any, Converter] = {
+    Any: Converter(as_it_is, as_it_is),
+    object: Converter(as_it_is, as_it_is),
+    str: Converter(str, str_from_value),
+    int: Converter(int_from_text, int_from_value),
+    float: Converter(float_from_text, float_from_value),
+    bool: Converter(bool_from_text, bool_from_value),
+    bytes: Converter(bytes_from_text, bytes_from_value),
+    type(None): Converter(refusing("expected null"), none_from_value),
+}
+# By name: who annotates with one of these has imported it, and nobody else needs to.
+_IMPORTED: dict[tuple[str, str], Callable[[Any], Converter]] = {
+    ("decimal", "Decimal"): _decimal,
+    ("uuid", "UUID"): _uuid,
+    ("datetime", "date"): lambda kind: _iso(kind, DATE),
+    ("datetime", "time"): lambda kind: _iso(kind, TIME),
+    ("datetime", "datetime"): lambda kind: _iso(kind, DATETIME),
+    ("datetime", "timedelta"): _timedelta,
+}
+
+
+def scalar(kind: Any) -> Converter | None:
+    """The converter of a type with single values; None for other types."""
+    if kind in _BUILTIN:
+        return _BUILTIN[kind]
+    if not isinstance(kind, type):
+        return None
+    if issubclass(kind, Enum):
+        return choices([(member.value, member) for member in kind.__members__.values()])
+    make = _IMPORTED.get((kind.__module__, kind.__qualname__))
+    return None if make is None else make(kind)
+
+
+# -- a choice of values -------------------------------------------------------------------------------
+
+
+def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
+    """The converter of a `Literal` or an Enum: pairs of what the client sends, and what the handler gets."""
+    by_text: dict[str, Any] = {}
+    by_value: dict[tuple[type, Any], Any] = {}
+    results = []
+    for given, result in options:
+        by_text.setdefault(late("json").dumps(given) if isinstance(given, bool | None) else str(given), result)
+        results.append(result)
+        if isinstance(given, str | int | float | None):
+            by_value.setdefault((type(given), given), result)
+    message = _one_of(list(by_text))
+
+    def from_text(text: str) -> Any:
+        if text in by_text:
+            return by_text[text]
+        raise Misfit(("", message))
+
+    def from_value(value: Any) -> Any:
+        if isinstance(value, str | int | float | None) and (type(value), value) in by_value:
+            return by_value[type(value), value]
+        if any(value is result for result in results):
+            return value
+        raise Misfit(("", message))
+
+    return Converter(from_text, from_value)
+
+
+def _one_of(texts: list[str]) -> str:
+    """A message with the application's own values, of which there may be many."""
+    listed = ", ".join(texts[:MAX_CHOICES])
+    return f"expected one of: {listed}{', …' if len(texts) > MAX_CHOICES else ''}"
 
 
 # ======================================================================================================================
@@ -1786,6 +2346,151 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
 
 
 # ======================================================================================================================
+# core/foreign.py
+#
+# Types that other packages validate: msgspec its Structs and attrs classes, pydantic its models.
+#
+# Their validation is theirs; what they complain of is translated, because their words may quote the client's value.
+# ======================================================================================================================
+
+OBJECT, VALID = "expected an object", "expected a valid value"
+_MSGSPEC = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$([^`]*)`)?", re.DOTALL)
+_ABSENT_FIELD = re.compile(r"Object missing required field `([^`]*)`")
+_EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?")
+_SHOULD = re.compile(r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?")
+# The kinds of pydantic's errors whose words are about the type alone; those of others may quote the value.
+_TOLD = frozenset((
+    "greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of", "finite_number",
+    "string_too_short", "string_too_long", "bytes_too_short", "bytes_too_long", "too_short", "too_long",
+    "literal_error", "enum", "string_pattern_mismatch", "int_parsing", "int_from_float", "float_parsing",
+    "bool_parsing", "decimal_parsing", "int_type", "float_type", "bool_type", "string_type", "bytes_type",
+    "decimal_type", "list_type", "tuple_type", "set_type", "frozen_set_type", "date_type", "time_type",
+    "datetime_type", "time_delta_type",
+))  # fmt: skip
+_OBJECTS = frozenset(("model_type", "model_attributes_type", "dataclass_type", "dict_type"))
+
+
+def is_foreign(kind: Any) -> bool:
+    """Whether another package validates the type."""
+    return is_struct(kind) or is_attrs(kind) or _asks_pydantic(kind)
+
+
+def _asks_pydantic(kind: Any) -> bool:
+    return is_pydantic(kind) or (isinstance(kind, type) and hasattr(kind, "__get_pydantic_core_schema__"))
+
+
+def validator_named(metadata: tuple[Any, ...]) -> str | None:
+    """The package whose constraints are among the metadata of an `Annotated`, if there is one."""
+    packages = {type(item).__module__.partition(".")[0] for item in metadata}
+    return next((package for package in ("pydantic", "msgspec") if package in packages), None)
+
+
+def foreign(annotation: Any, kind: Any, package: str | None = None) -> Converter:
+    """The converter of such a type. ImportError if msgspec is not installed; what pydantic raises for its types."""
+    if package == "pydantic" or _asks_pydantic(kind):
+        return _pydantic(annotation, kind)
+    return _msgspec(annotation, kind)
+
+
+def _with_forms(annotation: Any, text: Callable[[Any], Any], value: Callable[[Any], Any], many: set[str]) -> Converter:
+    def form(fields: Params) -> Any:
+        return text({name: values if name in many else values[0] for name, values in fields.items()})
+
+    return Converter(text, value, text if takes_many(annotation) else None, form)
+
+
+# -- msgspec ------------------------------------------------------------------------------------------
+
+
+def _msgspec(annotation: Any, kind: Any) -> Converter:
+    msgspec = late("msgspec")
+
+    def validated(given: Any, *, strict: bool) -> Any:
+        try:
+            return msgspec.convert(given, annotation, strict=strict)
+        except msgspec.ValidationError as error:
+            raise Misfit(_of_msgspec(str(error))) from None
+
+    return _with_forms(
+        annotation,
+        lambda given: validated(given, strict=False),
+        lambda given: validated(given, strict=True),
+        _repeated(kind),
+    )
+
+
+def _repeated(kind: Any) -> set[str]:
+    """The members of a Struct or an attrs class that are collections."""
+    if not (is_struct(kind) or is_attrs(kind)):
+        return set()
+    names = getattr(kind, "__struct_fields__", ())
+    keys = dict(zip(names, getattr(kind, "__struct_encode_fields__", ()), strict=True))
+    return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if takes_many(hint)}
+
+
+def _of_msgspec(text: str) -> tuple[str, str]:
+    """Where, and what is wrong, in words without the client's."""
+    found = _MSGSPEC.fullmatch(text)
+    what, where = (found[1], found[2] or "") if found else ("", "")
+    if absent := _ABSENT_FIELD.fullmatch(what):
+        return f"{where}.{absent[1]}", MISSING
+    if expected := _EXPECTED.fullmatch(what):
+        return where, f"expected {expected[1].replace('`', '')}"
+    return where, VALID
+
+
+# -- pydantic -----------------------------------------------------------------------------------------
+
+
+def _pydantic(annotation: Any, kind: Any) -> Converter:
+    pydantic = late("pydantic")
+    adapter = pydantic.TypeAdapter(annotation)
+    declared = cache(lambda: frozenset(_properties(adapter)))
+
+    def validated(given: Any) -> Any:
+        try:
+            return adapter.validate_python(given)
+        except pydantic.ValidationError as error:
+            errors = error.errors(include_url=False, include_context=False, include_input=False)
+            raise Misfit(*(_of_pydantic(one, declared()) for one in errors[:MAX_FAULTS])) from None
+
+    fields = getattr(kind, "__pydantic_fields__", {})
+    many = {key for name, field in fields.items() if takes_many(field.annotation) for key in (name, field.alias)}
+    return _with_forms(annotation, validated, validated, many)
+
+
+def _properties(adapter: Any) -> Iterator[str]:
+    """The names that the type's members have: what else an error names is the client's."""
+    try:
+        schemas = [adapter.json_schema()]
+    except Exception:  # some types have no schema
+        return
+    while schemas:
+        schema = schemas.pop()
+        if isinstance(schema, dict):
+            properties = schema.get("properties")
+            yield from properties if isinstance(properties, dict) else ()
+        schemas += schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+
+
+def _of_pydantic(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, str]:
+    """Where, and what is wrong, in words without the client's."""
+    where = "".join(_step(step, declared) for step in error["loc"])
+    if error["type"] == "missing":
+        return where, MISSING
+    if error["type"] in _OBJECTS:
+        return where, OBJECT
+    told = _SHOULD.fullmatch(error["msg"]) if error["type"] in _TOLD else None
+    return where, f"expected {told[1]}" if told else VALID
+
+
+def _step(step: str | int, declared: frozenset[str]) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if step in declared else ".*"
+
+
+# ======================================================================================================================
 # core/request.py
 #
 # Request and WebSocketRequest: what the client asks, read from the ASGI scope on demand.
@@ -2049,6 +2754,205 @@ class WebSocketRequest(Request):
 
 
 current_request: ContextVar[Request] = ContextVar("current_request")
+
+
+# ======================================================================================================================
+# core/shape.py
+#
+# A return annotation, compiled once: the reply's JSON has the declared members and nothing else.
+#
+# `-> Note` is a promise to the client. What a dict, a subclass or a database's row has beyond it stays inside.
+# ======================================================================================================================
+
+Shape = Callable[[Any], Any]
+_LISTS = (list, set, frozenset, Sequence)
+_ABSENT: Any = object()
+_WITH_STATUS = (2, 3)  # (status, body), (status, body, headers)
+
+
+class Shaper:
+    """Compiles return annotations."""
+
+    def __init__(self) -> None:
+        self._records: dict[Any, Shape] = {}
+
+    def shape(self, annotation: Any) -> Shape | None:
+        """A function that leaves of a result what the annotation declares; None where it declares no record.
+
+        Whatever evaluating the annotations of a record raises.
+        """
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if is_record(annotation):
+            return self._record(annotation)
+        if origin is Annotated:
+            return self.shape(annotation.__origin__)
+        if origin in UNIONS:
+            return self._union(arguments)
+        if origin in _LISTS:
+            return self._list((*arguments, Any)[0])
+        if origin in (dict, Mapping):
+            return self._dict((*arguments, Any, Any)[1])
+        return None
+
+    def _record(self, kind: Any) -> Shape:
+        if kind not in self._records:
+            if is_pydantic(kind):
+                self._records[kind] = _model_shape(kind)
+            else:
+                members = members_shown(kind)
+                shown = ShownRecord(kind)
+                self._records[kind] = shown
+                shown.members = [(member, self.shape(member.annotation)) for member in members]
+        return self._records[kind]
+
+    def _list(self, item: Any) -> Shape | None:
+        inner = self.shape(item)
+        if inner is None:
+            return None
+
+        def shaped_list(value: Any) -> Any:
+            if not isinstance(value, list | tuple | set | frozenset | Sequence) or isinstance(value, str | bytes):
+                raise Misfit(("", f"{type(value).__name__} is no list"))
+            return [inner(one) for one in value]
+
+        return shaped_list
+
+    def _dict(self, item: Any) -> Shape | None:
+        inner = self.shape(item)
+        if inner is None:
+            return None
+
+        def shaped_dict(value: Any) -> Any:
+            if not isinstance(value, Mapping):
+                raise Misfit(("", f"{type(value).__name__} is no dict"))
+            return {key: inner(one) for key, one in value.items()}
+
+        return shaped_dict
+
+    def _union(self, kinds: tuple[Any, ...]) -> Shape | None:
+        members = [(kind, self.shape(kind)) for kind in kinds]
+        shapes = [shape for _, shape in members if shape is not None]
+        if not shapes:
+            return None
+
+        def shaped_member(value: Any) -> Any:
+            for kind, shape in members:
+                if _is_instance(value, kind):
+                    return value if shape is None else shape(value)
+            return _first_fit(shapes, value)
+
+        return shaped_member
+
+
+class ShownRecord:
+    """The JSON object of a dataclass, TypedDict, Struct or attrs class: exactly its declared members."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self.members: list[tuple[Member, Shape | None]] = []
+        config = getattr(kind, "__struct_config__", None)  # a Struct may carry a tag that says which one it is
+        self._tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
+
+    def __call__(self, value: Any) -> dict[str, Any]:
+        """Raise `Misfit` for a value that lacks one of the members."""
+        shown = dict(self._tag)
+        for member, shape in self.members:
+            found = self._member(value, member)
+            if found is not _ABSENT:
+                shown[member.key] = found if shape is None else shape(found)
+        return shown
+
+    def _member(self, value: Any, member: Member) -> Any:
+        if isinstance(value, Mapping):
+            found = value.get(member.name, _ABSENT)
+        else:
+            found = _ABSENT if is_typed_dict(self._kind) else getattr(value, member.name, _ABSENT)
+        if found is _ABSENT and member.required:
+            raise Misfit(("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares"))
+        return found
+
+
+def _model_shape(kind: Any) -> Shape:
+    """A pydantic model shows itself; what is no instance of it is validated first."""
+    pydantic = late("pydantic")
+    adapter = pydantic.TypeAdapter(kind)
+
+    def shaped_model(value: Any) -> Any:
+        try:
+            return adapter.dump_python(adapter.validate_python(value, from_attributes=True), mode="json")
+        except pydantic.ValidationError as error:
+            raise Misfit(("", str(error))) from None
+
+    return shaped_model
+
+
+def _first_fit(shapes: list[Shape], value: Any) -> Any:
+    misfits = []
+    for shape in shapes:
+        try:
+            return shape(value)
+        except Misfit as misfit:
+            misfits.append(misfit)
+    raise misfits[0]
+
+
+def _is_instance(value: Any, kind: Any) -> bool:
+    origin = get_origin(kind) or kind
+    if kind is NoneType or is_typed_dict(kind):
+        return kind is NoneType and value is None
+    return isinstance(origin, type) and isinstance(value, origin)
+
+
+# -- results ------------------------------------------------------------------------------------------
+
+
+def reply_shape(returns: Any) -> Shape | None:
+    """The shape of a handler's result, or of the body in it, as its return annotation declares it."""
+    arguments = get_args(returns)
+    if get_origin(returns) is tuple and len(arguments) in _WITH_STATUS and arguments[1] is not Ellipsis:
+        return Shaper().shape(arguments[1])
+    return Shaper().shape(returns)
+
+
+def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Callable[..., Any]:
+    """The handler, its results in the shape; the handler itself, if there is none."""
+    if shape is None:
+        return handler
+
+    def in_shape(result: Any) -> Any:
+        try:
+            return _result_in_shape(shape, result)
+        except Misfit as misfit:
+            message = f"A handler's result does not fit its annotation '-> {_name(returns)}': {misfit.faults[0][1]}"
+            raise TypeError(message) from None
+
+    async def awaited(result: Any) -> Any:
+        return in_shape(await result)
+
+    @wraps(handler)
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        return in_shape(await handler(*args, **kwargs))
+
+    @wraps(handler)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        result = handler(*args, **kwargs)
+        return awaited(result) if hasattr(type(result), "__await__") else in_shape(result)
+
+    return coroutine if iscoroutinefunction(handler) else plain
+
+
+def _result_in_shape(shape: Shape, result: Any) -> Any:
+    """A tuple is (status, body) or (status, body, headers): a body of text, or none, declares nothing."""
+    if not isinstance(result, tuple) or len(result) not in _WITH_STATUS:
+        return shape(result)
+    status, body, *headers = result
+    if body is None or isinstance(body, str | bytes | bytearray | memoryview):
+        return result
+    return (status, shape(body), *headers)
+
+
+def _name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 # ======================================================================================================================
@@ -2515,105 +3419,6 @@ class SessionPolicy:
 
 
 # ======================================================================================================================
-# core/binding.py
-#
-# A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
-#
-# In signature order each parameter takes the next path segment, else it is looked up by its name: query,
-# body, files, session, its default. HTTP and WebSocket handlers go the same way.
-# ======================================================================================================================
-
-REQUIRED: Any = inspect.Parameter.empty
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-_NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
-
-Arguments = tuple[list[Any], dict[str, Any]]
-
-
-class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
-    """The path has more segments than the handler has parameters."""
-
-
-class Plan:
-    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`)."""
-
-    __slots__ = ("is_empty", "keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
-
-    def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
-        parameters = list(inspect.signature(handler).parameters.values())
-        kinds = {p.kind for p in parameters}
-        self.positional = [(p.name, p.default) for p in parameters if p.kind in _POSITIONAL][skip:]
-        self.keywords = [(p.name, p.default) for p in parameters if p.kind is p.KEYWORD_ONLY]
-        self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
-        self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
-        self.size = len(self.positional)
-        self.taken = {p.name for p in parameters} | set(_implicit(handler))  # no keyword may fill these again
-        self.plain = not self.keywords and not self.takes_any_keyword
-        self.is_empty = not parameters[skip:]
-
-    def outstanding(self, request: Request, segments: list[str]) -> list[str]:
-        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
-        if self.takes_any_keyword:
-            return []
-        parameters = [*self.positional[len(segments) :], *self.keywords]
-        return [name for name, _ in parameters if name not in request.query_params]
-
-
-def _implicit(handler: Callable[..., Any]) -> list[str]:
-    """The name of the parameter that a bound method fills by itself."""
-    if not isinstance(handler, MethodType):
-        return []
-    return list(inspect.signature(handler.__func__).parameters)[:1]
-
-
-def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
-    """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills."""
-    count = len(segments)
-    if count == plan.size and plan.plain:  # PERF: most requests need no more, 0.3 µs
-        return segments, _NO_KEYWORDS
-    if count > plan.size and not plan.variadic:
-        raise SurplusSegments
-    named = [_by_name(request, name, default) for name, default in plan.positional[count:]]
-    keywords = _NO_KEYWORDS if plan.plain else _keyword_arguments(plan, request)
-    return [*segments, *named], keywords
-
-
-def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
-    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
-    if plan.takes_any_keyword:
-        body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
-        rest = {**body, **_first_values(request.query_params)}
-        arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
-    return arguments
-
-
-def _by_name(request: Request, name: str, default: Any) -> Any:
-    """The value that the request has for a parameter, wherever it is."""
-    if name in request.query_params:
-        return request.query_params[name][0]
-    if _has_json_object(request) and name in request.get_json:
-        return request.get_json[name]
-    if name in request.body_params:
-        return request.body_params[name][0]
-    if name in request.files:
-        return request.files[name]
-    if name in request.session:
-        return request.session[name]
-    if default is REQUIRED:
-        raise HTTPError(400, f"Missing required parameter {name!r}")
-    return default
-
-
-def _has_json_object(request: Request) -> bool:
-    return bool(request.get_json) and isinstance(request.get_json, dict)
-
-
-def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
-    return {name: values[0] for name, values in params.items()}
-
-
-# ======================================================================================================================
 # core/body.py
 #
 # Reads a request's body within its limits: whole for JSON and forms, piece by piece for uploads.
@@ -2906,6 +3711,286 @@ def _longest(fields: dict[str, list[str]]) -> int:
 
 
 # ======================================================================================================================
+# core/convert.py
+#
+# An annotation, compiled once into a `Converter`: collections, unions, constraints and records of single values.
+#
+# Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
+# ======================================================================================================================
+
+# Whoever knows how Python hashes numbers or UUIDs can send any number of them that collide.
+MAX_SET = 1000
+ARRAY, MAPPING = "expected a list", "expected an object"
+# Of a union the narrower types are tried first: any text is a `str`, any integer a `float`.
+_BREADTH: dict[Any, int] = {float: 1, str: 2, bytes: 3, object: 4, Any: 4}
+
+
+class UnknownTypeError(Exception):
+    """No rule makes values of this type."""
+
+
+class Compiler:
+    """Compiles annotations; `problems` are the parts of records that stay as they come."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._records: dict[type, Converter] = {}
+        self._by_origin: dict[Any, Callable[[Any], Converter]] = {
+            Annotated: self._annotated,
+            Union: self._union,
+            UnionType: self._union,
+            Literal: _literal,
+            list: lambda kind: self._collection(kind, list),
+            Sequence: lambda kind: self._collection(kind, list),
+            Iterable: lambda kind: self._collection(kind, list),
+            Collection: lambda kind: self._collection(kind, list),
+            set: lambda kind: self._collection(kind, set),
+            AbstractSet: lambda kind: self._collection(kind, set),
+            frozenset: lambda kind: self._collection(kind, frozenset),
+            tuple: self._tuple,
+            dict: self._mapping,
+            Mapping: self._mapping,
+        }
+
+    def converter(self, annotation: Any) -> Converter:
+        """The converter of a type. `UnknownTypeError` if there is none."""
+        try:
+            if (found := scalar(annotation)) is not None:
+                return found
+            origin = get_origin(annotation) or annotation
+            if origin in self._by_origin:
+                return self._by_origin[origin](annotation)
+            return self._other(annotation)
+        except UnknownTypeError:
+            raise
+        except Exception as error:  # whatever a foreign annotation is, or does
+            raise UnknownTypeError(f"{annotation!r}: {error}") from error
+
+    def _other(self, annotation: Any) -> Converter:
+        if annotation in self._records:
+            return self._records[annotation]
+        if is_foreign(annotation):
+            return foreign(annotation, annotation)
+        if is_dataclass_type(annotation) or is_typed_dict(annotation):
+            return self._record(annotation)
+        for alias in ("__supertype__", "__value__"):  # NewType, and the `type` statement
+            if hasattr(annotation, alias):
+                return self.converter(getattr(annotation, alias))
+        raise UnknownTypeError(f"values of the type {annotation!r} cannot be made")
+
+    def _annotated(self, annotation: Any) -> Converter:
+        """A type with constraints: ours to check, or those of a package that checks them itself."""
+        kind, metadata = annotation.__origin__, annotation.__metadata__
+        package = validator_named(metadata)
+        if package is not None:
+            return foreign(annotation, kind, package)
+        checks, unknown = checks_of(metadata)
+        self.problems += [f"the constraint {item!r} is not checked" for item in unknown]
+        base = self.converter(kind)
+        return _checked(base, checks) if checks else base
+
+    def _union(self, annotation: Any) -> Converter:
+        kinds = sorted((kind for kind in get_args(annotation) if kind is not NoneType), key=_breadth)
+        members = [self.converter(kind) for kind in kinds]
+        one = members[0] if len(members) == 1 else _first_of(members)
+        if NoneType not in get_args(annotation):
+            return one
+        return one._replace(value=lambda value: None if value is None else one.value(value))
+
+    def _collection(self, annotation: Any, build: Callable[[list[Any]], Any]) -> Converter:
+        item = self.converter((*get_args(annotation), Any)[0])
+        limit = None if build is list else MAX_SET
+
+        def made(convert: Callable[[Any], Any], values: Any) -> Any:
+            if limit is not None and len(values) > limit:
+                raise Misfit(("", f"expected at most {limit} items"))
+            return _built(build, gathered(convert, values))
+
+        return Converter(
+            lambda text: made(item.text, [text]),
+            lambda value: made(item.value, _array(value)),
+            lambda texts: made(item.text, texts),
+        )
+
+    def _tuple(self, annotation: Any) -> Converter:
+        kinds = get_args(annotation)
+        if not kinds or kinds[-1] is Ellipsis:
+            return self._collection(annotation, tuple)
+        items = [self.converter(kind) for kind in kinds]
+
+        def made(converts: list[Callable[[Any], Any]], values: Any) -> Any:
+            if len(values) != len(converts):
+                raise Misfit(("", f"expected {len(converts)} items"))
+            pairs = list(zip(converts, values, strict=True))
+            return tuple(gathered(lambda pair: pair[0](pair[1]), pairs))
+
+        return Converter(
+            lambda text: made([item.text for item in items], [text]),
+            lambda value: made([item.value for item in items], _array(value)),
+            lambda texts: made([item.text for item in items], texts),
+        )
+
+    def _mapping(self, annotation: Any) -> Converter:
+        key, item = get_args(annotation) or (str, Any)
+        keys = self.converter(key)
+
+        def made(convert: Callable[[Any], Any], members: Any) -> Any:
+            if not isinstance(members, Mapping):
+                raise Misfit(("", MAPPING))
+            # Whatever is wrong with a member is said without its name, which is the client's.
+            return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
+
+        item_converter = self.converter(item)
+        return Converter(
+            refusing(MAPPING),
+            lambda value: made(item_converter.value, value),
+            None,
+            lambda form: made(item_converter.from_texts, form),
+        )
+
+    def _record(self, kind: Any) -> Converter:
+        record, members = Record(kind), members_taken(kind)
+        # Known before its members are: one of them may be another such record.
+        self._records[kind] = found = Converter(refusing(MAPPING), record.from_value, None, record.from_form)
+        for member in members:
+            try:
+                converter = self.converter(member.annotation)
+            except UnknownTypeError as error:
+                self.problems.append(f"member {member.name!r} of {kind.__name__} stays as it comes, since {error}")
+                converter = Converter(as_it_is, as_it_is)
+            record.members.append((member.name, converter, member.required))
+        return found
+
+
+class Record:
+    """Makes dataclasses and TypedDicts of JSON objects and forms; members that it does not know are left out."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self.members: list[tuple[str, Converter, bool]] = []
+
+    def from_value(self, value: Any) -> Any:
+        """The record of a JSON object."""
+        if is_dataclass_type(self._kind) and isinstance(value, self._kind):
+            return value
+        if not isinstance(value, Mapping):
+            raise Misfit(("", MAPPING))
+        return self._made(value, lambda converter, member: converter.value(member))
+
+    def from_form(self, form: Params) -> Any:
+        """The record of a form's fields."""
+        return self._made(form, Converter.from_texts)
+
+    def _made(self, given: Mapping[str, Any], convert: Callable[[Converter, Any], Any]) -> Any:
+        members, faults = {}, []
+        for name, converter, required in self.members:
+            if name in given:
+                try:
+                    members[name] = convert(converter, given[name])
+                except Misfit as misfit:
+                    faults += misfit.below(f".{name}")
+            elif required:
+                faults.append((f".{name}", MISSING))
+        if faults:
+            raise Misfit(*faults[:MAX_FAULTS])
+        try:
+            return self._kind(**members)
+        except ValueError:  # what a `__post_init__` says of values that don't go together
+            raise Misfit(("", f"expected a valid {self._kind.__name__}")) from None
+
+
+# -- parts --------------------------------------------------------------------------------------------
+
+
+def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
+    """All the values, converted; or one `Misfit` with what is wrong with any of them."""
+    found: list[Any] = []
+    faults: list[tuple[str, str]] = []
+    for position, value in enumerate(values):
+        try:
+            found.append(convert(value))
+        except Misfit as misfit:
+            faults += misfit.below(where or f"[{position}]")
+            if len(faults) >= MAX_FAULTS:
+                break
+    if faults:
+        raise Misfit(*faults[:MAX_FAULTS])
+    return found
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    raise Misfit(("", ARRAY))
+
+
+def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    try:
+        return items if build is list else build(items)
+    except TypeError:  # lists and objects in a set
+        raise Misfit(("", "expected a list of simple values")) from None
+
+
+def _literal(annotation: Any) -> Converter:
+    values = get_args(annotation)
+    return choices([(value.value if isinstance(value, Enum) else value, value) for value in values])
+
+
+def _breadth(kind: Any) -> int:
+    return _BREADTH.get(kind.__origin__ if get_origin(kind) is Annotated else kind, 0)
+
+
+def _checked(base: Converter, checks: list[Check]) -> Converter:
+    """The converter with constraints on what comes out of it."""
+
+    def then_check(convert: Callable[[Any], Any] | None) -> Any:
+        if convert is None:
+            return None
+
+        def converted(given: Any) -> Any:
+            value = convert(given)
+            for check in checks:
+                check(value)
+            return value
+
+        return converted
+
+    return Converter(*map(then_check, base))
+
+
+def _first_of(members: list[Converter]) -> Converter:
+    """The converter of a union: the first member that fits."""
+
+    def tried(converts: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+        def first(given: Any) -> Any:
+            misfits = []
+            for convert in converts:
+                try:
+                    return convert(given)
+                except Misfit as misfit:
+                    misfits.append(misfit)
+            raise _of_all(misfits)
+
+        return first
+
+    many = any(member.texts is not None for member in members)
+    return Converter(
+        tried([member.text for member in members]),
+        tried([member.value for member in members]),
+        tried([member.from_texts for member in members]) if many else None,
+    )
+
+
+def _of_all(misfits: list[Misfit]) -> Misfit:
+    """What is wrong with a value that no member of a union takes: inside of it, if one member came so far."""
+    inside = [misfit for misfit in misfits if misfit.faults[0][0]]
+    if len(inside) == 1:
+        return inside[0]
+    messages = dict.fromkeys(misfit.faults[0][1].removeprefix("expected ") for misfit in misfits)
+    return Misfit(("", f"expected {' or '.join(messages)}"))
+
+
+# ======================================================================================================================
 # core/middleware.py
 #
 # HttpMiddleware and WebSocketMiddleware: hooks around every request, in the order of the application's lists.
@@ -2951,6 +4036,650 @@ class WebSocketMiddleware:
 
 
 # ======================================================================================================================
+# core/signature.py
+#
+# A handler's signature as data: what its parameters are called, what type they have, where they come from.
+#
+# Annotations may be text (`from __future__ import annotations`), and may name what only a type checker imports. What
+# cannot be resolved counts as no annotation, and as a problem.
+# ======================================================================================================================
+
+REQUIRED: Any = inspect.Parameter.empty
+AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
+    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context"
+)  # fmt: skip
+POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
+_KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: POSITIONAL,
+    inspect.Parameter.KEYWORD_ONLY: KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: VARIADIC,
+    inspect.Parameter.VAR_KEYWORD: REST,
+}
+# From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
+_LENIENT: Any = {"annotation_format": late("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+
+
+# -- where a value comes from -------------------------------------------------------------------------
+
+
+class Source:
+    """Names, inside `Annotated`, the place that a parameter's value comes from."""
+
+    place = AUTO
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def key(self, parameter: str) -> str:
+        """The value's name in that place."""
+        return self.name or parameter
+
+
+class Header(Source):
+    """The value is a header of the request: of the parameter's name, `-` for `_`, or of the name given.
+
+    async def index(self, accept_language: Annotated[str, Header()] = "en"): ...
+    """
+
+    place = HEADER
+
+    def key(self, parameter: str) -> str:
+        """The header's name in lower case."""
+        return (self.name or parameter.replace("_", "-")).lower()
+
+
+class Cookie(Source):
+    """The value is a cookie.
+
+    async def index(self, theme: Annotated[str, Cookie()] = "light"): ...
+    """
+
+    place = COOKIE_SOURCE
+
+
+class FromQuery(Source):
+    """The value is in the query, and nowhere else: neither a path segment nor the body can fill the parameter.
+
+    async def search(self, page: Annotated[int, FromQuery()] = 1): ...
+    """
+
+    place = QUERY
+
+
+class FromSession(Source):
+    """The value is in the session, and nowhere else: no client can send it.
+
+    async def account(self, user: Annotated[str, FromSession()]): ...
+    """
+
+    place = SESSION
+
+
+class FromBody(Source):
+    """The value is the whole body.
+
+    async def sum(self, numbers: Annotated[list[int], FromBody()]): ...
+    """
+
+    place = BODY
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+# -- parameters ---------------------------------------------------------------------------------------
+
+
+class Parameter(NamedTuple):
+    """One parameter of a handler, as its signature says it.
+
+    `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
+    segment, else by name), `context` (the request, the session) or the one place to look in, `key` the name there.
+    `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    `inspect.Parameter.empty` for a required parameter.
+    """
+
+    name: str
+    annotation: Any
+    metadata: tuple[Any, ...]
+    source: str
+    key: str
+    default: Any
+    kind: str
+    is_body: bool
+
+
+class Signature(NamedTuple):
+    """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
+
+    `taken` are the names that no keyword may fill again.
+    """
+
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    taken: frozenset[str]
+    problems: tuple[str, ...]
+
+
+def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
+    """Read it; `skip` positional parameters are filled by other means."""
+    signature = inspect.signature(handler, **_LENIENT)
+    resolve = Resolver(handler)
+    found = list(signature.parameters.values())
+    skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
+    parameters = [_parameter(one, resolve) for one in found if one not in skipped]
+    returns = resolve("the return value", signature.return_annotation)
+    taken = frozenset((*signature.parameters, *_implicit(handler)))
+    return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+
+
+def _implicit(handler: Callable[..., Any]) -> list[str]:
+    """The name of the parameter that a bound method fills by itself."""
+    if not isinstance(handler, MethodType):
+        return []
+    return list(inspect.signature(handler.__func__, **_LENIENT).parameters)[:1]
+
+
+def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
+    annotation = resolve(f"parameter {found.name!r}", found.annotation)
+    metadata: tuple[Any, ...] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, metadata = annotation.__origin__, annotation.__metadata__
+    source = next(_sources(annotation, metadata), None)
+    place = _natural_place(annotation) if source is None else source.place
+    return Parameter(
+        found.name,
+        annotation,
+        tuple(item for item in metadata if not _is_source(item)),
+        place,
+        found.name if source is None else source.key(found.name),
+        found.default,
+        _KINDS[found.kind],
+        is_body=place == BODY or (place == AUTO and is_record(bare(annotation))),
+    )
+
+
+def _sources(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Source]:
+    """The markers, also those in `Annotated[...] | None`; `Header` will do for `Header()`."""
+    members = get_args(annotation) if get_origin(annotation) in UNIONS else ()
+    for item in (*metadata, *(inner for member in members for inner in getattr(member, "__metadata__", ()))):
+        if _is_source(item):
+            yield item() if isinstance(item, type) else item
+
+
+def _is_source(item: Any) -> bool:
+    return isinstance(item, Source) or (isinstance(item, type) and issubclass(item, Source))
+
+
+def _natural_place(annotation: Any) -> str:
+    """The place that a type can only come from."""
+    kind = bare(annotation)
+    if kind in (Request, WebSocketRequest, Session):
+        return CONTEXT
+    if UploadedFile in (kind, *get_args(kind)):
+        return FILE
+    return AUTO
+
+
+# -- annotations --------------------------------------------------------------------------------------
+
+
+class Resolver:
+    """Makes types of a handler's annotations, and remembers in `problems` which it could not."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self.problems: list[str] = []
+        self._handler = handler
+        self._names: dict[str, Any] | None = None
+
+    def __call__(self, what: str, annotation: Any) -> Any:
+        """The type; `Any` without an annotation, or for one that cannot be resolved."""
+        if annotation is REQUIRED:
+            return Any
+        if type(annotation) is type:
+            return annotation
+        try:
+            return resolved(annotation, self.names)
+        except Exception as error:
+            self.problems.append(f"the annotation of {what}, {annotation!r}, cannot be resolved ({error})")
+            return Any
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What a name in an annotation may mean: the module's, Python's, and last the class's own names."""
+        if self._names is None:
+            function = _innermost(self._handler)
+            owner = getattr(self._handler, "__self__", None)
+            line = (owner if isinstance(owner, type) else type(owner)).__mro__
+            of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
+            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {})}
+        return self._names
+
+
+def resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    """The annotation with the types that its text names. Whatever evaluating it raises."""
+
+    def carrier() -> None:
+        """Carry one annotation, which `get_type_hints` wants."""
+
+    carrier.__annotations__ = {"it": annotation}
+    return get_type_hints(carrier, names, names, include_extras=True)["it"]
+
+
+def _innermost(handler: Any) -> Any:
+    """The function that the annotations were written on."""
+    while not isinstance(handler, FunctionType):
+        if isinstance(handler, MethodType):
+            handler = handler.__func__
+        elif isinstance(handler, partial):
+            handler = handler.func
+        elif hasattr(handler, "__wrapped__"):
+            handler = handler.__wrapped__
+        else:
+            return handler
+    return inspect.unwrap(handler)
+
+
+# ======================================================================================================================
+# core/places.py
+#
+# Where a typed parameter's value is in a request, and the parameter's slot: how it gets from there to the handler.
+#
+# Each place is a function from a request and a slot to what was found there: the place's name, how to convert, the value.
+# ======================================================================================================================
+
+Found = tuple[str, Callable[[Any], Any], Any]
+AS_IT_CAME = Converter(as_it_is, as_it_is)
+FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
+
+
+class Slot:
+    """A parameter and its converter: finds the parameter's value in a request, and converts it."""
+
+    __slots__ = ("converter", "find", "key", "kind", "parameter", "takes_segment")
+
+    def __init__(self, parameter: Parameter, converter: Converter) -> None:
+        self.parameter = parameter
+        self.converter = converter
+        self.key = parameter.key
+        self.kind = bare(parameter.annotation)
+        self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+        self.find = in_body if parameter.is_body else PLACES[parameter.source]
+
+    @property
+    def needs_whole_form(self) -> bool:
+        """Whether the first field of its name does not tell the value yet."""
+        return self.parameter.is_body or takes_many(self.parameter.annotation)
+
+    def segment(self, text: str) -> Found:
+        """What a path segment is."""
+        return PATH, self.converter.text, text
+
+    def value(self, request: Request, found: Found | None, faults: list[Fault]) -> Any:
+        """The argument; what is wrong with it is added to the faults."""
+        if found is None:
+            if self.parameter.default is REQUIRED:
+                faults.append(Fault(self._place(request), self.key, MISSING))
+            return self.parameter.default
+        place, convert, given = found
+        try:
+            return convert(given)
+        except Misfit as misfit:
+            faults += [Fault(place, self._name(where), message) for where, message in misfit.faults]
+        except RecursionError:
+            faults.append(Fault(place, self.key, TOO_DEEP))
+        return None
+
+    def _place(self, request: Request) -> str:
+        """Where a value would have been expected."""
+        if self.parameter.is_body:
+            return BODY
+        if self.parameter.source != AUTO:
+            return self.parameter.source
+        return BODY if request.body_parsed or request._boundary is not None else QUERY
+
+    def _name(self, where: str) -> str:
+        if self.parameter.is_body:
+            return where.removeprefix(".") or self.key
+        return self.key + where
+
+
+# -- places -------------------------------------------------------------------------------------------
+
+
+def by_name(request: Request, slot: Slot) -> Found | None:
+    """Wherever the request has the name: query, body, files, session."""
+    name = slot.key
+    if name in request.query_params:
+        return QUERY, slot.converter.from_texts, request.query_params[name]
+    if has_json_object(request) and name in request.get_json:
+        return BODY, slot.converter.value, request.get_json[name]
+    if name in request.body_params:
+        return BODY, slot.converter.from_texts, request.body_params[name]
+    if name in request.files:
+        return FILE, _file_as(slot), request.files[name]
+    return in_session(request, slot)
+
+
+def _file_as(slot: Slot) -> Callable[[Any], Any]:
+    """Files are dicts; where another type is wanted, that type's own words refusing them."""
+    is_dict = (get_origin(slot.kind) or slot.kind) in (dict, Mapping)
+    return as_it_is if is_dict else slot.converter.value
+
+
+def in_query(request: Request, slot: Slot) -> Found | None:
+    """A query field."""
+    if slot.key in request.query_params:
+        return QUERY, slot.converter.from_texts, request.query_params[slot.key]
+    return None
+
+
+def in_headers(request: Request, slot: Slot) -> Found | None:
+    """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
+    field = request.headers.get(slot.key)
+    if field is None:
+        return None
+    values = [one.strip() for one in field.split(",")] if takes_many(slot.kind) else [field]
+    return HEADER, slot.converter.from_texts, values
+
+
+def in_cookies(request: Request, slot: Slot) -> Found | None:
+    """A cookie."""
+    cookies = parse_cookies(request._cookies())
+    return (COOKIE_SOURCE, slot.converter.text, cookies[slot.key]) if slot.key in cookies else None
+
+
+def in_session(request: Request, slot: Slot) -> Found | None:
+    """A value of the session."""
+    return (SESSION, slot.converter.value, request.session[slot.key]) if slot.key in request.session else None
+
+
+def in_files(request: Request, slot: Slot) -> Found | None:
+    """An uploaded file, or all of its field."""
+    if slot.key in request.files:
+        first = request.files[slot.key]
+        if takes_many(slot.kind):
+            build = get_origin(slot.kind) or slot.kind
+            return FILE, build, [first, *first.others]
+        return FILE, as_it_is, first
+    return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
+
+
+def in_context(request: Request, slot: Slot) -> Found:
+    """The request, or its session."""
+    return CONTEXT, as_it_is, request.session if slot.kind is Session else request
+
+
+def in_body(request: Request, slot: Slot) -> Found | None:
+    """The whole body: JSON, a form, or text."""
+    if not request.body_parsed and request._boundary is None:
+        return None
+    convert = slot.converter
+    if slot.kind is bytes:
+        return BODY, as_it_is, request.body
+    if has_json_object(request) or is_json(media_type(request._field(b"content-type", b""))[0]):
+        return BODY, convert.value, request.get_json
+    if convert.form is None:
+        return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
+    if not request.body_params and slot.parameter.default is not REQUIRED:
+        return None
+    return BODY, convert.form, request.body_params
+
+
+PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
+    AUTO: by_name,
+    QUERY: in_query,
+    HEADER: in_headers,
+    COOKIE_SOURCE: in_cookies,
+    SESSION: in_session,
+    FILE: in_files,
+    CONTEXT: in_context,
+}
+
+
+# -- what untyped parameters look at too ---------------------------------------------------------------
+
+
+def has_json_object(request: Request) -> bool:
+    """Whether the body is a JSON object with members."""
+    return bool(request.get_json) and isinstance(request.get_json, dict)
+
+
+# ======================================================================================================================
+# core/binding.py
+#
+# A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
+#
+# In signature order each parameter takes the next path segment, else it is looked up by its name: query,
+# body, files, session, its default. HTTP and WebSocket handlers go the same way. Where annotations ask for it the values
+# are converted, and everything that is wrong with them is said at once.
+# ======================================================================================================================
+
+_NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
+
+Arguments = tuple[list[Any], dict[str, Any]]
+
+
+class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
+    """The path has more segments than the handler has parameters."""
+
+
+class Plan:
+    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
+
+    `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
+    served as it reads. `slots` are the parameters if any of them is typed, else empty.
+    """
+
+    __slots__ = (
+        "direct",
+        "from_path",
+        "keywords",
+        "parameters",
+        "plain",
+        "positional",
+        "problems",
+        "returns",
+        "shape",
+        "size",
+        "slots",
+        "taken",
+        "takes_any_keyword",
+        "variadic",
+    )
+
+    def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
+        parameters, self.returns, self.taken, problems = read_signature(handler, skip)
+        self.slots, more_problems = _slots(parameters)
+        self.parameters = tuple(slot.parameter for slot in self.slots)
+        self.shape, no_shape = _shape(self.returns)
+        self.problems: tuple[str, ...] = (*problems, *more_problems, *no_shape)
+        kinds = {p.kind for p in self.parameters}
+        self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
+        self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
+        self.variadic = VARIADIC in kinds
+        self.takes_any_keyword = REST in kinds
+        self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
+        self.size = len(self.from_path)
+        if not any(map(_is_typed, self.slots)):
+            self.slots = []
+        self.plain = not (self.slots or self.keywords or self.takes_any_keyword)
+        # So many segments make all the arguments there are; -1: no number of them does.
+        self.direct = self.size if self.size == len(self.parameters) else -1
+        _warn(handler, self.problems)
+
+    def outstanding(self, request: Request, segments: list[str]) -> list[str]:
+        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
+        if self.slots:
+            return _outstanding(self, request, segments)
+        if self.takes_any_keyword:
+            return []
+        parameters = [*self.positional[len(segments) :], *self.keywords]
+        return [name for name, _ in parameters if name not in request.query_params]
+
+
+def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
+    """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills.
+
+    For a typed signature it is an `InvalidInput`.
+    """
+    if plan.plain:
+        count = len(segments)
+        if count == plan.size:  # PERF: most requests need no more, 0.3 µs
+            return segments, _NO_KEYWORDS
+        if count < plan.size or plan.variadic:
+            return [*segments, *[_by_name(request, name, default) for name, default in plan.positional[count:]]], (
+                _NO_KEYWORDS
+            )
+        raise SurplusSegments
+    if plan.slots:
+        if len(segments) == plan.direct:
+            # PERF: path parameters need nothing else, 0.7 µs; a comprehension in place of `map` would take 0.2 µs.
+            try:
+                if plan.direct == 1:
+                    return [plan.from_path[0](segments[0])], _NO_KEYWORDS
+                return [*map(operator.call, plan.from_path, segments)], _NO_KEYWORDS
+            except Misfit:
+                pass  # below all of them are found
+        return _typed_arguments(plan, request, segments)
+    if len(segments) > plan.size and not plan.variadic:
+        raise SurplusSegments
+    named = [_by_name(request, name, default) for name, default in plan.positional[len(segments) :]]
+    return [*segments, *named], _keyword_arguments(plan, request)
+
+
+def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
+    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
+    if plan.takes_any_keyword:
+        body = request.get_json if has_json_object(request) else _first_values(request.body_params)
+        rest = {**body, **_first_values(request.query_params)}
+        arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
+    return arguments
+
+
+def _by_name(request: Request, name: str, default: Any) -> Any:
+    """The value that the request has for a parameter, wherever it is."""
+    if name in request.query_params:
+        return request.query_params[name][0]
+    if has_json_object(request) and name in request.get_json:
+        return request.get_json[name]
+    if name in request.body_params:
+        return request.body_params[name][0]
+    if name in request.files:
+        return request.files[name]
+    if name in request.session:
+        return request.session[name]
+    if default is REQUIRED:
+        raise HTTPError(400, f"Missing required parameter {name!r}")
+    return default
+
+
+def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
+    return {name: values[0] for name, values in params.items()}
+
+
+# -- typed signatures, once ---------------------------------------------------------------------------
+
+
+def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
+    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
+    slots, problems = [], []
+    for parameter in parameters:
+        compiler = Compiler()
+        try:
+            slots.append(Slot(parameter, _converter(parameter, compiler)))
+        except UnknownTypeError as error:
+            problems.append(f"parameter {parameter.name!r} gets its value as it comes, since {error}")
+            untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
+            slots.append(Slot(untyped, AS_IT_CAME))
+        problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
+    return slots, problems
+
+
+def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
+    if parameter.source in (CONTEXT, FILE):
+        return AS_IT_CAME
+    if parameter.metadata:
+        return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
+    return compiler.converter(parameter.annotation)
+
+
+def _is_typed(slot: Slot) -> bool:
+    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO
+
+
+def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
+    try:
+        return reply_shape(returns), []
+    except Exception as error:  # whatever evaluating a record's annotations raises
+        return None, [f"replies go out as they are, since the annotation '-> {returns!r}' cannot be used ({error})"]
+
+
+def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:
+    """Log each problem, but for private methods, which are seldom handlers."""
+    name = getattr(handler, "__qualname__", repr(handler))
+    if not name.rpartition(".")[2].startswith("_"):
+        for problem in problems:
+            log.warning("%s: %s", name, problem)
+
+
+# -- typed signatures, for each request ---------------------------------------------------------------
+
+
+def _typed_arguments(plan: Plan, request: Request, segments: list[str]) -> Arguments:
+    if len(segments) > plan.size and not plan.variadic:
+        raise SurplusSegments
+    faults: list[Fault] = []
+    arguments = _collected(plan, request, segments, faults)
+    if faults:
+        raise InvalidInput(faults)
+    return arguments
+
+
+def _collected(plan: Plan, request: Request, segments: list[str], faults: list[Fault]) -> Arguments:
+    """All arguments, and what is wrong with any of them."""
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    remaining = iter(segments)
+    for slot in plan.slots:
+        if slot.parameter.kind == VARIADIC:
+            positional += [slot.value(request, slot.segment(text), faults) for text in remaining]
+        elif slot.parameter.kind == REST:
+            keywords.update(_rest(plan, request, slot, faults))
+        else:
+            text = next(remaining, None) if slot.takes_segment else None
+            value = slot.value(request, slot.find(request, slot) if text is None else slot.segment(text), faults)
+            if slot.parameter.kind == KEYWORD:
+                keywords[slot.parameter.name] = value
+            else:
+                positional.append(value)
+    return positional, keywords
+
+
+def _rest(plan: Plan, request: Request, slot: Slot, faults: list[Fault]) -> dict[str, Any]:
+    """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
+    convert = slot.converter
+    if has_json_object(request):
+        found = {name: (BODY, convert.value, value) for name, value in request.get_json.items()}
+    else:
+        found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
+    found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
+    return {name: slot.value(request, one, faults) for name, one in found.items() if name not in plan.taken}
+
+
+def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:
+    """The same for a typed signature: a list, or the whole body, needs the whole form."""
+    remaining = iter(segments)
+    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, None) is not None)]
+    wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
+    if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
+        return []
+    named = [slot for slot in wanted if slot.parameter.kind in (POSITIONAL, KEYWORD)]
+    return [slot.key for slot in named if slot.parameter.source == FILE or slot.key not in request.query_params]
+
+
+# ======================================================================================================================
 # core/routing.py
 #
 # A class, read once into its routes; a request's path, matched to a route and its segments.
@@ -2967,20 +4696,24 @@ Match = tuple["Route", list[str]]
 
 
 class Route:
-    """One handler: its name, the bound method, its plan, and how it must be called."""
+    """One handler: its name, the bound method, its plan, and how it must be called.
 
-    __slots__ = ("blocking", "handler", "in_thread", "is_bare", "is_coroutine", "name", "plan")
+    `call` is the handler, its results in the shape of its return annotation.
+    """
+
+    __slots__ = ("blocking", "call", "handler", "in_thread", "is_bare", "is_coroutine", "name", "plan")
 
     def __init__(self, name: str, handler: Callable[..., Any]) -> None:
         self.name = name
         self.handler = handler
         self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.call = shaped(handler, self.plan.returns, self.plan.shape)
         innermost = inspect.unwrap(handler)
         self.is_coroutine = inspect.iscoroutinefunction(handler)
         self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
         # Calling a generator function runs nothing of it yet.
         self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
-        self.is_bare = self.is_coroutine and self.plan.is_empty  # nothing to bind, nothing but itself to await
+        self.is_bare = self.is_coroutine and self.plan.direct == 0  # nothing to bind, nothing but itself to await
 
 
 class Router:
@@ -3669,19 +5402,19 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     if request._boundary is not None:
         return handle_upload(app, request, route, segments, request._boundary)
     if route.is_bare and not segments:
-        return route.handler()  # type: ignore[no-any-return]
+        return route.call()  # type: ignore[no-any-return]
     args, kwargs = bind(route.plan, request, segments)
     if route.is_coroutine:
-        return route.handler(*args, **kwargs)  # type: ignore[no-any-return]
+        return route.call(*args, **kwargs)  # type: ignore[no-any-return]
     return call(app, route, args, kwargs)
 
 
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler: in a thread if it may block, awaited if it can be."""
     if route.in_thread:
-        result = await app._micropie.workers.run(route.handler, args, kwargs)
+        result = await app._micropie.workers.run(route.call, args, kwargs)
     else:
-        result = route.handler(*args, **kwargs)
+        result = route.call(*args, **kwargs)
     return await result if is_awaitable(result) else result
 
 
@@ -3710,6 +5443,9 @@ def reply_to_error(app: Application, request: Request, error: BaseException) -> 
         error = HTTPError(app._micropie.surplus_path_status)
     if isinstance(error, HTTPError):
         try:
+            # Programs are told by JSON what is wrong with their values.
+            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
+                return problem_reply(error)
             return error_reply(error)
         except (TypeError, ValueError) as wrong:
             error = wrong

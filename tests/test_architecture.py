@@ -14,10 +14,22 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 LEAVES = {"types", "errors"}
-TOOLS = LEAVES | {"optional", "headers", "convert", "session", "workers"}
+TOOLS = LEAVES | {
+    "optional",
+    "headers",
+    "records",
+    "scalars",
+    "constraints",
+    "foreign",
+    "convert",
+    "shape",
+    "session",
+    "workers",
+}
 REQUESTS = TOOLS | {"request", "websocket", "controller"}
-BINDING = REQUESTS | {"binding"}
-STEPS = {"routing", "multipart", "body", "reply", "middleware", "asgi", "backends", "templates", "lifespan"}
+SIGNATURES = REQUESTS | {"multipart", "signature"}  # a parameter may be a request or a file
+BINDING = SIGNATURES | {"places", "binding"}
+STEPS = {"routing", "body", "reply", "middleware", "asgi", "backends", "templates", "lifespan"}
 
 ARROWS: Mapping[str, set[str]] = {
     "__init__": set(),
@@ -25,13 +37,20 @@ ARROWS: Mapping[str, set[str]] = {
     "errors": {"types"},
     "optional": LEAVES,
     "headers": LEAVES,
-    "convert": LEAVES,
+    "records": LEAVES | {"optional"},
+    "scalars": LEAVES | {"optional"},
+    "constraints": LEAVES,
+    "foreign": LEAVES | {"optional", "records", "scalars"},
+    "convert": LEAVES | {"optional", "records", "scalars", "constraints", "foreign"},
+    "shape": LEAVES | {"optional", "records"},
     "session": LEAVES | {"optional"},
     "workers": LEAVES | {"optional"},
     "request": TOOLS,
     "websocket": TOOLS,
     "controller": TOOLS,
-    "binding": REQUESTS,
+    "signature": REQUESTS | {"multipart"},
+    "places": SIGNATURES,
+    "binding": SIGNATURES | {"places"},
     "routing": BINDING,
     "multipart": LEAVES | {"optional", "headers", "request"},
     "body": LEAVES | {"optional", "headers", "request", "multipart"},

@@ -11,12 +11,14 @@ app = MyApp()
 
 from micropie.core.app import App
 from micropie.core.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
-from micropie.core.errors import ClientGone, ConnectionClosed, HTTPError, MissingDependency
+from micropie.core.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.multipart import UploadedFile
 from micropie.core.reply import safe_redirect
 from micropie.core.request import Request, WebSocketRequest, current_request
 from micropie.core.rsgi import RSGI
 from micropie.core.session import Session
+from micropie.core.signature import Cookie, FromBody, FromQuery, FromSession, Header, Parameter
 from micropie.core.websocket import WebSocket
 
 __version__ = "1.0.0a1"
@@ -27,13 +29,22 @@ __all__ = [
     "App",
     "ClientGone",
     "ConnectionClosed",
+    "Cookie",
+    "Fault",
+    "FromBody",
+    "FromQuery",
+    "FromSession",
     "HTTPError",
+    "Header",
     "HttpMiddleware",
     "InMemorySessionBackend",
+    "InvalidInput",
     "MissingDependency",
+    "Parameter",
     "Request",
     "Session",
     "SessionBackend",
+    "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",

@@ -1,19 +1,34 @@
 """A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
 
 In signature order each parameter takes the next path segment, else it is looked up by its name: query,
-body, files, session, its default. HTTP and WebSocket handlers go the same way.
+body, files, session, its default. HTTP and WebSocket handlers go the same way. Where annotations ask for it the values
+are converted, and everything that is wrong with them is said at once.
 """
 
-import inspect
+import operator
 from collections.abc import Callable
-from types import MethodType
-from typing import Any
+from typing import Annotated, Any
 
-from micropie.core.errors import HTTPError
+from micropie.core.convert import Compiler, UnknownTypeError
+from micropie.core.errors import Fault, HTTPError, InvalidInput, Misfit, log
+from micropie.core.places import AS_IT_CAME, Slot, has_json_object
 from micropie.core.request import Request
-
-REQUIRED: Any = inspect.Parameter.empty
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+from micropie.core.scalars import Converter
+from micropie.core.shape import Shape, reply_shape
+from micropie.core.signature import (
+    AUTO,
+    BODY,
+    CONTEXT,
+    FILE,
+    KEYWORD,
+    POSITIONAL,
+    QUERY,
+    REQUIRED,
+    REST,
+    VARIADIC,
+    Parameter,
+    read_signature,
+)
 
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 
@@ -25,53 +40,93 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 
 
 class Plan:
-    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`)."""
+    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
-    __slots__ = ("is_empty", "keywords", "plain", "positional", "size", "taken", "takes_any_keyword", "variadic")
+    `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
+    served as it reads. `slots` are the parameters if any of them is typed, else empty.
+    """
+
+    __slots__ = (
+        "direct",
+        "from_path",
+        "keywords",
+        "parameters",
+        "plain",
+        "positional",
+        "problems",
+        "returns",
+        "shape",
+        "size",
+        "slots",
+        "taken",
+        "takes_any_keyword",
+        "variadic",
+    )
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
-        parameters = list(inspect.signature(handler).parameters.values())
-        kinds = {p.kind for p in parameters}
-        self.positional = [(p.name, p.default) for p in parameters if p.kind in _POSITIONAL][skip:]
-        self.keywords = [(p.name, p.default) for p in parameters if p.kind is p.KEYWORD_ONLY]
-        self.variadic = inspect.Parameter.VAR_POSITIONAL in kinds
-        self.takes_any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
-        self.size = len(self.positional)
-        self.taken = {p.name for p in parameters} | set(_implicit(handler))  # no keyword may fill these again
-        self.plain = not self.keywords and not self.takes_any_keyword
-        self.is_empty = not parameters[skip:]
+        parameters, self.returns, self.taken, problems = read_signature(handler, skip)
+        self.slots, more_problems = _slots(parameters)
+        self.parameters = tuple(slot.parameter for slot in self.slots)
+        self.shape, no_shape = _shape(self.returns)
+        self.problems: tuple[str, ...] = (*problems, *more_problems, *no_shape)
+        kinds = {p.kind for p in self.parameters}
+        self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
+        self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
+        self.variadic = VARIADIC in kinds
+        self.takes_any_keyword = REST in kinds
+        self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
+        self.size = len(self.from_path)
+        if not any(map(_is_typed, self.slots)):
+            self.slots = []
+        self.plain = not (self.slots or self.keywords or self.takes_any_keyword)
+        # So many segments make all the arguments there are; -1: no number of them does.
+        self.direct = self.size if self.size == len(self.parameters) else -1
+        _warn(handler, self.problems)
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
         """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
+        if self.slots:
+            return _outstanding(self, request, segments)
         if self.takes_any_keyword:
             return []
         parameters = [*self.positional[len(segments) :], *self.keywords]
         return [name for name, _ in parameters if name not in request.query_params]
 
 
-def _implicit(handler: Callable[..., Any]) -> list[str]:
-    """The name of the parameter that a bound method fills by itself."""
-    if not isinstance(handler, MethodType):
-        return []
-    return list(inspect.signature(handler.__func__).parameters)[:1]
-
-
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
-    """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills."""
-    count = len(segments)
-    if count == plan.size and plan.plain:  # PERF: most requests need no more, 0.3 µs
-        return segments, _NO_KEYWORDS
-    if count > plan.size and not plan.variadic:
+    """Positional and keyword arguments. `SurplusSegments`, or `HTTPError` 400 for a parameter that nothing fills.
+
+    For a typed signature it is an `InvalidInput`.
+    """
+    if plan.plain:
+        count = len(segments)
+        if count == plan.size:  # PERF: most requests need no more, 0.3 µs
+            return segments, _NO_KEYWORDS
+        if count < plan.size or plan.variadic:
+            return [*segments, *[_by_name(request, name, default) for name, default in plan.positional[count:]]], (
+                _NO_KEYWORDS
+            )
         raise SurplusSegments
-    named = [_by_name(request, name, default) for name, default in plan.positional[count:]]
-    keywords = _NO_KEYWORDS if plan.plain else _keyword_arguments(plan, request)
-    return [*segments, *named], keywords
+    if plan.slots:
+        if len(segments) == plan.direct:
+            # PERF: path parameters need nothing else, 0.7 µs; a comprehension in place of `map` would take 0.2 µs.
+            try:
+                if plan.direct == 1:
+                    return [plan.from_path[0](segments[0])], _NO_KEYWORDS
+                return [*map(operator.call, plan.from_path, segments)], _NO_KEYWORDS
+            except Misfit:
+                pass  # below all of them are found
+        return _typed_arguments(plan, request, segments)
+    if len(segments) > plan.size and not plan.variadic:
+        raise SurplusSegments
+    named = [_by_name(request, name, default) for name, default in plan.positional[len(segments) :]]
+    return [*segments, *named], _keyword_arguments(plan, request)
 
 
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
     arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
     if plan.takes_any_keyword:
-        body = request.get_json if _has_json_object(request) else _first_values(request.body_params)
+        body = request.get_json if has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
         arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
     return arguments
@@ -81,7 +136,7 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     """The value that the request has for a parameter, wherever it is."""
     if name in request.query_params:
         return request.query_params[name][0]
-    if _has_json_object(request) and name in request.get_json:
+    if has_json_object(request) and name in request.get_json:
         return request.get_json[name]
     if name in request.body_params:
         return request.body_params[name][0]
@@ -94,9 +149,105 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     return default
 
 
-def _has_json_object(request: Request) -> bool:
-    return bool(request.get_json) and isinstance(request.get_json, dict)
-
-
 def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in params.items()}
+
+
+# -- typed signatures, once ---------------------------------------------------------------------------
+
+
+def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
+    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
+    slots, problems = [], []
+    for parameter in parameters:
+        compiler = Compiler()
+        try:
+            slots.append(Slot(parameter, _converter(parameter, compiler)))
+        except UnknownTypeError as error:
+            problems.append(f"parameter {parameter.name!r} gets its value as it comes, since {error}")
+            untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
+            slots.append(Slot(untyped, AS_IT_CAME))
+        problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
+    return slots, problems
+
+
+def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
+    if parameter.source in (CONTEXT, FILE):
+        return AS_IT_CAME
+    if parameter.metadata:
+        return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
+    return compiler.converter(parameter.annotation)
+
+
+def _is_typed(slot: Slot) -> bool:
+    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO
+
+
+def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
+    try:
+        return reply_shape(returns), []
+    except Exception as error:  # whatever evaluating a record's annotations raises
+        return None, [f"replies go out as they are, since the annotation '-> {returns!r}' cannot be used ({error})"]
+
+
+def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:
+    """Log each problem, but for private methods, which are seldom handlers."""
+    name = getattr(handler, "__qualname__", repr(handler))
+    if not name.rpartition(".")[2].startswith("_"):
+        for problem in problems:
+            log.warning("%s: %s", name, problem)
+
+
+# -- typed signatures, for each request ---------------------------------------------------------------
+
+
+def _typed_arguments(plan: Plan, request: Request, segments: list[str]) -> Arguments:
+    if len(segments) > plan.size and not plan.variadic:
+        raise SurplusSegments
+    faults: list[Fault] = []
+    arguments = _collected(plan, request, segments, faults)
+    if faults:
+        raise InvalidInput(faults)
+    return arguments
+
+
+def _collected(plan: Plan, request: Request, segments: list[str], faults: list[Fault]) -> Arguments:
+    """All arguments, and what is wrong with any of them."""
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    remaining = iter(segments)
+    for slot in plan.slots:
+        if slot.parameter.kind == VARIADIC:
+            positional += [slot.value(request, slot.segment(text), faults) for text in remaining]
+        elif slot.parameter.kind == REST:
+            keywords.update(_rest(plan, request, slot, faults))
+        else:
+            text = next(remaining, None) if slot.takes_segment else None
+            value = slot.value(request, slot.find(request, slot) if text is None else slot.segment(text), faults)
+            if slot.parameter.kind == KEYWORD:
+                keywords[slot.parameter.name] = value
+            else:
+                positional.append(value)
+    return positional, keywords
+
+
+def _rest(plan: Plan, request: Request, slot: Slot, faults: list[Fault]) -> dict[str, Any]:
+    """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
+    convert = slot.converter
+    if has_json_object(request):
+        found = {name: (BODY, convert.value, value) for name, value in request.get_json.items()}
+    else:
+        found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
+    found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
+    return {name: slot.value(request, one, faults) for name, one in found.items() if name not in plan.taken}
+
+
+def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:
+    """The same for a typed signature: a list, or the whole body, needs the whole form."""
+    remaining = iter(segments)
+    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, None) is not None)]
+    wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
+    if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
+        return []
+    named = [slot for slot in wanted if slot.parameter.kind in (POSITIONAL, KEYWORD)]
+    return [slot.key for slot in named if slot.parameter.source == FILE or slot.key not in request.query_params]

@@ -5,9 +5,13 @@ raises is a fault of the application: it reaches the log, and the client sees a 
 """
 
 import logging
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 log = logging.getLogger("micropie")
+
+MAX_FAULTS = 50  # that a client is told of at once
+MISSING = "required"  # what is wrong with a value that is not there
 
 
 class HTTPError(Exception):
@@ -25,6 +29,46 @@ class HTTPError(Exception):
         self.status = status
         self.detail = detail
         self.headers = headers
+
+
+class Fault(NamedTuple):
+    """What is wrong with one value of a request: where it was looked for, its name, and what was expected.
+
+    `place` is `path`, `query`, `body`, `header`, `cookie`, `session` or `file`; `name` may lead into a value:
+    `address.zip`, `tags[3]`. The value itself is not in it.
+    """
+
+    place: str
+    name: str
+    message: str
+
+    def __str__(self) -> str:
+        if self.message == MISSING:
+            return f"Missing required parameter {self.name!r}"
+        return f"Invalid value for parameter {self.name!r}: {self.message}"
+
+
+class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than InvalidInputError
+    """A 400: values of the request do not fit the handler's signature. `faults` are all of them, up to 50."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)[:MAX_FAULTS]
+        super().__init__(400, "; ".join(map(str, self.faults)))
+
+
+class Misfit(Exception):  # noqa: N818 - of a value and a type
+    """A value does not fit its type: pairs of where inside the value (`.zip`, `[3]`, or nothing) and what is wrong.
+
+    The value itself is in none of them.
+    """
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def below(self, where: str) -> list[tuple[str, str]]:
+        """The faults as seen from further out."""
+        return [(where + inner, message) for inner, message in self.faults]
 
 
 class ClientGone(HTTPError):  # noqa: N818 - what happened, not an error

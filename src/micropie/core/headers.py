@@ -14,6 +14,8 @@ from micropie.core.types import HeaderPairs, RawHeaders
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
+_JSON_ANSWERS = ("application/json", "application/problem+json")
+_ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
@@ -68,6 +70,12 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
 def is_json(media_type: str) -> bool:
     """Whether a lower-case media type without its parameters is JSON (RFC 6839 §3.1)."""
     return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+def names_json(accept: str) -> bool:
+    """Whether an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
+    ranges = map(parse_media_type, accept.split(","))
+    return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
 
 def _unquote(value: str) -> str:

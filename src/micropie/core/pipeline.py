@@ -19,8 +19,9 @@ from micropie.core.application import (
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.body import Upload, has_body, take_body
 from micropie.core.delivery import SendWhole, close_unsent, name_json, with_saved_session, without_json_header
-from micropie.core.errors import HTTPError
+from micropie.core.errors import HTTPError, InvalidInput
 from micropie.core.handoff import hand_off
+from micropie.core.headers import names_json
 from micropie.core.middleware import HttpMiddleware
 from micropie.core.reply import (
     Reply,
@@ -29,6 +30,7 @@ from micropie.core.reply import (
     error_reply,
     header_pairs,
     is_stream,
+    problem_reply,
     to_reply,
 )
 from micropie.core.request import Request, current_request
@@ -103,19 +105,19 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     if request._boundary is not None:
         return handle_upload(app, request, route, segments, request._boundary)
     if route.is_bare and not segments:
-        return route.handler()  # type: ignore[no-any-return]
+        return route.call()  # type: ignore[no-any-return]
     args, kwargs = bind(route.plan, request, segments)
     if route.is_coroutine:
-        return route.handler(*args, **kwargs)  # type: ignore[no-any-return]
+        return route.call(*args, **kwargs)  # type: ignore[no-any-return]
     return call(app, route, args, kwargs)
 
 
 async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler: in a thread if it may block, awaited if it can be."""
     if route.in_thread:
-        result = await app._micropie.workers.run(route.handler, args, kwargs)
+        result = await app._micropie.workers.run(route.call, args, kwargs)
     else:
-        result = route.handler(*args, **kwargs)
+        result = route.call(*args, **kwargs)
     return await result if is_awaitable(result) else result
 
 
@@ -144,6 +146,9 @@ def reply_to_error(app: Application, request: Request, error: BaseException) -> 
         error = HTTPError(app._micropie.surplus_path_status)
     if isinstance(error, HTTPError):
         try:
+            # Programs are told by JSON what is wrong with their values.
+            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
+                return problem_reply(error)
             return error_reply(error)
         except (TypeError, ValueError) as wrong:
             error = wrong

@@ -10,13 +10,14 @@ from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 from urllib.parse import quote
 
-from micropie.core.errors import HTTPError
+from micropie.core.errors import HTTPError, InvalidInput
 from micropie.core.optional import dumps, late
 from micropie.core.types import HeaderPairs
 
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+PROBLEM = "application/problem+json"
 
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 # What http.HTTPStatus calls these depends on the version of Python.
@@ -118,6 +119,19 @@ def error_reply(error: HTTPError) -> Reply:
     return Reply(
         checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
     )
+
+
+def problem_reply(error: InvalidInput) -> Reply:
+    """What is wrong with the values of a request, for programs (RFC 9457); `errors` is our extension member."""
+    problem = {
+        "type": "about:blank",  # §4.2.1: the status says it all
+        "title": status_line(error.status).partition(" ")[2],
+        "status": error.status,
+        "detail": error.detail,
+        "errors": [{"in": fault.place, "name": fault.name, "message": fault.message} for fault in error.faults],
+    }
+    headers = [("Content-Type", PROBLEM), *header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
+    return Reply(error.status, dumps(problem), headers)
 
 
 def status_line(status: int) -> str:

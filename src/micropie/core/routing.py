@@ -13,6 +13,7 @@ from typing import Any
 from micropie.core.binding import Plan
 from micropie.core.errors import HTTPError
 from micropie.core.request import Request
+from micropie.core.shape import shaped
 
 INDEX = "index"
 WEBSOCKET = "ws_"
@@ -22,20 +23,24 @@ Match = tuple["Route", list[str]]
 
 
 class Route:
-    """One handler: its name, the bound method, its plan, and how it must be called."""
+    """One handler: its name, the bound method, its plan, and how it must be called.
 
-    __slots__ = ("blocking", "handler", "in_thread", "is_bare", "is_coroutine", "name", "plan")
+    `call` is the handler, its results in the shape of its return annotation.
+    """
+
+    __slots__ = ("blocking", "call", "handler", "in_thread", "is_bare", "is_coroutine", "name", "plan")
 
     def __init__(self, name: str, handler: Callable[..., Any]) -> None:
         self.name = name
         self.handler = handler
         self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.call = shaped(handler, self.plan.returns, self.plan.shape)
         innermost = inspect.unwrap(handler)
         self.is_coroutine = inspect.iscoroutinefunction(handler)
         self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
         # Calling a generator function runs nothing of it yet.
         self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
-        self.is_bare = self.is_coroutine and self.plan.is_empty  # nothing to bind, nothing but itself to await
+        self.is_bare = self.is_coroutine and self.plan.direct == 0  # nothing to bind, nothing but itself to await
 
 
 class Router:

@@ -1,0 +1,255 @@
+"""A handler's signature as data: what its parameters are called, what type they have, where they come from.
+
+Annotations may be text (`from __future__ import annotations`), and may name what only a type checker imports. What
+cannot be resolved counts as no annotation, and as a problem.
+"""
+
+import builtins
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import FunctionType, MethodType
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+from micropie.core.multipart import UploadedFile
+from micropie.core.optional import late
+from micropie.core.records import UNIONS, bare, is_record
+from micropie.core.request import Request, WebSocketRequest
+from micropie.core.session import Session
+
+REQUIRED: Any = inspect.Parameter.empty
+AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
+    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context"
+)  # fmt: skip
+POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
+_KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: POSITIONAL,
+    inspect.Parameter.KEYWORD_ONLY: KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: VARIADIC,
+    inspect.Parameter.VAR_KEYWORD: REST,
+}
+# From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
+_LENIENT: Any = {"annotation_format": late("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+
+
+# -- where a value comes from -------------------------------------------------------------------------
+
+
+class Source:
+    """Names, inside `Annotated`, the place that a parameter's value comes from."""
+
+    place = AUTO
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def key(self, parameter: str) -> str:
+        """The value's name in that place."""
+        return self.name or parameter
+
+
+class Header(Source):
+    """The value is a header of the request: of the parameter's name, `-` for `_`, or of the name given.
+
+    async def index(self, accept_language: Annotated[str, Header()] = "en"): ...
+    """
+
+    place = HEADER
+
+    def key(self, parameter: str) -> str:
+        """The header's name in lower case."""
+        return (self.name or parameter.replace("_", "-")).lower()
+
+
+class Cookie(Source):
+    """The value is a cookie.
+
+    async def index(self, theme: Annotated[str, Cookie()] = "light"): ...
+    """
+
+    place = COOKIE_SOURCE
+
+
+class FromQuery(Source):
+    """The value is in the query, and nowhere else: neither a path segment nor the body can fill the parameter.
+
+    async def search(self, page: Annotated[int, FromQuery()] = 1): ...
+    """
+
+    place = QUERY
+
+
+class FromSession(Source):
+    """The value is in the session, and nowhere else: no client can send it.
+
+    async def account(self, user: Annotated[str, FromSession()]): ...
+    """
+
+    place = SESSION
+
+
+class FromBody(Source):
+    """The value is the whole body.
+
+    async def sum(self, numbers: Annotated[list[int], FromBody()]): ...
+    """
+
+    place = BODY
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+# -- parameters ---------------------------------------------------------------------------------------
+
+
+class Parameter(NamedTuple):
+    """One parameter of a handler, as its signature says it.
+
+    `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
+    segment, else by name), `context` (the request, the session) or the one place to look in, `key` the name there.
+    `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    `inspect.Parameter.empty` for a required parameter.
+    """
+
+    name: str
+    annotation: Any
+    metadata: tuple[Any, ...]
+    source: str
+    key: str
+    default: Any
+    kind: str
+    is_body: bool
+
+
+class Signature(NamedTuple):
+    """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
+
+    `taken` are the names that no keyword may fill again.
+    """
+
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    taken: frozenset[str]
+    problems: tuple[str, ...]
+
+
+def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
+    """Read it; `skip` positional parameters are filled by other means."""
+    signature = inspect.signature(handler, **_LENIENT)
+    resolve = Resolver(handler)
+    found = list(signature.parameters.values())
+    skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
+    parameters = [_parameter(one, resolve) for one in found if one not in skipped]
+    returns = resolve("the return value", signature.return_annotation)
+    taken = frozenset((*signature.parameters, *_implicit(handler)))
+    return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+
+
+def _implicit(handler: Callable[..., Any]) -> list[str]:
+    """The name of the parameter that a bound method fills by itself."""
+    if not isinstance(handler, MethodType):
+        return []
+    return list(inspect.signature(handler.__func__, **_LENIENT).parameters)[:1]
+
+
+def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
+    annotation = resolve(f"parameter {found.name!r}", found.annotation)
+    metadata: tuple[Any, ...] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, metadata = annotation.__origin__, annotation.__metadata__
+    source = next(_sources(annotation, metadata), None)
+    place = _natural_place(annotation) if source is None else source.place
+    return Parameter(
+        found.name,
+        annotation,
+        tuple(item for item in metadata if not _is_source(item)),
+        place,
+        found.name if source is None else source.key(found.name),
+        found.default,
+        _KINDS[found.kind],
+        is_body=place == BODY or (place == AUTO and is_record(bare(annotation))),
+    )
+
+
+def _sources(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Source]:
+    """The markers, also those in `Annotated[...] | None`; `Header` will do for `Header()`."""
+    members = get_args(annotation) if get_origin(annotation) in UNIONS else ()
+    for item in (*metadata, *(inner for member in members for inner in getattr(member, "__metadata__", ()))):
+        if _is_source(item):
+            yield item() if isinstance(item, type) else item
+
+
+def _is_source(item: Any) -> bool:
+    return isinstance(item, Source) or (isinstance(item, type) and issubclass(item, Source))
+
+
+def _natural_place(annotation: Any) -> str:
+    """The place that a type can only come from."""
+    kind = bare(annotation)
+    if kind in (Request, WebSocketRequest, Session):
+        return CONTEXT
+    if UploadedFile in (kind, *get_args(kind)):
+        return FILE
+    return AUTO
+
+
+# -- annotations --------------------------------------------------------------------------------------
+
+
+class Resolver:
+    """Makes types of a handler's annotations, and remembers in `problems` which it could not."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self.problems: list[str] = []
+        self._handler = handler
+        self._names: dict[str, Any] | None = None
+
+    def __call__(self, what: str, annotation: Any) -> Any:
+        """The type; `Any` without an annotation, or for one that cannot be resolved."""
+        if annotation is REQUIRED:
+            return Any
+        if type(annotation) is type:
+            return annotation
+        try:
+            return resolved(annotation, self.names)
+        except Exception as error:
+            self.problems.append(f"the annotation of {what}, {annotation!r}, cannot be resolved ({error})")
+            return Any
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What a name in an annotation may mean: the module's, Python's, and last the class's own names."""
+        if self._names is None:
+            function = _innermost(self._handler)
+            owner = getattr(self._handler, "__self__", None)
+            line = (owner if isinstance(owner, type) else type(owner)).__mro__
+            of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
+            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {})}
+        return self._names
+
+
+def resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    """The annotation with the types that its text names. Whatever evaluating it raises."""
+
+    def carrier() -> None:
+        """Carry one annotation, which `get_type_hints` wants."""
+
+    carrier.__annotations__ = {"it": annotation}
+    return get_type_hints(carrier, names, names, include_extras=True)["it"]
+
+
+def _innermost(handler: Any) -> Any:
+    """The function that the annotations were written on."""
+    while not isinstance(handler, FunctionType):
+        if isinstance(handler, MethodType):
+            handler = handler.__func__
+        elif isinstance(handler, partial):
+            handler = handler.func
+        elif hasattr(handler, "__wrapped__"):
+            handler = handler.__wrapped__
+        else:
+            return handler
+    return inspect.unwrap(handler)
