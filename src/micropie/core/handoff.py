@@ -1,4 +1,4 @@
-"""Another ASGI application answers, because a before hook has named one (`request._subapp`).
+"""Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
 
 It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
 """
@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote
 
 from micropie.core.application import Application, failure
 from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
+from micropie.core.endpoint import Handover
 from micropie.core.headers import encode_value
 from micropie.core.reply import (
     Reply,
@@ -16,6 +17,41 @@ from micropie.core.reply import (
 from micropie.core.request import RELATIVE_PATH, Request
 from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.websocket import WebSocket
+
+
+class HandedOver(Exception):  # noqa: N818 - no error
+    """The path leads to another application, which answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self.app = app
+
+
+def take_over(request: Request, target: Handover, rest: list[str]) -> None:
+    """Let the request be the other application's; `rest` is the path below it."""
+    segments = request._segments()
+    mount = "/".join(segments[: len(segments) - len(rest)])
+    request._subapp = target.app
+    if target.is_ours:
+        request._subapp_path = "/" + "/".join(rest)
+        request._subapp_mount_path = mount
+    else:
+        request._mounted = mounted_scope(request.scope, mount)
+
+
+def mounted_scope(scope: Scope, mount: str) -> Scope:
+    """What of the scope is another one below the mount.
+
+    `path` is the whole path, of which `root_path` is the beginning (the ASGI specification, "HTTP Connection Scope").
+    A server, or an application around us, may have given us a path without it.
+    """
+    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
+    changes: Scope = {"root_path": f"{root}/{mount}"}
+    if RELATIVE_PATH in scope or not f"{path}/".startswith(f"{root}/"):
+        changes["path"] = root + path
+        if raw := scope.get("raw_path"):
+            changes["raw_path"] = quote(root).encode() + raw
+    return changes
 
 
 async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
@@ -60,6 +96,11 @@ def subapp_scope(request: Request) -> Scope:
         scope[RELATIVE_PATH] = True
     if request._subapp_mount_path:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
+    if request._mounted is not None:
+        scope.update(request._mounted)
+        scope.pop(RELATIVE_PATH, None)
+    if request._body_left:
+        return {**scope, "session": request.session}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
     return {**scope, **known, "get_json": request.get_json, "files": request.files}
 

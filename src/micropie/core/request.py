@@ -134,6 +134,8 @@ class Request:
     _subapp: ASGIApp | None = None
     _subapp_path: str | None = None
     _subapp_mount_path: str | None = None
+    _mounted: Scope | None = None  # what of the scope is another one for that application
+    _body_left: bool = False  # the body is that application's to read
 
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope
