@@ -19,6 +19,7 @@ import copy
 import functools
 import importlib
 import inspect
+import itertools
 import logging
 import marshal
 import math
@@ -82,7 +83,8 @@ from typing import (
     get_type_hints,
     overload,
 )
-from urllib.parse import quote, unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes, urlencode
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -125,6 +127,7 @@ __all__ = [
     "methods",
     "routes",
     "safe_redirect",
+    "url_for",
 ]
 
 
@@ -810,14 +813,17 @@ def settled(value: Any) -> Any:
     return value
 
 
-def sync_environment(jinja2: Any, base: Any, **options: Any) -> Any:
-    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError."""
+def sync_environment(jinja2: Any, base: Any, *, repeatable: frozenset[Any] = frozenset(), **options: Any) -> Any:
+    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError.
+
+    `repeatable` are functions of ours that may be called for an attempt.
+    """
 
     class SyncTemplate(jinja2.Template):  # type: ignore[misc]
         needs_async = False  # set by whom NeedsAsyncError reaches; a file that changes becomes another template
 
     class SyncEnvironment(base):  # type: ignore[misc]
-        context_class = _context_class(jinja2)
+        context_class = _context_class(jinja2, repeatable)
         template_class = SyncTemplate
 
         def _generate(self, source: Any, *args: Any, **kwargs: Any) -> Any:
@@ -867,14 +873,14 @@ def _settled_map(plain_map: Any) -> Any:
     return settled_map
 
 
-def _context_class(jinja2: Any) -> Any:
+def _context_class(jinja2: Any, repeatable: frozenset[Any]) -> Any:
     """What a template's variables live in, and its calls go through."""
     runtime, utils = jinja2.runtime, jinja2.utils
     ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
     time = late("datetime")
     # Immutable types: their own methods change nothing.
     values = (str, bytes, int, float, tuple, frozenset, late("decimal").Decimal, time.date, time.time, time.timedelta)
-    constructors = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace}
+    functions = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace, *repeatable}
 
     def is_repeatable(function: Any) -> bool:
         kind = type(function)
@@ -883,7 +889,7 @@ def _context_class(jinja2: Any) -> Any:
             return isinstance(owner, values) or (isinstance(owner, dict) and function.__name__ in _LOOKUPS)
         if kind is MethodType:
             return type(function.__self__) in ours
-        return kind in ours or (kind is type and function in constructors)
+        return kind in ours or (kind in (type, FunctionType) and function in functions)
 
     class SyncContext(jinja2.runtime.Context):  # type: ignore[misc]
         def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -1440,14 +1446,14 @@ def to_reply(result: Any) -> Reply:
     if kind is str:
         return Reply(200, result, [], HTML)
     if kind is Reply:
-        return _checked(result)
+        return _from_reply(result)
     if isinstance(result, tuple):
         return _from_tuple(result)
     body, content_type = encoded(result)
     return Reply(204 if result is None else 200, body, [], content_type)
 
 
-def _checked(reply: Reply) -> Reply:
+def _from_reply(reply: Reply) -> Reply:
     """A copy of a reply that may come from a user, and may be used again."""
     known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
     body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)
@@ -2539,6 +2545,7 @@ def _step(step: str | int, declared: frozenset[str]) -> str:
 # attribute from then on, which middlewares may also assign.
 # ======================================================================================================================
 
+MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 
@@ -2656,6 +2663,7 @@ class Request:
     _subapp_mount_path: str | None = None
     _mounted: Scope | None = None  # what of the scope is another one for that application
     _body_left: bool = False  # the body is that application's to read
+    _router: Any = None  # of the application that serves it, where another one has the same controllers
 
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope
@@ -2700,7 +2708,7 @@ class Request:
             if not path.isascii() and not _is_text(path):
                 raise HTTPError(400, "The path is not valid UTF-8")
             segments = path.removeprefix("/").split("/")
-        root = None if RELATIVE_PATH in scope else scope.get("root_path")
+        root = None if scope.get(RELATIVE_PATH) else scope.get("root_path")
         return _below(root, segments) if root else segments
 
     def _query_string(self) -> str:
@@ -3021,8 +3029,9 @@ def is_markup(name: str | None) -> bool:
 class Templates:
     """Renders the templates of a folder, relative to the working directory, or of a `jinja2.Environment`."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._source = source
+        self._functions = functions  # what every template may call; the same call has the same result
         self._environment: Any = None
         self._async_environment: Any = None
 
@@ -3057,13 +3066,20 @@ class Templates:
         if isinstance(self._source, jinja2.Environment):
             return self._source
         loader = jinja2.FileSystemLoader(self._source)
-        return sync_environment(jinja2, _environment_class(jinja2), loader=loader, autoescape=is_markup)
+        options = {"loader": loader, "autoescape": is_markup}
+        environment = sync_environment(
+            jinja2, _environment_class(jinja2), repeatable=frozenset(self._functions.values()), **options
+        )
+        environment.globals.update(self._functions)
+        return environment
 
     def _make_async_environment(self) -> Any:
         if self._environment.is_async:
             return self._environment
         environment_class = _environment_class(require("jinja2", "Templates"))
-        return environment_class(loader=self._environment.loader, autoescape=is_markup, enable_async=True)
+        environment = environment_class(loader=self._environment.loader, autoescape=is_markup, enable_async=True)
+        environment.globals.update(self._functions)
+        return environment
 
 
 def _environment_class(jinja2: Any) -> Any:
@@ -3744,6 +3760,121 @@ def _longest(fields: dict[str, list[str]]) -> int:
 
 
 # ======================================================================================================================
+# core/controller.py
+#
+# Controllers: classes whose methods are routes below an application; what an instance in a class body stands for.
+#
+# `api = Api()` in the body of an `App`, or of another controller, is a branch of its tree. Nothing here runs for a
+# request: `tree` reads these classes when the application is made.
+# ======================================================================================================================
+
+VERBS = "__micropie_methods__"  # what `methods` leaves on a handler
+VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+
+F = TypeVar("F")
+
+
+class Controller:
+    """A branch of an application: its public methods are routes below the name that an instance is given there.
+
+    The constructor is the subclass's own; `super().__init__()` need not be called.
+
+        class Api(Controller):
+            def __init__(self, db):
+                self.db = db
+
+            async def users(self):              # /api/users
+                return self.db.users()
+
+        class Site(App):
+            api = Api(db)
+    """
+
+    @property
+    def request(self) -> Request:
+        """The request that is being served, as `App.request`."""
+        return current_request.get()
+
+    async def _before(self) -> Any:
+        """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
+        return None
+
+    async def _after(self, reply: Reply) -> Any:
+        """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
+        return None
+
+
+class Resource(Controller):
+    """A controller whose methods `get`, `post`, `put`, `patch`, `delete` answer those verbs on its own path.
+
+    `head` and `options` may be defined too. Its other methods are routes as ever, and win over a path parameter.
+
+        class Notes(Resource):
+            async def get(self, id): ...        # GET /notes/7
+            async def post(self, text): ...     # POST /notes
+            async def search(self, q): ...      # /notes/search?q=…
+    """
+
+
+class Mount:
+    """Any other ASGI application as a branch: at the name that it is given, or at a path below its owner.
+
+    class Site(App):
+        files = Mount(StaticFiles(directory="public"))
+        legacy = Mount(old_app, path="/v1/legacy")
+    """
+
+    def __init__(self, app: ASGIApp, path: str | None = None) -> None:
+        if not callable(app):
+            raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
+        self.app = app
+        self.segments = None if path is None else mount_segments(path)
+
+
+def mount_segments(path: str) -> tuple[str, ...]:
+    """The segments of a mount's path. ValueError for a path that no request could reach."""
+    segments = tuple(path.strip("/").split("/"))
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ValueError(
+            f"Mount(path={path!r}): a path such as '/v1/files' is wanted, with neither empty nor dot segments"
+        )
+    if is_private(segments[0]):
+        raise ValueError(f"Mount(path={path!r}): names that begin with '_' or 'ws_' are private, no URL reaches them")
+    return segments
+
+
+def is_private(name: str) -> bool:
+    """Whether no URL may name this method or branch."""
+    return name.startswith(("_", "ws_"))
+
+
+def _is_verb(verb: Any) -> bool:
+    return isinstance(verb, str) and is_token(verb)
+
+
+def methods(*verbs: str) -> Callable[[F], F]:
+    """Let a handler answer these HTTP methods only; GET includes HEAD. Others are answered 405 with `Allow`.
+
+    @methods("POST", "PUT")
+    async def save(self, text): ...
+    """
+    if not verbs or not all(map(_is_verb, verbs)):
+        raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
+
+    def mark(handler: F) -> F:
+        setattr(handler, VERBS, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
+        return handler
+
+    return mark
+
+
+# ======================================================================================================================
+# core/convert.py
+#
+# An annotation, compiled once into a `Converter`: collections, unions, constraints and records of single values.
+#
+# Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
+# ======================================================================================================================
 
 # Whoever knows how Python hashes numbers or UUIDs can send any number of them that collide.
 MAX_SET = 1000
@@ -4015,113 +4146,6 @@ def _of_all(misfits: list[Misfit]) -> Misfit:
         return inside[0]
     messages = dict.fromkeys(misfit.faults[0][1].removeprefix("expected ") for misfit in misfits)
     return Misfit(("", f"expected {' or '.join(messages)}"))
-=======
-# core/controller.py
-#
-# Controllers: classes whose methods are routes below an application; what an instance in a class body stands for.
-#
-# `api = Api()` in the body of an `App`, or of another controller, is a branch of its tree. Nothing here runs for a
-# request: `tree` reads these classes when the application is made.
-# ======================================================================================================================
-
-VERBS = "__micropie_methods__"  # what `methods` leaves on a handler
-VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
-
-F = TypeVar("F")
-
-
-class Controller:
-    """A branch of an application: its public methods are routes below the name that an instance is given there.
-
-    The constructor is the subclass's own; `super().__init__()` need not be called.
-
-        class Api(Controller):
-            def __init__(self, db):
-                self.db = db
-
-            async def users(self):              # /api/users
-                return self.db.users()
-
-        class Site(App):
-            api = Api(db)
-    """
-
-    @property
-    def request(self) -> Request:
-        """The request that is being served, as `App.request`."""
-        return current_request.get()
-
-    async def _before(self) -> Any:
-        """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
-        return None
-
-    async def _after(self, reply: Reply) -> Any:
-        """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
-        return None
-
-
-class Resource(Controller):
-    """A controller whose methods `get`, `post`, `put`, `patch`, `delete` answer those verbs on its own path.
-
-    `head` and `options` may be defined too. Its other methods are routes as ever, and win over a path parameter.
-
-        class Notes(Resource):
-            async def get(self, id): ...        # GET /notes/7
-            async def post(self, text): ...     # POST /notes
-            async def search(self, q): ...      # /notes/search?q=…
-    """
-
-
-class Mount:
-    """Any other ASGI application as a branch: at the name that it is given, or at a path below its owner.
-
-    class Site(App):
-        files = Mount(StaticFiles(directory="public"))
-        legacy = Mount(old_app, path="/v1/legacy")
-    """
-
-    def __init__(self, app: ASGIApp, path: str | None = None) -> None:
-        if not callable(app):
-            raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
-        self.app = app
-        self.segments = None if path is None else mount_segments(path)
-
-
-def mount_segments(path: str) -> tuple[str, ...]:
-    """The segments of a mount's path. ValueError for a path that no request could reach."""
-    segments = tuple(path.strip("/").split("/"))
-    if any(segment in ("", ".", "..") for segment in segments):
-        raise ValueError(
-            f"Mount(path={path!r}): a path such as '/v1/files' is wanted, with neither empty nor dot segments"
-        )
-    if is_private(segments[0]):
-        raise ValueError(f"Mount(path={path!r}): names that begin with '_' or 'ws_' are private, no URL reaches them")
-    return segments
-
-
-def is_private(name: str) -> bool:
-    """Whether no URL may name this method or branch."""
-    return name.startswith(("_", "ws_"))
-
-
-def _is_verb(verb: Any) -> bool:
-    return isinstance(verb, str) and is_token(verb)
-
-
-def methods(*verbs: str) -> Callable[[F], F]:
-    """Let a handler answer these HTTP methods only; GET includes HEAD. Others are answered 405 with `Allow`.
-
-    @methods("POST", "PUT")
-    async def save(self, text): ...
-    """
-    if not verbs or not all(map(_is_verb, verbs)):
-        raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
-
-    def mark(handler: F) -> F:
-        setattr(handler, VERBS, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
-        return handler
-
-    return mark
 
 
 # ======================================================================================================================
@@ -4824,10 +4848,11 @@ WEBSOCKET = "ws_"
 class Action:
     """A function of the application, and how it must be called."""
 
-    __slots__ = ("blocking", "handler", "in_thread", "is_coroutine")
+    __slots__ = ("blocking", "call", "handler", "in_thread", "is_coroutine")
 
     def __init__(self, handler: Callable[..., Any]) -> None:
         self.handler = handler
+        self.call = handler
         innermost = inspect.unwrap(handler)
         self.is_coroutine = inspect.iscoroutinefunction(handler)
         self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
@@ -4846,7 +4871,10 @@ Guards = tuple[Guard, ...]
 
 
 class Endpoint(Action):
-    """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called."""
+    """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
+
+    `call` is the handler, its results in the shape of its return annotation.
+    """
 
     __slots__ = ("direct", "guards", "keeps_slash", "name", "plan", "verbs")
 
@@ -4858,6 +4886,7 @@ class Endpoint(Action):
         self.guards = guards
         self.verbs = verbs
         self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.call = shaped(handler, self.plan.returns, self.plan.shape)
         self.keeps_slash = self.plan.variadic
         self.direct = self.is_coroutine and not guards  # all there is to do is to call it
 
@@ -4885,16 +4914,17 @@ class Choice:
 class Handover:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments")
+    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments", "what")
 
     direct = False
     keeps_slash = True
 
     def __init__(
-        self, name: str, app: ASGIApp, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
+        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
     ) -> None:
         self.name = name
-        self.app = app
+        self.what = what  # the value of the attribute
+        self.app: ASGIApp = what.app if isinstance(what, Mount) else what
         self.segments = segments
         self.owner = owner  # the controller or application that has it
         self.path = above + segments
@@ -4952,6 +4982,7 @@ class Branch:
         self.methods: dict[str, Endpoint | Choice] = {}
         self.branches: dict[str, Branch | Handover] = {}
         self.mounts: list[Handover] = []  # with a path of their own, longest first
+        self.oversights: list[str] = []  # found while reading the class
         self._replaced: dict[str, Endpoint] = {}
         verbs: dict[str, Endpoint] = {}
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
@@ -4959,23 +4990,32 @@ class Branch:
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.resource, self.collection = self._choices(verbs)
 
+    @property
+    def title(self) -> str:
+        """What a message calls it: the name of its class."""
+        return type(self.owner).__name__
+
     # -- what the class has ---------------------------------------------------------------------------
 
     def _add(self, name: str, attribute: Any, app_class: type, verbs: dict[str, Endpoint]) -> None:
         if isinstance(attribute, Mount):
-            self._add_handover(name, attribute.app, attribute.segments, app_class)
+            self._add_handover(name, attribute, attribute.segments, app_class)
         elif isinstance(attribute, app_class):
             self._add_handover(name, attribute, None, app_class)
         elif isinstance(attribute, Controller):
             self._add_controller(name, attribute, app_class)
         elif _is_method(attribute):
             self._add_method(name, attribute, verbs)
+        elif isinstance(attribute, type) and issubclass(attribute, Controller) and attribute.__name__ != name:
+            self.oversights.append(
+                f"{self.title}.{name} is a class, which answers nothing: write {name} = {attribute.__name__}()"
+            )
 
-    def _add_handover(self, name: str, app: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
+    def _add_handover(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
         if segments is None and is_private(name):
             return
-        mount = Handover(name, app, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
-        mount.is_ours = isinstance(app, app_class)
+        mount = Handover(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
+        mount.is_ours = isinstance(mount.app, app_class)
         self.entries.append(mount)
         if segments is None:
             self.branches[name] = mount
@@ -5000,9 +5040,18 @@ class Branch:
         endpoint = Endpoint(name, handler, self.guards, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
         if own:
-            verbs.update({verb: endpoint for verb in endpoint.verbs if verb not in verbs})
+            self._add_verbs(endpoint, verbs)
         else:
             self.methods[name] = self._with_verbs(endpoint)
+
+    def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
+        for verb in endpoint.verbs:
+            first = verbs.setdefault(verb, endpoint)
+            if first is not endpoint:
+                self.oversights.append(
+                    f"{self.title}.{endpoint.name} never answers {verb}, since {self.title}.{first.name} does: "
+                    "let one of them declare it"
+                )
 
     def _with_verbs(self, endpoint: Endpoint) -> Endpoint | Choice:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
@@ -5034,7 +5083,7 @@ class Branch:
             return self.nothing if self.resource is None else self.resource, segments
         if first and (method := self.named(first)) is not None:
             return method, segments[1:]
-        below = self._branch(first)
+        below = self.named_branch(first)
         if below is None:
             return self._own(segments)
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
@@ -5065,7 +5114,7 @@ class Branch:
         method = self.named(WEBSOCKET + (first or INDEX))
         if method is not None:
             return method, segments[1:]
-        below = self._branch(first)
+        below = self.named_branch(first)
         if isinstance(below, Branch):
             return below.find_websocket(segments[1:])
         return (self.nothing, segments) if below is None else (below, segments[1:])
@@ -5081,7 +5130,7 @@ class Branch:
         """The method of that name, be it a private one."""
         return self._on_instance(name) or self.methods.get(name)
 
-    def _branch(self, name: str) -> "Branch | Handover | None":
+    def named_branch(self, name: str) -> "Branch | Handover | None":
         found = self.branches.get(name)
         if found is None and (spelled := _spelled(name)) is not None:
             return self.branches.get(spelled)
@@ -5146,12 +5195,79 @@ def _is_method(attribute: Any) -> bool:
 
 
 # ======================================================================================================================
+# core/oversights.py
+#
+# What in an application's classes is probably not meant as it stands: told once, when the application is made.
+# ======================================================================================================================
+
+_BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
+
+
+def oversights(branch: Branch) -> Iterator[str]:
+    """Sentences that say what is wrong, and what to write instead."""
+    yield from branch.oversights
+    yield from _hidden_by_mounts(branch)
+    yield from _hidden_by_index(branch)
+    for entry in branch.entries:
+        if isinstance(entry, Branch):
+            yield from oversights(entry)
+        elif isinstance(entry, Endpoint):
+            yield from _bodies_that_never_come(branch, entry)
+
+
+def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
+    seen: dict[tuple[str, ...], str] = {}
+    for mount in branch.mounts:
+        hidden = seen.setdefault(mount.segments, mount.name)
+        found = hidden if hidden != mount.name else _answering(branch, mount.segments)
+        if found is not None:
+            yield (
+                f"{branch.title}.{mount.name} is mounted at /{'/'.join(mount.path)}, where it hides {found}: "
+                "give it a path of its own"
+            )
+
+
+def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
+    """The name of what takes this path but for the mounts with a path of their own; None if that is a catch-all."""
+    first, *others = segments
+    if (method := branch.named(first)) is not None:
+        return f"{branch.title}.{method.name}"
+    below = branch.named_branch(first)
+    if isinstance(below, Branch):
+        return _answering(below, tuple(others)) if others else below.title
+    return f"{branch.title}.{below.name}" if isinstance(below, Handover) else None
+
+
+def _hidden_by_index(branch: Branch) -> Iterator[str]:
+    if branch.resource is None or branch.collection is None:
+        return
+    get, index = branch.resource.verbs.get("GET"), branch.collection.verbs.get("GET")
+    if get is not None and index is not None and get is not index and not get.takes_segments:
+        yield f"{branch.title}.get never answers, since {branch.title}.index does: remove one of them, or let get take an id"
+
+
+def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]:
+    if not endpoint.verbs or not _BODYLESS_VERBS.issuperset(endpoint.verbs):
+        return
+    for parameter in endpoint.plan.parameters:
+        if parameter.is_body:
+            yield (
+                f"{branch.title}.{endpoint.name} takes {parameter.name!r} from the body, but answers "
+                f'{", ".join(endpoint.verbs)} only: declare @methods("POST"), or take its values one by one'
+            )
+
+
+# ======================================================================================================================
 # core/routing.py
 #
 # A request's path, matched to what answers it and the segments that are left as arguments.
 # ======================================================================================================================
 
 NO_WEBSOCKET = "No matching WebSocket route"
+
+
+ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
+_numbers = itertools.count()
 
 
 class Router:
@@ -5167,6 +5283,12 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
+        self.warnings = tuple(oversights(self.root))
+        for warning in self.warnings:
+            log.warning("%s", warning)
+        self.places: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
+        self._share()
+        ROUTERS[next(_numbers)] = self
 
     def find(self, request: Request) -> Match:
         """What answers the HTTP request, and the path's parameters. `HTTPError` 404 if nothing does."""
@@ -5198,6 +5320,25 @@ class Router:
             raise HTTPError(404, NO_WEBSOCKET)
         request.path_params = segments = without_slash(target, segments)
         return target, segments
+
+    def _share(self) -> None:
+        """Let requests know their application if it has a controller that another one has too, for `url_for`."""
+        ours = {id(branch.owner) for branch in branches(self.root)}
+        for other in list(ROUTERS.values()):
+            is_alike = type(other.root.owner) is type(self.root.owner)  # each path is the same there
+            if not is_alike and not ours.isdisjoint(id(branch.owner) for branch in branches(other.root)):
+                other.note_requests()
+                self.note_requests()
+
+    def note_requests(self) -> None:
+        """From now on leave word in each request that is routed here."""
+        # In front of the methods: other applications need not pay for it.
+        vars(self)["find"] = functools.partial(self._noted, Router.find)
+        vars(self)["find_websocket"] = functools.partial(self._noted, Router.find_websocket)
+
+    def _noted(self, find: Callable[["Router", Request], Match], request: Request) -> Match:
+        request._router = self
+        return find(self, request)
 
     def leads_elsewhere(self, request: Request) -> bool:
         """Whether the path belongs to another application, which reads the body itself."""
@@ -5581,7 +5722,8 @@ def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Ro
 
 def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
     parameters = placed(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
-    template = path + joined(own_path(branch, endpoint)) + "".join(map(_placeholder, parameters))
+    placeholders = "".join(map(_placeholder, parameters))
+    template = path + joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
     code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
@@ -5614,10 +5756,12 @@ def _placeholder(parameter: Parameter) -> str:
     return f"/{{{parameter.name}*}}" if parameter.kind == VARIADIC else f"/{{{parameter.name}}}"
 
 
-def own_path(branch: Branch, endpoint: Endpoint) -> tuple[str, ...]:
-    """The names in the path of a handler."""
+def own_path(branch: Branch, endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
+    """The names in the path of a handler, which segments may follow."""
     name = endpoint.name.removeprefix(WEBSOCKET)
-    return branch.path if name == INDEX or is_verb_method(branch, endpoint) else (*branch.path, name)
+    if is_verb_method(branch, endpoint) or endpoint.name == INDEX or (name == INDEX and not with_segments):
+        return branch.path
+    return (*branch.path, name)  # `ws_index` too: it takes no segments but behind its name
 
 
 def is_verb_method(branch: Branch, endpoint: Endpoint) -> bool:
@@ -5656,7 +5800,7 @@ def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) 
     found: list[Parameter] = []
     within_reach = True  # of the path: a segment goes to the first parameter that can take one
     for parameter in parameters:
-        source = _place(parameter, usual, named, variadic=endpoint.plan.variadic)
+        source = _source_of(parameter, usual, named, variadic=endpoint.plan.variadic)
         if source == PATH and parameter.kind == POSITIONAL and not within_reach:
             source = QUERY
         within_reach = within_reach and (source == PATH or not takes_segment(parameter))
@@ -5669,7 +5813,7 @@ def takes_segment(parameter: Parameter) -> bool:
     return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
 
 
-def _place(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
+def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
     """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
     required, optional = usual
     if parameter.kind == VARIADIC:
@@ -5715,6 +5859,7 @@ def take_over(request: Request, target: Handover, rest: list[str]) -> None:
     if target.is_ours:
         request._subapp_path = "/" + "/".join(rest)
         request._subapp_mount_path = mount
+        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
     else:
         request._mounted = mounted_scope(request.scope, mount)
 
@@ -5726,8 +5871,8 @@ def mounted_scope(scope: Scope, mount: str) -> Scope:
     A server, or an application around us, may have given us a path without it.
     """
     root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
-    changes: Scope = {"root_path": f"{root}/{mount}"}
-    if RELATIVE_PATH in scope or not f"{path}/".startswith(f"{root}/"):
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
         changes["path"] = root + path
         if raw := scope.get("raw_path"):
             changes["raw_path"] = quote(root).encode() + raw
@@ -5769,7 +5914,7 @@ async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, s
 
 def subapp_scope(request: Request) -> Scope:
     """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    scope = dict(request.scope)
+    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
         scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
@@ -5778,7 +5923,6 @@ def subapp_scope(request: Request) -> Scope:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
     if request._mounted is not None:
         scope.update(request._mounted)
-        scope.pop(RELATIVE_PATH, None)
     if request._body_left:
         return {**scope, "session": request.session}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
@@ -5815,6 +5959,264 @@ def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str | No
     reply = Reply(200, None, header_pairs(pairs))
     set_session_cookie(reply, cookie)
     return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
+
+
+# ======================================================================================================================
+# core/urls.py
+#
+# `url_for`: the URL of a handler, from the tree that also finds the handler for the URL.
+#
+# The handler itself is its name, so a renamed method or a moved branch leaves no dead link behind.
+# ======================================================================================================================
+
+_SEVERAL = (list, tuple, set, frozenset)
+_DOTS = (".", "..")
+
+Pairs = list[tuple[str, str]]
+
+
+class Place(NamedTuple):
+    """Where something stands: below `above` (the path of its application), in `branch`; `entry` is what of it."""
+
+    above: tuple[str, ...]
+    branch: Branch
+    entry: Endpoint | Handover | None  # None: the branch itself
+
+
+def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
+    """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
+
+    `handler` is the method itself, a controller, or a mount, whose arguments are paths below it. Values are
+    percent-encoded; lists repeat their field, None leaves it out. `root_path` of the current request stands in front.
+    TypeError for arguments that the handler does not take, LookupError for a handler that no application has.
+
+        url_for(self.blog.post, 7, page=2)
+        url_for(self.files, "css/site.css")
+    """
+    root, place = _located(handler)
+    path = (*root, *place.above)
+    if isinstance(place.entry, Endpoint):
+        own, pairs = _address(place.branch, place.entry, args, query)
+    else:
+        own = place.branch.path if place.entry is None else place.entry.path
+        own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
+    return (joined(path + own) or "/") + ("?" + urlencode(pairs) if pairs else "")
+
+
+# -- where the handler is -----------------------------------------------------------------------------
+
+
+def _located(handler: Any) -> tuple[tuple[str, ...], Place]:
+    """The root path in front of it, and its place in the application of the current request; else in any."""
+    for root, router in _candidates():
+        if (place := _place(router, handler)) is not None:
+            return root, place
+    raise LookupError(
+        f"url_for() finds {handler!r} in no application: it takes a public method, a controller or a mount of one, "
+        "such as self.blog.post. Attach the controller as a class attribute of an App"
+    )
+
+
+def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
+    """The routers to look into, with the root path of each: of the current request from inside out, then others."""
+    request = current_request.get(None)
+    scope = {} if request is None else request.scope
+    root = tuple(filter(None, (scope.get("root_path") or "").split("/")))
+    for handover in reversed(scope.get(MOUNTED, ())):
+        yield root, handover.app._micropie.router
+        root = root[: len(root) - len(handover.segments)]
+    if request is not None and request._router is not None:
+        yield root, request._router
+    for router in _everyone(scope.get(MOUNTED, ())[:1]):
+        yield root, router
+
+
+def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
+    """All routers: first that which has mounted the current one, last those that others have mounted."""
+    everyone = list(ROUTERS.values())
+    below = {id(found.app) for router in everyone for found in router.handovers}
+    outermost = {id(router) for router in everyone if not set(mounted) <= set(router.handovers)}
+    return sorted(everyone, key=lambda router: (id(router) in outermost, id(router.root.owner) in below))
+
+
+def _place(router: Router, handler: Any) -> Place | None:
+    """The first place in an application, or in those of ours below it."""
+    if router.places is None:
+        router.places = dict(reversed([*_keyed_places(router)]))
+    found: Place | None = router.places.get(key_of(handler)) or _replacement(router, handler)
+    for handover in router.handovers if found is None else ():
+        if handover.is_ours:
+            below: Any = handover.app
+            if (place := _place(below._micropie.router, handler)) is not None:
+                return place._replace(above=handover.path + place.above)
+    return found
+
+
+def _keyed_places(router: Router) -> Iterator[tuple[Any, Place]]:
+    for branch in branches(router.root):
+        yield id(branch.owner), Place((), branch, None)
+        for entry in branch.entries:
+            if isinstance(entry, Handover):
+                yield id(entry.what), Place((), branch, entry)
+            elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
+                yield key_of(entry.handler), Place((), branch, entry)
+
+
+def _replacement(router: Router, handler: Any) -> Place | None:
+    """The place of a method that was bound to the application at run time."""
+    for name, value in list(router.root.instance.items()):
+        endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
+        if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
+            return Place((), router.root, endpoint)
+    return None
+
+
+def key_of(handler: Any) -> Any:
+    """What two looks at the same method have in common: each makes another bound method."""
+    if isinstance(handler, MethodType):
+        return id(handler.__self__), id(handler.__func__)
+    return id(handler)
+
+
+# -- what leads to it ---------------------------------------------------------------------------------
+
+
+def _address(
+    branch: Branch, endpoint: Endpoint, args: tuple[Any, ...], given: dict[str, Any]
+) -> tuple[tuple[str, ...], Pairs]:
+    """The segments of the path and the fields of the query."""
+    call = Arrangement(branch, endpoint, {name: value for name, value in given.items() if value is not None})
+    segments = call.segments(args)
+    call.check()
+    fields = list(_query_fields({call.key(name): value for name, value in call.keywords.items()}))
+    path = own_path(branch, endpoint, with_segments=bool(segments))
+    if path == branch.path and segments and not _leads_to(branch, endpoint, segments):
+        if endpoint.name != INDEX:
+            return path, call.in_query(segments, possible=_leads_to(branch, endpoint, [])) + fields
+        path = (*path, INDEX)  # by its name it gets whatever there is
+    for position, segment in enumerate(segments):
+        if segment in _DOTS:  # which clients resolve, even percent-encoded (the WHATWG URL standard)
+            return path + tuple(segments[:position]), call.in_query(segments, position) + fields
+    if segments and segments[-1] == "" and not endpoint.keeps_slash:
+        segments.append("")
+    return path + tuple(segments), fields
+
+
+def _leads_to(branch: Branch, endpoint: Endpoint, segments: list[str]) -> bool:
+    target, rest = branch.find(list(segments))
+    targets: Iterable[Any] = target.verbs.values() if isinstance(target, Choice) else (target,)
+    return rest == segments and any(found is endpoint for found in targets)
+
+
+class Arrangement:
+    """What `url_for` was given for a handler, to be sorted into path and query."""
+
+    def __init__(self, branch: Branch, endpoint: Endpoint, keywords: dict[str, Any]) -> None:
+        self.endpoint = endpoint
+        self.keywords = keywords
+        self.parameters = placed(
+            endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs_of(branch, endpoint) or ()
+        )
+        self.in_path: list[str] = []  # names of the parameters that segments fill
+
+    def segments(self, args: Sequence[Any]) -> list[str]:
+        """The path's segments: the positional arguments, and the named ones that may follow them."""
+        fillable = [p.name for p in self.endpoint.plan.parameters if takes_segment(p)]
+        if len(args) > len(fillable) and not self.endpoint.plan.variadic:
+            raise self.error(f"takes {len(fillable)} path segments, {len(args)} arguments were given")
+        if twice := [name for name in fillable[: len(args)] if name in self.keywords]:
+            raise self.error(f"got several values for {twice[0]!r}")
+        values = list(args)
+        self.in_path = fillable[: len(args)]
+        required = {p.name for p in self.parameters if p.source == PATH}
+        for name in fillable[len(args) :]:
+            if name not in self.keywords or name not in required:
+                break
+            values.append(self.keywords.pop(name))
+            self.in_path.append(name)
+        return [self.segment(value) for value in values]
+
+    def segment(self, value: Any) -> str:
+        """The value as a segment; TypeError for None and for several."""
+        if value is None or isinstance(value, _SEVERAL):
+            raise self.error(f"can't have {value!r} in its path: a segment is one value")
+        return text_of(value)
+
+    def check(self) -> None:
+        """TypeError for a keyword that the query can't bring, and for a required parameter that is missing."""
+        known = {p.name: p for p in self.parameters}
+        for name in self.keywords:
+            parameter = known.get(name)
+            if parameter is None and not self.endpoint.plan.takes_any_keyword:
+                raise self.error(f"has no parameter {name!r}: declare it, or append the query yourself")
+            if parameter is not None and not self.may_be_in_query(parameter):
+                raise self.error(f"takes {name!r} from the {parameter.source}, which is no part of a URL")
+        for parameter in self.parameters:
+            if parameter.source in (PATH, QUERY) and self.is_missing(parameter):
+                raise self.error(
+                    f"needs {parameter.name!r}. If that is not in the URL, say so: "
+                    '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
+                )
+
+    def may_be_in_query(self, parameter: Parameter) -> bool:
+        """Whether binding looks for it in the query."""
+        original = next(p for p in self.endpoint.plan.parameters if p.name == parameter.name)
+        return parameter.source == QUERY or (original.source == AUTO and not original.is_body)
+
+    def is_missing(self, parameter: Parameter) -> bool:
+        """Whether it is needed, and neither path nor query have it."""
+        is_one = parameter.kind in ("positional", "keyword")
+        given = parameter.name in self.in_path or parameter.name in self.keywords
+        return is_one and parameter.default is REQUIRED and not given
+
+    def key(self, name: str) -> str:
+        """The name of a parameter in the query."""
+        return next((p.key for p in self.parameters if p.name == name), name)
+
+    def in_query(self, segments: list[str], start: int = 0, *, possible: bool = True) -> Pairs:
+        """The segments from `start` on as fields, which are bound by name, since no path can have them."""
+        if len(segments) > len(self.in_path) or not possible:
+            raise ValueError(f"No URL leads to {self.name} with {segments!r}: clients and routes read that otherwise")
+        return list(zip(self.in_path[start:], segments[start:], strict=True))
+
+    @property
+    def name(self) -> str:
+        """What messages call the handler."""
+        return getattr(self.endpoint.handler, "__qualname__", self.endpoint.name)
+
+    def error(self, what: str) -> TypeError:
+        """The error that says what is wrong with the arguments."""
+        return TypeError(f"url_for(): {self.name} {what}")
+
+
+def _segments_below(paths: Sequence[Any], mount: Handover | None) -> tuple[str, ...]:
+    """The segments of paths below a mount."""
+    if paths and mount is None:
+        raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
+    segments = tuple(segment for path in paths for segment in text_of(path).removeprefix("/").split("/"))
+    if any(segment in _DOTS for segment in segments):
+        raise ValueError(f"url_for(): {paths!r} has dot segments, which clients resolve")
+    return segments
+
+
+def _query_fields(query: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in query.items():
+        for one in value if isinstance(value, _SEVERAL) else (value,):
+            if one is not None:
+                yield name, text_of(one)
+
+
+def text_of(value: Any) -> str:
+    """A value as the path and the query have it, and as binding reads it."""
+    if isinstance(value, Enum):
+        return text_of(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if hasattr(value, "isoformat"):  # dates and times
+        return str(value.isoformat())
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
+    return str(value)
 
 
 # ======================================================================================================================
@@ -5904,7 +6306,7 @@ async def handle(app: Application, request: Request) -> Reply:
     # PERF: one look tells whether anything but a coroutine is to be called.
     if target.direct and request._boundary is None:
         args, kwargs = bind(target.plan, request, segments)
-        return to_reply(await target.handler(*args, **kwargs))
+        return to_reply(await target.call(*args, **kwargs))
     return await (guarded if target.guards else reach)(app, request, target, segments)
 
 
@@ -5942,9 +6344,9 @@ async def answer_by(app: Application, request: Request, endpoint: Endpoint, segm
 async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
     if action.in_thread:
-        result = await app._micropie.workers.run(action.handler, args, kwargs)
+        result = await app._micropie.workers.run(action.call, args, kwargs)
     else:
-        result = action.handler(*args, **kwargs)
+        result = action.call(*args, **kwargs)
     return await result if is_awaitable(result) else result
 
 
@@ -6020,6 +6422,9 @@ def reply_to_error(app: Application, request: Request, error: BaseException) -> 
         error = HTTPError(app._micropie.surplus_path_status)
     if isinstance(error, HTTPError):
         try:
+            # Programs are told by JSON what is wrong with their values.
+            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
+                return problem_reply(error)
             return error_reply(error)
         except (TypeError, ValueError) as wrong:
             error = wrong
@@ -6221,155 +6626,6 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
 
 
 # ======================================================================================================================
-
-async def serve_http(app: Application, request: Request, send: Send, send_whole: SendWhole) -> None:
-    """Answer one request, whatever it is and whatever happens."""
-    token = current_request.set(request)
-    try:
-        outcome = await answer(app, request)
-        if isinstance(outcome, Reply):
-            await deliver(app, request, outcome, send, send_whole)
-        else:
-            await hand_off(app, request, outcome, send)
-    finally:
-        current_request.reset(token)
-        if request._upload is not None:
-            await request._upload.close()
-
-
-async def answer(app: Application, request: Request) -> Reply | ASGIApp:
-    """The reply, past the after hooks; or the application that a before hook has named to answer."""
-    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
-    try:
-        if request.method != "GET" and has_body(request):
-            await take_body(request, app._micropie.limits)
-        if (cookie := request._cookies()) and "session" not in request._outer:
-            await app._micropie.sessions.load(request, cookie)
-        reply = None
-        if app.middlewares:
-            entered = []
-            reply = await before_hooks(app.middlewares, entered, request)
-        if reply is None:
-            if request._subapp is not None:
-                return request._subapp
-            reply = await handle(app, request)
-    except FAILURES as error:
-        let_cancellation_pass(error)
-        reply = reply_to_error(app, request, error)
-    return await after_hooks(entered, request, reply) if entered else reply
-
-
-async def before_hooks(
-    middlewares: list[HttpMiddleware], entered: list[HttpMiddleware], request: Request
-) -> Reply | None:
-    """Call the hooks in order until one answers; `entered` tells how far it went, even if one raises."""
-    for middleware in list(middlewares):
-        entered.append(middleware)
-        short_cut: Any = middleware.before_request(request)
-        if is_awaitable(short_cut):
-            short_cut = await short_cut
-        if short_cut:
-            return _changed(Reply(200, None, []), short_cut)
-    return None
-
-
-async def handle(app: Application, request: Request) -> Reply:
-    """What the handler that the path names makes of its arguments."""
-    route, segments = app._micropie.router.find(request)
-    if request._boundary is not None:
-        return await handle_upload(app, request, route, segments, request._boundary)
-    args, kwargs = bind(route.plan, request, segments)
-    if route.is_coroutine:
-        return to_reply(await route.call(*args, **kwargs))
-    if route.is_stream:
-        return to_reply(route.call(*args, **kwargs))
-    return to_reply(await call(app, route, args, kwargs))
-
-
-async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """The result of any handler: in a thread if it may block, awaited if it can be."""
-    if route.in_thread:
-        result = await app._micropie.workers.run(route.call, args, kwargs)
-    else:
-        result = route.call(*args, **kwargs)
-    return await result if is_awaitable(result) else result
-
-
-async def handle_upload(app: Application, request: Request, route: Route, segments: list[str], boundary: str) -> Reply:
-    """The same for a multipart form, which is read while the handler runs.
-
-    A handler that names no field gets the whole form, and so does one that can't wait for it.
-    """
-    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=route.blocking)
-    request.files, request.body_params = upload.form.files, upload.form.fields
-    try:
-        await upload.form.until([] if route.blocking else route.plan.outstanding(request, segments))
-        args, kwargs = bind(route.plan, request, segments)
-        reply = to_reply(await call(app, route, args, kwargs))
-    except Exception:
-        await upload.discard()
-        raise
-    if not is_stream(reply.body):  # a stream may still read the files
-        await upload.discard()
-    return reply
-
-
-def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
-    if isinstance(error, SurplusSegments):
-        error = HTTPError(app._micropie.surplus_path_status)
-    if isinstance(error, HTTPError):
-        try:
-            # Programs are told by JSON what is wrong with their values.
-            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
-                return problem_reply(error)
-            return error_reply(error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
-    return failure(request, error)
-
-
-async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
-    try:
-        name_json(reply)
-        for middleware in list(middlewares):
-            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if is_awaitable(change):
-                change = await change
-            if change:
-                reply = await replaced(reply, change)
-        reply.headers = without_json_header(reply.headers)
-    except FAILURES as error:
-        await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(request, error)
-    return reply
-
-
-async def replaced(reply: Reply, change: Any) -> Reply:
-    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change)
-    if is_stream(reply.body) and not is_stream(changed.body):
-        await close_unsent(reply.body)
-    return changed
-
-
-def _changed(reply: Reply, change: Any) -> Reply:
-    """The reply with what a hook's dict names in place of its own."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
-    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-    if "body" not in change:
-        return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = encoded(change["body"])
-    # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, without_json_header(headers), content_type)
-
-
-# ======================================================================================================================
-=======
 # core/app.py
 #
 # App: the class that users inherit from. It holds the configuration and the documented methods, nothing else.
@@ -6443,7 +6699,7 @@ class App:
                 if router.handovers
                 else functools.partial(take_body, limits=limits)
             ),
-            templates=Templates(templates),
+            templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
             sends_itself=type(self)._send_response is not App._send_response,

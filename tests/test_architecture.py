@@ -54,7 +54,8 @@ ARROWS: Mapping[str, set[str]] = {
     "binding": SIGNATURES | {"places"},
     "endpoint": BINDING,
     "tree": BINDING | {"endpoint"},
-    "routing": BINDING | {"endpoint", "tree"},
+    "oversights": BINDING | {"endpoint", "tree"},
+    "routing": BINDING | {"endpoint", "tree", "oversights"},
     "multipart": LEAVES | {"optional", "headers", "request"},
     "body": LEAVES | {"optional", "headers", "request", "multipart"},
     "reply": LEAVES | {"optional", "headers"},
@@ -70,6 +71,7 @@ ARROWS: Mapping[str, set[str]] = {
     "pipeline": BINDING | STEPS | {"application", "delivery", "handoff"},
     "dialogue": BINDING | STEPS | {"application", "delivery", "handoff", "pipeline"},
     "listing": BINDING | STEPS | {"application"},
+    "urls": BINDING | STEPS | {"application", "listing"},
     "rsgi": BINDING | STEPS | {"application", "pipeline", "app"},  # what an `App` is served with, from outside
 }
 """What each module of the core may import; `app` may import them all, but for `rsgi`."""

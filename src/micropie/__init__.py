@@ -21,6 +21,7 @@ from micropie.core.request import Request, WebSocketRequest, current_request
 from micropie.core.rsgi import RSGI
 from micropie.core.session import Session
 from micropie.core.signature import Cookie, FromBody, FromQuery, FromSession, Header, Parameter
+from micropie.core.urls import url_for
 from micropie.core.websocket import WebSocket
 
 __version__ = "1.0.0a1"
@@ -59,4 +60,5 @@ __all__ = [
     "methods",
     "routes",
     "safe_redirect",
+    "url_for",
 ]

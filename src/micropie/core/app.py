@@ -31,6 +31,7 @@ from micropie.core.request import Request, current_request
 from micropie.core.routing import Router
 from micropie.core.templates import Templates
 from micropie.core.types import HeaderPairs, Params, Receive, Scope, Send
+from micropie.core.urls import url_for
 from micropie.core.websocket import close_reason
 from micropie.core.workers import Workers
 
@@ -99,7 +100,7 @@ class App:
                 if router.handovers
                 else functools.partial(take_body, limits=limits)
             ),
-            templates=Templates(templates),
+            templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
             sends_itself=type(self)._send_response is not App._send_response,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from micropie.core.binding import Plan
+from micropie.core.controller import Mount
 from micropie.core.shape import shaped
 from micropie.core.types import ASGIApp
 
@@ -83,16 +84,17 @@ class Choice:
 class Handover:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments")
+    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments", "what")
 
     direct = False
     keeps_slash = True
 
     def __init__(
-        self, name: str, app: ASGIApp, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
+        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
     ) -> None:
         self.name = name
-        self.app = app
+        self.what = what  # the value of the attribute
+        self.app: ASGIApp = what.app if isinstance(what, Mount) else what
         self.segments = segments
         self.owner = owner  # the controller or application that has it
         self.path = above + segments

@@ -14,7 +14,7 @@ from micropie.core.reply import (
     Reply,
     header_pairs,
 )
-from micropie.core.request import RELATIVE_PATH, Request
+from micropie.core.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.websocket import WebSocket
 
@@ -35,6 +35,7 @@ def take_over(request: Request, target: Handover, rest: list[str]) -> None:
     if target.is_ours:
         request._subapp_path = "/" + "/".join(rest)
         request._subapp_mount_path = mount
+        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
     else:
         request._mounted = mounted_scope(request.scope, mount)
 
@@ -46,8 +47,8 @@ def mounted_scope(scope: Scope, mount: str) -> Scope:
     A server, or an application around us, may have given us a path without it.
     """
     root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
-    changes: Scope = {"root_path": f"{root}/{mount}"}
-    if RELATIVE_PATH in scope or not f"{path}/".startswith(f"{root}/"):
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
         changes["path"] = root + path
         if raw := scope.get("raw_path"):
             changes["raw_path"] = quote(root).encode() + raw
@@ -89,7 +90,7 @@ async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, s
 
 def subapp_scope(request: Request) -> Scope:
     """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    scope = dict(request.scope)
+    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
         scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
@@ -98,7 +99,6 @@ def subapp_scope(request: Request) -> Scope:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
     if request._mounted is not None:
         scope.update(request._mounted)
-        scope.pop(RELATIVE_PATH, None)
     if request._body_left:
         return {**scope, "session": request.session}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}

@@ -67,7 +67,8 @@ def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Ro
 
 def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
     parameters = placed(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
-    template = path + joined(own_path(branch, endpoint)) + "".join(map(_placeholder, parameters))
+    placeholders = "".join(map(_placeholder, parameters))
+    template = path + joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
     code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
@@ -100,10 +101,12 @@ def _placeholder(parameter: Parameter) -> str:
     return f"/{{{parameter.name}*}}" if parameter.kind == VARIADIC else f"/{{{parameter.name}}}"
 
 
-def own_path(branch: Branch, endpoint: Endpoint) -> tuple[str, ...]:
-    """The names in the path of a handler."""
+def own_path(branch: Branch, endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
+    """The names in the path of a handler, which segments may follow."""
     name = endpoint.name.removeprefix(WEBSOCKET)
-    return branch.path if name == INDEX or is_verb_method(branch, endpoint) else (*branch.path, name)
+    if is_verb_method(branch, endpoint) or endpoint.name == INDEX or (name == INDEX and not with_segments):
+        return branch.path
+    return (*branch.path, name)  # `ws_index` too: it takes no segments but behind its name
 
 
 def is_verb_method(branch: Branch, endpoint: Endpoint) -> bool:
@@ -142,7 +145,7 @@ def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) 
     found: list[Parameter] = []
     within_reach = True  # of the path: a segment goes to the first parameter that can take one
     for parameter in parameters:
-        source = _place(parameter, usual, named, variadic=endpoint.plan.variadic)
+        source = _source_of(parameter, usual, named, variadic=endpoint.plan.variadic)
         if source == PATH and parameter.kind == POSITIONAL and not within_reach:
             source = QUERY
         within_reach = within_reach and (source == PATH or not takes_segment(parameter))
@@ -155,7 +158,7 @@ def takes_segment(parameter: Parameter) -> bool:
     return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
 
 
-def _place(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
+def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
     """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
     required, optional = usual
     if parameter.kind == VARIADIC:

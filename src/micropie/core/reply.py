@@ -47,14 +47,14 @@ def to_reply(result: Any) -> Reply:
     if kind is str:
         return Reply(200, result, [], HTML)
     if kind is Reply:
-        return _checked(result)
+        return _from_reply(result)
     if isinstance(result, tuple):
         return _from_tuple(result)
     body, content_type = encoded(result)
     return Reply(204 if result is None else 200, body, [], content_type)
 
 
-def _checked(reply: Reply) -> Reply:
+def _from_reply(reply: Reply) -> Reply:
     """A copy of a reply that may come from a user, and may be used again."""
     known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
     body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)

@@ -1,15 +1,23 @@
 """A request's path, matched to what answers it and the segments that are left as arguments."""
 
-from collections.abc import Iterator
+import functools
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakValueDictionary
 
 from micropie.core.controller import is_private
 from micropie.core.endpoint import Choice, Endpoint, Handover, Nothing, Target
-from micropie.core.errors import HTTPError
+from micropie.core.errors import HTTPError, log
+from micropie.core.oversights import oversights
 from micropie.core.request import Request
 from micropie.core.tree import INDEX, Branch, Match
 
 NO_WEBSOCKET = "No matching WebSocket route"
+
+
+ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
+_numbers = itertools.count()
 
 
 class Router:
@@ -25,6 +33,12 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
+        self.warnings = tuple(oversights(self.root))
+        for warning in self.warnings:
+            log.warning("%s", warning)
+        self.places: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
+        self._share()
+        ROUTERS[next(_numbers)] = self
 
     def find(self, request: Request) -> Match:
         """What answers the HTTP request, and the path's parameters. `HTTPError` 404 if nothing does."""
@@ -56,6 +70,25 @@ class Router:
             raise HTTPError(404, NO_WEBSOCKET)
         request.path_params = segments = without_slash(target, segments)
         return target, segments
+
+    def _share(self) -> None:
+        """Let requests know their application if it has a controller that another one has too, for `url_for`."""
+        ours = {id(branch.owner) for branch in branches(self.root)}
+        for other in list(ROUTERS.values()):
+            is_alike = type(other.root.owner) is type(self.root.owner)  # each path is the same there
+            if not is_alike and not ours.isdisjoint(id(branch.owner) for branch in branches(other.root)):
+                other.note_requests()
+                self.note_requests()
+
+    def note_requests(self) -> None:
+        """From now on leave word in each request that is routed here."""
+        # In front of the methods: other applications need not pay for it.
+        vars(self)["find"] = functools.partial(self._noted, Router.find)
+        vars(self)["find_websocket"] = functools.partial(self._noted, Router.find_websocket)
+
+    def _noted(self, find: Callable[["Router", Request], Match], request: Request) -> Match:
+        request._router = self
+        return find(self, request)
 
     def leads_elsewhere(self, request: Request) -> bool:
         """Whether the path belongs to another application, which reads the body itself."""

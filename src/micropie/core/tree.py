@@ -37,6 +37,7 @@ class Branch:
         self.methods: dict[str, Endpoint | Choice] = {}
         self.branches: dict[str, Branch | Handover] = {}
         self.mounts: list[Handover] = []  # with a path of their own, longest first
+        self.oversights: list[str] = []  # found while reading the class
         self._replaced: dict[str, Endpoint] = {}
         verbs: dict[str, Endpoint] = {}
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
@@ -44,23 +45,32 @@ class Branch:
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.resource, self.collection = self._choices(verbs)
 
+    @property
+    def title(self) -> str:
+        """What a message calls it: the name of its class."""
+        return type(self.owner).__name__
+
     # -- what the class has ---------------------------------------------------------------------------
 
     def _add(self, name: str, attribute: Any, app_class: type, verbs: dict[str, Endpoint]) -> None:
         if isinstance(attribute, Mount):
-            self._add_handover(name, attribute.app, attribute.segments, app_class)
+            self._add_handover(name, attribute, attribute.segments, app_class)
         elif isinstance(attribute, app_class):
             self._add_handover(name, attribute, None, app_class)
         elif isinstance(attribute, Controller):
             self._add_controller(name, attribute, app_class)
         elif _is_method(attribute):
             self._add_method(name, attribute, verbs)
+        elif isinstance(attribute, type) and issubclass(attribute, Controller) and attribute.__name__ != name:
+            self.oversights.append(
+                f"{self.title}.{name} is a class, which answers nothing: write {name} = {attribute.__name__}()"
+            )
 
-    def _add_handover(self, name: str, app: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
+    def _add_handover(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
         if segments is None and is_private(name):
             return
-        mount = Handover(name, app, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
-        mount.is_ours = isinstance(app, app_class)
+        mount = Handover(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
+        mount.is_ours = isinstance(mount.app, app_class)
         self.entries.append(mount)
         if segments is None:
             self.branches[name] = mount
@@ -85,9 +95,18 @@ class Branch:
         endpoint = Endpoint(name, handler, self.guards, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
         if own:
-            verbs.update({verb: endpoint for verb in endpoint.verbs if verb not in verbs})
+            self._add_verbs(endpoint, verbs)
         else:
             self.methods[name] = self._with_verbs(endpoint)
+
+    def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
+        for verb in endpoint.verbs:
+            first = verbs.setdefault(verb, endpoint)
+            if first is not endpoint:
+                self.oversights.append(
+                    f"{self.title}.{endpoint.name} never answers {verb}, since {self.title}.{first.name} does: "
+                    "let one of them declare it"
+                )
 
     def _with_verbs(self, endpoint: Endpoint) -> Endpoint | Choice:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
@@ -119,7 +138,7 @@ class Branch:
             return self.nothing if self.resource is None else self.resource, segments
         if first and (method := self.named(first)) is not None:
             return method, segments[1:]
-        below = self._branch(first)
+        below = self.named_branch(first)
         if below is None:
             return self._own(segments)
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
@@ -150,7 +169,7 @@ class Branch:
         method = self.named(WEBSOCKET + (first or INDEX))
         if method is not None:
             return method, segments[1:]
-        below = self._branch(first)
+        below = self.named_branch(first)
         if isinstance(below, Branch):
             return below.find_websocket(segments[1:])
         return (self.nothing, segments) if below is None else (below, segments[1:])
@@ -166,7 +185,7 @@ class Branch:
         """The method of that name, be it a private one."""
         return self._on_instance(name) or self.methods.get(name)
 
-    def _branch(self, name: str) -> "Branch | Handover | None":
+    def named_branch(self, name: str) -> "Branch | Handover | None":
         found = self.branches.get(name)
         if found is None and (spelled := _spelled(name)) is not None:
             return self.branches.get(spelled)
