@@ -19,7 +19,7 @@ from micropie.core.backends import (
     SessionPolicy,
 )
 from micropie.core.body import Limits, take_body
-from micropie.core.delivery import send_reply
+from micropie.core.delivery import send_by_override, send_reply
 from micropie.core.dialogue import serve_websocket
 from micropie.core.headers import parse_cookies
 from micropie.core.lifespan import Handler, serve_lifespan
@@ -103,9 +103,7 @@ class App:
             templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
-            sends_itself=type(self)._send_response is not App._send_response,
-            state={},
-            running=[],
+            send_reply=send_reply if type(self)._send_response is App._send_response else send_by_override,
         )
 
     @property
@@ -145,7 +143,7 @@ class App:
     ) -> None:
         """Send a reply; override it to see or change every one, and call `super()`."""
         request = current_request.get(None) or Request({"type": "http", "method": "GET"})
-        await send_reply(self, request, to_reply((status_code, body, extra_headers)), send)
+        await send_reply(self, request, to_reply((status_code, body, extra_headers)), send, send_whole)
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket, or refuse it; a reason beyond 123 bytes is cut."""

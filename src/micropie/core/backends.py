@@ -141,12 +141,13 @@ class SessionPolicy:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        if "session" in request._outer:  # an outer application's
+        session = request._session
+        if session is None:  # nobody looked at it
+            if request._session_id is not None:
+                await self._push(request._session_id, request._stored_session or {})
             return None
-        if request._session is None and request._session_id is not None:  # nobody looked at it
-            await self._push(request._session_id, request._stored_session or {})
+        if request._session_is_outer:
             return None
-        session = request.session
         for retired in session.retired:
             await self._delete(retired)
         if not session:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from micropie.core.application import FAILURES, Application, failure, let_cancellation_pass, log_failure
-from micropie.core.asgi import send_bodyless, send_stream, send_stream_start, send_whole
+from micropie.core.asgi import send_bodyless, send_stream, send_stream_start
 from micropie.core.errors import ClientGone, log
 from micropie.core.reply import (
     BODYLESS,
@@ -13,7 +13,6 @@ from micropie.core.reply import (
     Reply,
     header_pairs,
     is_stream,
-    whole_body,
 )
 from micropie.core.request import Request
 from micropie.core.types import HeaderPairs, Message, Send
@@ -22,23 +21,19 @@ JSON_HEADER = ("Content-Type", JSON)
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 
 
-async def deliver(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
-    """Save the session, then send the reply: in ASGI messages, unless it is whole, which has a faster way."""
+async def with_saved_session(app: Application, request: Request, reply: Reply) -> Reply:
+    """The reply with the cookie of the session, which is saved unless the request failed; a 500 if it can't be."""
+    if request._failed:
+        return reply
     try:
-        if type(reply.body) is str and not app._micropie.sends_itself:
-            reply.body = reply.body.encode()  # if it can't be, a 500 is still possible
-        if (request._session is not None or request._session_id is not None) and not request._failed:
-            set_session_cookie(reply, await app._micropie.sessions.save(request))
+        cookie = await app._micropie.sessions.save(request)
     except FAILURES as error:
         await close_unsent(reply.body)
         let_cancellation_pass(error)
-        reply = failure(request, error)
-    if app._micropie.sends_itself:
-        await send_by_override(app, request, reply, send)
-    elif type(reply.body) is bytes:  # PERF: a step less for most replies
-        await send_whole(send, reply, reply.body, head=request.method == "HEAD")
-    else:
-        await send_reply(app, request, reply, send)
+        return failure(request, error)
+    if cookie is not None:
+        set_session_cookie(reply, cookie)
+    return reply
 
 
 def name_json(reply: Reply) -> None:
@@ -57,10 +52,8 @@ def without_json_header(headers: HeaderPairs) -> HeaderPairs:
     return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
 
 
-def set_session_cookie(reply: Reply, cookie: str | None) -> None:
+def set_session_cookie(reply: Reply, cookie: str) -> None:
     """Add the cookie, and keep caches from handing it to others (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
-    if cookie is None:
-        return
     names = {name.lower(): value.lower() for name, value in reply.headers}
     reply.headers.append(("Set-Cookie", cookie))
     if "cache-control" not in names:
@@ -69,14 +62,27 @@ def set_session_cookie(reply: Reply, cookie: str | None) -> None:
         reply.headers.append(("Vary", "Cookie"))
 
 
-def send_reply(app: Application, request: Request, reply: Reply, send: Send) -> Awaitable[None]:
-    """Send a whole body, or stream it."""
-    body, head = reply.body, request.method == "HEAD"
-    if not is_stream(body):
-        return send_whole(send, reply, whole_body(body), head=head)
-    if head or reply.status in BODYLESS:
+def send_reply(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
+    """Send a whole body by the protocol's own way, or stream it."""
+    # PERF: no coroutine of ours round the sending, 0.1 µs.
+    if type(reply.body) is str:
+        reply = with_encoded_text(request, reply)
+    if type(reply.body) is bytes:
+        return send_whole(send, reply, reply.body, request.method)
+    if not is_stream(reply.body):
+        return send_whole(send, reply, b"", request.method)
+    if request.method == "HEAD" or reply.status in BODYLESS:
         return send_head(send, reply)
     return stream_reply(app, request, reply, send)
+
+
+def with_encoded_text(request: Request, reply: Reply) -> Reply:
+    """The reply with its text as bytes; a 500 if that can't be."""
+    try:
+        reply.body = reply.body.encode()
+    except UnicodeEncodeError as error:
+        return with_encoded_text(request, failure(request, error))
+    return reply
 
 
 async def send_head(send: Send, reply: Reply) -> None:
@@ -119,8 +125,8 @@ async def until_gone(request: Request) -> None:
             pass
 
 
-async def send_by_override(app: Application, request: Request, reply: Reply, send: Send) -> None:
-    """Leave the sending to the application's own `_send_response`; a 500 if it fails before it has sent anything."""
+async def send_by_override(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+    """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
     name_json(reply)
     outgoing = Outgoing(send)
     try:
@@ -129,7 +135,7 @@ async def send_by_override(app: Application, request: Request, reply: Reply, sen
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(request, error), send)
+        await send_reply(app, request, failure(request, error), send, send_whole)
 
 
 class Outgoing:

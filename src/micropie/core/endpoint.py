@@ -46,7 +46,7 @@ class Endpoint(Action):
     `call` is the handler, its results in the shape of its return annotation.
     """
 
-    __slots__ = ("direct", "guards", "keeps_slash", "name", "plan", "verbs")
+    __slots__ = ("guards", "is_bare", "is_direct", "keeps_slash", "name", "plan", "verbs")
 
     def __init__(
         self, name: str, handler: Callable[..., Any], guards: Guards = (), verbs: tuple[str, ...] = ()
@@ -58,7 +58,8 @@ class Endpoint(Action):
         self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
         self.call = shaped(handler, self.plan.returns, self.plan.shape)
         self.keeps_slash = self.plan.variadic
-        self.direct = self.is_coroutine and not guards  # all there is to do is to call it
+        self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
+        self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
 
     @property
     def takes_segments(self) -> bool:
@@ -71,7 +72,7 @@ class Choice:
 
     __slots__ = ("allow", "guards", "name", "verbs")
 
-    direct = False
+    is_bare = is_direct = False
     keeps_slash = True  # whether it is dropped depends on the handler chosen
 
     def __init__(self, name: str, verbs: Mapping[str, Endpoint], guards: Guards) -> None:
@@ -86,7 +87,7 @@ class Handover:
 
     __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments", "what")
 
-    direct = False
+    is_bare = is_direct = False
     keeps_slash = True
 
     def __init__(
@@ -107,7 +108,7 @@ class Nothing:
 
     __slots__ = ("guards",)
 
-    direct = False
+    is_bare = is_direct = False
     keeps_slash = True
     name = ""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 from micropie.core.application import Application, failure
+from micropie.core.asgi import send_whole
 from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
 from micropie.core.endpoint import Handover
 from micropie.core.headers import encode_value
@@ -60,7 +61,8 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
 
     async def save_session(message: Message) -> None:
         cookie = await app._micropie.sessions.save(request)
-        message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
+        if cookie is not None:
+            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
 
     outgoing = Outgoing(send, save_session)
     try:
@@ -69,7 +71,7 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(request, error), send)
+        await send_reply(app, request, failure(request, error), send, send_whole)
 
 
 async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
@@ -129,7 +131,7 @@ def replayed(request: Request) -> Receive:
     return receive
 
 
-def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str | None) -> RawHeaders:
+def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
     """ASGI headers with what the session's cookie asks for."""
     pairs = list(headers)
     reply = Reply(200, None, header_pairs(pairs))

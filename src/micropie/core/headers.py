@@ -42,7 +42,9 @@ def parse_cookies(cookie: str) -> dict[str, str]:
     for pair in cookie.split(";"):
         name, found, value = pair.partition("=")
         if found:
-            cookies[name.strip(_WHITESPACE)] = _unquote(value.strip(_WHITESPACE))
+            cookies[name.strip(_WHITESPACE)] = value.strip(_WHITESPACE)
+    if '"' in cookie:
+        return {name: _unquote(value) for name, value in cookies.items()}
     return cookies
 
 

@@ -48,7 +48,8 @@ def _hidden_by_index(branch: Branch) -> Iterator[str]:
         return
     get, index = branch.resource.verbs.get("GET"), branch.collection.verbs.get("GET")
     if get is not None and index is not None and get is not index and not get.takes_segments:
-        yield f"{branch.title}.get never answers, since {branch.title}.index does: remove one of them, or let get take an id"
+        names = f"{branch.title}.get never answers, since {branch.title}.index does"
+        yield f"{names}: remove one of them, or let get take an id"
 
 
 def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]:

@@ -107,13 +107,6 @@ def encoded(value: Any) -> tuple[Any, str]:
     return dumps(value), JSON
 
 
-def whole_body(body: Any) -> bytes:
-    """A body that is no stream as bytes."""
-    if isinstance(body, bytes):
-        return body
-    return b"" if body is None else body.encode()
-
-
 def is_stream(value: Any) -> bool:
     """Whether a body is sent chunk by chunk: generators and iterators, sync or async."""
     # PERF: the two usual ones by their type, 0.4 µs; the abstract classes look for methods.

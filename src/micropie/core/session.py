@@ -9,7 +9,6 @@ would lose data.
 import copy
 import marshal
 import math
-import operator
 import re
 import time
 from typing import Any
@@ -44,7 +43,10 @@ def creation_time(session_id: str) -> float | None:
 
 def is_flat(data: dict[str, Any]) -> bool:
     """Whether no value can be changed in place."""
-    return _SCALARS.issuperset(map(type, data.values()))
+    for value in data.values():  # noqa: SIM110 - PERF: 0.07 µs for a value or two; a generator takes 0.3
+        if type(value) not in _SCALARS:
+            return False
+    return True
 
 
 def clone(data: dict[str, Any]) -> dict[str, Any]:
@@ -64,33 +66,34 @@ class Session(dict[str, Any]):
         self.request.session.rotate()
     """
 
+    __slots__ = ("_before", "id", "retired")
+
     def __init__(self, data: dict[str, Any] | None = None, session_id: str | None = None) -> None:
         data = data or {}
-        super().__init__(data)
+        self.update(data)
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
-        self.retired: list[str] = []  # ids that rotate() left behind
-        self._flat = is_flat(data)
-        self._before: Any = data.copy() if self._flat else _freeze(data)
+        self.retired: tuple[str, ...] = ()  # ids that rotate() left behind
+        self._before: Any = data if is_flat(data) else _freeze(data)
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""
         if self.id is not None:
-            self.retired.append(self.id)
+            self.retired += (self.id,)
             self.id = None
 
     @property
     def changed(self) -> bool:
         """Whether it differs from what was loaded."""
-        if not self._flat:
-            return self._before is None or _freeze(self) != self._before
+        before = self._before
+        if type(before) is not dict:
+            return before is None or _freeze(self) != before
         # Identity, not equality: 1, True and 1.0 are equal.
-        before: dict[str, Any] = self._before
-        same = (
-            len(self) == len(before)
-            and self.keys() == before.keys()
-            and all(map(operator.is_, self.values(), before.values()))
-        )
-        return not same
+        if len(self) != len(before):
+            return True
+        for name, value in self.items():  # noqa: SIM110 - PERF: as above
+            if before.get(name, before) is not value:
+                return True
+        return False
 
 
 def _freeze(data: dict[str, Any]) -> bytes | None:

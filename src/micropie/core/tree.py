@@ -186,6 +186,7 @@ class Branch:
         return self._on_instance(name) or self.methods.get(name)
 
     def named_branch(self, name: str) -> "Branch | Handover | None":
+        """The branch of that name, in either spelling."""
         found = self.branches.get(name)
         if found is None and (spelled := _spelled(name)) is not None:
             return self.branches.get(spelled)
