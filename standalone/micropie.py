@@ -19,6 +19,7 @@ import copy
 import functools
 import importlib
 import inspect
+import itertools
 import logging
 import marshal
 import math
@@ -81,7 +82,8 @@ from typing import (
     get_type_hints,
     overload,
 )
-from urllib.parse import quote, unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes, urlencode
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -96,6 +98,7 @@ __all__ = [
     "App",
     "ClientGone",
     "ConnectionClosed",
+    "Controller",
     "Cookie",
     "Fault",
     "FromBody",
@@ -107,8 +110,12 @@ __all__ = [
     "InMemorySessionBackend",
     "InvalidInput",
     "MissingDependency",
+    "Mount",
     "Parameter",
+    "Reply",
     "Request",
+    "Resource",
+    "Route",
     "Session",
     "SessionBackend",
     "UploadedFile",
@@ -116,7 +123,10 @@ __all__ = [
     "WebSocketMiddleware",
     "WebSocketRequest",
     "current_request",
+    "methods",
+    "routes",
     "safe_redirect",
+    "url_for",
 ]
 
 
@@ -490,7 +500,7 @@ async def start(handlers: list[Handler], state: dict[str, Any]) -> None:
         await _call_handler(handler, state)
 
 
-async def stop(handlers: list[Handler], state: dict[str, Any]) -> None:
+async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
     """Call the handlers in order, all of them; then raise what they raised, as an ExceptionGroup if it is several."""
     failures = []
     for handler in handlers:
@@ -517,6 +527,68 @@ def _takes_state(handler: Handler) -> bool:
     except ValueError:  # some builtins have none
         return False
     return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+# -- of the applications below ours -------------------------------------------------------------------
+
+
+class MountedLifespan:
+    """The lifespan of an application that is mounted in ours; it runs in a task of its own, as on a server."""
+
+    GRACE = 1.0  # seconds that are left to it after it has answered the shutdown
+
+    def __init__(self, app: ASGIApp, state: dict[str, Any]) -> None:
+        self._app = app
+        self._state = state
+        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._answers: asyncio.Queue[Message | None] = asyncio.Queue()  # None: it has ended
+        self._task: asyncio.Task[None] | None = None
+        self._speaks = False
+
+    async def startup(self) -> None:
+        """Start it up; RuntimeError if it says that it failed. One that knows no lifespan has none."""
+        self._task = asyncio.create_task(self._run())
+        try:
+            await self._phase("lifespan.startup")
+        except BaseException:
+            await self._end()
+            raise
+        self._speaks = not self._task.done()
+
+    async def shutdown(self) -> None:
+        """Shut it down; RuntimeError if it says that it failed."""
+        try:
+            if self._speaks:
+                await self._phase("lifespan.shutdown")
+        finally:
+            await self._end()
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        try:
+            await self._app(scope, self._events.get, self._answer)
+        except Exception as error:
+            # An application that raises for this scope, or at its startup, has no lifespan (the ASGI specification).
+            if self._speaks:
+                log.exception("The lifespan of a mounted application failed")
+            else:
+                log.info("A mounted application has no lifespan: %r", error)
+        finally:
+            self._answers.put_nowait(None)
+
+    async def _answer(self, message: Message) -> None:
+        self._answers.put_nowait(message)
+
+    async def _phase(self, event: str) -> None:
+        self._events.put_nowait({"type": event})
+        answer = await self._answers.get()
+        if answer is not None and answer["type"] == f"{event}.failed":
+            raise RuntimeError(answer.get("message") or f"A mounted application answered {event} with its failure")
+
+    async def _end(self) -> None:
+        if self._task is not None and (await asyncio.wait({self._task}, timeout=self.GRACE))[1]:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
 
 # ======================================================================================================================
@@ -771,14 +843,17 @@ def settled(value: Any) -> Any:
     return value
 
 
-def sync_environment(jinja2: Any, base: Any, **options: Any) -> Any:
-    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError."""
+def sync_environment(jinja2: Any, base: Any, *, repeatable: frozenset[Any] = frozenset(), **options: Any) -> Any:
+    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError.
+
+    `repeatable` are functions of ours that may be called for an attempt.
+    """
 
     class SyncTemplate(jinja2.Template):  # type: ignore[misc]
         needs_async = False  # set by whom NeedsAsyncError reaches; a file that changes becomes another template
 
     class SyncEnvironment(base):  # type: ignore[misc]
-        context_class = _context_class(jinja2)
+        context_class = _context_class(jinja2, repeatable)
         template_class = SyncTemplate
 
         def _generate(self, source: Any, *args: Any, **kwargs: Any) -> Any:
@@ -828,14 +903,14 @@ def _settled_map(plain_map: Any) -> Any:
     return settled_map
 
 
-def _context_class(jinja2: Any) -> Any:
+def _context_class(jinja2: Any, repeatable: frozenset[Any]) -> Any:
     """What a template's variables live in, and its calls go through."""
     runtime, utils = jinja2.runtime, jinja2.utils
     ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
     time = late("datetime")
     # Immutable types: their own methods change nothing.
     values = (str, bytes, int, float, tuple, frozenset, late("decimal").Decimal, time.date, time.time, time.timedelta)
-    constructors = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace}
+    functions = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace, *repeatable}
 
     def is_repeatable(function: Any) -> bool:
         kind = type(function)
@@ -844,7 +919,7 @@ def _context_class(jinja2: Any) -> Any:
             return isinstance(owner, values) or (isinstance(owner, dict) and function.__name__ in _LOOKUPS)
         if kind is MethodType:
             return type(function.__self__) in ours
-        return kind in ours or (kind is type and function in constructors)
+        return kind in ours or (kind in (type, FunctionType) and function in functions)
 
     class SyncContext(jinja2.runtime.Context):  # type: ignore[misc]
         def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -1403,11 +1478,18 @@ def to_reply(result: Any) -> Reply:
     if kind in _GENERATORS:
         return Reply(200, result, [], HTML)
     if kind is Reply:
-        return result  # type: ignore[no-any-return]
+        return _from_reply(result)
     if isinstance(result, tuple):
         return _from_tuple(result)
     body, content_type = encoded(result)
     return Reply(204 if result is None else 200, body, [], content_type)
+
+
+def _from_reply(reply: Reply) -> Reply:
+    """A copy of a reply that may come from a user, and may be used again."""
+    known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
+    body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)
+    return Reply(checked_status(reply.status), body, header_pairs(reply.headers), content_type)
 
 
 def _from_tuple(result: tuple[Any, ...]) -> Reply:
@@ -2499,6 +2581,7 @@ def _step(step: str | int, declared: frozenset[str]) -> str:
 # attribute from then on, which middlewares may also assign.
 # ======================================================================================================================
 
+MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 
@@ -2615,6 +2698,9 @@ class Request:
     _subapp: ASGIApp | None = None
     _subapp_path: str | None = None
     _subapp_mount_path: str | None = None
+    _mounted: Scope | None = None  # what of the scope is another one for that application
+    _body_left: bool = False  # the body is that application's to read
+    _router: Any = None  # of the application that serves it, where another one has the same controllers
 
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope
@@ -2659,7 +2745,7 @@ class Request:
             if not path.isascii() and not _is_text(path):
                 raise HTTPError(400, "The path is not valid UTF-8")
             segments = path.removeprefix("/").split("/")
-        root = None if RELATIVE_PATH in scope else scope.get("root_path")
+        root = None if scope.get(RELATIVE_PATH) else scope.get("root_path")
         return _below(root, segments) if root else segments
 
     def _query_string(self) -> str:
@@ -2980,8 +3066,9 @@ def is_markup(name: str | None) -> bool:
 class Templates:
     """Renders the templates of a folder, relative to the working directory, or of a `jinja2.Environment`."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._source = source
+        self._functions = functions  # what every template may call; the same call has the same result
         self._environment: Any = None
         self._async_environment: Any = None
 
@@ -3016,13 +3103,20 @@ class Templates:
         if isinstance(self._source, jinja2.Environment):
             return self._source
         loader = jinja2.FileSystemLoader(self._source)
-        return sync_environment(jinja2, _environment_class(jinja2), loader=loader, autoescape=is_markup)
+        options = {"loader": loader, "autoescape": is_markup}
+        environment = sync_environment(
+            jinja2, _environment_class(jinja2), repeatable=frozenset(self._functions.values()), **options
+        )
+        environment.globals.update(self._functions)
+        return environment
 
     def _make_async_environment(self) -> Any:
         if self._environment.is_async:
             return self._environment
         environment_class = _environment_class(require("jinja2", "Templates"))
-        return environment_class(loader=self._environment.loader, autoescape=is_markup, enable_async=True)
+        environment = environment_class(loader=self._environment.loader, autoescape=is_markup, enable_async=True)
+        environment.globals.update(self._functions)
+        return environment
 
 
 def _environment_class(jinja2: Any) -> Any:
@@ -3708,6 +3802,115 @@ def _form(raw: bytes, limits: Limits) -> dict[str, list[str]]:
 
 def _longest(fields: dict[str, list[str]]) -> int:
     return max((len(value.encode()) for values in fields.values() for value in values), default=0)
+
+
+# ======================================================================================================================
+# core/controller.py
+#
+# Controllers: classes whose methods are routes below an application; what an instance in a class body stands for.
+#
+# `api = Api()` in the body of an `App`, or of another controller, is a branch of its tree. Nothing here runs for a
+# request: `tree` reads these classes when the application is made.
+# ======================================================================================================================
+
+VERBS = "__micropie_methods__"  # what `methods` leaves on a handler
+VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+
+F = TypeVar("F")
+
+
+class Controller:
+    """A branch of an application: its public methods are routes below the name that an instance is given there.
+
+    The constructor is the subclass's own; `super().__init__()` need not be called.
+
+        class Api(Controller):
+            def __init__(self, db):
+                self.db = db
+
+            async def users(self):              # /api/users
+                return self.db.users()
+
+        class Site(App):
+            api = Api(db)
+    """
+
+    @property
+    def request(self) -> Request:
+        """The request that is being served, as `App.request`."""
+        return current_request.get()
+
+    async def _before(self) -> Any:
+        """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
+        return None
+
+    async def _after(self, reply: Reply) -> Any:
+        """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
+        return None
+
+
+class Resource(Controller):
+    """A controller whose methods `get`, `post`, `put`, `patch`, `delete` answer those verbs on its own path.
+
+    `head` and `options` may be defined too. Its other methods are routes as ever, and win over a path parameter.
+
+        class Notes(Resource):
+            async def get(self, id): ...        # GET /notes/7
+            async def post(self, text): ...     # POST /notes
+            async def search(self, q): ...      # /notes/search?q=…
+    """
+
+
+class Mount:
+    """Any other ASGI application as a branch: at the name that it is given, or at a path below its owner.
+
+    class Site(App):
+        files = Mount(StaticFiles(directory="public"))
+        legacy = Mount(old_app, path="/v1/legacy")
+    """
+
+    def __init__(self, app: ASGIApp, path: str | None = None) -> None:
+        if not callable(app):
+            raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
+        self.app = app
+        self.segments = None if path is None else mount_segments(path)
+
+
+def mount_segments(path: str) -> tuple[str, ...]:
+    """The segments of a mount's path. ValueError for a path that no request could reach."""
+    segments = tuple(path.strip("/").split("/"))
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ValueError(
+            f"Mount(path={path!r}): a path such as '/v1/files' is wanted, with neither empty nor dot segments"
+        )
+    if is_private(segments[0]):
+        raise ValueError(f"Mount(path={path!r}): names that begin with '_' or 'ws_' are private, no URL reaches them")
+    return segments
+
+
+def is_private(name: str) -> bool:
+    """Whether no URL may name this method or branch."""
+    return name.startswith(("_", "ws_"))
+
+
+def _is_verb(verb: Any) -> bool:
+    return isinstance(verb, str) and is_token(verb)
+
+
+def methods(*verbs: str) -> Callable[[F], F]:
+    """Let a handler answer these HTTP methods only; GET includes HEAD. Others are answered 405 with `Allow`.
+
+    @methods("POST", "PUT")
+    async def save(self, text): ...
+    """
+    if not verbs or not all(map(_is_verb, verbs)):
+        raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
+
+    def mark(handler: F) -> F:
+        setattr(handler, VERBS, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
+        return handler
+
+    return mark
 
 
 # ======================================================================================================================
@@ -4680,140 +4883,354 @@ def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]
 
 
 # ======================================================================================================================
-# core/routing.py
+# core/endpoint.py
 #
-# A class, read once into its routes; a request's path, matched to a route and its segments.
+# What a path can lead to: a handler, a choice of handlers by the verb, another application, or nothing.
 #
-# Only methods that the user's own classes define are routes. They are found by looking at the classes, never
-# by `getattr` on the instance: a request evaluates no property and touches no attribute.
+# Each is made once, when the application is, and knows the guards that stand before it, outermost first.
 # ======================================================================================================================
 
-INDEX = "index"
 WEBSOCKET = "ws_"
-NO_WEBSOCKET = "No matching WebSocket route"
-
-Match = tuple["Route", list[str]]
 
 
-class Route:
-    """One handler: its name, the bound method, its plan, and how it must be called.
+class Action:
+    """A function of the application, and how it must be called."""
 
-    `call` is the handler, its results in the shape of its return annotation.
-    """
+    __slots__ = ("blocking", "call", "handler", "in_thread", "is_coroutine")
 
-    __slots__ = ("blocking", "call", "handler", "in_thread", "is_bare", "is_coroutine", "name", "plan")
-
-    def __init__(self, name: str, handler: Callable[..., Any]) -> None:
-        self.name = name
+    def __init__(self, handler: Callable[..., Any]) -> None:
         self.handler = handler
-        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
-        self.call = shaped(handler, self.plan.returns, self.plan.shape)
+        self.call = handler
         innermost = inspect.unwrap(handler)
         self.is_coroutine = inspect.iscoroutinefunction(handler)
         self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
         # Calling a generator function runs nothing of it yet.
         self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
-        self.is_bare = self.is_coroutine and self.plan.direct == 0  # nothing to bind, nothing but itself to await
 
 
-class Router:
-    """The routes of one application object: the methods of its class, below `base` in the line of inheritance."""
+class Guard(NamedTuple):
+    """A controller's `_before` and `_after`, where its class defines them."""
 
-    def __init__(self, owner: object, base: type) -> None:
-        self._owner = owner
-        self._instance = vars(owner)  # live: methods may be bound to the instance at run time
-        self._replaced: dict[str, Route] = {}
-        self._methods = {name: Route(name, handler) for name, handler in _methods(owner, base)}
-        # PERF: the paths without parameters, found in one step.
-        public = {name: route for name, route in self._methods.items() if not is_private(name)}
-        self._exact = {f"/{name}": route for name, route in public.items()}
-        if INDEX in public:
-            self._exact["/"] = public[INDEX]
+    before: Action | None
+    after: Action | None
 
-    def find(self, request: Request) -> Match:
-        """The HTTP route and the path's parameters. `HTTPError` 404 if there is none."""
-        if request._route_handler is not None:
-            return self._explicit(request._route_handler, request)
-        route = self._exact.get(request._plain_path())
-        if route is not None and route.name not in self._instance:
-            return route, []
-        return _accepted(request, *self._match(request._segments()))
 
-    def find_websocket(self, request: Request) -> Match:
-        """The WebSocket route and the path's parameters. `HTTPError` 404 if there is none, or the name is private."""
-        if request._ws_route_handler is not None:
-            return self._explicit(request._ws_route_handler, request)
-        first, *segments = request._segments()
-        if first.startswith("_"):
-            raise HTTPError(404, "Private handler not allowed")
-        route = None if first.startswith(WEBSOCKET) else self._named(WEBSOCKET + (first or INDEX))
-        if route is None:
-            raise HTTPError(404, NO_WEBSOCKET)
-        return _accepted(request, route, segments)
+Guards = tuple[Guard, ...]
 
-    def _explicit(self, name: str, request: Request) -> Match:
-        """The method that a middleware has chosen, be it a private one."""
-        route = self._on_instance(name) or self._methods.get(name)
-        if route is None:
-            raise HTTPError(404)
-        return route, list(request.path_params)
 
-    def _match(self, segments: list[str]) -> Match:
-        first = segments[0] or INDEX
+class Endpoint(Action):
+    """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
+
+    `call` is the handler, its results in the shape of its return annotation.
+    """
+
+    __slots__ = ("guards", "is_bare", "is_direct", "keeps_slash", "name", "plan", "verbs")
+
+    def __init__(
+        self, name: str, handler: Callable[..., Any], guards: Guards = (), verbs: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(handler)
+        self.name = name
+        self.guards = guards
+        self.verbs = verbs
+        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.call = shaped(handler, self.plan.returns, self.plan.shape)
+        self.keeps_slash = self.plan.variadic
+        self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
+        self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
+
+    @property
+    def takes_segments(self) -> bool:
+        """Whether path segments can be arguments."""
+        return bool(self.plan.size or self.plan.variadic)
+
+
+class Choice:
+    """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2)."""
+
+    __slots__ = ("allow", "guards", "name", "verbs")
+
+    is_bare = is_direct = False
+    keeps_slash = True  # whether it is dropped depends on the handler chosen
+
+    def __init__(self, name: str, verbs: Mapping[str, Endpoint], guards: Guards) -> None:
+        self.name = name
+        self.guards = guards
+        self.verbs = {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
+        self.allow = ", ".join(sorted({*self.verbs, "OPTIONS"}))
+
+
+class Handover:
+    """Another application, which gets the branch: at `segments` of its owner's path."""
+
+    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments", "what")
+
+    is_bare = is_direct = False
+    keeps_slash = True
+
+    def __init__(
+        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
+    ) -> None:
+        self.name = name
+        self.what = what  # the value of the attribute
+        self.app: ASGIApp = what.app if isinstance(what, Mount) else what
+        self.segments = segments
+        self.owner = owner  # the controller or application that has it
+        self.path = above + segments
+        self.guards = guards
+        self.is_ours = False  # an `App`: it takes the path without what led to it
+
+
+class Nothing:
+    """No handler, which is only said once the guards have let the request pass."""
+
+    __slots__ = ("guards",)
+
+    is_bare = is_direct = False
+    keeps_slash = True
+    name = ""
+
+    def __init__(self, guards: Guards) -> None:
+        self.guards = guards
+
+
+Target = Endpoint | Choice | Handover | Nothing
+
+
+# ======================================================================================================================
+# core/tree.py
+#
+# An application's class, read once into a tree: its methods are routes, its controllers are branches with their own.
+#
+# Only what the user's own classes define counts, found by looking at the classes and never by `getattr` on an
+# instance: a request evaluates no property and touches no attribute.
+# ======================================================================================================================
+
+INDEX = "index"
+_OURS = Resource.__mro__
+
+Match = tuple[Target, list[str]]
+
+
+class Branch:
+    """What one owner, the application or a controller, answers at one place in the tree.
+
+    `path` are the names that lead to it, `entries` all that it has, in order of definition.
+    """
+
+    def __init__(self, owner: Any, app_class: type, above: "Branch | None" = None, name: str = "") -> None:
+        self.owner = owner
+        self.name = name
+        self.path: tuple[str, ...] = () if above is None else (*above.path, name)
+        self.owners: tuple[Any, ...] = (*(() if above is None else above.owners), owner)
+        self.guards: Guards = () if above is None else above.guards + guards_of(owner)
+        # Live: methods may be bound to an application at run time.
+        self.instance: dict[str, Any] = vars(owner) if above is None else {}
+        self.nothing = Nothing(self.guards)
+        self.entries: list[Endpoint | Handover | Branch] = []
+        self.methods: dict[str, Endpoint | Choice] = {}
+        self.branches: dict[str, Branch | Handover] = {}
+        self.mounts: list[Handover] = []  # with a path of their own, longest first
+        self.oversights: list[str] = []  # found while reading the class
+        self._replaced: dict[str, Endpoint] = {}
+        verbs: dict[str, Endpoint] = {}
+        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
+            self._add(attribute_name, attribute, app_class, verbs)
+        self.mounts.sort(key=lambda mount: -len(mount.segments))
+        self.resource, self.collection = self._choices(verbs)
+
+    @property
+    def title(self) -> str:
+        """What a message calls it: the name of its class."""
+        return type(self.owner).__name__
+
+    # -- what the class has ---------------------------------------------------------------------------
+
+    def _add(self, name: str, attribute: Any, app_class: type, verbs: dict[str, Endpoint]) -> None:
+        if isinstance(attribute, Mount):
+            self._add_handover(name, attribute, attribute.segments, app_class)
+        elif isinstance(attribute, app_class):
+            self._add_handover(name, attribute, None, app_class)
+        elif isinstance(attribute, Controller):
+            self._add_controller(name, attribute, app_class)
+        elif _is_method(attribute):
+            self._add_method(name, attribute, verbs)
+        elif isinstance(attribute, type) and issubclass(attribute, Controller) and attribute.__name__ != name:
+            self.oversights.append(
+                f"{self.title}.{name} is a class, which answers nothing: write {name} = {attribute.__name__}()"
+            )
+
+    def _add_handover(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
+        if segments is None and is_private(name):
+            return
+        mount = Handover(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
+        mount.is_ours = isinstance(mount.app, app_class)
+        self.entries.append(mount)
+        if segments is None:
+            self.branches[name] = mount
+        else:
+            self.mounts.append(mount)
+
+    def _add_controller(self, name: str, controller: Controller, app_class: type) -> None:
+        if is_private(name):
+            return
+        if any(controller is owner for owner in self.owners):
+            raise ValueError(
+                f"{type(self.owner).__name__}.{name} is the controller that it is an attribute of, or one above: "
+                "the tree would have no end. Give it another instance, of a class without that attribute"
+            )
+        branch = self.branches[name] = Branch(controller, app_class, self, name)
+        self.entries.append(branch)
+
+    def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
+        handler = attribute.__get__(self.owner, type(self.owner))
+        declared: tuple[str, ...] = getattr(attribute, VERBS, ()) or getattr(handler, VERBS, ())
+        own = name in VERB_METHODS and isinstance(self.owner, Resource)
+        endpoint = Endpoint(name, handler, self.guards, declared or ((name.upper(),) if own else ()))
+        self.entries.append(endpoint)
+        if own:
+            self._add_verbs(endpoint, verbs)
+        else:
+            self.methods[name] = self._with_verbs(endpoint)
+
+    def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
+        for verb in endpoint.verbs:
+            first = verbs.setdefault(verb, endpoint)
+            if first is not endpoint:
+                self.oversights.append(
+                    f"{self.title}.{endpoint.name} never answers {verb}, since {self.title}.{first.name} does: "
+                    "let one of them declare it"
+                )
+
+    def _with_verbs(self, endpoint: Endpoint) -> Endpoint | Choice:
+        if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
+            return endpoint
+        return Choice(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards)
+
+    def _choices(self, verbs: dict[str, Endpoint]) -> tuple[Choice | None, Choice | None]:
+        """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""
+        if not verbs:
+            return None, None
+        found = self.methods.get(INDEX)
+        index: dict[str, Endpoint] = {}
+        if isinstance(found, Choice):
+            index = dict(found.verbs)
+        elif found is not None:
+            index = {"GET": found}
+        below = {verb: endpoint for verb, endpoint in index.items() if endpoint.takes_segments}
+        return Choice(INDEX, {**below, **verbs}, self.guards), Choice(INDEX, {**verbs, **index}, self.guards)
+
+    # -- what a path leads to -------------------------------------------------------------------------
+
+    def find(self, segments: list[str]) -> Match:
+        """The target of the segments below this branch, and those of them that are left for it."""
+        for mount in self.mounts:
+            if tuple(segments[: len(mount.segments)]) == mount.segments:
+                return mount, segments[len(mount.segments) :]
+        first = segments[0] if segments else ""
+        if is_private(first):  # may still be what a resource is asked for
+            return self.nothing if self.resource is None else self.resource, segments
+        if first and (method := self.named(first)) is not None:
+            return method, segments[1:]
+        below = self.named_branch(first)
+        if below is None:
+            return self._own(segments)
+        return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
+
+    def _own(self, segments: list[str]) -> Match:
+        """What answers on this branch's own path, or takes whatever is below it."""
+        is_bare = not segments or segments == [""]
+        if self.resource is not None and self.collection is not None:
+            return (self.collection, []) if is_bare else (self.resource, segments)
+        index = self.named(INDEX)
+        if index is None:
+            return self.nothing, segments
+        if is_bare or segments[0] == "":
+            return index, segments[1:]
+        takes_them = (
+            any(e.takes_segments for e in index.verbs.values()) if isinstance(index, Choice) else index.takes_segments
+        )
+        return (index, segments) if takes_them else (self.nothing, segments)
+
+    def find_websocket(self, segments: list[str]) -> Match:
+        """The same for a WebSocket."""
+        for mount in self.mounts:
+            if tuple(segments[: len(mount.segments)]) == mount.segments:
+                return mount, segments[len(mount.segments) :]
+        first = segments[0] if segments else ""
         if is_private(first):
-            raise HTTPError(404)
-        route = self._named(first)
-        if route is not None:
-            return route, segments[1:]
-        index = self._named(INDEX)
-        if index is None or not (index.plan.size or index.plan.variadic):
-            raise HTTPError(404)
-        return index, segments
+            return self.nothing, segments
+        method = self.named(WEBSOCKET + (first or INDEX))
+        if method is not None:
+            return method, segments[1:]
+        below = self.named_branch(first)
+        if isinstance(below, Branch):
+            return below.find_websocket(segments[1:])
+        return (self.nothing, segments) if below is None else (below, segments[1:])
 
-    def _named(self, name: str) -> Route | None:
+    def named(self, name: str) -> Endpoint | Choice | None:
         """The method of that name, else the one spelled with `_` for `-`."""
-        route = self._on_instance(name) or self._methods.get(name)
-        if route is None and "-" in name:
-            spelled = name.replace("-", "_")
-            # `-x` and `ws-x` are no way in to private names; `ws_-x` is none to `ws__x`.
-            if is_private(spelled) == is_private(name) and not spelled.startswith(("_", "ws__")):
-                return self._on_instance(spelled) or self._methods.get(spelled)
-        return route
+        found = self.exactly(name)
+        if found is None and (spelled := _spelled(name)) is not None:
+            return self.exactly(spelled)
+        return found
 
-    def _on_instance(self, name: str) -> Route | None:
-        """A method that was bound to the owner at run time: `app.x = f.__get__(app)`."""
-        method = self._instance.get(name)
-        if not isinstance(method, MethodType) or method.__self__ is not self._owner:
+    def exactly(self, name: str) -> Endpoint | Choice | None:
+        """The method of that name, be it a private one."""
+        return self._on_instance(name) or self.methods.get(name)
+
+    def named_branch(self, name: str) -> "Branch | Handover | None":
+        """The branch of that name, in either spelling."""
+        found = self.branches.get(name)
+        if found is None and (spelled := _spelled(name)) is not None:
+            return self.branches.get(spelled)
+        return found
+
+    def _on_instance(self, name: str) -> Endpoint | None:
+        """A method that was bound to the application at run time: `app.x = f.__get__(app)`."""
+        method = self.instance.get(name)
+        if not isinstance(method, MethodType) or method.__self__ is not self.owner:
             return None
-        route = self._replaced.get(name)
-        if route is None or route.handler is not method:
-            route = self._replaced[name] = Route(name, method)
-        return route
+        endpoint = self._replaced.get(name)
+        if endpoint is None or endpoint.handler is not method:
+            endpoint = self._replaced[name] = Endpoint(name, method)
+        return endpoint
 
 
-def _accepted(request: Request, route: Route, segments: list[str]) -> Match:
-    """The match, as the request's path parameters; one trailing slash is dropped, but for `*args`."""
-    if segments and segments[-1] == "" and not route.plan.variadic:
-        segments.pop()
-    request.path_params = segments
-    return route, segments
+def _spelled(name: str) -> str | None:
+    """The name with `_` for `-`; None if that changes nothing, or would be a way in to a private one."""
+    spelled = name.replace("-", "_")
+    # `-x` and `ws-x` are no way in to private names; `ws_-x` is none to `ws__x`.
+    if spelled == name or is_private(spelled) != is_private(name) or spelled.startswith(("_", "ws__")):
+        return None
+    return spelled
 
 
-def is_private(name: str) -> bool:
-    """Whether no URL may name this method."""
-    return name.startswith(("_", WEBSOCKET))
+def guards_of(owner: Any) -> Guards:
+    """The guard that a controller's class defines, if it does."""
+    before, after = (_defined(owner, name) for name in ("_before", "_after"))
+    return (Guard(before, after),) if before or after else ()
 
 
-def _methods(owner: object, base: type) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Name and bound method of each route, private ones included, nearest class first."""
-    framework = base.__mro__
+def _defined(owner: Any, name: str) -> Action | None:
+    for cls in type(owner).__mro__:
+        if cls in _OURS:
+            continue
+        if name in vars(cls):
+            handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
+            return Action(handler)
+    return None
+
+
+def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    """Name and value of each attribute that the user's classes define, private ones included, nearest class first."""
     reserved = {name for cls in framework for name in (*vars(cls), *vars(cls).get("__annotations__", ()))}
     for cls in type(owner).__mro__:
         if cls in framework:
             continue
         for name, attribute in vars(cls).items():
-            if name not in reserved and _is_method(attribute):
-                yield name, attribute.__get__(owner, type(owner))
+            if name not in reserved:
+                yield name, attribute
             reserved.add(name)  # it hides what farther classes define
 
 
@@ -4825,6 +5242,209 @@ def _is_method(attribute: Any) -> bool:
     # data, though from Python 3.14 on it binds itself.
     is_data = isinstance(attribute, type | partial)
     return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")
+
+
+# ======================================================================================================================
+# core/oversights.py
+#
+# What in an application's classes is probably not meant as it stands: told once, when the application is made.
+# ======================================================================================================================
+
+_BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
+
+
+def oversights(branch: Branch) -> Iterator[str]:
+    """Sentences that say what is wrong, and what to write instead."""
+    yield from branch.oversights
+    yield from _hidden_by_mounts(branch)
+    yield from _hidden_by_index(branch)
+    for entry in branch.entries:
+        if isinstance(entry, Branch):
+            yield from oversights(entry)
+        elif isinstance(entry, Endpoint):
+            yield from _bodies_that_never_come(branch, entry)
+
+
+def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
+    seen: dict[tuple[str, ...], str] = {}
+    for mount in branch.mounts:
+        hidden = seen.setdefault(mount.segments, mount.name)
+        found = hidden if hidden != mount.name else _answering(branch, mount.segments)
+        if found is not None:
+            yield (
+                f"{branch.title}.{mount.name} is mounted at /{'/'.join(mount.path)}, where it hides {found}: "
+                "give it a path of its own"
+            )
+
+
+def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
+    """The name of what takes this path but for the mounts with a path of their own; None if that is a catch-all."""
+    first, *others = segments
+    if (method := branch.named(first)) is not None:
+        return f"{branch.title}.{method.name}"
+    below = branch.named_branch(first)
+    if isinstance(below, Branch):
+        return _answering(below, tuple(others)) if others else below.title
+    return f"{branch.title}.{below.name}" if isinstance(below, Handover) else None
+
+
+def _hidden_by_index(branch: Branch) -> Iterator[str]:
+    if branch.resource is None or branch.collection is None:
+        return
+    get, index = branch.resource.verbs.get("GET"), branch.collection.verbs.get("GET")
+    if get is not None and index is not None and get is not index and not get.takes_segments:
+        names = f"{branch.title}.get never answers, since {branch.title}.index does"
+        yield f"{names}: remove one of them, or let get take an id"
+
+
+def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]:
+    if not endpoint.verbs or not _BODYLESS_VERBS.issuperset(endpoint.verbs):
+        return
+    for parameter in endpoint.plan.parameters:
+        if parameter.is_body:
+            yield (
+                f"{branch.title}.{endpoint.name} takes {parameter.name!r} from the body, but answers "
+                f'{", ".join(endpoint.verbs)} only: declare @methods("POST"), or take its values one by one'
+            )
+
+
+# ======================================================================================================================
+# core/routing.py
+#
+# A request's path, matched to what answers it and the segments that are left as arguments.
+# ======================================================================================================================
+
+NO_WEBSOCKET = "No matching WebSocket route"
+
+
+ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
+_numbers = itertools.count()
+
+
+class Router:
+    """The routes of one application object, whose framework's base class is `base`."""
+
+    def __init__(self, owner: Any, base: type) -> None:
+        self.root = Branch(owner, base)
+        self._instance = self.root.instance
+        self.handovers = [entry for branch in branches(self.root) for entry in handovers_of(branch)]
+        # PERF: the paths without parameters, found in one step.
+        self._static = dict(_static_paths(self.root))
+        self._exact = {"/" + path[0]: target for path, target in self._static.items() if len(path) == 1}
+        # PERF: the application's own handlers, found by the first segment.
+        taken = {mount.segments[0] for mount in self.root.mounts}
+        self._first = {name: target for name, target in _public(self.root) if name not in taken}
+        self.warnings = tuple(oversights(self.root))
+        for warning in self.warnings:
+            log.warning("%s", warning)
+        self.places: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
+        self._share()
+        ROUTERS[next(_numbers)] = self
+
+    def find(self, request: Request) -> Match:
+        """What answers the HTTP request, and the path's parameters. `HTTPError` 404 if nothing does."""
+        if request._route_handler is not None:
+            return self._explicit(request._route_handler, request)
+        target: Target | None = self._exact.get(request._plain_path())
+        if target is not None and target.name not in self._instance:
+            return target, []
+        segments = request._segments()
+        target = self._first.get(segments[0])
+        if target is not None and target.name not in self._instance:
+            del segments[0]
+        else:
+            target, segments = self._search(segments)
+        if segments and segments[-1] == "":
+            segments = without_slash(target, segments)
+        request.path_params = segments
+        return target, segments
+
+    def find_websocket(self, request: Request) -> Match:
+        """What answers the WebSocket, and the path's parameters. `HTTPError` 404 if nothing does."""
+        if request._ws_route_handler is not None:
+            return self._explicit(request._ws_route_handler, request)
+        segments = request._segments()
+        if segments[0].startswith("_"):
+            raise HTTPError(404, "Private handler not allowed")
+        target, segments = self.root.find_websocket(segments)
+        if isinstance(target, Nothing) and not target.guards:
+            raise HTTPError(404, NO_WEBSOCKET)
+        request.path_params = segments = without_slash(target, segments)
+        return target, segments
+
+    def _share(self) -> None:
+        """Let requests know their application if it has a controller that another one has too, for `url_for`."""
+        ours = {id(branch.owner) for branch in branches(self.root)}
+        for other in list(ROUTERS.values()):
+            is_alike = type(other.root.owner) is type(self.root.owner)  # each path is the same there
+            if not is_alike and not ours.isdisjoint(id(branch.owner) for branch in branches(other.root)):
+                other.note_requests()
+                self.note_requests()
+
+    def note_requests(self) -> None:
+        """From now on leave word in each request that is routed here."""
+        # In front of the methods: other applications need not pay for it.
+        vars(self)["find"] = functools.partial(self._noted, Router.find)
+        vars(self)["find_websocket"] = functools.partial(self._noted, Router.find_websocket)
+
+    def _noted(self, find: Callable[["Router", Request], Match], request: Request) -> Match:
+        request._router = self
+        return find(self, request)
+
+    def leads_elsewhere(self, request: Request) -> bool:
+        """Whether the path belongs to another application, which reads the body itself."""
+        return request._route_handler is None and isinstance(self.root.find(request._segments())[0], Handover)
+
+    def _explicit(self, name: str, request: Request) -> Match:
+        """The method that a middleware has chosen, be it a private one."""
+        target = self.root.exactly(name)
+        if target is None:
+            raise HTTPError(404)
+        return target, list(request.path_params)
+
+    def _search(self, segments: list[str]) -> Match:
+        # By segments, not by the path as a text: `/api%2Fusers` is not `/api/users`.
+        target = self._static.get(tuple(segments))
+        if target is not None and len(segments) > 1:
+            return target, []
+        found = self.root.find(segments)
+        if isinstance(found[0], Nothing) and not found[0].guards:
+            raise HTTPError(404)
+        return found
+
+
+def without_slash(target: Target, segments: list[str]) -> list[str]:
+    """The segments less what one trailing slash makes, but for `*args`."""
+    if segments and segments[-1] == "" and not target.keeps_slash:
+        segments.pop()
+    return segments
+
+
+def branches(root: Branch) -> Iterator[Branch]:
+    """The branch and all below it, in order of definition."""
+    yield root
+    for entry in root.entries:
+        if isinstance(entry, Branch):
+            yield from branches(entry)
+
+
+def handovers_of(branch: Branch) -> list[Handover]:
+    """The other applications that this branch itself has."""
+    return [entry for entry in branch.entries if isinstance(entry, Handover)]
+
+
+def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | Choice]]:
+    return ((name, target) for name, target in branch.methods.items() if not is_private(name))
+
+
+def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | Choice]]:
+    """The segments of each path without parameters, with what answers it."""
+    for branch in branches(root):
+        own = branch.collection or branch.methods.get(INDEX)
+        paths = [((*branch.path, name), target) for name, target in _public(branch)]
+        if own is not None:
+            paths += [((*branch.path, ""), own), *([(branch.path, own)] if branch.path else [])]
+        yield from ((path, target) for path, target in paths if root.find(list(path))[0] is target)
 
 
 # ======================================================================================================================
@@ -4846,10 +5466,12 @@ class Parts:
         "allowed_origins",
         "limits",
         "router",
+        "running",
         "send_reply",
         "sessions",
         "state",
         "surplus_path_status",
+        "take_body",
         "templates",
         "workers",
     )
@@ -4861,6 +5483,7 @@ class Parts:
         sessions: SessionPolicy,
         workers: Workers,
         limits: Limits,
+        take_body: Callable[[Request], Awaitable[None]],
         templates: Templates,
         allowed_origins: frozenset[str],
         surplus_path_status: int,
@@ -4870,11 +5493,13 @@ class Parts:
         self.sessions = sessions
         self.workers = workers
         self.limits = limits
+        self.take_body = take_body  # within the limits; or `take_own_body`
         self.templates = templates
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.state: dict[str, Any] = {}  # of the lifespan
+        self.running: list[Handler] = []  # how the applications below are stopped
 
 
 class Application(Protocol):
@@ -4895,17 +5520,46 @@ class Application(Protocol):
 
 
 async def startup(app: Application) -> None:
-    """Run the startup handlers, once."""
-    if not app._started:
-        await start(app.startup_handlers, app._micropie.state)
-        app._started = True
+    """Run the startup handlers, once; then start the applications below."""
+    if app._started:
+        return
+    await start(app.startup_handlers, app._micropie.state)
+    try:
+        for below in {id(found.app): found for found in app._micropie.router.handovers}.values():
+            await start_below(app, below)
+    except BaseException:
+        await stop_below(app)
+        raise
+    app._started = True
+
+
+async def start_below(app: Application, found: Handover) -> None:
+    """Start an application below ours, and remember how it is stopped."""
+    running, state = app._micropie.running, app._micropie.state
+    if not found.is_ours:
+        lifespan = MountedLifespan(found.app, state)
+        await lifespan.startup()
+        running.append(lifespan.shutdown)
+        return
+    below: Any = found.app
+    if not below._started:
+        below._micropie.state = state
+        await startup(below)
+        running.append(partial(shutdown, below))
+
+
+async def stop_below(app: Application) -> None:
+    """Stop the applications below ours, the last one first."""
+    running, app._micropie.running = app._micropie.running[::-1], []
+    await stop(running, app._micropie.state)
 
 
 async def shutdown(app: Application) -> None:
-    """Run the shutdown handlers, and let the worker threads go."""
+    """Stop what was started below, run the shutdown handlers, and let the worker threads go."""
     app._started = False
+    below = [] if not app._micropie.running else [partial(stop_below, app)]
     try:
-        await stop(app.shutdown_handlers, app._micropie.state)
+        await stop([*below, *app.shutdown_handlers], app._micropie.state)
     finally:
         app._micropie.workers.shutdown()
 
@@ -5099,12 +5753,221 @@ class Outgoing:
 
 
 # ======================================================================================================================
+# core/listing.py
+#
+# `routes(app)`: what an application answers, as data for documentation, command lines and tests.
+# ======================================================================================================================
+
+_COLLECTIONS = (list, set, frozenset, tuple)
+
+
+class Route(NamedTuple):
+    """One thing that an application answers.
+
+    `kind` is `"http"`, `"websocket"` or `"mount"`; `path` a template such as `/notes/{id}`, with `{rest*}` for what
+    `*args` take; `verbs` are empty where every method is answered; `name` leads from the application to the handler.
+    The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
+
+        for route in routes(app):
+            print(route.path, route.name)
+    """
+
+    kind: str
+    path: str
+    verbs: tuple[str, ...]
+    name: str
+    owner: Any
+    handler: Any
+    parameters: tuple[Parameter, ...] = ()
+    returns: Any = Any
+    file: str | None = None
+    line: int | None = None
+    doc: str = ""
+
+
+def routes(app: Application) -> list[Route]:
+    """All routes of an application and of the applications of ours below it, in order of definition."""
+    return list(_routes_below(app._micropie.router.root, "", ""))
+
+
+def _routes_below(branch: Branch, path: str, name: str) -> Iterator[Route]:
+    """The routes of a branch, at the path and the name of what is above its application."""
+    for entry in branch.entries:
+        if isinstance(entry, Branch):
+            yield from _routes_below(entry, path, name)
+        elif isinstance(entry, Handover):
+            yield from _routes_of_handover(entry, path, dotted(name, *branch.path, entry.name))
+        elif (verbs := verbs_of(branch, entry)) is not None:
+            yield _route(branch, entry, verbs, path, dotted(name, *branch.path, entry.name))
+
+
+def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Route]:
+    path += joined(handover.path)
+    if handover.is_ours:
+        below: Any = handover.app
+        yield from _routes_below(below._micropie.router.root, path, name)
+    else:
+        yield Route("mount", path, (), name, handover.owner, handover.app)
+
+
+def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
+    parameters = placed(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
+    placeholders = "".join(map(_placeholder, parameters))
+    template = path + joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
+    code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
+    return Route(
+        "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
+        template or "/",
+        verbs,
+        name,
+        branch.owner,
+        endpoint.handler,
+        parameters,
+        endpoint.plan.returns,
+        None if code is None else code.co_filename,
+        None if code is None else code.co_firstlineno,
+        inspect.getdoc(endpoint.handler) or "",
+    )
+
+
+def dotted(*names: str) -> str:
+    """The names with dots between them, without empty ones."""
+    return ".".join(filter(None, names))
+
+
+def joined(segments: Sequence[str]) -> str:
+    """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
+    return "".join("/" + quote(segment, safe="") for segment in segments)
+
+
+def _placeholder(parameter: Parameter) -> str:
+    if parameter.source != PATH:
+        return ""
+    return f"/{{{parameter.name}*}}" if parameter.kind == VARIADIC else f"/{{{parameter.name}}}"
+
+
+def own_path(branch: Branch, endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
+    """The names in the path of a handler, which segments may follow."""
+    name = endpoint.name.removeprefix(WEBSOCKET)
+    if is_verb_method(branch, endpoint) or endpoint.name == INDEX or (name == INDEX and not with_segments):
+        return branch.path
+    return (*branch.path, name)  # `ws_index` too: it takes no segments but behind its name
+
+
+def is_verb_method(branch: Branch, endpoint: Endpoint) -> bool:
+    """Whether it answers a verb on its resource's own path."""
+    return branch.resource is not None and endpoint.name not in branch.methods
+
+
+def verbs_of(branch: Branch, endpoint: Endpoint) -> tuple[str, ...] | None:
+    """The verbs that lead to a handler, `()` for all of them; None if no request does."""
+    if is_private(endpoint.name.removeprefix(WEBSOCKET)):
+        return None
+    if endpoint.name.startswith(WEBSOCKET):
+        return ()
+    own = branch.methods.get(endpoint.name)
+    if branch.resource is not None and endpoint.name == INDEX:
+        return _verbs_that_lead_to(endpoint, branch.collection, branch.resource)
+    if own is not None:
+        return _verbs_that_lead_to(endpoint, own) if isinstance(own, Choice) else ()
+    return _verbs_that_lead_to(endpoint, branch.collection, branch.resource) or None
+
+
+def _verbs_that_lead_to(endpoint: Endpoint, *choices: Choice | None) -> tuple[str, ...]:
+    found = {verb for choice in choices if choice for verb, other in choice.verbs.items() if other is endpoint}
+    return tuple(sorted(found, key=lambda verb: (verb not in ("GET", "HEAD"), verb)))
+
+
+# -- where a client puts a parameter ------------------------------------------------------------------
+
+
+def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> tuple[Parameter, ...]:
+    """The parameters of a handler, each with the one place that a client should put it; binding looks at more."""
+    parameters = endpoint.plan.parameters
+    has_form = bool(verbs) and BODY_METHODS.issuperset(verbs) and not any(p.is_body for p in parameters)
+    named = BODY if has_form else QUERY
+    usual = (PATH, QUERY) if is_verb_method or not has_form else (BODY, BODY)
+    found: list[Parameter] = []
+    within_reach = True  # of the path: a segment goes to the first parameter that can take one
+    for parameter in parameters:
+        source = _source_of(parameter, usual, named, variadic=endpoint.plan.variadic)
+        if source == PATH and parameter.kind == POSITIONAL and not within_reach:
+            source = QUERY
+        within_reach = within_reach and (source == PATH or not takes_segment(parameter))
+        found.append(parameter._replace(source=source))
+    return tuple(found)
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+
+
+def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
+    """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
+    required, optional = usual
+    if parameter.kind == VARIADIC:
+        return PATH
+    if parameter.source != AUTO:
+        return parameter.source
+    if parameter.is_body:
+        return BODY
+    if _is_collection(parameter.annotation):
+        return named
+    if parameter.kind in (KEYWORD, REST):
+        return optional
+    return required if parameter.default is REQUIRED or variadic else optional
+
+
+def _is_collection(annotation: Any) -> bool:
+    """Whether several values are wanted, `list[int] | None` for one."""
+    kind = bare(annotation)
+    return getattr(kind, "__origin__", kind) in _COLLECTIONS
+
+
+# ======================================================================================================================
 # core/handoff.py
 #
-# Another ASGI application answers, because a before hook has named one (`request._subapp`).
+# Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
 #
 # It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
 # ======================================================================================================================
+
+class HandedOver(Exception):  # noqa: N818 - no error
+    """The path leads to another application, which answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self.app = app
+
+
+def take_over(request: Request, target: Handover, rest: list[str]) -> None:
+    """Let the request be the other application's; `rest` is the path below it."""
+    segments = request._segments()
+    mount = "/".join(segments[: len(segments) - len(rest)])
+    request._subapp = target.app
+    if target.is_ours:
+        request._subapp_path = "/" + "/".join(rest)
+        request._subapp_mount_path = mount
+        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
+    else:
+        request._mounted = mounted_scope(request.scope, mount)
+
+
+def mounted_scope(scope: Scope, mount: str) -> Scope:
+    """What of the scope is another one below the mount.
+
+    `path` is the whole path, of which `root_path` is the beginning (the ASGI specification, "HTTP Connection Scope").
+    A server, or an application around us, may have given us a path without it.
+    """
+    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
+        changes["path"] = root + path
+        if raw := scope.get("raw_path"):
+            changes["raw_path"] = quote(root).encode() + raw
+    return changes
+
 
 async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
     """Let the application that a before hook has named answer; our session is saved when its reply starts."""
@@ -5142,13 +6005,17 @@ async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, s
 
 def subapp_scope(request: Request) -> Scope:
     """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    scope = dict(request.scope)
+    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
         scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
         scope[RELATIVE_PATH] = True
     if request._subapp_mount_path:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
+    if request._mounted is not None:
+        scope.update(request._mounted)
+    if request._body_left:
+        return {**scope, "session": request.session}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
     return {**scope, **known, "get_json": request.get_json, "files": request.files}
 
@@ -5186,11 +6053,532 @@ def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> 
 
 
 # ======================================================================================================================
+# core/urls.py
+#
+# `url_for`: the URL of a handler, from the tree that also finds the handler for the URL.
+#
+# The handler itself is its name, so a renamed method or a moved branch leaves no dead link behind.
+# ======================================================================================================================
+
+_SEVERAL = (list, tuple, set, frozenset)
+_DOTS = (".", "..")
+
+Pairs = list[tuple[str, str]]
+
+
+class Place(NamedTuple):
+    """Where something stands: below `above` (the path of its application), in `branch`; `entry` is what of it."""
+
+    above: tuple[str, ...]
+    branch: Branch
+    entry: Endpoint | Handover | None  # None: the branch itself
+
+
+def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
+    """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
+
+    `handler` is the method itself, a controller, or a mount, whose arguments are paths below it. Values are
+    percent-encoded; lists repeat their field, None leaves it out. `root_path` of the current request stands in front.
+    TypeError for arguments that the handler does not take, LookupError for a handler that no application has.
+
+        url_for(self.blog.post, 7, page=2)
+        url_for(self.files, "css/site.css")
+    """
+    root, place = _located(handler)
+    path = (*root, *place.above)
+    if isinstance(place.entry, Endpoint):
+        own, pairs = _address(place.branch, place.entry, args, query)
+    else:
+        own = place.branch.path if place.entry is None else place.entry.path
+        own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
+    return (joined(path + own) or "/") + ("?" + urlencode(pairs) if pairs else "")
+
+
+# -- where the handler is -----------------------------------------------------------------------------
+
+
+def _located(handler: Any) -> tuple[tuple[str, ...], Place]:
+    """The root path in front of it, and its place in the application of the current request; else in any."""
+    for root, router in _candidates():
+        if (place := _place(router, handler)) is not None:
+            return root, place
+    raise LookupError(
+        f"url_for() finds {handler!r} in no application: it takes a public method, a controller or a mount of one, "
+        "such as self.blog.post. Attach the controller as a class attribute of an App"
+    )
+
+
+def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
+    """The routers to look into, with the root path of each: of the current request from inside out, then others."""
+    request = current_request.get(None)
+    scope = {} if request is None else request.scope
+    root = tuple(filter(None, (scope.get("root_path") or "").split("/")))
+    for handover in reversed(scope.get(MOUNTED, ())):
+        yield root, handover.app._micropie.router
+        root = root[: len(root) - len(handover.segments)]
+    if request is not None and request._router is not None:
+        yield root, request._router
+    for router in _everyone(scope.get(MOUNTED, ())[:1]):
+        yield root, router
+
+
+def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
+    """All routers: first that which has mounted the current one, last those that others have mounted."""
+    everyone = list(ROUTERS.values())
+    below = {id(found.app) for router in everyone for found in router.handovers}
+    outermost = {id(router) for router in everyone if not set(mounted) <= set(router.handovers)}
+    return sorted(everyone, key=lambda router: (id(router) in outermost, id(router.root.owner) in below))
+
+
+def _place(router: Router, handler: Any) -> Place | None:
+    """The first place in an application, or in those of ours below it."""
+    if router.places is None:
+        router.places = dict(reversed([*_keyed_places(router)]))
+    found: Place | None = router.places.get(key_of(handler)) or _replacement(router, handler)
+    for handover in router.handovers if found is None else ():
+        if handover.is_ours:
+            below: Any = handover.app
+            if (place := _place(below._micropie.router, handler)) is not None:
+                return place._replace(above=handover.path + place.above)
+    return found
+
+
+def _keyed_places(router: Router) -> Iterator[tuple[Any, Place]]:
+    for branch in branches(router.root):
+        yield id(branch.owner), Place((), branch, None)
+        for entry in branch.entries:
+            if isinstance(entry, Handover):
+                yield id(entry.what), Place((), branch, entry)
+            elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
+                yield key_of(entry.handler), Place((), branch, entry)
+
+
+def _replacement(router: Router, handler: Any) -> Place | None:
+    """The place of a method that was bound to the application at run time."""
+    for name, value in list(router.root.instance.items()):
+        endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
+        if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
+            return Place((), router.root, endpoint)
+    return None
+
+
+def key_of(handler: Any) -> Any:
+    """What two looks at the same method have in common: each makes another bound method."""
+    if isinstance(handler, MethodType):
+        return id(handler.__self__), id(handler.__func__)
+    return id(handler)
+
+
+# -- what leads to it ---------------------------------------------------------------------------------
+
+
+def _address(
+    branch: Branch, endpoint: Endpoint, args: tuple[Any, ...], given: dict[str, Any]
+) -> tuple[tuple[str, ...], Pairs]:
+    """The segments of the path and the fields of the query."""
+    call = Arrangement(branch, endpoint, {name: value for name, value in given.items() if value is not None})
+    segments = call.segments(args)
+    call.check()
+    fields = list(_query_fields({call.key(name): value for name, value in call.keywords.items()}))
+    path = own_path(branch, endpoint, with_segments=bool(segments))
+    if path == branch.path and segments and not _leads_to(branch, endpoint, segments):
+        if endpoint.name != INDEX:
+            return path, call.in_query(segments, possible=_leads_to(branch, endpoint, [])) + fields
+        path = (*path, INDEX)  # by its name it gets whatever there is
+    for position, segment in enumerate(segments):
+        if segment in _DOTS:  # which clients resolve, even percent-encoded (the WHATWG URL standard)
+            return path + tuple(segments[:position]), call.in_query(segments, position) + fields
+    if segments and segments[-1] == "" and not endpoint.keeps_slash:
+        segments.append("")
+    return path + tuple(segments), fields
+
+
+def _leads_to(branch: Branch, endpoint: Endpoint, segments: list[str]) -> bool:
+    target, rest = branch.find(list(segments))
+    targets: Iterable[Any] = target.verbs.values() if isinstance(target, Choice) else (target,)
+    return rest == segments and any(found is endpoint for found in targets)
+
+
+class Arrangement:
+    """What `url_for` was given for a handler, to be sorted into path and query."""
+
+    def __init__(self, branch: Branch, endpoint: Endpoint, keywords: dict[str, Any]) -> None:
+        self.endpoint = endpoint
+        self.keywords = keywords
+        self.parameters = placed(
+            endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs_of(branch, endpoint) or ()
+        )
+        self.in_path: list[str] = []  # names of the parameters that segments fill
+
+    def segments(self, args: Sequence[Any]) -> list[str]:
+        """The path's segments: the positional arguments, and the named ones that may follow them."""
+        fillable = [p.name for p in self.endpoint.plan.parameters if takes_segment(p)]
+        if len(args) > len(fillable) and not self.endpoint.plan.variadic:
+            raise self.error(f"takes {len(fillable)} path segments, {len(args)} arguments were given")
+        if twice := [name for name in fillable[: len(args)] if name in self.keywords]:
+            raise self.error(f"got several values for {twice[0]!r}")
+        values = list(args)
+        self.in_path = fillable[: len(args)]
+        required = {p.name for p in self.parameters if p.source == PATH}
+        for name in fillable[len(args) :]:
+            if name not in self.keywords or name not in required:
+                break
+            values.append(self.keywords.pop(name))
+            self.in_path.append(name)
+        return [self.segment(value) for value in values]
+
+    def segment(self, value: Any) -> str:
+        """The value as a segment; TypeError for None and for several."""
+        if value is None or isinstance(value, _SEVERAL):
+            raise self.error(f"can't have {value!r} in its path: a segment is one value")
+        return text_of(value)
+
+    def check(self) -> None:
+        """TypeError for a keyword that the query can't bring, and for a required parameter that is missing."""
+        known = {p.name: p for p in self.parameters}
+        for name in self.keywords:
+            parameter = known.get(name)
+            if parameter is None and not self.endpoint.plan.takes_any_keyword:
+                raise self.error(f"has no parameter {name!r}: declare it, or append the query yourself")
+            if parameter is not None and not self.may_be_in_query(parameter):
+                raise self.error(f"takes {name!r} from the {parameter.source}, which is no part of a URL")
+        for parameter in self.parameters:
+            if parameter.source in (PATH, QUERY) and self.is_missing(parameter):
+                raise self.error(
+                    f"needs {parameter.name!r}. If that is not in the URL, say so: "
+                    '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
+                )
+
+    def may_be_in_query(self, parameter: Parameter) -> bool:
+        """Whether binding looks for it in the query."""
+        original = next(p for p in self.endpoint.plan.parameters if p.name == parameter.name)
+        return parameter.source == QUERY or (original.source == AUTO and not original.is_body)
+
+    def is_missing(self, parameter: Parameter) -> bool:
+        """Whether it is needed, and neither path nor query have it."""
+        is_one = parameter.kind in ("positional", "keyword")
+        given = parameter.name in self.in_path or parameter.name in self.keywords
+        return is_one and parameter.default is REQUIRED and not given
+
+    def key(self, name: str) -> str:
+        """The name of a parameter in the query."""
+        return next((p.key for p in self.parameters if p.name == name), name)
+
+    def in_query(self, segments: list[str], start: int = 0, *, possible: bool = True) -> Pairs:
+        """The segments from `start` on as fields, which are bound by name, since no path can have them."""
+        if len(segments) > len(self.in_path) or not possible:
+            raise ValueError(f"No URL leads to {self.name} with {segments!r}: clients and routes read that otherwise")
+        return list(zip(self.in_path[start:], segments[start:], strict=True))
+
+    @property
+    def name(self) -> str:
+        """What messages call the handler."""
+        return getattr(self.endpoint.handler, "__qualname__", self.endpoint.name)
+
+    def error(self, what: str) -> TypeError:
+        """The error that says what is wrong with the arguments."""
+        return TypeError(f"url_for(): {self.name} {what}")
+
+
+def _segments_below(paths: Sequence[Any], mount: Handover | None) -> tuple[str, ...]:
+    """The segments of paths below a mount."""
+    if paths and mount is None:
+        raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
+    segments = tuple(segment for path in paths for segment in text_of(path).removeprefix("/").split("/"))
+    if any(segment in _DOTS for segment in segments):
+        raise ValueError(f"url_for(): {paths!r} has dot segments, which clients resolve")
+    return segments
+
+
+def _query_fields(query: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in query.items():
+        for one in value if isinstance(value, _SEVERAL) else (value,):
+            if one is not None:
+                yield name, text_of(one)
+
+
+def text_of(value: Any) -> str:
+    """A value as the path and the query have it, and as binding reads it."""
+    if isinstance(value, Enum):
+        return text_of(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if hasattr(value, "isoformat"):  # dates and times
+        return str(value.isoformat())
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
+    return str(value)
+
+
+# ======================================================================================================================
+# core/pipeline.py
+#
+# The way of an HTTP request through the framework, step by step.
+#
+#     Request -> before hooks -> routing -> binding -> handler -> Reply -> after hooks -> session saved -> send
+#
+# Each step is a function; the last two are in `delivery`.
+# ======================================================================================================================
+
+async def serve_http(app: Application, request: Request, send: Send, send_whole: SendWhole) -> None:
+    """Answer one request, whatever it is and whatever happens."""
+    token = current_request.set(request)
+    try:
+        reply = await answer(app, request)
+        if not isinstance(reply, Reply):
+            await hand_off(app, request, reply, send)
+            return
+        if request._session is not None or request._session_id is not None:
+            reply = await with_saved_session(app, request, reply)
+        await app._micropie.send_reply(app, request, reply, send, send_whole)
+    finally:
+        current_request.reset(token)
+        if request._upload is not None:
+            await request._upload.close()
+
+
+async def answer(app: Application, request: Request) -> Reply | ASGIApp:
+    """The reply, past the after hooks; or the application that a before hook has named to answer."""
+    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
+    try:
+        if request.method == "GET" or not has_body(request):
+            cookie = request._cookies()
+        else:
+            await app._micropie.take_body(request)
+            # PERF: the headers are in a dict by now, 0.3 µs.
+            cookie = request._cookies() if request._field(b"cookie", b"") else ""
+        if cookie and "session" not in request._outer:
+            await app._micropie.sessions.load(request, cookie)
+        if entered:
+            entered = list(entered)
+            short_cut = await before_hooks(entered, request)
+            if short_cut is None and request._subapp is not None:
+                return request._subapp
+            if short_cut is None and request._body_left:
+                await take_late_body(app, request)
+            reply = short_cut or to_reply(await handle(app, request))
+        else:
+            reply = to_reply(await handle(app, request))
+    except HandedOver as handed:
+        return handed.app
+    except FAILURES as error:
+        let_cancellation_pass(error)
+        reply = reply_to_error(app, request, error)
+    return await after_hooks(entered, request, reply) if entered else reply
+
+
+async def take_own_body(request: Request, limits: Limits, router: Router) -> None:
+    """Read the body, unless it belongs to an application below us: that one reads it, within limits of its own."""
+    if router.leads_elsewhere(request):
+        request._body_left = True
+    else:
+        await take_body(request, limits)
+
+
+async def take_late_body(app: Application, request: Request) -> None:
+    """Read the body that was left to another application, if a before hook has led the request to us after all."""
+    if request._subapp is None and not app._micropie.router.leads_elsewhere(request):
+        request._body_left = False
+        await take_body(request, app._micropie.limits)
+
+
+async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
+    reached = 0
+    try:
+        for middleware in middlewares:
+            reached += 1
+            short_cut: Any = middleware.before_request(request)
+            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
+                short_cut = await short_cut
+            if short_cut:
+                return _changed(Reply(200, None, []), short_cut)
+    finally:
+        if reached < len(middlewares):
+            del middlewares[reached:]
+    return None
+
+
+def handle(app: Application, request: Request) -> Awaitable[Any]:
+    """What the handler that the path names returns, to be awaited."""
+    # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
+    target: Any
+    target, segments = app._micropie.router.find(request)
+    if target.is_bare and not segments and request._boundary is None:
+        return target.call()  # type: ignore[no-any-return]
+    if target.is_direct and request._boundary is None:
+        args, kwargs = bind(target.plan, request, segments)
+        return target.call(*args, **kwargs)  # type: ignore[no-any-return]
+    return (guarded if target.guards else reach)(app, request, target, segments)
+
+
+async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
+    """The same for whatever a path can lead to, once its guards have let the request pass."""
+    if isinstance(target, Choice):
+        if request.method not in target.verbs:
+            return other_verb(target, request.method)
+        target = target.verbs[request.method]
+        segments = without_slash(target, segments)
+    if isinstance(target, Endpoint):
+        return await answer_by(app, request, target, segments)
+    if isinstance(target, Handover):
+        take_over(request, target, segments)
+        raise HandedOver(target.app)
+    raise HTTPError(404)
+
+
+def other_verb(choice: Choice, verb: str) -> Reply:
+    """The answer to OPTIONS, which names the verbs; `HTTPError` 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
+    allow = [("Allow", choice.allow)]
+    if verb == "OPTIONS":
+        return Reply(204, None, allow)
+    raise HTTPError(405, headers=allow)
+
+
+async def answer_by(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Reply:
+    """What any handler makes of its arguments."""
+    if request._boundary is not None:
+        return await handle_upload(app, request, endpoint, segments, request._boundary)
+    args, kwargs = bind(endpoint.plan, request, segments)
+    return to_reply(await call(app, endpoint, args, kwargs))
+
+
+async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
+    if action.in_thread:
+        result = await app._micropie.workers.run(action.call, args, kwargs)
+    else:
+        result = action.call(*args, **kwargs)
+    return await result if is_awaitable(result) else result
+
+
+async def guarded(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
+    """The same between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
+    entered: list[Guard] = []
+    try:
+        reply = await before_guards(app, target.guards, entered)
+        if reply is None:
+            reply = await reach(app, request, target, segments)
+    except HandedOver:
+        raise
+    except FAILURES as error:
+        let_cancellation_pass(error)
+        reply = reply_to_error(app, request, error)
+    for guard in reversed(entered):
+        if guard.after is not None:
+            reply = await after_guard(app, request, guard.after, reply)
+    return reply
+
+
+async def before_guards(app: Application, guards: Guards, entered: list[Guard]) -> Reply | None:
+    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
+    for guard in guards:
+        entered.append(guard)
+        result = None if guard.before is None else await call(app, guard.before, (), {})
+        if result is not None:
+            return to_reply(result)
+    return None
+
+
+async def after_guard(app: Application, request: Request, action: Action, reply: Reply) -> Reply:
+    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
+    body = reply.body
+    try:
+        result = await call(app, action, (reply,), {})
+        if result is None and reply.body is not body:
+            reply.body, reply.content_type = encoded(reply.body)
+        changed = to_reply(reply if result is None else result)
+    except FAILURES as error:
+        await close_unsent(body)
+        let_cancellation_pass(error)
+        return reply_to_error(app, request, error)
+    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
+        await close_unsent(body)
+    return changed
+
+
+async def handle_upload(
+    app: Application, request: Request, endpoint: Endpoint, segments: list[str], boundary: str
+) -> Reply:
+    """The same for a multipart form, which is read while the handler runs.
+
+    A handler that names no field gets the whole form, and so does one that can't wait for it.
+    """
+    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=endpoint.blocking)
+    request.files, request.body_params = upload.form.files, upload.form.fields
+    try:
+        await upload.form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
+        args, kwargs = bind(endpoint.plan, request, segments)
+        reply = to_reply(await call(app, endpoint, args, kwargs))
+    except Exception:
+        await upload.discard()
+        raise
+    if not is_stream(reply.body):  # a stream may still read the files
+        await upload.discard()
+    return reply
+
+
+def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
+    """What the client is told of an exception; what it must not know goes to the log."""
+    if isinstance(error, SurplusSegments):
+        error = HTTPError(app._micropie.surplus_path_status)
+    if isinstance(error, HTTPError):
+        try:
+            # Programs are told by JSON what is wrong with their values.
+            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
+                return problem_reply(error)
+            return error_reply(error)
+        except (TypeError, ValueError) as wrong:
+            error = wrong
+    return failure(request, error)
+
+
+async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
+    try:
+        name_json(reply)
+        for middleware in middlewares:
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if type(change) is CoroutineType or is_awaitable(change):
+                change = await change
+            if change:
+                reply = await replaced(reply, change)
+        reply.headers = without_json_header(reply.headers)
+    except FAILURES as error:
+        await close_unsent(reply.body)
+        let_cancellation_pass(error)
+        return failure(request, error)
+    return reply
+
+
+async def replaced(reply: Reply, change: Any) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any) -> Reply:
+    """The reply with what a hook's dict names in place of its own."""
+    if not isinstance(change, Mapping):
+        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
+    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+    if "body" not in change:
+        return Reply(status, reply.body, headers, reply.content_type)
+    body, content_type = encoded(change["body"])
+    # What the handler said of its content stands; what we said of the JSON that was there does not.
+    return Reply(status, body, without_json_header(headers), content_type)
+
+
+# ======================================================================================================================
 # core/dialogue.py
 #
 # The way of a WebSocket through the framework, step by step.
 #
-#     handshake -> origin -> session -> before hooks -> routing -> binding -> handler -> after hooks -> session -> close
+#     handshake -> origin -> session -> before hooks -> routing -> guards -> binding -> handler -> after hooks -> session
+#     -> close
 #
 # What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
 # ======================================================================================================================
@@ -5249,12 +6637,26 @@ async def converse(
     if request._subapp is not None:
         await hand_off_websocket(request, request._subapp, ws, send)
         return NORMAL, ""
-    route, segments = app._micropie.router.find_websocket(request)
-    args, kwargs = bind(route.plan, request, segments)
-    result = route.handler(ws, *args, **kwargs)
+    target, segments = app._micropie.router.find_websocket(request)
+    if target.guards and (answer := await before_guards(app, target.guards, [])) is not None:
+        await close_unsent(answer.body)
+        return REFUSED, status_line(answer.status)
+    if isinstance(target, Handover):
+        take_over(request, target, segments)
+        await hand_off_websocket(request, target.app, ws, send)
+    elif isinstance(target, Endpoint):
+        await converse_by(target, request, ws, segments)
+    else:
+        raise HTTPError(404, NO_WEBSOCKET)
+    return NORMAL, ""
+
+
+async def converse_by(endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]) -> None:
+    """What the handler makes of the socket and its arguments."""
+    args, kwargs = bind(endpoint.plan, request, segments)
+    result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
         await result
-    return NORMAL, ""
 
 
 def check_origin(app: Application, request: Request) -> None:
@@ -5326,172 +6728,6 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
 
 
 # ======================================================================================================================
-# core/pipeline.py
-#
-# The way of an HTTP request through the framework, step by step.
-#
-#     Request -> before hooks -> routing -> binding -> handler -> Reply -> after hooks -> session saved -> send
-#
-# Each step is a function; the last two are in `delivery`.
-# ======================================================================================================================
-
-async def serve_http(app: Application, request: Request, send: Send, send_whole: SendWhole) -> None:
-    """Answer one request, whatever it is and whatever happens."""
-    token = current_request.set(request)
-    try:
-        reply = await answer(app, request)
-        if not isinstance(reply, Reply):
-            await hand_off(app, request, reply, send)
-            return
-        if request._session is not None or request._session_id is not None:
-            reply = await with_saved_session(app, request, reply)
-        await app._micropie.send_reply(app, request, reply, send, send_whole)
-    finally:
-        current_request.reset(token)
-        if request._upload is not None:
-            await request._upload.close()
-
-
-async def answer(app: Application, request: Request) -> Reply | ASGIApp:
-    """The reply, past the after hooks; or the application that a before hook has named to answer."""
-    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
-    try:
-        if request.method == "GET" or not has_body(request):
-            cookie = request._cookies()
-        else:
-            await take_body(request, app._micropie.limits)
-            # PERF: the headers are in a dict by now, 0.3 µs.
-            cookie = request._cookies() if request._field(b"cookie", b"") else ""
-        if cookie and "session" not in request._outer:
-            await app._micropie.sessions.load(request, cookie)
-        if entered:
-            entered = list(entered)
-            short_cut = await before_hooks(entered, request)
-            if short_cut is None and request._subapp is not None:
-                return request._subapp
-            reply = short_cut or to_reply(await handle(app, request))
-        else:
-            reply = to_reply(await handle(app, request))
-    except FAILURES as error:
-        let_cancellation_pass(error)
-        reply = reply_to_error(app, request, error)
-    return await after_hooks(entered, request, reply) if entered else reply
-
-
-async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
-    reached = 0
-    try:
-        for middleware in middlewares:
-            reached += 1
-            short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
-                short_cut = await short_cut
-            if short_cut:
-                return _changed(Reply(200, None, []), short_cut)
-    finally:
-        if reached < len(middlewares):
-            del middlewares[reached:]
-    return None
-
-
-def handle(app: Application, request: Request) -> Awaitable[Any]:
-    """What the handler that the path names returns, to be awaited."""
-    # PERF: no coroutine of ours round that of the handler, 0.1 µs.
-    route, segments = app._micropie.router.find(request)
-    if request._boundary is not None:
-        return handle_upload(app, request, route, segments, request._boundary)
-    if route.is_bare and not segments:
-        return route.call()  # type: ignore[no-any-return]
-    args, kwargs = bind(route.plan, request, segments)
-    if route.is_coroutine:
-        return route.call(*args, **kwargs)  # type: ignore[no-any-return]
-    return call(app, route, args, kwargs)
-
-
-async def call(app: Application, route: Route, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """The result of any handler: in a thread if it may block, awaited if it can be."""
-    if route.in_thread:
-        result = await app._micropie.workers.run(route.call, args, kwargs)
-    else:
-        result = route.call(*args, **kwargs)
-    return await result if is_awaitable(result) else result
-
-
-async def handle_upload(app: Application, request: Request, route: Route, segments: list[str], boundary: str) -> Reply:
-    """The same for a multipart form, which is read while the handler runs.
-
-    A handler that names no field gets the whole form, and so does one that can't wait for it.
-    """
-    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=route.blocking)
-    request.files, request.body_params = upload.form.files, upload.form.fields
-    try:
-        await upload.form.until([] if route.blocking else route.plan.outstanding(request, segments))
-        args, kwargs = bind(route.plan, request, segments)
-        reply = to_reply(await call(app, route, args, kwargs))
-    except Exception:
-        await upload.discard()
-        raise
-    if not is_stream(reply.body):  # a stream may still read the files
-        await upload.discard()
-    return reply
-
-
-def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
-    if isinstance(error, SurplusSegments):
-        error = HTTPError(app._micropie.surplus_path_status)
-    if isinstance(error, HTTPError):
-        try:
-            # Programs are told by JSON what is wrong with their values.
-            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
-                return problem_reply(error)
-            return error_reply(error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
-    return failure(request, error)
-
-
-async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
-    try:
-        name_json(reply)
-        for middleware in middlewares:
-            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if type(change) is CoroutineType or is_awaitable(change):
-                change = await change
-            if change:
-                reply = await replaced(reply, change)
-        reply.headers = without_json_header(reply.headers)
-    except FAILURES as error:
-        await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(request, error)
-    return reply
-
-
-async def replaced(reply: Reply, change: Any) -> Reply:
-    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change)
-    if is_stream(reply.body) and not is_stream(changed.body):
-        await close_unsent(reply.body)
-    return changed
-
-
-def _changed(reply: Reply, change: Any) -> Reply:
-    """The reply with what a hook's dict names in place of its own."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
-    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-    if "body" not in change:
-        return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = encoded(change["body"])
-    # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, without_json_header(headers), content_type)
-
-
-# ======================================================================================================================
 # core/app.py
 #
 # App: the class that users inherit from. It holds the configuration and the documented methods, nothing else.
@@ -5547,8 +6783,10 @@ class App:
         self.startup_handlers = []
         self.shutdown_handlers = []
         self._started = False
+        router = Router(self, App)
+        limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
         self._micropie = Parts(
-            router=Router(self, App),
+            router=router,
             sessions=SessionPolicy(
                 session_backend if session_backend is not None else InMemorySessionBackend(),
                 timeout=session_timeout,
@@ -5557,8 +6795,13 @@ class App:
                 parse_cookies=self._parse_cookies,
             ),
             workers=Workers(sync_threads),
-            limits=Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout),
-            templates=Templates(templates),
+            limits=limits,
+            take_body=(
+                functools.partial(take_own_body, limits=limits, router=router)
+                if router.handovers
+                else functools.partial(take_body, limits=limits)
+            ),
+            templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send_reply if type(self)._send_response is App._send_response else send_by_override,

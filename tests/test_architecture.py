@@ -29,7 +29,8 @@ TOOLS = LEAVES | {
 REQUESTS = TOOLS | {"request", "websocket", "controller"}
 SIGNATURES = REQUESTS | {"multipart", "signature"}  # a parameter may be a request or a file
 BINDING = SIGNATURES | {"places", "binding"}
-STEPS = {"routing", "body", "reply", "middleware", "asgi", "backends", "templates", "lifespan"}
+ROUTES = BINDING | {"reply", "endpoint", "tree"}
+STEPS = ROUTES | {"routing", "body", "reply", "middleware", "asgi", "backends", "templates", "lifespan"}
 
 ARROWS: Mapping[str, set[str]] = {
     "__init__": set(),
@@ -47,11 +48,14 @@ ARROWS: Mapping[str, set[str]] = {
     "workers": LEAVES | {"optional"},
     "request": TOOLS,
     "websocket": TOOLS,
-    "controller": TOOLS,
+    "controller": TOOLS | {"request", "reply"},  # a guard is given the reply
     "signature": REQUESTS | {"multipart"},
     "places": SIGNATURES,
     "binding": SIGNATURES | {"places"},
-    "routing": BINDING,
+    "endpoint": BINDING,
+    "tree": BINDING | {"endpoint"},
+    "oversights": BINDING | {"endpoint", "tree"},
+    "routing": BINDING | {"endpoint", "tree", "oversights"},
     "multipart": LEAVES | {"optional", "headers", "request"},
     "body": LEAVES | {"optional", "headers", "request", "multipart"},
     "reply": LEAVES | {"optional", "headers"},
@@ -65,7 +69,9 @@ ARROWS: Mapping[str, set[str]] = {
     "delivery": BINDING | STEPS | {"application"},
     "handoff": BINDING | STEPS | {"application", "delivery"},
     "pipeline": BINDING | STEPS | {"application", "delivery", "handoff"},
-    "dialogue": BINDING | STEPS | {"application", "handoff"},
+    "dialogue": BINDING | STEPS | {"application", "delivery", "handoff", "pipeline"},
+    "listing": BINDING | STEPS | {"application"},
+    "urls": BINDING | STEPS | {"application", "listing"},
     "rsgi": BINDING | STEPS | {"application", "pipeline", "app"},  # what an `App` is served with, from outside
 }
 """What each module of the core may import; `app` may import them all, but for `rsgi`."""

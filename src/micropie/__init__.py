@@ -11,14 +11,17 @@ app = MyApp()
 
 from micropie.core.app import App
 from micropie.core.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
+from micropie.core.controller import Controller, Mount, Resource, methods
 from micropie.core.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
+from micropie.core.listing import Route, routes
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.multipart import UploadedFile
-from micropie.core.reply import safe_redirect
+from micropie.core.reply import Reply, safe_redirect
 from micropie.core.request import Request, WebSocketRequest, current_request
 from micropie.core.rsgi import RSGI
 from micropie.core.session import Session
 from micropie.core.signature import Cookie, FromBody, FromQuery, FromSession, Header, Parameter
+from micropie.core.urls import url_for
 from micropie.core.websocket import WebSocket
 
 __version__ = "1.0.0a1"
@@ -29,6 +32,7 @@ __all__ = [
     "App",
     "ClientGone",
     "ConnectionClosed",
+    "Controller",
     "Cookie",
     "Fault",
     "FromBody",
@@ -40,8 +44,12 @@ __all__ = [
     "InMemorySessionBackend",
     "InvalidInput",
     "MissingDependency",
+    "Mount",
     "Parameter",
+    "Reply",
     "Request",
+    "Resource",
+    "Route",
     "Session",
     "SessionBackend",
     "UploadedFile",
@@ -49,5 +57,8 @@ __all__ = [
     "WebSocketMiddleware",
     "WebSocketRequest",
     "current_request",
+    "methods",
+    "routes",
     "safe_redirect",
+    "url_for",
 ]

@@ -18,19 +18,20 @@ from micropie.core.backends import (
     SessionBackend,
     SessionPolicy,
 )
-from micropie.core.body import Limits
+from micropie.core.body import Limits, take_body
 from micropie.core.delivery import send_by_override, send_reply
 from micropie.core.dialogue import serve_websocket
 from micropie.core.headers import parse_cookies
 from micropie.core.lifespan import Handler, serve_lifespan
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.multipart import PIECE, MultipartForm
-from micropie.core.pipeline import serve_http
+from micropie.core.pipeline import serve_http, take_own_body
 from micropie.core.reply import redirect, to_reply
 from micropie.core.request import Request, current_request
 from micropie.core.routing import Router
 from micropie.core.templates import Templates
 from micropie.core.types import HeaderPairs, Params, Receive, Scope, Send
+from micropie.core.urls import url_for
 from micropie.core.websocket import close_reason
 from micropie.core.workers import Workers
 
@@ -81,8 +82,10 @@ class App:
         self.startup_handlers = []
         self.shutdown_handlers = []
         self._started = False
+        router = Router(self, App)
+        limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
         self._micropie = Parts(
-            router=Router(self, App),
+            router=router,
             sessions=SessionPolicy(
                 session_backend if session_backend is not None else InMemorySessionBackend(),
                 timeout=session_timeout,
@@ -91,8 +94,13 @@ class App:
                 parse_cookies=self._parse_cookies,
             ),
             workers=Workers(sync_threads),
-            limits=Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout),
-            templates=Templates(templates),
+            limits=limits,
+            take_body=(
+                functools.partial(take_own_body, limits=limits, router=router)
+                if router.handovers
+                else functools.partial(take_body, limits=limits)
+            ),
+            templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send_reply if type(self)._send_response is App._send_response else send_by_override,

@@ -5,13 +5,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import CoroutineType
 from typing import Any, Protocol
 
 from micropie.core.backends import SessionPolicy
 from micropie.core.body import Limits
+from micropie.core.endpoint import Handover
 from micropie.core.errors import HTTPError, MissingDependency, log
-from micropie.core.lifespan import Handler, start, stop
+from micropie.core.lifespan import Handler, MountedLifespan, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.reply import (
     Reply,
@@ -34,10 +36,12 @@ class Parts:
         "allowed_origins",
         "limits",
         "router",
+        "running",
         "send_reply",
         "sessions",
         "state",
         "surplus_path_status",
+        "take_body",
         "templates",
         "workers",
     )
@@ -49,6 +53,7 @@ class Parts:
         sessions: SessionPolicy,
         workers: Workers,
         limits: Limits,
+        take_body: Callable[[Request], Awaitable[None]],
         templates: Templates,
         allowed_origins: frozenset[str],
         surplus_path_status: int,
@@ -58,11 +63,13 @@ class Parts:
         self.sessions = sessions
         self.workers = workers
         self.limits = limits
+        self.take_body = take_body  # within the limits; or `take_own_body`
         self.templates = templates
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.state: dict[str, Any] = {}  # of the lifespan
+        self.running: list[Handler] = []  # how the applications below are stopped
 
 
 class Application(Protocol):
@@ -83,17 +90,46 @@ class Application(Protocol):
 
 
 async def startup(app: Application) -> None:
-    """Run the startup handlers, once."""
-    if not app._started:
-        await start(app.startup_handlers, app._micropie.state)
-        app._started = True
+    """Run the startup handlers, once; then start the applications below."""
+    if app._started:
+        return
+    await start(app.startup_handlers, app._micropie.state)
+    try:
+        for below in {id(found.app): found for found in app._micropie.router.handovers}.values():
+            await start_below(app, below)
+    except BaseException:
+        await stop_below(app)
+        raise
+    app._started = True
+
+
+async def start_below(app: Application, found: Handover) -> None:
+    """Start an application below ours, and remember how it is stopped."""
+    running, state = app._micropie.running, app._micropie.state
+    if not found.is_ours:
+        lifespan = MountedLifespan(found.app, state)
+        await lifespan.startup()
+        running.append(lifespan.shutdown)
+        return
+    below: Any = found.app
+    if not below._started:
+        below._micropie.state = state
+        await startup(below)
+        running.append(partial(shutdown, below))
+
+
+async def stop_below(app: Application) -> None:
+    """Stop the applications below ours, the last one first."""
+    running, app._micropie.running = app._micropie.running[::-1], []
+    await stop(running, app._micropie.state)
 
 
 async def shutdown(app: Application) -> None:
-    """Run the shutdown handlers, and let the worker threads go."""
+    """Stop what was started below, run the shutdown handlers, and let the worker threads go."""
     app._started = False
+    below = [] if not app._micropie.running else [partial(stop_below, app)]
     try:
-        await stop(app.shutdown_handlers, app._micropie.state)
+        await stop([*below, *app.shutdown_handlers], app._micropie.state)
     finally:
         app._micropie.workers.shutdown()
 

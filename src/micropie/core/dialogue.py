@@ -1,6 +1,7 @@
 """The way of a WebSocket through the framework, step by step.
 
-    handshake -> origin -> session -> before hooks -> routing -> binding -> handler -> after hooks -> session -> close
+    handshake -> origin -> session -> before hooks -> routing -> guards -> binding -> handler -> after hooks -> session
+    -> close
 
 What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
 """
@@ -19,13 +20,14 @@ from micropie.core.application import (
 )
 from micropie.core.backends import COOKIE
 from micropie.core.binding import SurplusSegments, bind
+from micropie.core.delivery import close_unsent
+from micropie.core.endpoint import Endpoint, Handover
 from micropie.core.errors import ConnectionClosed, HTTPError, log
-from micropie.core.handoff import hand_off_websocket
+from micropie.core.handoff import hand_off_websocket, take_over
 from micropie.core.headers import host_of
 from micropie.core.middleware import WebSocketMiddleware
-from micropie.core.reply import (
-    status_line,
-)
+from micropie.core.pipeline import before_guards
+from micropie.core.reply import status_line
 from micropie.core.request import Request, WebSocketRequest, current_request
 from micropie.core.routing import NO_WEBSOCKET
 from micropie.core.session import new_session_id
@@ -86,12 +88,26 @@ async def converse(
     if request._subapp is not None:
         await hand_off_websocket(request, request._subapp, ws, send)
         return NORMAL, ""
-    route, segments = app._micropie.router.find_websocket(request)
-    args, kwargs = bind(route.plan, request, segments)
-    result = route.handler(ws, *args, **kwargs)
+    target, segments = app._micropie.router.find_websocket(request)
+    if target.guards and (answer := await before_guards(app, target.guards, [])) is not None:
+        await close_unsent(answer.body)
+        return REFUSED, status_line(answer.status)
+    if isinstance(target, Handover):
+        take_over(request, target, segments)
+        await hand_off_websocket(request, target.app, ws, send)
+    elif isinstance(target, Endpoint):
+        await converse_by(target, request, ws, segments)
+    else:
+        raise HTTPError(404, NO_WEBSOCKET)
+    return NORMAL, ""
+
+
+async def converse_by(endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]) -> None:
+    """What the handler makes of the socket and its arguments."""
+    args, kwargs = bind(endpoint.plan, request, segments)
+    result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
         await result
-    return NORMAL, ""
 
 
 def check_origin(app: Application, request: Request) -> None:

@@ -1,4 +1,4 @@
-"""Another ASGI application answers, because a before hook has named one (`request._subapp`).
+"""Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
 
 It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
 """
@@ -9,14 +9,51 @@ from urllib.parse import quote, unquote
 from micropie.core.application import Application, failure
 from micropie.core.asgi import send_whole
 from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
+from micropie.core.endpoint import Handover
 from micropie.core.headers import encode_value
 from micropie.core.reply import (
     Reply,
     header_pairs,
 )
-from micropie.core.request import RELATIVE_PATH, Request
+from micropie.core.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.websocket import WebSocket
+
+
+class HandedOver(Exception):  # noqa: N818 - no error
+    """The path leads to another application, which answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self.app = app
+
+
+def take_over(request: Request, target: Handover, rest: list[str]) -> None:
+    """Let the request be the other application's; `rest` is the path below it."""
+    segments = request._segments()
+    mount = "/".join(segments[: len(segments) - len(rest)])
+    request._subapp = target.app
+    if target.is_ours:
+        request._subapp_path = "/" + "/".join(rest)
+        request._subapp_mount_path = mount
+        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
+    else:
+        request._mounted = mounted_scope(request.scope, mount)
+
+
+def mounted_scope(scope: Scope, mount: str) -> Scope:
+    """What of the scope is another one below the mount.
+
+    `path` is the whole path, of which `root_path` is the beginning (the ASGI specification, "HTTP Connection Scope").
+    A server, or an application around us, may have given us a path without it.
+    """
+    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
+        changes["path"] = root + path
+        if raw := scope.get("raw_path"):
+            changes["raw_path"] = quote(root).encode() + raw
+    return changes
 
 
 async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
@@ -55,13 +92,17 @@ async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, s
 
 def subapp_scope(request: Request) -> Scope:
     """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    scope = dict(request.scope)
+    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
         scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
         scope[RELATIVE_PATH] = True
     if request._subapp_mount_path:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
+    if request._mounted is not None:
+        scope.update(request._mounted)
+    if request._body_left:
+        return {**scope, "session": request.session}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
     return {**scope, **known, "get_json": request.get_json, "files": request.files}
 

@@ -11,7 +11,7 @@ Because values that the template has changed meanwhile (a namespace, a list that
 """
 
 import functools
-from types import BuiltinMethodType, MethodType
+from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
 from micropie.core.optional import late
@@ -56,14 +56,17 @@ def settled(value: Any) -> Any:
     return value
 
 
-def sync_environment(jinja2: Any, base: Any, **options: Any) -> Any:
-    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError."""
+def sync_environment(jinja2: Any, base: Any, *, repeatable: frozenset[Any] = frozenset(), **options: Any) -> Any:
+    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError.
+
+    `repeatable` are functions of ours that may be called for an attempt.
+    """
 
     class SyncTemplate(jinja2.Template):  # type: ignore[misc]
         needs_async = False  # set by whom NeedsAsyncError reaches; a file that changes becomes another template
 
     class SyncEnvironment(base):  # type: ignore[misc]
-        context_class = _context_class(jinja2)
+        context_class = _context_class(jinja2, repeatable)
         template_class = SyncTemplate
 
         def _generate(self, source: Any, *args: Any, **kwargs: Any) -> Any:
@@ -113,14 +116,14 @@ def _settled_map(plain_map: Any) -> Any:
     return settled_map
 
 
-def _context_class(jinja2: Any) -> Any:
+def _context_class(jinja2: Any, repeatable: frozenset[Any]) -> Any:
     """What a template's variables live in, and its calls go through."""
     runtime, utils = jinja2.runtime, jinja2.utils
     ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
     time = late("datetime")
     # Immutable types: their own methods change nothing.
     values = (str, bytes, int, float, tuple, frozenset, late("decimal").Decimal, time.date, time.time, time.timedelta)
-    constructors = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace}
+    functions = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace, *repeatable}
 
     def is_repeatable(function: Any) -> bool:
         kind = type(function)
@@ -129,7 +132,7 @@ def _context_class(jinja2: Any) -> Any:
             return isinstance(owner, values) or (isinstance(owner, dict) and function.__name__ in _LOOKUPS)
         if kind is MethodType:
             return type(function.__self__) in ours
-        return kind in ours or (kind is type and function in constructors)
+        return kind in ours or (kind in (type, FunctionType) and function in functions)
 
     class SyncContext(jinja2.runtime.Context):  # type: ignore[misc]
         def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:

@@ -1,11 +1,12 @@
 """The lifespan protocol: an application's handlers run at startup and shutdown (the ASGI specification, "Lifespan")."""
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from micropie.core.errors import log
-from micropie.core.types import Receive, Send
+from micropie.core.types import ASGIApp, Message, Receive, Send
 
 Handler = Callable[..., Awaitable[None] | None]
 Phase = Callable[[], Awaitable[None]]
@@ -42,7 +43,7 @@ async def start(handlers: list[Handler], state: dict[str, Any]) -> None:
         await _call_handler(handler, state)
 
 
-async def stop(handlers: list[Handler], state: dict[str, Any]) -> None:
+async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
     """Call the handlers in order, all of them; then raise what they raised, as an ExceptionGroup if it is several."""
     failures = []
     for handler in handlers:
@@ -69,3 +70,65 @@ def _takes_state(handler: Handler) -> bool:
     except ValueError:  # some builtins have none
         return False
     return any(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
+
+
+# -- of the applications below ours -------------------------------------------------------------------
+
+
+class MountedLifespan:
+    """The lifespan of an application that is mounted in ours; it runs in a task of its own, as on a server."""
+
+    GRACE = 1.0  # seconds that are left to it after it has answered the shutdown
+
+    def __init__(self, app: ASGIApp, state: dict[str, Any]) -> None:
+        self._app = app
+        self._state = state
+        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._answers: asyncio.Queue[Message | None] = asyncio.Queue()  # None: it has ended
+        self._task: asyncio.Task[None] | None = None
+        self._speaks = False
+
+    async def startup(self) -> None:
+        """Start it up; RuntimeError if it says that it failed. One that knows no lifespan has none."""
+        self._task = asyncio.create_task(self._run())
+        try:
+            await self._phase("lifespan.startup")
+        except BaseException:
+            await self._end()
+            raise
+        self._speaks = not self._task.done()
+
+    async def shutdown(self) -> None:
+        """Shut it down; RuntimeError if it says that it failed."""
+        try:
+            if self._speaks:
+                await self._phase("lifespan.shutdown")
+        finally:
+            await self._end()
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        try:
+            await self._app(scope, self._events.get, self._answer)
+        except Exception as error:
+            # An application that raises for this scope, or at its startup, has no lifespan (the ASGI specification).
+            if self._speaks:
+                log.exception("The lifespan of a mounted application failed")
+            else:
+                log.info("A mounted application has no lifespan: %r", error)
+        finally:
+            self._answers.put_nowait(None)
+
+    async def _answer(self, message: Message) -> None:
+        self._answers.put_nowait(message)
+
+    async def _phase(self, event: str) -> None:
+        self._events.put_nowait({"type": event})
+        answer = await self._answers.get()
+        if answer is not None and answer["type"] == f"{event}.failed":
+            raise RuntimeError(answer.get("message") or f"A mounted application answered {event} with its failure")
+
+    async def _end(self) -> None:
+        if self._task is not None and (await asyncio.wait({self._task}, timeout=self.GRACE))[1]:
+            self._task.cancel()
+            await asyncio.wait({self._task})

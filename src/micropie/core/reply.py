@@ -49,11 +49,18 @@ def to_reply(result: Any) -> Reply:
     if kind in _GENERATORS:
         return Reply(200, result, [], HTML)
     if kind is Reply:
-        return result  # type: ignore[no-any-return]
+        return _from_reply(result)
     if isinstance(result, tuple):
         return _from_tuple(result)
     body, content_type = encoded(result)
     return Reply(204 if result is None else 200, body, [], content_type)
+
+
+def _from_reply(reply: Reply) -> Reply:
+    """A copy of a reply that may come from a user, and may be used again."""
+    known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
+    body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)
+    return Reply(checked_status(reply.status), body, header_pairs(reply.headers), content_type)
 
 
 def _from_tuple(result: tuple[Any, ...]) -> Reply:

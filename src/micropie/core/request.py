@@ -19,6 +19,7 @@ from micropie.core.types import ASGIApp, Message, Params, RawHeaders, Receive, S
 if TYPE_CHECKING:
     from typing import Self
 
+MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 
@@ -135,6 +136,9 @@ class Request:
     _subapp: ASGIApp | None = None
     _subapp_path: str | None = None
     _subapp_mount_path: str | None = None
+    _mounted: Scope | None = None  # what of the scope is another one for that application
+    _body_left: bool = False  # the body is that application's to read
+    _router: Any = None  # of the application that serves it, where another one has the same controllers
 
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope
@@ -179,7 +183,7 @@ class Request:
             if not path.isascii() and not _is_text(path):
                 raise HTTPError(400, "The path is not valid UTF-8")
             segments = path.removeprefix("/").split("/")
-        root = None if RELATIVE_PATH in scope else scope.get("root_path")
+        root = None if scope.get(RELATIVE_PATH) else scope.get("root_path")
         return _below(root, segments) if root else segments
 
     def _query_string(self) -> str:

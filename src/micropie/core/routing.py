@@ -1,154 +1,146 @@
-"""A class, read once into its routes; a request's path, matched to a route and its segments.
+"""A request's path, matched to what answers it and the segments that are left as arguments."""
 
-Only methods that the user's own classes define are routes. They are found by looking at the classes, never
-by `getattr` on the instance: a request evaluates no property and touches no attribute.
-"""
-
-import inspect
+import functools
+import itertools
 from collections.abc import Callable, Iterator
-from functools import partial, partialmethod
-from types import FunctionType, MethodType
 from typing import Any
+from weakref import WeakValueDictionary
 
-from micropie.core.binding import Plan
-from micropie.core.errors import HTTPError
+from micropie.core.controller import is_private
+from micropie.core.endpoint import Choice, Endpoint, Handover, Nothing, Target
+from micropie.core.errors import HTTPError, log
+from micropie.core.oversights import oversights
 from micropie.core.request import Request
-from micropie.core.shape import shaped
+from micropie.core.tree import INDEX, Branch, Match
 
-INDEX = "index"
-WEBSOCKET = "ws_"
 NO_WEBSOCKET = "No matching WebSocket route"
 
-Match = tuple["Route", list[str]]
 
-
-class Route:
-    """One handler: its name, the bound method, its plan, and how it must be called.
-
-    `call` is the handler, its results in the shape of its return annotation.
-    """
-
-    __slots__ = ("blocking", "call", "handler", "in_thread", "is_bare", "is_coroutine", "name", "plan")
-
-    def __init__(self, name: str, handler: Callable[..., Any]) -> None:
-        self.name = name
-        self.handler = handler
-        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
-        self.call = shaped(handler, self.plan.returns, self.plan.shape)
-        innermost = inspect.unwrap(handler)
-        self.is_coroutine = inspect.iscoroutinefunction(handler)
-        self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
-        # Calling a generator function runs nothing of it yet.
-        self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
-        self.is_bare = self.is_coroutine and self.plan.direct == 0  # nothing to bind, nothing but itself to await
+ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
+_numbers = itertools.count()
 
 
 class Router:
-    """The routes of one application object: the methods of its class, below `base` in the line of inheritance."""
+    """The routes of one application object, whose framework's base class is `base`."""
 
-    def __init__(self, owner: object, base: type) -> None:
-        self._owner = owner
-        self._instance = vars(owner)  # live: methods may be bound to the instance at run time
-        self._replaced: dict[str, Route] = {}
-        self._methods = {name: Route(name, handler) for name, handler in _methods(owner, base)}
+    def __init__(self, owner: Any, base: type) -> None:
+        self.root = Branch(owner, base)
+        self._instance = self.root.instance
+        self.handovers = [entry for branch in branches(self.root) for entry in handovers_of(branch)]
         # PERF: the paths without parameters, found in one step.
-        public = {name: route for name, route in self._methods.items() if not is_private(name)}
-        self._exact = {f"/{name}": route for name, route in public.items()}
-        if INDEX in public:
-            self._exact["/"] = public[INDEX]
+        self._static = dict(_static_paths(self.root))
+        self._exact = {"/" + path[0]: target for path, target in self._static.items() if len(path) == 1}
+        # PERF: the application's own handlers, found by the first segment.
+        taken = {mount.segments[0] for mount in self.root.mounts}
+        self._first = {name: target for name, target in _public(self.root) if name not in taken}
+        self.warnings = tuple(oversights(self.root))
+        for warning in self.warnings:
+            log.warning("%s", warning)
+        self.places: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
+        self._share()
+        ROUTERS[next(_numbers)] = self
 
     def find(self, request: Request) -> Match:
-        """The HTTP route and the path's parameters. `HTTPError` 404 if there is none."""
+        """What answers the HTTP request, and the path's parameters. `HTTPError` 404 if nothing does."""
         if request._route_handler is not None:
             return self._explicit(request._route_handler, request)
-        route = self._exact.get(request._plain_path())
-        if route is not None and route.name not in self._instance:
-            return route, []
-        return _accepted(request, *self._match(request._segments()))
+        target: Target | None = self._exact.get(request._plain_path())
+        if target is not None and target.name not in self._instance:
+            return target, []
+        segments = request._segments()
+        target = self._first.get(segments[0])
+        if target is not None and target.name not in self._instance:
+            del segments[0]
+        else:
+            target, segments = self._search(segments)
+        if segments and segments[-1] == "":
+            segments = without_slash(target, segments)
+        request.path_params = segments
+        return target, segments
 
     def find_websocket(self, request: Request) -> Match:
-        """The WebSocket route and the path's parameters. `HTTPError` 404 if there is none, or the name is private."""
+        """What answers the WebSocket, and the path's parameters. `HTTPError` 404 if nothing does."""
         if request._ws_route_handler is not None:
             return self._explicit(request._ws_route_handler, request)
-        first, *segments = request._segments()
-        if first.startswith("_"):
+        segments = request._segments()
+        if segments[0].startswith("_"):
             raise HTTPError(404, "Private handler not allowed")
-        route = None if first.startswith(WEBSOCKET) else self._named(WEBSOCKET + (first or INDEX))
-        if route is None:
+        target, segments = self.root.find_websocket(segments)
+        if isinstance(target, Nothing) and not target.guards:
             raise HTTPError(404, NO_WEBSOCKET)
-        return _accepted(request, route, segments)
+        request.path_params = segments = without_slash(target, segments)
+        return target, segments
+
+    def _share(self) -> None:
+        """Let requests know their application if it has a controller that another one has too, for `url_for`."""
+        ours = {id(branch.owner) for branch in branches(self.root)}
+        for other in list(ROUTERS.values()):
+            is_alike = type(other.root.owner) is type(self.root.owner)  # each path is the same there
+            if not is_alike and not ours.isdisjoint(id(branch.owner) for branch in branches(other.root)):
+                other.note_requests()
+                self.note_requests()
+
+    def note_requests(self) -> None:
+        """From now on leave word in each request that is routed here."""
+        # In front of the methods: other applications need not pay for it.
+        vars(self)["find"] = functools.partial(self._noted, Router.find)
+        vars(self)["find_websocket"] = functools.partial(self._noted, Router.find_websocket)
+
+    def _noted(self, find: Callable[["Router", Request], Match], request: Request) -> Match:
+        request._router = self
+        return find(self, request)
+
+    def leads_elsewhere(self, request: Request) -> bool:
+        """Whether the path belongs to another application, which reads the body itself."""
+        return request._route_handler is None and isinstance(self.root.find(request._segments())[0], Handover)
 
     def _explicit(self, name: str, request: Request) -> Match:
         """The method that a middleware has chosen, be it a private one."""
-        route = self._on_instance(name) or self._methods.get(name)
-        if route is None:
+        target = self.root.exactly(name)
+        if target is None:
             raise HTTPError(404)
-        return route, list(request.path_params)
+        return target, list(request.path_params)
 
-    def _match(self, segments: list[str]) -> Match:
-        first = segments[0] or INDEX
-        if is_private(first):
+    def _search(self, segments: list[str]) -> Match:
+        # By segments, not by the path as a text: `/api%2Fusers` is not `/api/users`.
+        target = self._static.get(tuple(segments))
+        if target is not None and len(segments) > 1:
+            return target, []
+        found = self.root.find(segments)
+        if isinstance(found[0], Nothing) and not found[0].guards:
             raise HTTPError(404)
-        route = self._named(first)
-        if route is not None:
-            return route, segments[1:]
-        index = self._named(INDEX)
-        if index is None or not (index.plan.size or index.plan.variadic):
-            raise HTTPError(404)
-        return index, segments
-
-    def _named(self, name: str) -> Route | None:
-        """The method of that name, else the one spelled with `_` for `-`."""
-        route = self._on_instance(name) or self._methods.get(name)
-        if route is None and "-" in name:
-            spelled = name.replace("-", "_")
-            # `-x` and `ws-x` are no way in to private names; `ws_-x` is none to `ws__x`.
-            if is_private(spelled) == is_private(name) and not spelled.startswith(("_", "ws__")):
-                return self._on_instance(spelled) or self._methods.get(spelled)
-        return route
-
-    def _on_instance(self, name: str) -> Route | None:
-        """A method that was bound to the owner at run time: `app.x = f.__get__(app)`."""
-        method = self._instance.get(name)
-        if not isinstance(method, MethodType) or method.__self__ is not self._owner:
-            return None
-        route = self._replaced.get(name)
-        if route is None or route.handler is not method:
-            route = self._replaced[name] = Route(name, method)
-        return route
+        return found
 
 
-def _accepted(request: Request, route: Route, segments: list[str]) -> Match:
-    """The match, as the request's path parameters; one trailing slash is dropped, but for `*args`."""
-    if segments and segments[-1] == "" and not route.plan.variadic:
+def without_slash(target: Target, segments: list[str]) -> list[str]:
+    """The segments less what one trailing slash makes, but for `*args`."""
+    if segments and segments[-1] == "" and not target.keeps_slash:
         segments.pop()
-    request.path_params = segments
-    return route, segments
+    return segments
 
 
-def is_private(name: str) -> bool:
-    """Whether no URL may name this method."""
-    return name.startswith(("_", WEBSOCKET))
+def branches(root: Branch) -> Iterator[Branch]:
+    """The branch and all below it, in order of definition."""
+    yield root
+    for entry in root.entries:
+        if isinstance(entry, Branch):
+            yield from branches(entry)
 
 
-def _methods(owner: object, base: type) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Name and bound method of each route, private ones included, nearest class first."""
-    framework = base.__mro__
-    reserved = {name for cls in framework for name in (*vars(cls), *vars(cls).get("__annotations__", ()))}
-    for cls in type(owner).__mro__:
-        if cls in framework:
-            continue
-        for name, attribute in vars(cls).items():
-            if name not in reserved and _is_method(attribute):
-                yield name, attribute.__get__(owner, type(owner))
-            reserved.add(name)  # it hides what farther classes define
+def handovers_of(branch: Branch) -> list[Handover]:
+    """The other applications that this branch itself has."""
+    return [entry for entry in branch.entries if isinstance(entry, Handover)]
 
 
-def _is_method(attribute: Any) -> bool:
-    """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
-    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod):
-        return True
-    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
-    # data, though from Python 3.14 on it binds itself.
-    is_data = isinstance(attribute, type | partial)
-    return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")
+def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | Choice]]:
+    return ((name, target) for name, target in branch.methods.items() if not is_private(name))
+
+
+def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | Choice]]:
+    """The segments of each path without parameters, with what answers it."""
+    for branch in branches(root):
+        own = branch.collection or branch.methods.get(INDEX)
+        paths = [((*branch.path, name), target) for name, target in _public(branch)]
+        if own is not None:
+            paths += [((*branch.path, ""), own), *([(branch.path, own)] if branch.path else [])]
+        yield from ((path, target) for path, target in paths if root.find(list(path))[0] is target)

@@ -1,5 +1,6 @@
 """Jinja2 templates: one environment for an application, made when the first template is rendered."""
 
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any
 
@@ -25,8 +26,9 @@ def is_markup(name: str | None) -> bool:
 class Templates:
     """Renders the templates of a folder, relative to the working directory, or of a `jinja2.Environment`."""
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: Any, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._source = source
+        self._functions = functions  # what every template may call; the same call has the same result
         self._environment: Any = None
         self._async_environment: Any = None
 
@@ -61,13 +63,20 @@ class Templates:
         if isinstance(self._source, jinja2.Environment):
             return self._source
         loader = jinja2.FileSystemLoader(self._source)
-        return sync_environment(jinja2, _environment_class(jinja2), loader=loader, autoescape=is_markup)
+        options = {"loader": loader, "autoescape": is_markup}
+        environment = sync_environment(
+            jinja2, _environment_class(jinja2), repeatable=frozenset(self._functions.values()), **options
+        )
+        environment.globals.update(self._functions)
+        return environment
 
     def _make_async_environment(self) -> Any:
         if self._environment.is_async:
             return self._environment
         environment_class = _environment_class(require("jinja2", "Templates"))
-        return environment_class(loader=self._environment.loader, autoescape=is_markup, enable_async=True)
+        environment = environment_class(loader=self._environment.loader, autoescape=is_markup, enable_async=True)
+        environment.globals.update(self._functions)
+        return environment
 
 
 def _environment_class(jinja2: Any) -> Any:

@@ -1,0 +1,119 @@
+"""What a path can lead to: a handler, a choice of handlers by the verb, another application, or nothing.
+
+Each is made once, when the application is, and knows the guards that stand before it, outermost first.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from micropie.core.binding import Plan
+from micropie.core.controller import Mount
+from micropie.core.shape import shaped
+from micropie.core.types import ASGIApp
+
+WEBSOCKET = "ws_"
+
+
+class Action:
+    """A function of the application, and how it must be called."""
+
+    __slots__ = ("blocking", "call", "handler", "in_thread", "is_coroutine")
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self.handler = handler
+        self.call = handler
+        innermost = inspect.unwrap(handler)
+        self.is_coroutine = inspect.iscoroutinefunction(handler)
+        self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
+        # Calling a generator function runs nothing of it yet.
+        self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
+
+
+class Guard(NamedTuple):
+    """A controller's `_before` and `_after`, where its class defines them."""
+
+    before: Action | None
+    after: Action | None
+
+
+Guards = tuple[Guard, ...]
+
+
+class Endpoint(Action):
+    """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
+
+    `call` is the handler, its results in the shape of its return annotation.
+    """
+
+    __slots__ = ("guards", "is_bare", "is_direct", "keeps_slash", "name", "plan", "verbs")
+
+    def __init__(
+        self, name: str, handler: Callable[..., Any], guards: Guards = (), verbs: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(handler)
+        self.name = name
+        self.guards = guards
+        self.verbs = verbs
+        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.call = shaped(handler, self.plan.returns, self.plan.shape)
+        self.keeps_slash = self.plan.variadic
+        self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
+        self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
+
+    @property
+    def takes_segments(self) -> bool:
+        """Whether path segments can be arguments."""
+        return bool(self.plan.size or self.plan.variadic)
+
+
+class Choice:
+    """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2)."""
+
+    __slots__ = ("allow", "guards", "name", "verbs")
+
+    is_bare = is_direct = False
+    keeps_slash = True  # whether it is dropped depends on the handler chosen
+
+    def __init__(self, name: str, verbs: Mapping[str, Endpoint], guards: Guards) -> None:
+        self.name = name
+        self.guards = guards
+        self.verbs = {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
+        self.allow = ", ".join(sorted({*self.verbs, "OPTIONS"}))
+
+
+class Handover:
+    """Another application, which gets the branch: at `segments` of its owner's path."""
+
+    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments", "what")
+
+    is_bare = is_direct = False
+    keeps_slash = True
+
+    def __init__(
+        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
+    ) -> None:
+        self.name = name
+        self.what = what  # the value of the attribute
+        self.app: ASGIApp = what.app if isinstance(what, Mount) else what
+        self.segments = segments
+        self.owner = owner  # the controller or application that has it
+        self.path = above + segments
+        self.guards = guards
+        self.is_ours = False  # an `App`: it takes the path without what led to it
+
+
+class Nothing:
+    """No handler, which is only said once the guards have let the request pass."""
+
+    __slots__ = ("guards",)
+
+    is_bare = is_direct = False
+    keeps_slash = True
+    name = ""
+
+    def __init__(self, guards: Guards) -> None:
+        self.guards = guards
+
+
+Target = Endpoint | Choice | Handover | Nothing
