@@ -71,10 +71,11 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         if entered:
             entered = list(entered)
             short_cut = await before_hooks(entered, request)
-            if short_cut is None and request._subapp is not None:
-                return request._subapp
-            if short_cut is None and request._body_left:
-                await take_late_body(app, request)
+            if short_cut is None:
+                if request._subapp is not None:
+                    return request._subapp
+                if request._body_left:
+                    await take_late_body(app, request)
             reply = short_cut or to_reply(await handle(app, request))
         else:
             reply = to_reply(await handle(app, request))
