@@ -1,12 +1,22 @@
 """BlackSheep (Cython), with orjson and its in-memory sessions."""
 
 import os
+from dataclasses import dataclass
 
 import orjson
 
 os.environ["APP_JINJA_EXTENSION"] = ".html"  # read when BlackSheep is imported
 
-from blacksheep import Application, Request, Response, Router, StreamedContent, WebSocket, WebSocketDisconnectError
+from blacksheep import (
+    Application,
+    FromJSON,
+    Request,
+    Response,
+    Router,
+    StreamedContent,
+    WebSocket,
+    WebSocketDisconnectError,
+)
 from blacksheep.server.rendering.jinja2 import JinjaRenderer
 from blacksheep.server.responses import json as json_response
 from blacksheep.server.responses import text as text_response
@@ -19,6 +29,13 @@ from workloads import FORTUNES
 
 json_settings.use(loads=orjson.loads, dumps=lambda value: orjson.dumps(value).decode())
 html_settings.use(JinjaRenderer(FileSystemLoader("templates")))
+
+
+@dataclass
+class Order:
+    item: str
+    price: float
+    quantity: int
 
 
 def application():
@@ -44,6 +61,12 @@ def application():
     @post("/echo")
     async def echo(request: Request):
         return json_response(await request.json())
+
+    @post("/typed/{id}")
+    async def typed(id: int, limit: int, active: bool, order: FromJSON[Order]):
+        return json_response(
+            {"id": id, "limit": limit, "active": active, "total": order.value.price * order.value.quantity}
+        )
 
     @post("/form")
     async def form(request: Request):

@@ -111,5 +111,5 @@ def application(*middleware):
 
 
 APPS = {"default": application(), "mw": application(Nothing(), Nothing(), Nothing())}
-MISSING = ("visits",)
+MISSING = ("typed", "visits")
 NOTES = {}

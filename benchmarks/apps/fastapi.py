@@ -1,14 +1,21 @@
 """FastAPI, with Starlette's middlewares and signed cookie sessions; Pydantic writes the declared types as JSON."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Form, Request, UploadFile, WebSocket, WebSocketDisconnect
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.templating import Jinja2Templates
+from pydantic import BaseModel
 from starlette.middleware.sessions import SessionMiddleware
 from workloads import FORTUNES
 
 templates = Jinja2Templates("templates")
+
+
+class Order(BaseModel):
+    item: str
+    price: float
+    quantity: int
 
 
 class Nothing:
@@ -46,6 +53,10 @@ def application():
     @app.post("/echo")
     async def echo(order: Annotated[dict, Body()]) -> dict:
         return order
+
+    @app.post("/typed/{id}")
+    async def typed(id: int, limit: int, active: bool, order: Order) -> dict[str, Any]:
+        return {"id": id, "limit": limit, "active": active, "total": order.price * order.quantity}
 
     @app.post("/form", response_class=PlainTextResponse)
     async def form(email: Annotated[str, Form()]):

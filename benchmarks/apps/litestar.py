@@ -1,5 +1,6 @@
 """Litestar (msgspec writes its JSON), with its in-memory sessions."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from litestar import Litestar, MediaType, Request, WebSocket, get, post, websocket
@@ -50,6 +51,18 @@ async def echo(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+@dataclass
+class Order:
+    item: str
+    price: float
+    quantity: int
+
+
+@post("/typed/{id:int}", status_code=200)
+async def typed(id: int, limit: int, active: bool, data: Order) -> dict[str, Any]:
+    return {"id": id, "limit": limit, "active": active, "total": data.price * data.quantity}
+
+
 @post("/form", status_code=200, media_type=MediaType.TEXT)
 async def form(data: Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]) -> str:
     return data["email"]
@@ -98,7 +111,7 @@ async def chat(socket: WebSocket) -> None:
 
 def application(*middleware):
     return Litestar(
-        [json, text, greet, greet_by_query, echo, form, visits, stream, fortunes, upload, sync, chat],
+        [json, text, greet, greet_by_query, echo, typed, form, visits, stream, fortunes, upload, sync, chat],
         middleware=middleware,
         template_config=TemplateConfig(directory="templates", engine=JinjaTemplateEngine),
         openapi_config=None,

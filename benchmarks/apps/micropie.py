@@ -1,9 +1,18 @@
 """MicroPie: this checkout, and the releases from the index. The same source runs on all of them."""
 
+from dataclasses import dataclass
+
 from workloads import FORTUNES
 
 import micropie
 from micropie import App, ConnectionClosed, HttpMiddleware
+
+
+@dataclass
+class Order:
+    item: str
+    price: float
+    quantity: int
 
 
 class Root(App):
@@ -19,6 +28,9 @@ class Root(App):
     async def echo(self):
         # 0.29 has the attribute, 0.32 the method, and we have both.
         return self.request.get_json if hasattr(self.request, "get_json") else self.request.json()
+
+    async def typed(self, id: int, limit: int, active: bool, order: Order):
+        return {"id": id, "limit": limit, "active": active, "total": order.price * order.quantity}
 
     async def form(self, email):
         return email
@@ -69,5 +81,6 @@ app_with_middlewares = Root()
 app_with_middlewares.middlewares += [Nothing(), Nothing(), Nothing()]
 
 APPS = {"default": app, "mw": app_with_middlewares}
-MISSING = ()
-NOTES = {} if hasattr(micropie, "HTTPError") else {"sync": "on the loop, where it blocks everybody else"}
+IS_OURS = hasattr(micropie, "routes")
+MISSING = () if IS_OURS else ("typed",)
+NOTES = {} if IS_OURS else {"sync": "on the loop, where it blocks everybody else"}

@@ -98,7 +98,7 @@ def app_with_sessions():
 
 
 APPS = {"default": application(), "mw": app_with_middlewares(), "visits": app_with_sessions()}
-MISSING = ()
+MISSING = ("typed",)
 NOTES = {
     "sync": "on the loop, where it blocks everybody else",
     "visits": "the session is in a signed cookie",

@@ -95,5 +95,5 @@ for _ in range(3):
     app_with_middlewares.after_request(after)
 
 APPS = {"default": application(), "mw": app_with_middlewares}
-MISSING = ()
+MISSING = ("typed",)
 NOTES = {"visits": "the session is in a signed cookie"}

@@ -57,6 +57,18 @@ async def echo(_scope, receive, send):
     await reply(send, orjson.dumps(orjson.loads(await read(receive))), JSON)
 
 
+async def typed(scope, receive, send):
+    query = parse_qs(scope["query_string"].decode())
+    order = orjson.loads(await read(receive))
+    answer = {
+        "id": int(scope["path"][len("/typed/") :]),
+        "limit": int(query["limit"][0]),
+        "active": query["active"][0] == "true",
+        "total": order["price"] * order["quantity"],
+    }
+    await reply(send, orjson.dumps(answer), JSON)
+
+
 async def form(_scope, receive, send):
     fields = parse_qs((await read(receive)).decode())
     await reply(send, fields["email"][0].encode(), TEXT)
@@ -117,6 +129,7 @@ ROUTES = {
     "text": text,
     "greet": greet,
     "echo": echo,
+    "typed": typed,
     "form": form,
     "visits": visits,
     "stream": stream,

@@ -113,5 +113,5 @@ APPS = {
     "mw": Starlette(routes=ROUTES, middleware=[Middleware(Nothing)] * 3),
     "visits": Starlette(routes=ROUTES, middleware=[Middleware(SessionMiddleware, secret_key="secret")]),
 }
-MISSING = ()
+MISSING = ("typed",)
 NOTES = {"visits": "the session is in a signed cookie"}
