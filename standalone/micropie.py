@@ -3923,7 +3923,7 @@ def methods(*verbs: str) -> Callable[[F], F]:
 # Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
 # ======================================================================================================================
 
-# Whoever knows how Python hashes numbers or UUIDs can send any number of them that collide.
+# Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
 ARRAY, MAPPING = "expected a list", "expected an object"
 # Of a union the narrower types are tried first: any text is a `str`, any integer a `float`.
@@ -3981,7 +3981,7 @@ class Compiler:
         for alias in ("__supertype__", "__value__"):  # NewType, and the `type` statement
             if hasattr(annotation, alias):
                 return self.converter(getattr(annotation, alias))
-        raise UnknownTypeError(f"values of the type {annotation!r} cannot be made")
+        raise UnknownTypeError(f"no value of a request can become {annotation!r}")
 
     def _annotated(self, annotation: Any) -> Converter:
         """A type with constraints: ours to check, or those of a package that checks them itself."""
@@ -4007,8 +4007,7 @@ class Compiler:
         limit = None if build is list else MAX_SET
 
         def made(convert: Callable[[Any], Any], values: Any) -> Any:
-            if limit is not None and len(values) > limit:
-                raise Misfit(("", f"expected at most {limit} items"))
+            _check_size(values, limit)
             return _built(build, gathered(convert, values))
 
         return Converter(
@@ -4038,10 +4037,12 @@ class Compiler:
     def _mapping(self, annotation: Any) -> Converter:
         key, item = get_args(annotation) or (str, Any)
         keys = self.converter(key)
+        limit = None if key in (str, Any) else MAX_SET
 
         def made(convert: Callable[[Any], Any], members: Any) -> Any:
             if not isinstance(members, Mapping):
                 raise Misfit(("", MAPPING))
+            _check_size(members, limit)
             # Whatever is wrong with a member is said without its name, which is the client's.
             return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
 
@@ -4121,6 +4122,11 @@ def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | 
     if faults:
         raise Misfit(*faults[:MAX_FAULTS])
     return found
+
+
+def _check_size(values: Any, limit: int | None) -> None:
+    if limit is not None and len(values) > limit:
+        raise Misfit(("", f"expected at most {limit} items"))
 
 
 def _array(value: Any) -> Any:
@@ -4447,18 +4453,25 @@ class Resolver:
         try:
             return resolved(annotation, self.names)
         except Exception as error:
-            self.problems.append(f"the annotation of {what}, {annotation!r}, cannot be resolved ({error})")
+            self.problems.append(
+                f"the annotation of {what}, {annotation!r}, counts as none, since it cannot be resolved ({error}): "
+                "make its names known where the program runs, not only for the type checker, or leave it out"
+            )
             return Any
 
     @property
     def names(self) -> dict[str, Any]:
-        """What a name in an annotation may mean: the module's, Python's, and last the class's own names."""
+        """What a name in an annotation means: a type of the class's own, else the module's, Python's, the class's.
+
+        A method called `list` or `date` is none of the types that are meant.
+        """
         if self._names is None:
             function = _innermost(self._handler)
             owner = getattr(self._handler, "__self__", None)
             line = (owner if isinstance(owner, type) else type(owner)).__mro__
             of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
-            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {})}
+            types = {name: value for name, value in of_class.items() if isinstance(value, type)}
+            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {}), **types}
         return self._names
 
 
@@ -4474,15 +4487,8 @@ def resolved(annotation: Any, names: dict[str, Any]) -> Any:
 
 def _innermost(handler: Any) -> Any:
     """The function that the annotations were written on."""
-    while not isinstance(handler, FunctionType):
-        if isinstance(handler, MethodType):
-            handler = handler.__func__
-        elif isinstance(handler, partial):
-            handler = handler.func
-        elif hasattr(handler, "__wrapped__"):
-            handler = handler.__wrapped__
-        else:
-            return handler
+    while isinstance(handler, MethodType | partial):
+        handler = handler.__func__ if isinstance(handler, MethodType) else handler.func
     return inspect.unwrap(handler)
 
 
@@ -4560,11 +4566,16 @@ def by_name(request: Request, slot: Slot) -> Found | None:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, request.get_json[name]
-    if name in request.body_params:
-        return BODY, slot.converter.from_texts, request.body_params[name]
+    if values := _filled(request.body_params.get(name, [])):
+        return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
     return in_session(request, slot)
+
+
+def _filled(values: list[str]) -> list[str]:
+    """The values that are not blank: multipart forms have them, urlencoded ones don't."""
+    return [value for value in values if value]
 
 
 def _file_as(slot: Slot) -> Callable[[Any], Any]:
@@ -4606,7 +4617,7 @@ def in_files(request: Request, slot: Slot) -> Found | None:
         first = request.files[slot.key]
         if takes_many(slot.kind):
             build = get_origin(slot.kind) or slot.kind
-            return FILE, build, [first, *first.others]
+            return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 
@@ -4627,9 +4638,10 @@ def in_body(request: Request, slot: Slot) -> Found | None:
         return BODY, convert.value, request.get_json
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
-    if not request.body_params and slot.parameter.default is not REQUIRED:
+    form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}
+    if not form and slot.parameter.default is not REQUIRED:
         return None
-    return BODY, convert.form, request.body_params
+    return BODY, convert.form, form
 
 
 PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
@@ -4795,7 +4807,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
         try:
             slots.append(Slot(parameter, _converter(parameter, compiler)))
         except UnknownTypeError as error:
-            problems.append(f"parameter {parameter.name!r} gets its value as it comes, since {error}")
+            problems.append(
+                f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
+                "annotate it with a type that the reference lists, or leave the annotation out"
+            )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
             slots.append(Slot(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
@@ -4818,7 +4833,11 @@ def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
     try:
         return reply_shape(returns), []
     except Exception as error:  # whatever evaluating a record's annotations raises
-        return None, [f"replies go out as they are, since the annotation '-> {returns!r}' cannot be used ({error})"]
+        problem = (
+            f"replies go out whole, since the annotation '-> {returns!r}' cannot be used ({error}): "
+            "make its names known where the program runs, or leave it out"
+        )
+        return None, [problem]
 
 
 def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:

@@ -67,7 +67,7 @@ def test_13_constraints_inside_a_collection_and_a_record():
     import annotated_types as at
 
     positive = Annotated[int, at.Gt(0)]
-    record = make_dataclass("Order", [("number", positive), ("sizes", list[positive])])  # type: ignore[valid-type]
+    record = make_dataclass("Order", [("number", positive), ("sizes", list[positive])])
     assert http(taking(record), "POST", json={"number": 0, "sizes": [1, 0]}).text == told(
         "Invalid value for parameter 'number': expected a value above 0",
         "Invalid value for parameter 'sizes[1]': expected a value above 0",
@@ -206,11 +206,12 @@ def test_13_a_model_takes_the_body():
         toppings: list[str] = []
 
     app = taking(Pie)
-    assert http(app, "POST", json={"kind": "plum", "pieSize": 2, "x": 1}).text == repr(Pie(kind="plum", pieSize=2))
-    form = [("kind", "plum"), ("pieSize", "2"), ("toppings", "cream")]
-    assert http(app, "POST", form=form).text == repr(Pie(kind="plum", pieSize=2, toppings=["cream"]))
+    pie = repr(Pie.model_validate({"kind": "plum", "pieSize": 2, "toppings": ["cream"]}))
+    body = {"kind": "plum", "pieSize": 2, "toppings": ["cream"], "x": 1}
+    assert http(app, "POST", json=body).text == pie
+    assert http(app, "POST", form=[("kind", "plum"), ("pieSize", "2"), ("toppings", "cream")]).text == pie
     assert http(taking(Optional[Pie], None)).text == "None"  # noqa: UP045
-    assert http(taking(Annotated[list[Pie], FromBody()]), "POST", json=[{"kind": "a"}]).text == repr([Pie(kind="a")])
+    assert http(taking(Annotated[list[Pie], FromBody()]), "POST", json=[body]).text == f"[{pie}]"
 
 
 @pytest.mark.needs("pydantic")

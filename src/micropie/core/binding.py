@@ -164,7 +164,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
         try:
             slots.append(Slot(parameter, _converter(parameter, compiler)))
         except UnknownTypeError as error:
-            problems.append(f"parameter {parameter.name!r} gets its value as it comes, since {error}")
+            problems.append(
+                f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
+                "annotate it with a type that the reference lists, or leave the annotation out"
+            )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
             slots.append(Slot(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
@@ -187,7 +190,11 @@ def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
     try:
         return reply_shape(returns), []
     except Exception as error:  # whatever evaluating a record's annotations raises
-        return None, [f"replies go out as they are, since the annotation '-> {returns!r}' cannot be used ({error})"]
+        problem = (
+            f"replies go out whole, since the annotation '-> {returns!r}' cannot be used ({error}): "
+            "make its names known where the program runs, or leave it out"
+        )
+        return None, [problem]
 
 
 def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, get_origin
 
 from micropie.core.errors import MISSING, Fault, Misfit
 from micropie.core.headers import is_json, media_type, parse_cookies
+from micropie.core.multipart import UploadedFile
 from micropie.core.records import bare, takes_many
 from micropie.core.request import Request
 from micropie.core.scalars import Converter, as_it_is, refusing
@@ -93,11 +94,16 @@ def by_name(request: Request, slot: Slot) -> Found | None:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, request.get_json[name]
-    if name in request.body_params:
-        return BODY, slot.converter.from_texts, request.body_params[name]
+    if values := _filled(request.body_params.get(name, [])):
+        return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
     return in_session(request, slot)
+
+
+def _filled(values: list[str]) -> list[str]:
+    """The values that are not blank: multipart forms have them, urlencoded ones don't."""
+    return [value for value in values if value]
 
 
 def _file_as(slot: Slot) -> Callable[[Any], Any]:
@@ -139,7 +145,7 @@ def in_files(request: Request, slot: Slot) -> Found | None:
         first = request.files[slot.key]
         if takes_many(slot.kind):
             build = get_origin(slot.kind) or slot.kind
-            return FILE, build, [first, *first.others]
+            return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 
@@ -160,9 +166,10 @@ def in_body(request: Request, slot: Slot) -> Found | None:
         return BODY, convert.value, request.get_json
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
-    if not request.body_params and slot.parameter.default is not REQUIRED:
+    form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}
+    if not form and slot.parameter.default is not REQUIRED:
         return None
-    return BODY, convert.form, request.body_params
+    return BODY, convert.form, form
 
 
 PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
