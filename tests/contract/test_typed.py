@@ -601,6 +601,15 @@ def test_13_a_query_field_only():
     assert http(app, path="/query/2").status == 500
 
 
+def test_13_a_record_of_the_whole_query():
+    """`FromQuery` makes a record of all its fields."""
+    app = taking(Annotated[Page, FromQuery()])
+    assert http(app, query="number=2&tags=a&tags=b&x=1").text == repr(Page(2, ["a", "b"]))
+    assert http(app, query="number=x").text == refused("expected an integer", "number")
+    assert http(app).text == "400 Bad Request: Missing required parameter 'number'"
+    assert http(taking(Annotated[Page, FromQuery()], None)).text == "None"
+
+
 def test_13_a_session_value_only():
     """What is declared to come from the session no client can send."""
     app = Placed()
@@ -655,6 +664,12 @@ class Note:
 @dataclass
 class Tree:
     children: "list[Tree]" = field(default_factory=list)
+
+
+@dataclass
+class Page:
+    number: int
+    tags: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -958,6 +973,23 @@ def test_13_a_member_of_a_strange_type_stays_as_it_came(caplog):
     assert "member 'strange' of Odd" in caplog.text
     assert http(app, "POST", json={"name": "a", "strange": [1]}).text == repr(Odd("a", [1]))  # type: ignore[arg-type]
     assert http(app, "POST", json={"name": 1, "strange": [1]}).text == refused("expected a string", "name")
+
+
+def test_13_a_record_is_in_no_header(caplog):
+    """The value comes as it came."""
+    app = taking(Annotated[Zip, Header()])
+    assert "no header is a" in caplog.text
+    assert http(app, headers=[("It", "x")]).text == "'x'"
+
+
+def test_34_a_websocket_has_no_body(caplog):
+    """A record as a parameter of its handler can never be filled."""
+
+    class Site(App):
+        async def ws_chat(self, ws, note: Zip): ...
+
+    assert websocket(Site(), "/chat").close == (1008, "Missing required parameter 'note'")
+    assert "a WebSocket has no body" in caplog.text
 
 
 def test_13_private_methods_are_not_warned_about(caplog):

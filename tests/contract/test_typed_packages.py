@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Optional
 
 import pytest
 
-from micropie import App, FromBody, FromQuery
+from micropie import App, FromBody, FromQuery, UploadedFile
 from tests.client import http
 from tests.contract.test_typed import SECRET, multipart, refused, showing, taking, told
 
@@ -84,6 +84,15 @@ def test_13_a_constraint_that_is_not_known_is_warned_about(caplog):
     app = taking(Annotated[int, at.Predicate(bool)])
     assert "Predicate" in caplog.text
     assert http(app, query="it=0").text == "0"
+
+
+@pytest.mark.needs("annotated_types")
+def test_13_constraints_of_files_are_not_checked(caplog):
+    """Their size is not known yet; a warning says so."""
+    import annotated_types as at
+
+    taking(Annotated[UploadedFile, at.MaxLen(5)])
+    assert "MaxLen" in caplog.text
 
 
 # msgspec and attrs.

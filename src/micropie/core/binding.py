@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from micropie.core.convert import Compiler, UnknownTypeError
 from micropie.core.errors import Fault, HTTPError, InvalidInput, Misfit, log
 from micropie.core.places import AS_IT_CAME, Slot, has_json_object
+from micropie.core.records import bare, is_record
 from micropie.core.request import Request
 from micropie.core.scalars import Converter
 from micropie.core.shape import Shape, reply_shape
@@ -19,7 +20,9 @@ from micropie.core.signature import (
     AUTO,
     BODY,
     CONTEXT,
+    COOKIE_SOURCE,
     FILE,
+    HEADER,
     KEYWORD,
     POSITIONAL,
     QUERY,
@@ -69,6 +72,8 @@ class Plan:
         self.parameters = tuple(slot.parameter for slot in self.slots)
         self.shape, no_shape = _shape(self.returns)
         self.problems: tuple[str, ...] = (*problems, *more_problems, *no_shape)
+        if skip and any(p.is_body for p in self.parameters):
+            self.problems += ("a WebSocket has no body to take a parameter from: send it as a message",)
         kinds = {p.kind for p in self.parameters}
         self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
@@ -175,7 +180,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
+        raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
+        compiler.problems += [f"the constraint {item!r} is not checked" for item in parameter.metadata]
         return AS_IT_CAME
     if parameter.metadata:
         return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
