@@ -2563,7 +2563,9 @@ def _of_pydantic(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, 
     if error["type"] in _OBJECTS:
         return where, OBJECT
     told = _SHOULD.fullmatch(error["msg"]) if error["type"] in _TOLD else None
-    return where, f"expected {told[1]}" if told else VALID
+    if told is None:
+        return where, VALID
+    return where, f"expected {'a value ' if told[1].startswith(('greater', 'less')) else ''}{told[1]}"
 
 
 def _step(step: str | int, declared: frozenset[str]) -> str:
@@ -3235,7 +3237,8 @@ class WebSocket:
 
     async def send_text(self, data: str) -> None:
         """Send a text message."""
-        self._check_open()
+        if self.closed or not self.accepted:  # PERF: a call less for each message, 0.04 µs
+            raise self._not_open()
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
         try:
@@ -3245,7 +3248,8 @@ class WebSocket:
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message."""
-        self._check_open()
+        if self.closed or not self.accepted:
+            raise self._not_open()
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, {data!r} are none: send_text() and send_json() take others")
         try:
@@ -3282,11 +3286,8 @@ class WebSocket:
                 return
             yield message
 
-    def _check_open(self) -> None:
-        if not self.accepted:
-            raise RuntimeError(NOT_ACCEPTED)
-        if self.closed:
-            raise RuntimeError("The connection is closed: nothing can be sent")
+    def _not_open(self) -> RuntimeError:
+        return RuntimeError("The connection is closed: nothing can be sent" if self.accepted else NOT_ACCEPTED)
 
     async def _next(self, kind: type) -> Any:
         """The next message's content, if it is of that kind."""
@@ -3298,8 +3299,9 @@ class WebSocket:
             event = await self._receive()
             if event["type"] == "websocket.receive":
                 # Either key may be there with None: Hypercorn sends both.
-                text = event.get("text")
-                content = text if text is not None else event.get("bytes") or b""
+                content = event.get("text")
+                if content is None:
+                    content = event.get("bytes") or b""
                 if not isinstance(content, kind):
                     raise ValueError(WRONG_KIND[kind])
                 return content
@@ -3921,7 +3923,7 @@ def methods(*verbs: str) -> Callable[[F], F]:
 # Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
 # ======================================================================================================================
 
-# Whoever knows how Python hashes numbers or UUIDs can send any number of them that collide.
+# Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
 ARRAY, MAPPING = "expected a list", "expected an object"
 # Of a union the narrower types are tried first: any text is a `str`, any integer a `float`.
@@ -3979,7 +3981,7 @@ class Compiler:
         for alias in ("__supertype__", "__value__"):  # NewType, and the `type` statement
             if hasattr(annotation, alias):
                 return self.converter(getattr(annotation, alias))
-        raise UnknownTypeError(f"values of the type {annotation!r} cannot be made")
+        raise UnknownTypeError(f"no value of a request can become {annotation!r}")
 
     def _annotated(self, annotation: Any) -> Converter:
         """A type with constraints: ours to check, or those of a package that checks them itself."""
@@ -4005,8 +4007,7 @@ class Compiler:
         limit = None if build is list else MAX_SET
 
         def made(convert: Callable[[Any], Any], values: Any) -> Any:
-            if limit is not None and len(values) > limit:
-                raise Misfit(("", f"expected at most {limit} items"))
+            _check_size(values, limit)
             return _built(build, gathered(convert, values))
 
         return Converter(
@@ -4036,10 +4037,12 @@ class Compiler:
     def _mapping(self, annotation: Any) -> Converter:
         key, item = get_args(annotation) or (str, Any)
         keys = self.converter(key)
+        limit = None if key in (str, Any) else MAX_SET
 
         def made(convert: Callable[[Any], Any], members: Any) -> Any:
             if not isinstance(members, Mapping):
                 raise Misfit(("", MAPPING))
+            _check_size(members, limit)
             # Whatever is wrong with a member is said without its name, which is the client's.
             return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
 
@@ -4119,6 +4122,11 @@ def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | 
     if faults:
         raise Misfit(*faults[:MAX_FAULTS])
     return found
+
+
+def _check_size(values: Any, limit: int | None) -> None:
+    if limit is not None and len(values) > limit:
+        raise Misfit(("", f"expected at most {limit} items"))
 
 
 def _array(value: Any) -> Any:
@@ -4445,18 +4453,25 @@ class Resolver:
         try:
             return resolved(annotation, self.names)
         except Exception as error:
-            self.problems.append(f"the annotation of {what}, {annotation!r}, cannot be resolved ({error})")
+            self.problems.append(
+                f"the annotation of {what}, {annotation!r}, counts as none, since it cannot be resolved ({error}): "
+                "make its names known where the program runs, not only for the type checker, or leave it out"
+            )
             return Any
 
     @property
     def names(self) -> dict[str, Any]:
-        """What a name in an annotation may mean: the module's, Python's, and last the class's own names."""
+        """What a name in an annotation means: a type of the class's own, else the module's, Python's, the class's.
+
+        A method called `list` or `date` is none of the types that are meant.
+        """
         if self._names is None:
             function = _innermost(self._handler)
             owner = getattr(self._handler, "__self__", None)
             line = (owner if isinstance(owner, type) else type(owner)).__mro__
             of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
-            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {})}
+            types = {name: value for name, value in of_class.items() if isinstance(value, type)}
+            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {}), **types}
         return self._names
 
 
@@ -4472,15 +4487,8 @@ def resolved(annotation: Any, names: dict[str, Any]) -> Any:
 
 def _innermost(handler: Any) -> Any:
     """The function that the annotations were written on."""
-    while not isinstance(handler, FunctionType):
-        if isinstance(handler, MethodType):
-            handler = handler.__func__
-        elif isinstance(handler, partial):
-            handler = handler.func
-        elif hasattr(handler, "__wrapped__"):
-            handler = handler.__wrapped__
-        else:
-            return handler
+    while isinstance(handler, MethodType | partial):
+        handler = handler.__func__ if isinstance(handler, MethodType) else handler.func
     return inspect.unwrap(handler)
 
 
@@ -4500,15 +4508,17 @@ FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 class Slot:
     """A parameter and its converter: finds the parameter's value in a request, and converts it."""
 
-    __slots__ = ("converter", "find", "key", "kind", "parameter", "takes_segment")
+    __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
 
     def __init__(self, parameter: Parameter, converter: Converter) -> None:
         self.parameter = parameter
         self.converter = converter
         self.key = parameter.key
-        self.kind = bare(parameter.annotation)
+        self.wanted = bare(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-        self.find = in_body if parameter.is_body else PLACES[parameter.source]
+        place = BODY if parameter.is_body else parameter.source
+        self.is_whole = place == BODY or (place == QUERY and is_record(self.wanted))  # made of all fields there
+        self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
 
     @property
     def needs_whole_form(self) -> bool:
@@ -4543,7 +4553,7 @@ class Slot:
         return BODY if request.body_parsed or request._boundary is not None else QUERY
 
     def _name(self, where: str) -> str:
-        if self.parameter.is_body:
+        if self.is_whole:
             return where.removeprefix(".") or self.key
         return self.key + where
 
@@ -4558,16 +4568,21 @@ def by_name(request: Request, slot: Slot) -> Found | None:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, request.get_json[name]
-    if name in request.body_params:
-        return BODY, slot.converter.from_texts, request.body_params[name]
+    if values := _filled(request.body_params.get(name, [])):
+        return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
     return in_session(request, slot)
 
 
+def _filled(values: list[str]) -> list[str]:
+    """The values that are not blank: multipart forms have them, urlencoded ones don't."""
+    return [value for value in values if value]
+
+
 def _file_as(slot: Slot) -> Callable[[Any], Any]:
     """Files are dicts; where another type is wanted, that type's own words refusing them."""
-    is_dict = (get_origin(slot.kind) or slot.kind) in (dict, Mapping)
+    is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
     return as_it_is if is_dict else slot.converter.value
 
 
@@ -4578,12 +4593,19 @@ def in_query(request: Request, slot: Slot) -> Found | None:
     return None
 
 
+def whole_query(request: Request, slot: Slot) -> Found | None:
+    """All fields of the query, as a record."""
+    if not request.query_params and slot.parameter.default is not REQUIRED:
+        return None
+    return QUERY, slot.converter.form or slot.converter.value, request.query_params
+
+
 def in_headers(request: Request, slot: Slot) -> Found | None:
     """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
     field = request.headers.get(slot.key)
     if field is None:
         return None
-    values = [one.strip() for one in field.split(",")] if takes_many(slot.kind) else [field]
+    values = [one.strip() for one in field.split(",")] if takes_many(slot.wanted) else [field]
     return HEADER, slot.converter.from_texts, values
 
 
@@ -4602,16 +4624,16 @@ def in_files(request: Request, slot: Slot) -> Found | None:
     """An uploaded file, or all of its field."""
     if slot.key in request.files:
         first = request.files[slot.key]
-        if takes_many(slot.kind):
-            build = get_origin(slot.kind) or slot.kind
-            return FILE, build, [first, *first.others]
+        if takes_many(slot.wanted):
+            build = get_origin(slot.wanted) or slot.wanted
+            return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 
 
 def in_context(request: Request, slot: Slot) -> Found:
     """The request, or its session."""
-    return CONTEXT, as_it_is, request.session if slot.kind is Session else request
+    return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
 def in_body(request: Request, slot: Slot) -> Found | None:
@@ -4619,19 +4641,21 @@ def in_body(request: Request, slot: Slot) -> Found | None:
     if not request.body_parsed and request._boundary is None:
         return None
     convert = slot.converter
-    if slot.kind is bytes:
+    if slot.wanted is bytes:
         return BODY, as_it_is, request.body
     if has_json_object(request) or is_json(media_type(request._field(b"content-type", b""))[0]):
         return BODY, convert.value, request.get_json
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
-    if not request.body_params and slot.parameter.default is not REQUIRED:
+    form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}
+    if not form and slot.parameter.default is not REQUIRED:
         return None
-    return BODY, convert.form, request.body_params
+    return BODY, convert.form, form
 
 
 PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
     AUTO: by_name,
+    BODY: in_body,
     QUERY: in_query,
     HEADER: in_headers,
     COOKIE_SOURCE: in_cookies,
@@ -4698,6 +4722,8 @@ class Plan:
         self.parameters = tuple(slot.parameter for slot in self.slots)
         self.shape, no_shape = _shape(self.returns)
         self.problems: tuple[str, ...] = (*problems, *more_problems, *no_shape)
+        if skip and any(p.is_body for p in self.parameters):
+            self.problems += ("a WebSocket has no body to take a parameter from: send it as a message",)
         kinds = {p.kind for p in self.parameters}
         self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
@@ -4793,7 +4819,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
         try:
             slots.append(Slot(parameter, _converter(parameter, compiler)))
         except UnknownTypeError as error:
-            problems.append(f"parameter {parameter.name!r} gets its value as it comes, since {error}")
+            problems.append(
+                f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
+                "annotate it with a type that the reference lists, or leave the annotation out"
+            )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
             slots.append(Slot(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
@@ -4801,7 +4830,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
+        raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
+        compiler.problems += [f"the constraint {item!r} is not checked" for item in parameter.metadata]
         return AS_IT_CAME
     if parameter.metadata:
         return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
@@ -4816,7 +4848,11 @@ def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
     try:
         return reply_shape(returns), []
     except Exception as error:  # whatever evaluating a record's annotations raises
-        return None, [f"replies go out as they are, since the annotation '-> {returns!r}' cannot be used ({error})"]
+        problem = (
+            f"replies go out whole, since the annotation '-> {returns!r}' cannot be used ({error}): "
+            "make its names known where the program runs, or leave it out"
+        )
+        return None, [problem]
 
 
 def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:
@@ -6352,10 +6388,11 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         if entered:
             entered = list(entered)
             short_cut = await before_hooks(entered, request)
-            if short_cut is None and request._subapp is not None:
-                return request._subapp
-            if short_cut is None and request._body_left:
-                await take_late_body(app, request)
+            if short_cut is None:
+                if request._subapp is not None:
+                    return request._subapp
+                if request._body_left:
+                    await take_late_body(app, request)
             reply = short_cut or to_reply(await handle(app, request))
         else:
             reply = to_reply(await handle(app, request))

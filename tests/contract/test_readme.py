@@ -172,6 +172,24 @@ def test_routing_surplus_segments_are_a_500():
     assert http(run_snippet("routing")["app"], "GET", "/about-us/more").status == 500
 
 
+def test_snippet_typed(app):
+    """Values are converted, faults are told at once, and the body fills a dataclass."""
+    assert http(app, path="/price/3", query="vip=yes").json() == 6
+    assert http(app, path="/price/x").text == (
+        "400 Bad Request: Invalid value for parameter 'slices': expected an integer"
+    )
+    assert http(app, path="/menu", query="day=2024-02-29&size=small&size=large").json() == {
+        "day": "2024-02-29",
+        "sizes": ["small", "large"],
+    }
+    assert http(app, "POST", "/order", json={"pie": "plum", "extras": ["cream"], "x": 1}).json() == {
+        "pie": "plum",
+        "slices": 1,
+        "extras": ["cream"],
+    }
+    assert http(app, "POST", "/order", form={"pie": "plum", "slices": "2"}).json()["slices"] == 2
+
+
 def test_snippet_request(app):
     """Query, form and JSON bind alike; the request's own methods read them too."""
     for how in ({"query": "username=ann"}, {"form": {"username": "ann"}}, {"json": {"username": "ann"}}):

@@ -40,6 +40,11 @@ class Level(IntEnum):
     HIGH = 2
 
 
+class Size(Enum):
+    SMALL = "s"
+    PAIR = (1, 2)
+
+
 UserId = NewType("UserId", int)
 SECRET = "s3ntin3l"  # a value that no answer may contain
 
@@ -284,6 +289,23 @@ def test_13_sets_are_bounded():
     assert http(app, "POST", json={"it": list(range(1001))}).text == refused("expected at most 1000 items")
 
 
+def test_13_mappings_with_other_keys_than_text_are_bounded():
+    """For the same reason."""
+    app = taking(dict[int, int])
+    assert http(app, "POST", json={"it": {str(n): n for n in range(1000)}}).status == 200
+    assert http(app, "POST", json={"it": {str(n): n for n in range(1001)}}).text == refused(
+        "expected at most 1000 items"
+    )
+    assert http(taking(dict[str, int]), "POST", json={"it": {str(n): n for n in range(1001)}}).status == 200
+
+
+def test_13_values_that_no_client_can_send_are_not_chosen():
+    """An Enum's member with a composite value is there for the application alone."""
+    app = taking(Size)
+    assert http(app, query="it=s").text == repr(Size.SMALL)
+    assert http(app, "POST", json={"it": [1, 2]}).text == refused("expected one of: s, (1, 2)")
+
+
 def test_13_a_long_choice_is_not_listed_whole():
     """Of many values a message has the first twenty."""
     many = Enum("Many", {f"N{n}": n for n in range(30)})  # type: ignore[misc]
@@ -344,6 +366,20 @@ def test_12_args_are_converted_one_by_one():
     assert http(Several(), path="/untyped/a/2", query="b=3").json() == ["a", [2], {"b": 3}]
 
 
+def test_12_several_path_parameters():
+    """Each gets its segment; a fault in one does not hide another's."""
+
+    class Sum(App):
+        async def index(self, a: int, b: float):
+            return a + b
+
+    assert http(Sum(), path="/1/2.5").json() == 3.5
+    assert http(Sum(), path="/x/y").text == told(
+        "Invalid value for parameter 'a': expected an integer",
+        "Invalid value for parameter 'b': expected a number",
+    )
+
+
 def test_7_surplus_segments_stay_what_they_are():
     """More segments than parameters: 500, or what `surplus_path_status` says."""
     assert http(taking(int), path="/1/2").status == 500
@@ -378,6 +414,15 @@ def test_13_deep_nesting_is_a_400():
     for _ in range(99):
         nested = {"children": [nested]}
     assert http(taking(Tree), "POST", json=nested).status == 400
+
+
+def test_13_nesting_that_exhausts_the_stack_is_a_400():
+    """The more types a member may have, the sooner that is; it is never a 500."""
+    nested: dict[str, Any] = {}
+    for _ in range(198):
+        nested = {"next": nested}
+    answer = http(taking(Chain), "POST", json=nested)
+    assert (answer.status, answer.text) == (400, refused("expected less nesting"))
 
 
 # Problem details.
@@ -496,6 +541,9 @@ def test_invalid_input_is_an_http_error():
 # Places.
 
 
+FromZip = Annotated[Zip, FromSession()]
+
+
 class Placed(App):
     async def header(self, accept_language: Annotated[str, Header()] = "en", n: Annotated[int, Header("X-N")] = 0):
         return [accept_language, n]
@@ -513,6 +561,7 @@ class Placed(App):
         self.request.session["user"] = user
         self.request.session["when"] = dt.date(2024, 1, 1)
         self.request.session["level"] = Level.LOW
+        self.request.session["zip"] = Zip(1)
         return "in"
 
     async def session(self, user: Annotated[int, FromSession()]):
@@ -521,8 +570,8 @@ class Placed(App):
     async def optional_session(self, user: Annotated[int, FromSession()] | None = None):
         return user
 
-    async def when(self, when: dt.date, level: Level):
-        return [when, level]
+    async def when(self, when: dt.date, level: Level, zip: FromZip):
+        return [when, level, zip]
 
     async def context(self, request: Request, session: Session, n: int):
         return [request is self.request, session is self.request.session, n]
@@ -552,6 +601,15 @@ def test_13_a_query_field_only():
     assert http(app, path="/query/2").status == 500
 
 
+def test_13_a_record_of_the_whole_query():
+    """`FromQuery` makes a record of all its fields."""
+    app = taking(Annotated[Page, FromQuery()])
+    assert http(app, query="number=2&tags=a&tags=b&x=1").text == repr(Page(2, ["a", "b"]))
+    assert http(app, query="number=x").text == refused("expected an integer", "number")
+    assert http(app).text == "400 Bad Request: Missing required parameter 'number'"
+    assert http(taking(Annotated[Page, FromQuery()], None)).text == "None"
+
+
 def test_13_a_session_value_only():
     """What is declared to come from the session no client can send."""
     app = Placed()
@@ -562,11 +620,27 @@ def test_13_a_session_value_only():
     assert http(app, path="/optional_session", cookies=cookies).json() == 7
 
 
+def test_13_an_integer_of_the_session_may_be_too_large_for_a_float():
+    """It is a fault like others."""
+
+    class Floating(Placed):
+        async def session(self, user: Annotated[float, FromSession()]):
+            return user
+
+        async def grow(self):
+            self.request.session["user"] **= 100
+
+    app = Floating()
+    cookies = http(app, path=f"/log_in/{'9' * 100}").cookies
+    http(app, path="/grow", cookies=cookies)
+    assert http(app, path="/session", cookies=cookies).text == refused("expected a number", "user")
+
+
 def test_13_objects_of_the_session_stay_what_they_are():
     """A date in the session is a date already."""
     app = Placed()
     cookies = http(app, path="/log_in/7").cookies
-    assert http(app, path="/when", cookies=cookies).json() == ["2024-01-01", 1]
+    assert http(app, path="/when", cookies=cookies).json() == ["2024-01-01", 1, {"code": 1}]
 
 
 def test_13_request_and_session_are_handed_over():
@@ -590,6 +664,17 @@ class Note:
 @dataclass
 class Tree:
     children: "list[Tree]" = field(default_factory=list)
+
+
+@dataclass
+class Page:
+    number: int
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Chain:
+    next: "Chain | int | bool | None" = None
 
 
 @dataclass
@@ -804,6 +889,23 @@ def test_20_uploads_bind_by_type(path, parts, text):
 
 
 @pytest.mark.needs("multipart")
+def test_14_a_blank_field_counts_as_absent():
+    """In a multipart form as in an urlencoded one."""
+    answer = http(Uploads(), "POST", "/one", **multipart([PICTURE, ("size", ""), ("title", "")]))
+    assert answer.text == "400 Bad Request: Missing required parameter 'size'"
+    assert http(Uploads(), "POST", "/one", **multipart([PICTURE, ("size", "5"), ("title", "")])).json()[3] == "none"
+    answer = http(Uploads(), "POST", "/note", **multipart([("title", "a"), ("pages", ""), ("tags", ""), ("tags", "x")]))
+    assert answer.json() == ["a", 1, ["x"]]
+
+
+def test_20_files_of_an_outer_application_are_handed_over():
+    """As it left them in the scope."""
+    app = Uploads()
+    scope = {"files": {"pictures": {"filename": "a"}}, "body_params": {"tags": ["x"]}, "body_parsed": True}
+    assert http(app, "POST", "/some", scope=scope).json() == [["a"], ["x"]]
+
+
+@pytest.mark.needs("multipart")
 def test_20_a_query_field_is_not_waited_for_in_the_form():
     """What the query fills the handler has already; a path segment too."""
     answer = http(Uploads(), "POST", "/one", query="size=5&title=x", **multipart([PICTURE]))
@@ -873,6 +975,23 @@ def test_13_a_member_of_a_strange_type_stays_as_it_came(caplog):
     assert http(app, "POST", json={"name": 1, "strange": [1]}).text == refused("expected a string", "name")
 
 
+def test_13_a_record_is_in_no_header(caplog):
+    """The value comes as it came."""
+    app = taking(Annotated[Zip, Header()])
+    assert "no header is a" in caplog.text
+    assert http(app, headers=[("It", "x")]).text == "'x'"
+
+
+def test_34_a_websocket_has_no_body(caplog):
+    """A record as a parameter of its handler can never be filled."""
+
+    class Site(App):
+        async def ws_chat(self, ws, note: Zip): ...
+
+    assert websocket(Site(), "/chat").close == (1008, "Missing required parameter 'note'")
+    assert "a WebSocket has no body" in caplog.text
+
+
 def test_13_private_methods_are_not_warned_about(caplog):
     """They are seldom handlers."""
 
@@ -887,13 +1006,16 @@ def test_13_private_methods_are_not_warned_about(caplog):
 
 
 def test_13_names_of_the_class_can_annotate():
-    """As text, they are found where they stand."""
+    """As text, they are found where they stand; a method is not taken for the type of its name."""
 
     class Local(App):
         class Size(Enum):
             SMALL = "small"
 
-        async def index(self, size: "Size", n: "list[int]"):
+        async def list(self):
+            return "no type"
+
+        async def index(self, size: "Size", n: "list[int]"):  # type: ignore[valid-type]
             return [size, n]
 
         @staticmethod

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import sys
 from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import jinja2
 import msgspec
 import pydantic
@@ -147,3 +149,21 @@ def test_an_outer_cancellation_is_no_time_out():
             await reading
 
     asyncio.run(main())
+
+
+def test_attrs_classes_need_msgspec(monkeypatch, caplog):
+    """Without it a warning says so, and the value comes as it came."""
+
+    @attrs.define
+    class Slice:
+        kind: str
+
+    class Pies(App):
+        async def index(self, it: Slice):
+            return [it]
+
+    optional.late.cache_clear()
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    app = Pies()
+    assert "msgspec" in caplog.text
+    assert http(app, query="it=5").json() == ["5"]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from micropie.core.convert import Compiler, UnknownTypeError
 from micropie.core.errors import Fault, HTTPError, InvalidInput, Misfit, log
 from micropie.core.places import AS_IT_CAME, Slot, has_json_object
+from micropie.core.records import bare, is_record
 from micropie.core.request import Request
 from micropie.core.scalars import Converter
 from micropie.core.shape import Shape, reply_shape
@@ -19,7 +20,9 @@ from micropie.core.signature import (
     AUTO,
     BODY,
     CONTEXT,
+    COOKIE_SOURCE,
     FILE,
+    HEADER,
     KEYWORD,
     POSITIONAL,
     QUERY,
@@ -69,6 +72,8 @@ class Plan:
         self.parameters = tuple(slot.parameter for slot in self.slots)
         self.shape, no_shape = _shape(self.returns)
         self.problems: tuple[str, ...] = (*problems, *more_problems, *no_shape)
+        if skip and any(p.is_body for p in self.parameters):
+            self.problems += ("a WebSocket has no body to take a parameter from: send it as a message",)
         kinds = {p.kind for p in self.parameters}
         self.positional = [(p.name, p.default) for p in self.parameters if p.kind == POSITIONAL]
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
@@ -164,7 +169,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
         try:
             slots.append(Slot(parameter, _converter(parameter, compiler)))
         except UnknownTypeError as error:
-            problems.append(f"parameter {parameter.name!r} gets its value as it comes, since {error}")
+            problems.append(
+                f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
+                "annotate it with a type that the reference lists, or leave the annotation out"
+            )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
             slots.append(Slot(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
@@ -172,7 +180,10 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
+        raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
+        compiler.problems += [f"the constraint {item!r} is not checked" for item in parameter.metadata]
         return AS_IT_CAME
     if parameter.metadata:
         return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
@@ -187,7 +198,11 @@ def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
     try:
         return reply_shape(returns), []
     except Exception as error:  # whatever evaluating a record's annotations raises
-        return None, [f"replies go out as they are, since the annotation '-> {returns!r}' cannot be used ({error})"]
+        problem = (
+            f"replies go out whole, since the annotation '-> {returns!r}' cannot be used ({error}): "
+            "make its names known where the program runs, or leave it out"
+        )
+        return None, [problem]
 
 
 def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:

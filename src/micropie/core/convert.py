@@ -16,7 +16,7 @@ from micropie.core.records import is_dataclass_type, is_typed_dict, members_take
 from micropie.core.scalars import Converter, as_it_is, choices, refusing, scalar
 from micropie.core.types import Params
 
-# Whoever knows how Python hashes numbers or UUIDs can send any number of them that collide.
+# Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
 ARRAY, MAPPING = "expected a list", "expected an object"
 # Of a union the narrower types are tried first: any text is a `str`, any integer a `float`.
@@ -74,7 +74,7 @@ class Compiler:
         for alias in ("__supertype__", "__value__"):  # NewType, and the `type` statement
             if hasattr(annotation, alias):
                 return self.converter(getattr(annotation, alias))
-        raise UnknownTypeError(f"values of the type {annotation!r} cannot be made")
+        raise UnknownTypeError(f"no value of a request can become {annotation!r}")
 
     def _annotated(self, annotation: Any) -> Converter:
         """A type with constraints: ours to check, or those of a package that checks them itself."""
@@ -100,8 +100,7 @@ class Compiler:
         limit = None if build is list else MAX_SET
 
         def made(convert: Callable[[Any], Any], values: Any) -> Any:
-            if limit is not None and len(values) > limit:
-                raise Misfit(("", f"expected at most {limit} items"))
+            _check_size(values, limit)
             return _built(build, gathered(convert, values))
 
         return Converter(
@@ -131,10 +130,12 @@ class Compiler:
     def _mapping(self, annotation: Any) -> Converter:
         key, item = get_args(annotation) or (str, Any)
         keys = self.converter(key)
+        limit = None if key in (str, Any) else MAX_SET
 
         def made(convert: Callable[[Any], Any], members: Any) -> Any:
             if not isinstance(members, Mapping):
                 raise Misfit(("", MAPPING))
+            _check_size(members, limit)
             # Whatever is wrong with a member is said without its name, which is the client's.
             return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
 
@@ -214,6 +215,11 @@ def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | 
     if faults:
         raise Misfit(*faults[:MAX_FAULTS])
     return found
+
+
+def _check_size(values: Any, limit: int | None) -> None:
+    if limit is not None and len(values) > limit:
+        raise Misfit(("", f"expected at most {limit} items"))
 
 
 def _array(value: Any) -> Any:

@@ -142,7 +142,9 @@ def _of_pydantic(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, 
     if error["type"] in _OBJECTS:
         return where, OBJECT
     told = _SHOULD.fullmatch(error["msg"]) if error["type"] in _TOLD else None
-    return where, f"expected {told[1]}" if told else VALID
+    if told is None:
+        return where, VALID
+    return where, f"expected {'a value ' if told[1].startswith(('greater', 'less')) else ''}{told[1]}"
 
 
 def _step(step: str | int, declared: frozenset[str]) -> str:

@@ -8,7 +8,8 @@ from typing import Any, get_origin
 
 from micropie.core.errors import MISSING, Fault, Misfit
 from micropie.core.headers import is_json, media_type, parse_cookies
-from micropie.core.records import bare, takes_many
+from micropie.core.multipart import UploadedFile
+from micropie.core.records import bare, is_record, takes_many
 from micropie.core.request import Request
 from micropie.core.scalars import Converter, as_it_is, refusing
 from micropie.core.session import Session
@@ -35,15 +36,17 @@ FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 class Slot:
     """A parameter and its converter: finds the parameter's value in a request, and converts it."""
 
-    __slots__ = ("converter", "find", "key", "kind", "parameter", "takes_segment")
+    __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
 
     def __init__(self, parameter: Parameter, converter: Converter) -> None:
         self.parameter = parameter
         self.converter = converter
         self.key = parameter.key
-        self.kind = bare(parameter.annotation)
+        self.wanted = bare(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-        self.find = in_body if parameter.is_body else PLACES[parameter.source]
+        place = BODY if parameter.is_body else parameter.source
+        self.is_whole = place == BODY or (place == QUERY and is_record(self.wanted))  # made of all fields there
+        self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
 
     @property
     def needs_whole_form(self) -> bool:
@@ -78,7 +81,7 @@ class Slot:
         return BODY if request.body_parsed or request._boundary is not None else QUERY
 
     def _name(self, where: str) -> str:
-        if self.parameter.is_body:
+        if self.is_whole:
             return where.removeprefix(".") or self.key
         return self.key + where
 
@@ -93,16 +96,21 @@ def by_name(request: Request, slot: Slot) -> Found | None:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, request.get_json[name]
-    if name in request.body_params:
-        return BODY, slot.converter.from_texts, request.body_params[name]
+    if values := _filled(request.body_params.get(name, [])):
+        return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
     return in_session(request, slot)
 
 
+def _filled(values: list[str]) -> list[str]:
+    """The values that are not blank: multipart forms have them, urlencoded ones don't."""
+    return [value for value in values if value]
+
+
 def _file_as(slot: Slot) -> Callable[[Any], Any]:
     """Files are dicts; where another type is wanted, that type's own words refusing them."""
-    is_dict = (get_origin(slot.kind) or slot.kind) in (dict, Mapping)
+    is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
     return as_it_is if is_dict else slot.converter.value
 
 
@@ -113,12 +121,19 @@ def in_query(request: Request, slot: Slot) -> Found | None:
     return None
 
 
+def whole_query(request: Request, slot: Slot) -> Found | None:
+    """All fields of the query, as a record."""
+    if not request.query_params and slot.parameter.default is not REQUIRED:
+        return None
+    return QUERY, slot.converter.form or slot.converter.value, request.query_params
+
+
 def in_headers(request: Request, slot: Slot) -> Found | None:
     """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
     field = request.headers.get(slot.key)
     if field is None:
         return None
-    values = [one.strip() for one in field.split(",")] if takes_many(slot.kind) else [field]
+    values = [one.strip() for one in field.split(",")] if takes_many(slot.wanted) else [field]
     return HEADER, slot.converter.from_texts, values
 
 
@@ -137,16 +152,16 @@ def in_files(request: Request, slot: Slot) -> Found | None:
     """An uploaded file, or all of its field."""
     if slot.key in request.files:
         first = request.files[slot.key]
-        if takes_many(slot.kind):
-            build = get_origin(slot.kind) or slot.kind
-            return FILE, build, [first, *first.others]
+        if takes_many(slot.wanted):
+            build = get_origin(slot.wanted) or slot.wanted
+            return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 
 
 def in_context(request: Request, slot: Slot) -> Found:
     """The request, or its session."""
-    return CONTEXT, as_it_is, request.session if slot.kind is Session else request
+    return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
 def in_body(request: Request, slot: Slot) -> Found | None:
@@ -154,19 +169,21 @@ def in_body(request: Request, slot: Slot) -> Found | None:
     if not request.body_parsed and request._boundary is None:
         return None
     convert = slot.converter
-    if slot.kind is bytes:
+    if slot.wanted is bytes:
         return BODY, as_it_is, request.body
     if has_json_object(request) or is_json(media_type(request._field(b"content-type", b""))[0]):
         return BODY, convert.value, request.get_json
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
-    if not request.body_params and slot.parameter.default is not REQUIRED:
+    form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}
+    if not form and slot.parameter.default is not REQUIRED:
         return None
-    return BODY, convert.form, request.body_params
+    return BODY, convert.form, form
 
 
 PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
     AUTO: by_name,
+    BODY: in_body,
     QUERY: in_query,
     HEADER: in_headers,
     COOKIE_SOURCE: in_cookies,

@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from types import FunctionType, MethodType
+from types import MethodType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 from micropie.core.multipart import UploadedFile
@@ -216,18 +216,25 @@ class Resolver:
         try:
             return resolved(annotation, self.names)
         except Exception as error:
-            self.problems.append(f"the annotation of {what}, {annotation!r}, cannot be resolved ({error})")
+            self.problems.append(
+                f"the annotation of {what}, {annotation!r}, counts as none, since it cannot be resolved ({error}): "
+                "make its names known where the program runs, not only for the type checker, or leave it out"
+            )
             return Any
 
     @property
     def names(self) -> dict[str, Any]:
-        """What a name in an annotation may mean: the module's, Python's, and last the class's own names."""
+        """What a name in an annotation means: a type of the class's own, else the module's, Python's, the class's.
+
+        A method called `list` or `date` is none of the types that are meant.
+        """
         if self._names is None:
             function = _innermost(self._handler)
             owner = getattr(self._handler, "__self__", None)
             line = (owner if isinstance(owner, type) else type(owner)).__mro__
             of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
-            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {})}
+            types = {name: value for name, value in of_class.items() if isinstance(value, type)}
+            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {}), **types}
         return self._names
 
 
@@ -243,13 +250,6 @@ def resolved(annotation: Any, names: dict[str, Any]) -> Any:
 
 def _innermost(handler: Any) -> Any:
     """The function that the annotations were written on."""
-    while not isinstance(handler, FunctionType):
-        if isinstance(handler, MethodType):
-            handler = handler.__func__
-        elif isinstance(handler, partial):
-            handler = handler.func
-        elif hasattr(handler, "__wrapped__"):
-            handler = handler.__wrapped__
-        else:
-            return handler
+    while isinstance(handler, MethodType | partial):
+        handler = handler.__func__ if isinstance(handler, MethodType) else handler.func
     return inspect.unwrap(handler)

@@ -1,0 +1,354 @@
+"""Types of msgspec, attrs and pydantic, and the constraints of annotated_types: BEHAVIOUR.md, point 13.
+
+The packages are imported inside the tests: the other ones run without them.
+"""
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Optional
+
+import pytest
+
+from micropie import App, FromBody, FromQuery, UploadedFile
+from tests.client import http
+from tests.contract.test_typed import SECRET, multipart, refused, showing, taking, told
+
+ABOVE = "expected a value above"
+PROBLEM = [("Accept", "application/problem+json")]
+
+
+def faults(annotation, **request):
+    """Names and messages of the faults that a request gets."""
+    answer = http(taking(annotation), request.pop("method", "POST"), headers=PROBLEM, **request)
+    assert answer.status == 400, answer.text
+    assert SECRET not in answer.text
+    return [(fault["name"], fault["message"]) for fault in answer.json()["errors"]]
+
+
+# annotated_types.
+
+
+def constrained():
+    """Pairs of a constraint's type, a text that keeps to it, one that does not, and what is said of it."""
+    import annotated_types as at
+
+    moment = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    return [
+        (Annotated[int, at.Gt(0)], "1", "0", "expected a value above 0"),
+        (Annotated[int, at.Ge(1)], "1", "0", "expected a value of at least 1"),
+        (Annotated[float, at.Lt(2.5)], "2.4", "2.5", "expected a value below 2.5"),
+        (Annotated[int, at.Le(2)], "2", "3", "expected a value of at most 2"),
+        (Annotated[int, at.Interval(ge=1, lt=9)], "8", "9", "expected a value below 9"),
+        (Annotated[int, at.MultipleOf(5)], "10", "11", "expected a multiple of 5"),
+        (Annotated[str, at.MinLen(2)], "ab", "a", "expected at least 2 characters"),
+        (Annotated[str, at.MaxLen(2)], "ab", "abc", "expected at most 2 characters"),
+        (Annotated[str, at.Len(1, 2)], "ab", "abc", "expected at most 2 characters"),
+        (Annotated[list[int], at.MaxLen(0)], None, "1", "expected at most 0 items"),
+        (Annotated[int | None, at.Gt(0)], "1", "0", "expected a value above 0"),
+        (Annotated[int, at.Gt(0), FromQuery()], "1", "0", "expected a value above 0"),
+        (Annotated[int, at.Gt(0)] | None, "1", "0", "expected a value above 0"),
+        (Annotated[dt.datetime, at.Gt(moment)], "2024-01-02T00:00Z", "2024-01-02T00:00", f"{ABOVE} {moment}"),
+        (Annotated[int, at.Unit("m")], "1", "x", "expected an integer"),
+    ]  # fmt: skip
+
+
+@pytest.mark.needs("annotated_types")
+def test_13_constraints_are_checked():
+    """A value that does not keep to them is a fault like any other."""
+    for annotation, good, bad, message in constrained():
+        assert good is None or http(taking(annotation), query=f"it={good}").status == 200
+        assert http(taking(annotation), query=f"it={bad}").text == refused(message)
+
+
+@pytest.mark.needs("annotated_types")
+def test_13_constraints_inside_a_collection_and_a_record():
+    """Those of members are checked where they stand; JSON null is no value to check."""
+    from dataclasses import make_dataclass
+
+    import annotated_types as at
+
+    positive = Annotated[int, at.Gt(0)]
+    record = make_dataclass("Order", [("number", positive), ("sizes", list[positive])])
+    assert http(taking(record), "POST", json={"number": 0, "sizes": [1, 0]}).text == told(
+        "Invalid value for parameter 'number': expected a value above 0",
+        "Invalid value for parameter 'sizes[1]': expected a value above 0",
+    )
+    assert http(taking(Annotated[int | None, at.Gt(0)]), "POST", json={"it": None}).text == "None"
+    assert http(taking(Annotated[dict[str, int], at.MinLen(1)]), "POST", json={"it": {"a": 1}}).status == 200
+
+
+@pytest.mark.needs("annotated_types")
+def test_13_a_constraint_that_is_not_known_is_warned_about(caplog):
+    """Nothing pretends to check it."""
+    import annotated_types as at
+
+    app = taking(Annotated[int, at.Predicate(bool)])
+    assert "Predicate" in caplog.text
+    assert http(app, query="it=0").text == "0"
+
+
+@pytest.mark.needs("annotated_types")
+def test_13_constraints_of_files_are_not_checked(caplog):
+    """Their size is not known yet; a warning says so."""
+    import annotated_types as at
+
+    taking(Annotated[UploadedFile, at.MaxLen(5)])
+    assert "MaxLen" in caplog.text
+
+
+# msgspec and attrs.
+
+
+@pytest.mark.needs("msgspec")
+def test_13_a_struct_takes_the_body():
+    """JSON by its types, a form by its text; other members are ignored."""
+    import msgspec
+
+    class Pie(msgspec.Struct, rename={"size_": "size"}):
+        kind: str
+        size_: int = 1
+        toppings: list[str] = []
+
+    app = taking(Pie)
+    assert http(app, "POST", json={"kind": "plum", "size": 2, "x": 1}).text == repr(Pie("plum", 2))
+    form = [("kind", "plum"), ("size", "2"), ("toppings", "cream")]
+    assert http(app, "POST", form=form).text == repr(Pie("plum", 2, ["cream"]))
+    assert http(taking(Pie | None, None), "POST").text == "None"
+    assert http(taking(list[Pie]), "POST", json={"it": [{"kind": "plum"}]}).text == repr([Pie("plum")])
+
+
+@pytest.mark.needs("msgspec")
+def test_13_faults_of_a_struct_are_ours():
+    """Where and what, in words without the client's value."""
+    import msgspec
+
+    class Slice(msgspec.Struct):
+        angle: Annotated[int, msgspec.Meta(gt=0)]
+        taste: Literal["sweet", "sour"] = "sweet"
+
+    class Pie(msgspec.Struct, forbid_unknown_fields=True):
+        slices: dict[str, Slice] = {}
+        more: list[Slice] = []
+
+        def __post_init__(self):
+            if len(self.more) > 1:
+                raise ValueError(f"{SECRET} is too much")
+
+    good = {"angle": 1}
+    assert faults(Pie, json=[SECRET]) == [("it", "expected object")]
+    assert faults(Pie, json={"more": [good, {"angle": SECRET}]}) == [("more[1].angle", "expected int")]
+    assert faults(Pie, json={"more": [{"angle": 0}]}) == [("more[0].angle", "expected int >= 1")]
+    assert faults(Pie, json={"more": [{}]}) == [("more[0].angle", "required")]
+    assert faults(Pie, json={"slices": {SECRET: {}}}) == [("slices[...].angle", "required")]
+    taste = {"angle": 1, "taste": f"{SECRET}' - at `$.{SECRET}`"}
+    assert faults(Pie, json={"more": [taste]}) == [("more[0].taste", "expected a valid value")]
+    assert faults(Pie, json={SECRET: 1}) == [("it", "expected a valid value")]
+    assert faults(Pie, json={"more": [good, good]}) == [("it", "expected a valid value")]
+    assert faults(dict[str, Slice], json={"it": {SECRET: {}}}) == [("it.*.angle", "required")]
+
+
+@pytest.mark.needs("msgspec")
+def test_13_constraints_of_msgspec():
+    """`Meta` is checked by msgspec, for text and for JSON."""
+    import msgspec
+
+    app = taking(Annotated[int, msgspec.Meta(ge=5)])
+    assert http(app, query="it=5").text == "5"
+    assert http(app, query="it=4").text == refused("expected int &gt;= 5")
+    assert http(app, "POST", json={"it": "5"}).text == refused("expected int")
+    assert http(taking(Annotated[list[int], msgspec.Meta(max_length=2)]), query="it=1&it=2").text == "[1, 2]"
+
+
+@pytest.mark.needs("msgspec", "attrs")
+def test_13_attrs_classes_go_through_msgspec():
+    """As bodies, from JSON and forms."""
+    import attrs
+
+    @attrs.define
+    class Pie:
+        kind: str
+        sizes: list[int] = attrs.Factory(list)
+
+    app = taking(Pie)
+    assert http(app, "POST", json={"kind": "plum", "x": 1}).text == repr(Pie("plum"))
+    assert http(app, "POST", form={"kind": "plum", "sizes": "2"}).text == repr(Pie("plum", [2]))
+    assert faults(Pie, json={}) == [("kind", "required")]
+
+
+@pytest.mark.needs("msgspec", "attrs")
+def test_22_structs_and_attrs_classes_show_their_members():
+    """By the names that they have in JSON; a tag too; what a subclass adds stays inside, at any depth."""
+    import attrs
+    import msgspec
+
+    class Pie(msgspec.Struct, rename={"size_": "size"}, tag="pie"):
+        kind: str
+        size_: int = 1
+
+    class SecretPie(Pie):
+        recipe: str = SECRET
+
+    @attrs.define
+    class Table:
+        pies: list[Pie]
+
+    @attrs.define
+    class LongTable(Table):
+        secret: str = SECRET
+
+    shown = '{"type":"pie","kind":"plum","size":1}'
+    assert http(showing(Pie, SecretPie("plum"))).text == shown
+    assert http(showing(Table, LongTable([SecretPie("plum")]))).text == f'{{"pies":[{shown}]}}'
+    assert http(showing(Pie, {"kind": "plum"})).status == 500
+
+
+# pydantic.
+
+
+@pytest.mark.needs("pydantic")
+def test_13_a_model_takes_the_body():
+    """JSON and forms, with aliases; other members as the model says."""
+    import pydantic
+
+    class Pie(pydantic.BaseModel):
+        kind: str
+        size: int = pydantic.Field(1, alias="pieSize")
+        toppings: list[str] = []
+
+    app = taking(Pie)
+    pie = repr(Pie.model_validate({"kind": "plum", "pieSize": 2, "toppings": ["cream"]}))
+    body = {"kind": "plum", "pieSize": 2, "toppings": ["cream"], "x": 1}
+    assert http(app, "POST", json=body).text == pie
+    assert http(app, "POST", form=[("kind", "plum"), ("pieSize", "2"), ("toppings", "cream")]).text == pie
+    assert http(taking(Optional[Pie], None)).text == "None"  # noqa: UP045
+    assert http(taking(Annotated[list[Pie], FromBody()]), "POST", json=[body]).text == f"[{pie}]"
+
+
+@pytest.mark.needs("pydantic")
+def test_13_faults_of_a_model_are_ours():
+    """All of them, where and what, in words without the client's value or keys."""
+    import pydantic
+
+    class Slice(pydantic.BaseModel):
+        angle: int = pydantic.Field(gt=0)
+        taste: Literal["sweet", "sour"] = "sweet"
+
+    class Pie(pydantic.BaseModel, extra="forbid"):
+        name: str = pydantic.Field("", min_length=3)
+        slices: dict[str, Slice] = {}
+        more: list[Slice] = []
+        link: pydantic.HttpUrl | None = None
+        number: pydantic.UUID4 | None = None
+
+        @pydantic.field_validator("name")
+        @classmethod
+        def no_secrets(cls, value: str) -> str:
+            if SECRET in value:
+                raise ValueError(f"{value} is not allowed")
+            return value
+
+    assert faults(Pie, json=[SECRET]) == [("it", "expected an object")]
+    assert faults(Pie, json={"name": "a", "more": [{"angle": 0}, {}, {"angle": SECRET, "taste": SECRET}, SECRET]}) == [
+        ("name", "expected at least 3 characters"),
+        ("more[0].angle", "expected a value greater than 0"),
+        ("more[1].angle", "required"),
+        ("more[2].angle", "expected a valid integer"),
+        ("more[2].taste", "expected 'sweet' or 'sour'"),
+        ("more[3]", "expected an object"),
+    ]
+    assert faults(Pie, json={"slices": {SECRET: {}}}) == [("slices.*.angle", "required")]
+    assert faults(Pie, json={SECRET: 1}) == [("*", "expected a valid value")]
+    assert faults(Pie, json={"name": SECRET}) == [("name", "expected a valid value")]
+    assert faults(Pie, json={"link": SECRET, "number": SECRET}) == [
+        ("link", "expected a valid value"),
+        ("number", "expected a valid value"),
+    ]
+    assert len(faults(Pie, json={"more": [{}] * 100})) == 50
+
+
+@pytest.mark.needs("pydantic")
+def test_13_constraints_and_types_of_pydantic():
+    """`Field` in `Annotated`, and types that only pydantic knows, for text and for JSON."""
+    import pydantic
+
+    app = taking(Annotated[int, pydantic.Field(ge=5)])
+    assert http(app, query="it=5").text == "5"
+    assert http(app, query="it=4").text == refused("expected a value greater than or equal to 5")
+    assert http(app, "POST", json={"it": 4}).text == refused("expected a value greater than or equal to 5")
+    assert http(taking(Annotated[list[int], pydantic.Field(max_length=2)]), query="it=1&it=2").text == "[1, 2]"
+    assert http(taking(pydantic.PositiveInt), query="it=0").text == refused("expected a value above 0")
+    assert http(taking(pydantic.HttpUrl), query="it=http://a.b").text == repr(pydantic.HttpUrl("http://a.b"))
+    assert http(taking(pydantic.HttpUrl), query=f"it={SECRET}").text == refused("expected a valid value")
+
+
+@pytest.mark.needs("pydantic")
+def test_13_a_type_without_a_schema_hides_its_members():
+    """Where pydantic cannot list a type's members, none is named."""
+    import pydantic
+
+    class Handler(pydantic.BaseModel, arbitrary_types_allowed=True):
+        name: int
+        app: App | None = None
+
+    assert faults(Handler, json={"name": SECRET}) == [("*", "expected a valid integer")]
+
+
+@pytest.mark.needs("pydantic")
+def test_13_dataclasses_of_pydantic():
+    """They are pydantic's to validate."""
+    from pydantic.dataclasses import dataclass
+
+    @dataclass
+    class Pie:
+        kind: str
+        sizes: list[int]
+
+    assert http(taking(Pie), "POST", form={"kind": "plum", "sizes": "2"}).text == repr(Pie("plum", [2]))
+    assert faults(Pie, json={"kind": 1}) == [("kind", "expected a valid string"), ("sizes", "required")]
+
+
+@pytest.mark.needs("pydantic")
+def test_22_models_show_their_members():
+    """What a subclass, a dict or another object has beyond them stays inside."""
+    import pydantic
+
+    class Inner(pydantic.BaseModel):
+        x: int
+
+    class Pie(pydantic.BaseModel):
+        kind: str
+        when: dt.date
+        inner: Inner
+
+    class SecretInner(Inner):
+        secret: str = SECRET
+
+    class SecretPie(Pie):
+        recipe: str = SECRET
+
+    class Row:
+        kind = "plum"
+        when = dt.date(2024, 1, 1)
+        inner = SecretInner(x=1)
+        recipe = SECRET
+
+    shown = '{"kind":"plum","when":"2024-01-01","inner":{"x":1}}'
+    results: list[Any] = [SecretPie(kind="plum", when=Row.when, inner=Row.inner), Row(), {**vars(Row)}]
+    for result in results:
+        assert http(showing(Pie, result)).text == shown
+        assert http(showing(list[Pie], [result])).text == f"[{shown}]"
+        assert http(showing(Pie | None, (201, result))).text == shown
+    assert http(showing(Pie, {"kind": "plum"})).status == 500
+
+
+@pytest.mark.needs("pydantic", "multipart")
+def test_20_a_model_takes_a_multipart_form():
+    """The whole form."""
+    import pydantic
+
+    class Pie(pydantic.BaseModel):
+        kind: str
+        size: int
+
+    assert http(taking(Pie), "POST", **multipart([("kind", "plum"), ("size", "2")])).text == repr(
+        Pie(kind="plum", size=2)
+    )
