@@ -2707,7 +2707,7 @@ class Request:
     _subapp_mount_path: str | None = None
     _mounted: Scope | None = None  # what of the scope is another one for that application
     _body_left: bool = False  # the body is that application's to read
-    _router: Any = None  # of the application that serves it, where another one has the same controllers
+    _router: Any = None  # of the application that serves it, where a controller may ask for that
 
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope
@@ -3846,6 +3846,15 @@ class Controller:
     def request(self) -> Request:
         """The request that is being served, as `App.request`."""
         return current_request.get()
+
+    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+        """A result that redirects, as `App._redirect`."""
+        return redirect(location, extra_headers, status=status)
+
+    async def _render_template(self, name: str, /, **context: Any) -> str:
+        """A template of the application that serves the request, rendered, as `App._render_template`."""
+        text: str = await self.request._router.root.owner._render_template(name, **context)
+        return text
 
     async def _before(self) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
@@ -5336,8 +5345,10 @@ class Router:
         self._instance = self.root.instance
         self.handovers = [entry for branch in branches(self.root) for entry in handovers_of(branch)]
         # PERF: the paths without parameters, found in one step.
-        self._static = dict(_static_paths(self.root))
-        self._exact = {"/" + path[0]: target for path, target in self._static.items() if len(path) == 1}
+        static = dict(_static_paths(self.root))
+        names = self.root.branches  # what is in a branch has its controller to be found
+        self._static = {path: target for path, target in static.items() if len(path) > 1 or path[0] in names}
+        self._exact = {"/" + path[0]: target for path, target in static.items() if path not in self._static}
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
@@ -5360,6 +5371,7 @@ class Router:
         if target is not None and target.name not in self._instance:
             del segments[0]
         else:
+            request._router = self  # a controller of several applications knows by that which of them it is in
             target, segments = self._search(segments)
         if segments and segments[-1] == "":
             segments = without_slash(target, segments)
@@ -5370,6 +5382,7 @@ class Router:
         """What answers the WebSocket, and the path's parameters. `HTTPError` 404 if nothing does."""
         if request._ws_route_handler is not None:
             return self._explicit(request._ws_route_handler, request)
+        request._router = self
         segments = request._segments()
         if segments[0].startswith("_"):
             raise HTTPError(404, "Private handler not allowed")
@@ -5412,7 +5425,7 @@ class Router:
     def _search(self, segments: list[str]) -> Match:
         # By segments, not by the path as a text: `/api%2Fusers` is not `/api/users`.
         target = self._static.get(tuple(segments))
-        if target is not None and len(segments) > 1:
+        if target is not None:
             return target, []
         found = self.root.find(segments)
         if isinstance(found[0], Nothing) and not found[0].guards:
@@ -6147,11 +6160,10 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
 def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
     everyone = list(ROUTERS.values())
-    if len(everyone) == 1:
-        return everyone
     below = {id(found.app) for router in everyone for found in router.handovers}
-    outermost = {id(router) for router in everyone if not set(mounted) <= set(router.handovers)}
-    return sorted(everyone, key=lambda router: (id(router) in outermost, id(router.root.owner) in below))
+    return sorted(
+        everyone, key=lambda router: (not set(mounted) <= set(router.handovers), id(router.root.owner) in below)
+    )
 
 
 def _place(router: Router, handler: Any) -> Place | None:

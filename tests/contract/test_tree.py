@@ -238,6 +238,7 @@ def test_4_a_dash_finds_a_branch(path):
         "/users/_after",
         "/users/__init__",
         "/users/request",
+        "/users/_redirect",
         "/users/names",
         "/api/users/__class__/x",
         "/api/inner_part/_x",
@@ -869,6 +870,39 @@ def test_8_uploads_pass_the_guards():
     headers = [("content-type", "multipart/form-data; boundary=B")]
     assert answer(Fort(), "/fort/save", "POST", body=body, headers=headers) == FORBIDDEN
     assert answer(Fort(), "/fort/save", "POST", query="user=1", body=body, headers=headers) == (200, "hi")
+
+
+def test_8_a_controller_redirects():
+    """`self._redirect()` is there as on an `App`."""
+
+    async def old(self):
+        return self._redirect("/new", [("X-A", "1")], status=308)
+
+    reply = http(site_of(part=guard(old=old)), path="/part/old")
+    assert (reply.status, reply.header("location"), reply.header("x-a")) == (308, "/new", "1")
+
+
+@pytest.mark.needs("jinja2")
+@pytest.mark.parametrize("path", ["/part", "/part/", "/part/page", "/part/page/x", "/part/nothing"])
+def test_8_a_controller_renders_templates(tmp_path, path):
+    """`self._render_template()` renders those of the application that serves the request, be it one of several."""
+
+    async def show(self, *path):
+        return await self._render_template("page.html", name="<i>")
+
+    async def ws_page(self, ws):
+        await ws.accept()
+        await ws.send_text(await self._render_template("page.html", name="ws"))
+
+    part = guard(index=show, page=show, ws_page=ws_page)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "page.html").write_text(f"{name} {{{{ name }}}}")
+    first = type("First", (App,), {"part": part})(templates=str(tmp_path / "one"))
+    second = type("Second", (App,), {"part": part})(templates=str(tmp_path / "two"))
+    assert answer(first, path) == (200, "one &lt;i&gt;")
+    assert answer(second, path) == (200, "two &lt;i&gt;")
+    assert websocket(second, "/part/page").sent == ["two ws"]
 
 
 # Applications as branches.

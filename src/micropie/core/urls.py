@@ -82,11 +82,10 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
 def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
     everyone = list(ROUTERS.values())
-    if len(everyone) == 1:
-        return everyone
     below = {id(found.app) for router in everyone for found in router.handovers}
-    outermost = {id(router) for router in everyone if not set(mounted) <= set(router.handovers)}
-    return sorted(everyone, key=lambda router: (id(router) in outermost, id(router.root.owner) in below))
+    return sorted(
+        everyone, key=lambda router: (not set(mounted) <= set(router.handovers), id(router.root.owner) in below)
+    )
 
 
 def _place(router: Router, handler: Any) -> Place | None:
