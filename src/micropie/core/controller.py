@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from micropie.core.headers import is_token
-from micropie.core.reply import Reply
+from micropie.core.reply import Reply, redirect
 from micropie.core.request import Request, current_request
-from micropie.core.types import ASGIApp
+from micropie.core.types import ASGIApp, HeaderPairs
 
 VERBS = "__micropie_methods__"  # what `methods` leaves on a handler
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
@@ -38,6 +38,15 @@ class Controller:
     def request(self) -> Request:
         """The request that is being served, as `App.request`."""
         return current_request.get()
+
+    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+        """A result that redirects, as `App._redirect`."""
+        return redirect(location, extra_headers, status=status)
+
+    async def _render_template(self, name: str, /, **context: Any) -> str:
+        """A template of the application that serves the request, rendered, as `App._render_template`."""
+        text: str = await self.request._router.root.owner._render_template(name, **context)
+        return text
 
     async def _before(self) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers."""

@@ -138,7 +138,7 @@ class Request:
     _subapp_mount_path: str | None = None
     _mounted: Scope | None = None  # what of the scope is another one for that application
     _body_left: bool = False  # the body is that application's to read
-    _router: Any = None  # of the application that serves it, where another one has the same controllers
+    _router: Any = None  # of the application that serves it, where a controller may ask for that
 
     def __init__(self, scope: Scope, receive: Receive = never) -> None:
         self.scope = scope

@@ -28,8 +28,10 @@ class Router:
         self._instance = self.root.instance
         self.handovers = [entry for branch in branches(self.root) for entry in handovers_of(branch)]
         # PERF: the paths without parameters, found in one step.
-        self._static = dict(_static_paths(self.root))
-        self._exact = {"/" + path[0]: target for path, target in self._static.items() if len(path) == 1}
+        static = dict(_static_paths(self.root))
+        names = self.root.branches  # what is in a branch has its controller to be found
+        self._static = {path: target for path, target in static.items() if len(path) > 1 or path[0] in names}
+        self._exact = {"/" + path[0]: target for path, target in static.items() if path not in self._static}
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
@@ -52,6 +54,7 @@ class Router:
         if target is not None and target.name not in self._instance:
             del segments[0]
         else:
+            request._router = self  # a controller of several applications knows by that which of them it is in
             target, segments = self._search(segments)
         if segments and segments[-1] == "":
             segments = without_slash(target, segments)
@@ -62,6 +65,7 @@ class Router:
         """What answers the WebSocket, and the path's parameters. `HTTPError` 404 if nothing does."""
         if request._ws_route_handler is not None:
             return self._explicit(request._ws_route_handler, request)
+        request._router = self
         segments = request._segments()
         if segments[0].startswith("_"):
             raise HTTPError(404, "Private handler not allowed")
@@ -104,7 +108,7 @@ class Router:
     def _search(self, segments: list[str]) -> Match:
         # By segments, not by the path as a text: `/api%2Fusers` is not `/api/users`.
         target = self._static.get(tuple(segments))
-        if target is not None and len(segments) > 1:
+        if target is not None:
             return target, []
         found = self.root.find(segments)
         if isinstance(found[0], Nothing) and not found[0].guards:

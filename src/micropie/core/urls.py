@@ -14,7 +14,7 @@ from micropie.core.endpoint import Choice, Endpoint, Handover
 from micropie.core.listing import is_verb_method, joined, own_path, placed, takes_segment, verbs_of
 from micropie.core.request import MOUNTED, current_request
 from micropie.core.routing import ROUTERS, Router, branches
-from micropie.core.signature import AUTO, PATH, QUERY, REQUIRED, Parameter
+from micropie.core.signature import AUTO, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED
 from micropie.core.tree import INDEX, Branch
 
 _SEVERAL = (list, tuple, set, frozenset)
@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
     above: tuple[str, ...]
     branch: Branch
-    entry: Endpoint | Handover | None  # None: the branch itself
+    entry: "Address | Handover | None"  # None: the branch itself
 
 
 def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
@@ -43,8 +43,8 @@ def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
     """
     root, place = _located(handler)
     path = (*root, *place.above)
-    if isinstance(place.entry, Endpoint):
-        own, pairs = _address(place.branch, place.entry, args, query)
+    if isinstance(place.entry, Address):
+        own, pairs = place.entry.of(args, {name: value for name, value in query.items() if value is not None})
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
@@ -83,8 +83,9 @@ def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
     everyone = list(ROUTERS.values())
     below = {id(found.app) for router in everyone for found in router.handovers}
-    outermost = {id(router) for router in everyone if not set(mounted) <= set(router.handovers)}
-    return sorted(everyone, key=lambda router: (id(router) in outermost, id(router.root.owner) in below))
+    return sorted(
+        everyone, key=lambda router: (not set(mounted) <= set(router.handovers), id(router.root.owner) in below)
+    )
 
 
 def _place(router: Router, handler: Any) -> Place | None:
@@ -107,7 +108,7 @@ def _keyed_places(router: Router) -> Iterator[tuple[Any, Place]]:
             if isinstance(entry, Handover):
                 yield id(entry.what), Place((), branch, entry)
             elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
-                yield key_of(entry.handler), Place((), branch, entry)
+                yield key_of(entry.handler), Place((), branch, Address(branch, entry))
 
 
 def _replacement(router: Router, handler: Any) -> Place | None:
@@ -115,7 +116,7 @@ def _replacement(router: Router, handler: Any) -> Place | None:
     for name, value in list(router.root.instance.items()):
         endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
         if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
-            return Place((), router.root, endpoint)
+            return Place((), router.root, Address(router.root, endpoint))
     return None
 
 
@@ -129,112 +130,107 @@ def key_of(handler: Any) -> Any:
 # -- what leads to it ---------------------------------------------------------------------------------
 
 
-def _address(
-    branch: Branch, endpoint: Endpoint, args: tuple[Any, ...], given: dict[str, Any]
-) -> tuple[tuple[str, ...], Pairs]:
-    """The segments of the path and the fields of the query."""
-    call = Arrangement(branch, endpoint, {name: value for name, value in given.items() if value is not None})
-    segments = call.segments(args)
-    call.check()
-    fields = list(_query_fields({call.key(name): value for name, value in call.keywords.items()}))
-    path = own_path(branch, endpoint, with_segments=bool(segments))
-    if path == branch.path and segments and not _leads_to(branch, endpoint, segments):
-        if endpoint.name != INDEX:
-            return path, call.in_query(segments, possible=_leads_to(branch, endpoint, [])) + fields
-        path = (*path, INDEX)  # by its name it gets whatever there is
-    for position, segment in enumerate(segments):
-        if segment in _DOTS:  # which clients resolve, even percent-encoded (the WHATWG URL standard)
-            return path + tuple(segments[:position]), call.in_query(segments, position) + fields
-    if segments and segments[-1] == "" and not endpoint.keeps_slash:
-        segments.append("")
-    return path + tuple(segments), fields
+class Address:
+    """How one handler is addressed: worked out once, then filled with arguments."""
 
+    def __init__(self, branch: Branch, endpoint: Endpoint) -> None:
+        self._branch = branch
+        self._endpoint = endpoint
+        self._has_own_path = is_verb_method(branch, endpoint)
+        originals = endpoint.plan.parameters
+        parameters = placed(endpoint, is_verb_method=self._has_own_path, verbs=verbs_of(branch, endpoint) or ())
+        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self._fillable = [p.name for p in originals if takes_segment(p)]  # by segments, in this order
+        self._in_query = {p.name for p in parameters if p.source == QUERY} | {
+            p.name for p in originals if p.source == AUTO and not p.is_body
+        }
+        self._needed = [
+            p.name
+            for p in parameters
+            if p.source in (PATH, QUERY) and p.kind in (POSITIONAL, KEYWORD) and p.default is REQUIRED
+        ]
 
-def _leads_to(branch: Branch, endpoint: Endpoint, segments: list[str]) -> bool:
-    target, rest = branch.find(list(segments))
-    targets: Iterable[Any] = target.verbs.values() if isinstance(target, Choice) else (target,)
-    return rest == segments and any(found is endpoint for found in targets)
+    def of(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[str, ...], Pairs]:
+        """The segments of the path, and the fields of the query. TypeError or ValueError if there are none."""
+        self._check_positional(args, keywords)
+        in_path = self._names_in_path(len(args), keywords)
+        segments = [self._segment(value) for value in (*args, *(keywords[name] for name in in_path[len(args) :]))]
+        others = {name: value for name, value in keywords.items() if name not in in_path}
+        self._check_keywords(others)
+        self._check_needed(in_path, others)
+        fields = list(_query_fields({self._key(name): value for name, value in others.items()}))
+        return self._divided(segments, in_path, fields)
 
-
-class Arrangement:
-    """What `url_for` was given for a handler, to be sorted into path and query."""
-
-    def __init__(self, branch: Branch, endpoint: Endpoint, keywords: dict[str, Any]) -> None:
-        self.endpoint = endpoint
-        self.keywords = keywords
-        self.parameters = placed(
-            endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs_of(branch, endpoint) or ()
-        )
-        self.in_path: list[str] = []  # names of the parameters that segments fill
-
-    def segments(self, args: Sequence[Any]) -> list[str]:
-        """The path's segments: the positional arguments, and the named ones that may follow them."""
-        fillable = [p.name for p in self.endpoint.plan.parameters if takes_segment(p)]
-        if len(args) > len(fillable) and not self.endpoint.plan.variadic:
-            raise self.error(f"takes {len(fillable)} path segments, {len(args)} arguments were given")
-        if twice := [name for name in fillable[: len(args)] if name in self.keywords]:
-            raise self.error(f"got several values for {twice[0]!r}")
-        values = list(args)
-        self.in_path = fillable[: len(args)]
-        required = {p.name for p in self.parameters if p.source == PATH}
-        for name in fillable[len(args) :]:
-            if name not in self.keywords or name not in required:
+    def _names_in_path(self, count: int, keywords: dict[str, Any]) -> list[str]:
+        """The parameters that segments fill: by position, and those given by name right behind."""
+        names = self._fillable[:count]
+        for name in self._fillable[count:]:
+            if name not in keywords or self._parameters[name].source != PATH:
                 break
-            values.append(self.keywords.pop(name))
-            self.in_path.append(name)
-        return [self.segment(value) for value in values]
+            names.append(name)
+        return names
 
-    def segment(self, value: Any) -> str:
-        """The value as a segment; TypeError for None and for several."""
+    def _divided(self, segments: list[str], in_path: list[str], fields: Pairs) -> tuple[tuple[str, ...], Pairs]:
+        """The same, less those segments which no path can have: these are fields too, bound by name."""
+        path = own_path(self._branch, self._endpoint, with_segments=bool(segments))
+        if segments and path == self._branch.path and not self._is_led_to_by(segments):
+            if self._has_own_path:
+                return path, [*self._fields(segments, in_path, 0, possible=self._is_led_to_by([])), *fields]
+            path = (*path, INDEX)  # by its name it gets whatever there is
+        for position, segment in enumerate(segments):
+            if segment in _DOTS:  # which clients resolve, even percent-encoded (the WHATWG URL standard)
+                return path + tuple(segments[:position]), [*self._fields(segments, in_path, position), *fields]
+        if segments and segments[-1] == "" and not self._endpoint.keeps_slash:
+            segments.append("")
+        return path + tuple(segments), fields
+
+    def _is_led_to_by(self, segments: list[str]) -> bool:
+        target, rest = self._branch.find(list(segments))
+        targets: Iterable[Any] = target.verbs.values() if isinstance(target, Choice) else (target,)
+        return rest == segments and any(found is self._endpoint for found in targets)
+
+    def _fields(self, segments: list[str], names: list[str], start: int, *, possible: bool = True) -> Pairs:
+        """The segments from `start` on as fields."""
+        if len(segments) > len(names) or not possible:
+            raise ValueError(f"No URL leads to {self._name} with {segments!r}: clients and routes read that otherwise")
+        return list(zip(names[start:], segments[start:], strict=True))
+
+    def _segment(self, value: Any) -> str:
         if value is None or isinstance(value, _SEVERAL):
-            raise self.error(f"can't have {value!r} in its path: a segment is one value")
+            raise self._error(f"can't have {value!r} in its path: a segment is one value")
         return text_of(value)
 
-    def check(self) -> None:
-        """TypeError for a keyword that the query can't bring, and for a required parameter that is missing."""
-        known = {p.name: p for p in self.parameters}
-        for name in self.keywords:
-            parameter = known.get(name)
-            if parameter is None and not self.endpoint.plan.takes_any_keyword:
-                raise self.error(f"has no parameter {name!r}: declare it, or append the query yourself")
-            if parameter is not None and not self.may_be_in_query(parameter):
-                raise self.error(f"takes {name!r} from the {parameter.source}, which is no part of a URL")
-        for parameter in self.parameters:
-            if parameter.source in (PATH, QUERY) and self.is_missing(parameter):
-                raise self.error(
-                    f"needs {parameter.name!r}. If that is not in the URL, say so: "
+    def _key(self, name: str) -> str:
+        """The name of a parameter in the query."""
+        return self._parameters[name].key if name in self._parameters else name
+
+    def _check_positional(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        if len(args) > len(self._fillable) and not self._endpoint.plan.variadic:
+            raise self._error(f"takes {len(self._fillable)} path segments, {len(args)} arguments were given")
+        if twice := [name for name in self._fillable[: len(args)] if name in keywords]:
+            raise self._error(f"got several values for {twice[0]!r}")
+
+    def _check_keywords(self, keywords: dict[str, Any]) -> None:
+        for name in keywords:
+            if name not in self._parameters and not self._endpoint.plan.takes_any_keyword:
+                raise self._error(f"has no parameter {name!r}: declare it, or append the query yourself")
+            if name in self._parameters and name not in self._in_query:
+                raise self._error(f"takes {name!r} from the {self._parameters[name].source}, which is no part of a URL")
+
+    def _check_needed(self, in_path: list[str], keywords: dict[str, Any]) -> None:
+        for name in self._needed:
+            if name not in in_path and name not in keywords:
+                raise self._error(
+                    f"needs {name!r}. If that is not in the URL, say so: "
                     '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
                 )
 
-    def may_be_in_query(self, parameter: Parameter) -> bool:
-        """Whether binding looks for it in the query."""
-        original = next(p for p in self.endpoint.plan.parameters if p.name == parameter.name)
-        return parameter.source == QUERY or (original.source == AUTO and not original.is_body)
-
-    def is_missing(self, parameter: Parameter) -> bool:
-        """Whether it is needed, and neither path nor query have it."""
-        is_one = parameter.kind in ("positional", "keyword")
-        given = parameter.name in self.in_path or parameter.name in self.keywords
-        return is_one and parameter.default is REQUIRED and not given
-
-    def key(self, name: str) -> str:
-        """The name of a parameter in the query."""
-        return next((p.key for p in self.parameters if p.name == name), name)
-
-    def in_query(self, segments: list[str], start: int = 0, *, possible: bool = True) -> Pairs:
-        """The segments from `start` on as fields, which are bound by name, since no path can have them."""
-        if len(segments) > len(self.in_path) or not possible:
-            raise ValueError(f"No URL leads to {self.name} with {segments!r}: clients and routes read that otherwise")
-        return list(zip(self.in_path[start:], segments[start:], strict=True))
-
     @property
-    def name(self) -> str:
-        """What messages call the handler."""
-        return getattr(self.endpoint.handler, "__qualname__", self.endpoint.name)
+    def _name(self) -> str:
+        return getattr(self._endpoint.handler, "__qualname__", self._endpoint.name)
 
-    def error(self, what: str) -> TypeError:
-        """The error that says what is wrong with the arguments."""
-        return TypeError(f"url_for(): {self.name} {what}")
+    def _error(self, what: str) -> TypeError:
+        return TypeError(f"url_for(): {self._name} {what}")
 
 
 def _segments_below(paths: Sequence[Any], mount: Handover | None) -> tuple[str, ...]:
