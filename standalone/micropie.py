@@ -5933,6 +5933,9 @@ def _is_collection(annotation: Any) -> bool:
 # It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
 # ======================================================================================================================
 
+CLIENT_ERRORS = range(400, 500)
+
+
 class HandedOver(Exception):  # noqa: N818 - no error
     """The path leads to another application, which answers."""
 
@@ -5984,7 +5987,19 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(request, error), send, send_whole)
+        reply = answer_meant(error) if request._mounted is not None else None
+        await send_reply(app, request, reply or failure(request, error), send, send_whole)
+
+
+def answer_meant(error: Exception) -> Reply | None:
+    """The answer that an exception of a mounted part stands for; None if it is a failure.
+
+    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status not in CLIENT_ERRORS:
+        return None
+    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
 async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
