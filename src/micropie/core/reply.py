@@ -27,7 +27,14 @@ _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is enc
 
 
 class Reply:
-    """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs."""
+    """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs.
+
+    A controller's `_after` gets it, and may assign to all of them what a handler might return.
+
+        async def _after(self, reply):
+            if reply.status == 404:
+                reply.body = "Nothing here"
+    """
 
     __slots__ = ("body", "content_type", "headers", "status")
 
