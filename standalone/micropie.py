@@ -4898,6 +4898,7 @@ def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]
 # ======================================================================================================================
 
 WEBSOCKET = "ws_"
+_COLLECTIONS = (list, set, frozenset, tuple)
 
 
 class Action:
@@ -4949,7 +4950,24 @@ class Endpoint(Action):
     @property
     def takes_segments(self) -> bool:
         """Whether path segments can be arguments."""
-        return bool(self.plan.size or self.plan.variadic)
+        return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
+
+    @property
+    def needs_segment(self) -> bool:
+        """Whether the path is where a required argument belongs."""
+        taking = filter(takes_segment, self.plan.parameters)
+        return any(one.default is REQUIRED and not is_collection(one.annotation) for one in taking)
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+
+
+def is_collection(annotation: Any) -> bool:
+    """Whether several values are wanted, `list[int] | None` for one."""
+    kind = bare(annotation)
+    return getattr(kind, "__origin__", kind) in _COLLECTIONS
 
 
 class Choice:
@@ -5044,6 +5062,7 @@ class Branch:
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
             self._add(attribute_name, attribute, app_class, verbs)
         self.mounts.sort(key=lambda mount: -len(mount.segments))
+        self.verbs = verbs  # a resource's own methods for them
         self.resource, self.collection = self._choices(verbs)
 
     @property
@@ -5124,8 +5143,10 @@ class Branch:
             index = dict(found.verbs)
         elif found is not None:
             index = {"GET": found}
-        below = {verb: endpoint for verb, endpoint in index.items() if endpoint.takes_segments}
-        return Choice(INDEX, {**below, **verbs}, self.guards), Choice(INDEX, {**verbs, **index}, self.guards)
+        below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
+        # What can't do without a segment is not allowed here; POST's parameters may all be the body's.
+        own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
+        return Choice(INDEX, below, self.guards), Choice(INDEX, {**own, **index}, self.guards)
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -5148,7 +5169,8 @@ class Branch:
         """What answers on this branch's own path, or takes whatever is below it."""
         is_bare = not segments or segments == [""]
         if self.resource is not None and self.collection is not None:
-            return (self.collection, []) if is_bare else (self.resource, segments)
+            target = self.collection if is_bare else self.resource
+            return target if target.verbs else self.nothing, [] if is_bare else segments
         index = self.named(INDEX)
         if index is None:
             return self.nothing, segments
@@ -5296,9 +5318,9 @@ def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
 
 
 def _hidden_by_index(branch: Branch) -> Iterator[str]:
-    if branch.resource is None or branch.collection is None:
+    if branch.collection is None:
         return
-    get, index = branch.resource.verbs.get("GET"), branch.collection.verbs.get("GET")
+    get, index = branch.verbs.get("GET"), branch.collection.verbs.get("GET")
     if get is not None and index is not None and get is not index and not get.takes_segments:
         names = f"{branch.title}.get never answers, since {branch.title}.index does"
         yield f"{names}: remove one of them, or let get take an id"
@@ -5765,9 +5787,6 @@ class Outgoing:
 # `routes(app)`: what an application answers, as data for documentation, command lines and tests.
 # ======================================================================================================================
 
-_COLLECTIONS = (list, set, frozenset, tuple)
-
-
 class Route(NamedTuple):
     """One thing that an application answers.
 
@@ -5905,11 +5924,6 @@ def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) 
     return tuple(found)
 
 
-def takes_segment(parameter: Parameter) -> bool:
-    """Whether binding gives it the next segment of the path."""
-    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-
-
 def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
     """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
     required, optional = usual
@@ -5919,17 +5933,11 @@ def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, vari
         return parameter.source
     if parameter.is_body:
         return BODY
-    if _is_collection(parameter.annotation):
+    if is_collection(parameter.annotation):
         return named
     if parameter.kind in (KEYWORD, REST):
         return optional
     return required if parameter.default is REQUIRED or variadic else optional
-
-
-def _is_collection(annotation: Any) -> bool:
-    """Whether several values are wanted, `list[int] | None` for one."""
-    kind = bare(annotation)
-    return getattr(kind, "__origin__", kind) in _COLLECTIONS
 
 
 # ======================================================================================================================

@@ -196,7 +196,7 @@ def test_snippet_verbs(app):
     assert http(app, "GET", "/notes/search", query="q=pie").json() == ["Eat pie"]
     assert http(app, "DELETE", "/notes/2").status == 204
     refused = http(app, "POST", "/notes")
-    assert (refused.status, refused.header("allow")) == (405, "DELETE, GET, HEAD, OPTIONS, PUT")
+    assert (refused.status, refused.header("allow")) == (405, "GET, HEAD, OPTIONS")
     assert http(app, "POST", "/subscribe", form={"email": "a@b"}).text == "a@b is subscribed"
     assert http(app, "GET", "/subscribe/a@b").status == 405
 

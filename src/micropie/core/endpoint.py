@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 from micropie.core.binding import Plan
 from micropie.core.controller import Mount
+from micropie.core.records import bare
 from micropie.core.shape import shaped
+from micropie.core.signature import AUTO, POSITIONAL, REQUIRED, Parameter
 from micropie.core.types import ASGIApp
 
 WEBSOCKET = "ws_"
+_COLLECTIONS = (list, set, frozenset, tuple)
 
 
 class Action:
@@ -64,7 +67,24 @@ class Endpoint(Action):
     @property
     def takes_segments(self) -> bool:
         """Whether path segments can be arguments."""
-        return bool(self.plan.size or self.plan.variadic)
+        return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
+
+    @property
+    def needs_segment(self) -> bool:
+        """Whether the path is where a required argument belongs."""
+        taking = filter(takes_segment, self.plan.parameters)
+        return any(one.default is REQUIRED and not is_collection(one.annotation) for one in taking)
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+
+
+def is_collection(annotation: Any) -> bool:
+    """Whether several values are wanted, `list[int] | None` for one."""
+    kind = bare(annotation)
+    return getattr(kind, "__origin__", kind) in _COLLECTIONS
 
 
 class Choice:

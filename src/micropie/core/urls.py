@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from micropie.core.controller import is_private
-from micropie.core.endpoint import Choice, Endpoint, Handover
-from micropie.core.listing import is_verb_method, joined, own_path, placed, takes_segment, verbs_of
+from micropie.core.endpoint import Choice, Endpoint, Handover, takes_segment
+from micropie.core.listing import is_verb_method, joined, own_path, placed, verbs_of
 from micropie.core.request import MOUNTED, current_request
 from micropie.core.routing import ROUTERS, Router, branches
 from micropie.core.signature import AUTO, PATH, QUERY, REQUIRED, Parameter
