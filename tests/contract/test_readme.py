@@ -383,6 +383,20 @@ def test_snippet_uploads(app):
     assert http(app, "POST", "/upload", form={"picture": "text"}).status == 400
 
 
+@pytest.mark.needs("micropie.openapi")
+def test_snippet_documented_api(app):
+    """The API does what it documents; the page is there."""
+    baked = http(app, "POST", "/pies", json={"name": "apple"})
+    assert (baked.status, baked.json()) == (201, {"name": "apple", "slices": 8})
+    assert http(app, path="/pies/apple").json() == {"name": "apple", "slices": 8}
+    assert http(app, path="/pies/plum").status == 404
+    assert http(app, "POST", "/pies", json={"slices": "many"}).status == 400
+    assert "<title>Bakery</title>" in http(app, path="/docs").text
+    document = http(app, path="/openapi.json").json()
+    assert document["paths"]["/pies"]["post"]["responses"]["201"]["description"] == "The pie, fresh from the oven."
+    assert document["paths"]["/pies/{name}"]["get"]["summary"] == "Look at a pie."
+
+
 def test_snippet_limits(app):
     """A longer body is refused with the text in the comment."""
     assert http(app, "POST", "/save", form={"text": "pie"}).text == "3 characters"
