@@ -58,6 +58,7 @@ from types import (
     CoroutineType,
     FunctionType,
     GeneratorType,
+    MappingProxyType,
     MethodType,
     ModuleType,
     NoneType,
@@ -4943,6 +4944,7 @@ def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]
 # ======================================================================================================================
 
 WEBSOCKET = "ws_"
+_COLLECTIONS = (list, set, frozenset, tuple)
 
 
 class Action:
@@ -4994,22 +4996,60 @@ class Endpoint(Action):
     @property
     def takes_segments(self) -> bool:
         """Whether path segments can be arguments."""
-        return bool(self.plan.size or self.plan.variadic)
+        return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
+
+    @property
+    def needs_segment(self) -> bool:
+        """Whether the path is where a required argument belongs."""
+        taking = filter(takes_segment, self.plan.parameters)
+        return any(one.default is REQUIRED and not is_collection(one.annotation) for one in taking)
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+
+
+def is_collection(annotation: Any) -> bool:
+    """Whether several values are wanted, `list[int] | None` for one."""
+    kind = bare(annotation)
+    return getattr(kind, "__origin__", kind) in _COLLECTIONS
 
 
 class Choice:
-    """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2)."""
+    """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2).
 
-    __slots__ = ("allow", "guards", "name", "verbs")
+    `by_query` are those that need a segment which this path does not have: they answer where a query may name it.
+    """
+
+    __slots__ = ("allow", "by_query", "guards", "name", "verbs")
 
     is_bare = is_direct = False
     keeps_slash = True  # whether it is dropped depends on the handler chosen
 
-    def __init__(self, name: str, verbs: Mapping[str, Endpoint], guards: Guards) -> None:
+    def __init__(
+        self,
+        name: str,
+        verbs: Mapping[str, Endpoint],
+        guards: Guards,
+        by_query: Mapping[str, Endpoint] = MappingProxyType({}),
+    ) -> None:
         self.name = name
         self.guards = guards
-        self.verbs = {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
+        self.verbs = _with_head(verbs)
+        self.by_query = _with_head(by_query)
         self.allow = ", ".join(sorted({*self.verbs, "OPTIONS"}))
+
+    def choose(self, request: Request) -> Endpoint | None:
+        """The handler for the request's verb."""
+        verb = request.method
+        if verb not in self.verbs and request._query_string():
+            return self.by_query.get(verb)
+        return self.verbs.get(verb)
+
+
+def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+    return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
 
 
 class Handover:
@@ -5089,6 +5129,7 @@ class Branch:
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
             self._add(attribute_name, attribute, app_class, verbs)
         self.mounts.sort(key=lambda mount: -len(mount.segments))
+        self.verbs = verbs  # a resource's own methods for them
         self.resource, self.collection = self._choices(verbs)
 
     @property
@@ -5169,8 +5210,12 @@ class Branch:
             index = dict(found.verbs)
         elif found is not None:
             index = {"GET": found}
-        below = {verb: endpoint for verb, endpoint in index.items() if endpoint.takes_segments}
-        return Choice(INDEX, {**below, **verbs}, self.guards), Choice(INDEX, {**verbs, **index}, self.guards)
+        below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
+        # What can't do without a segment is not allowed here; POST's parameters may all be the body's.
+        own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
+        own = {**own, **index}
+        by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
+        return Choice(INDEX, below, self.guards), Choice(INDEX, own, self.guards, by_query)
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -5193,7 +5238,8 @@ class Branch:
         """What answers on this branch's own path, or takes whatever is below it."""
         is_bare = not segments or segments == [""]
         if self.resource is not None and self.collection is not None:
-            return (self.collection, []) if is_bare else (self.resource, segments)
+            target = self.collection if is_bare else self.resource
+            return target if target.verbs or target.by_query else self.nothing, [] if is_bare else segments
         index = self.named(INDEX)
         if index is None:
             return self.nothing, segments
@@ -5341,9 +5387,9 @@ def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
 
 
 def _hidden_by_index(branch: Branch) -> Iterator[str]:
-    if branch.resource is None or branch.collection is None:
+    if branch.collection is None:
         return
-    get, index = branch.resource.verbs.get("GET"), branch.collection.verbs.get("GET")
+    get, index = branch.verbs.get("GET"), branch.collection.verbs.get("GET")
     if get is not None and index is not None and get is not index and not get.takes_segments:
         names = f"{branch.title}.get never answers, since {branch.title}.index does"
         yield f"{names}: remove one of them, or let get take an id"
@@ -5814,9 +5860,6 @@ class Outgoing:
 # `routes(app)`: what an application answers, as data for documentation, command lines and tests.
 # ======================================================================================================================
 
-_COLLECTIONS = (list, set, frozenset, tuple)
-
-
 class Route(NamedTuple):
     """One thing that an application answers.
 
@@ -5954,11 +5997,6 @@ def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) 
     return tuple(found)
 
 
-def takes_segment(parameter: Parameter) -> bool:
-    """Whether binding gives it the next segment of the path."""
-    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-
-
 def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
     """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
     required, optional = usual
@@ -5968,17 +6006,11 @@ def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, vari
         return parameter.source
     if parameter.is_body:
         return BODY
-    if _is_collection(parameter.annotation):
+    if is_collection(parameter.annotation):
         return named
     if parameter.kind in (KEYWORD, REST):
         return optional
     return required if parameter.default is REQUIRED or variadic else optional
-
-
-def _is_collection(annotation: Any) -> bool:
-    """Whether several values are wanted, `list[int] | None` for one."""
-    kind = bare(annotation)
-    return getattr(kind, "__origin__", kind) in _COLLECTIONS
 
 
 # ======================================================================================================================
@@ -6300,7 +6332,9 @@ class Address:
 
     def _is_led_to_by(self, segments: list[str]) -> bool:
         target, rest = self._branch.find(list(segments))
-        targets: Iterable[Any] = target.verbs.values() if isinstance(target, Choice) else (target,)
+        targets: Iterable[Any] = (target,)
+        if isinstance(target, Choice):
+            targets = (*target.verbs.values(), *target.by_query.values())
         return rest == segments and any(found is self._endpoint for found in targets)
 
     def _fields(self, segments: list[str], names: list[str], start: int, *, possible: bool = True) -> Pairs:
@@ -6483,9 +6517,10 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
 async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
     """The same for whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Choice):
-        if request.method not in target.verbs:
+        chosen = target.choose(request)
+        if chosen is None:
             return other_verb(target, request.method)
-        target = target.verbs[request.method]
+        target = chosen
         segments = without_slash(target, segments)
     if isinstance(target, Endpoint):
         return await answer_by(app, request, target, segments)
@@ -6497,6 +6532,8 @@ async def reach(app: Application, request: Request, target: Target, segments: li
 
 def other_verb(choice: Choice, verb: str) -> Reply:
     """The answer to OPTIONS, which names the verbs; `HTTPError` 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
+    if not choice.verbs:
+        raise HTTPError(404)
     allow = [("Allow", choice.allow)]
     if verb == "OPTIONS":
         return Reply(204, None, allow)

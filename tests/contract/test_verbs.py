@@ -163,7 +163,7 @@ def test_11_a_405_passes_the_after_hooks():
     [
         ("/save", "OPTIONS, POST, PUT"),
         ("/page/a", "GET, HEAD, OPTIONS"),
-        ("/notes", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
+        ("/notes", "GET, HEAD, OPTIONS, POST"),
         ("/notes/7", "DELETE, GET, HEAD, OPTIONS, POST, PUT"),
     ],
 )
@@ -323,11 +323,15 @@ def test_11_a_resource_binds_forms():
     assert answer("PUT", "/notes/7", json={"text": "hi"}) == (200, "put 7 hi")
 
 
-@pytest.mark.parametrize(("verb", "path"), [("PATCH", "/notes"), ("PATCH", "/notes/7"), ("TRACE", "/notes")])
-def test_11_a_verb_that_a_resource_has_not(verb, path):
+@pytest.mark.parametrize("verb", ["PATCH", "TRACE"])
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [("/notes", "GET, HEAD, OPTIONS, POST"), ("/notes/7", "DELETE, GET, HEAD, OPTIONS, POST, PUT")],
+)
+def test_11_a_verb_that_a_resource_has_not(verb, path, allow):
     """405 with `Allow`."""
     reply = http(Site(), verb, path)
-    assert (reply.status, reply.header("allow")) == (405, "DELETE, GET, HEAD, OPTIONS, POST, PUT")
+    assert (reply.status, reply.header("allow")) == (405, allow)
 
 
 def test_11_head_of_a_resource_goes_through_get():

@@ -1,4 +1,4 @@
-"""Serves one application of `applications.py` with Uvicorn, on a free port that it prints.
+"""Serves one application of `applications.py`, or of another module, with Uvicorn, on a free port that it prints.
 
 The socket listens before the port is printed, so nobody has to poll for the server.
 """
@@ -12,7 +12,7 @@ import uvicorn
 def main(name: str) -> None:
     """Serve until SIGTERM."""
     config = uvicorn.Config(
-        f"tests.integrations.applications:{name}",
+        name if ":" in name else f"tests.integrations.applications:{name}",
         log_level="warning",
         lifespan="on",
         timeout_graceful_shutdown=5,

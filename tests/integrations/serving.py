@@ -62,7 +62,7 @@ class Server:
 
 @contextmanager
 def serving(application: str, log: Path, variables: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Serve an application of `applications.py`; a server that had anything to complain of is a failure."""
+    """Serve an application of `applications.py`, or `module:name`; a server that complains of anything is a failure."""
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.integrations.serve", application],

@@ -5,14 +5,19 @@ Each is made once, when the application is, and knows the guards that stand befo
 
 import inspect
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from micropie.core.binding import Plan
 from micropie.core.controller import Mount
+from micropie.core.records import bare
+from micropie.core.request import Request
 from micropie.core.shape import shaped
+from micropie.core.signature import AUTO, POSITIONAL, REQUIRED, Parameter
 from micropie.core.types import ASGIApp
 
 WEBSOCKET = "ws_"
+_COLLECTIONS = (list, set, frozenset, tuple)
 
 
 class Action:
@@ -64,22 +69,60 @@ class Endpoint(Action):
     @property
     def takes_segments(self) -> bool:
         """Whether path segments can be arguments."""
-        return bool(self.plan.size or self.plan.variadic)
+        return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
+
+    @property
+    def needs_segment(self) -> bool:
+        """Whether the path is where a required argument belongs."""
+        taking = filter(takes_segment, self.plan.parameters)
+        return any(one.default is REQUIRED and not is_collection(one.annotation) for one in taking)
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+
+
+def is_collection(annotation: Any) -> bool:
+    """Whether several values are wanted, `list[int] | None` for one."""
+    kind = bare(annotation)
+    return getattr(kind, "__origin__", kind) in _COLLECTIONS
 
 
 class Choice:
-    """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2)."""
+    """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2).
 
-    __slots__ = ("allow", "guards", "name", "verbs")
+    `by_query` are those that need a segment which this path does not have: they answer where a query may name it.
+    """
+
+    __slots__ = ("allow", "by_query", "guards", "name", "verbs")
 
     is_bare = is_direct = False
     keeps_slash = True  # whether it is dropped depends on the handler chosen
 
-    def __init__(self, name: str, verbs: Mapping[str, Endpoint], guards: Guards) -> None:
+    def __init__(
+        self,
+        name: str,
+        verbs: Mapping[str, Endpoint],
+        guards: Guards,
+        by_query: Mapping[str, Endpoint] = MappingProxyType({}),
+    ) -> None:
         self.name = name
         self.guards = guards
-        self.verbs = {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
+        self.verbs = _with_head(verbs)
+        self.by_query = _with_head(by_query)
         self.allow = ", ".join(sorted({*self.verbs, "OPTIONS"}))
+
+    def choose(self, request: Request) -> Endpoint | None:
+        """The handler for the request's verb."""
+        verb = request.method
+        if verb not in self.verbs and request._query_string():
+            return self.by_query.get(verb)
+        return self.verbs.get(verb)
+
+
+def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
+    return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
 
 
 class Handover:

@@ -8,12 +8,9 @@ from urllib.parse import quote
 from micropie.core.application import Application
 from micropie.core.body import BODY_METHODS
 from micropie.core.controller import is_private
-from micropie.core.endpoint import WEBSOCKET, Choice, Endpoint, Handover
-from micropie.core.records import bare
+from micropie.core.endpoint import WEBSOCKET, Choice, Endpoint, Handover, is_collection, takes_segment
 from micropie.core.signature import AUTO, BODY, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED, REST, VARIADIC, Parameter
 from micropie.core.tree import INDEX, Branch
-
-_COLLECTIONS = (list, set, frozenset, tuple)
 
 
 class Route(NamedTuple):
@@ -153,11 +150,6 @@ def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) 
     return tuple(found)
 
 
-def takes_segment(parameter: Parameter) -> bool:
-    """Whether binding gives it the next segment of the path."""
-    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-
-
 def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
     """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
     required, optional = usual
@@ -167,14 +159,8 @@ def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, vari
         return parameter.source
     if parameter.is_body:
         return BODY
-    if _is_collection(parameter.annotation):
+    if is_collection(parameter.annotation):
         return named
     if parameter.kind in (KEYWORD, REST):
         return optional
     return required if parameter.default is REQUIRED or variadic else optional
-
-
-def _is_collection(annotation: Any) -> bool:
-    """Whether several values are wanted, `list[int] | None` for one."""
-    kind = bare(annotation)
-    return getattr(kind, "__origin__", kind) in _COLLECTIONS

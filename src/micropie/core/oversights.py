@@ -44,9 +44,9 @@ def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
 
 
 def _hidden_by_index(branch: Branch) -> Iterator[str]:
-    if branch.resource is None or branch.collection is None:
+    if branch.collection is None:
         return
-    get, index = branch.resource.verbs.get("GET"), branch.collection.verbs.get("GET")
+    get, index = branch.verbs.get("GET"), branch.collection.verbs.get("GET")
     if get is not None and index is not None and get is not index and not get.takes_segments:
         names = f"{branch.title}.get never answers, since {branch.title}.index does"
         yield f"{names}: remove one of them, or let get take an id"

@@ -135,9 +135,10 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
 async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
     """The same for whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Choice):
-        if request.method not in target.verbs:
+        chosen = target.choose(request)
+        if chosen is None:
             return other_verb(target, request.method)
-        target = target.verbs[request.method]
+        target = chosen
         segments = without_slash(target, segments)
     if isinstance(target, Endpoint):
         return await answer_by(app, request, target, segments)
@@ -149,6 +150,8 @@ async def reach(app: Application, request: Request, target: Target, segments: li
 
 def other_verb(choice: Choice, verb: str) -> Reply:
     """The answer to OPTIONS, which names the verbs; `HTTPError` 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
+    if not choice.verbs:
+        raise HTTPError(404)
     allow = [("Allow", choice.allow)]
     if verb == "OPTIONS":
         return Reply(204, None, allow)

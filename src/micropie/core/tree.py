@@ -43,6 +43,7 @@ class Branch:
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
             self._add(attribute_name, attribute, app_class, verbs)
         self.mounts.sort(key=lambda mount: -len(mount.segments))
+        self.verbs = verbs  # a resource's own methods for them
         self.resource, self.collection = self._choices(verbs)
 
     @property
@@ -123,8 +124,12 @@ class Branch:
             index = dict(found.verbs)
         elif found is not None:
             index = {"GET": found}
-        below = {verb: endpoint for verb, endpoint in index.items() if endpoint.takes_segments}
-        return Choice(INDEX, {**below, **verbs}, self.guards), Choice(INDEX, {**verbs, **index}, self.guards)
+        below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
+        # What can't do without a segment is not allowed here; POST's parameters may all be the body's.
+        own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
+        own = {**own, **index}
+        by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
+        return Choice(INDEX, below, self.guards), Choice(INDEX, own, self.guards, by_query)
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -147,7 +152,8 @@ class Branch:
         """What answers on this branch's own path, or takes whatever is below it."""
         is_bare = not segments or segments == [""]
         if self.resource is not None and self.collection is not None:
-            return (self.collection, []) if is_bare else (self.resource, segments)
+            target = self.collection if is_bare else self.resource
+            return target if target.verbs or target.by_query else self.nothing, [] if is_bare else segments
         index = self.named(INDEX)
         if index is None:
             return self.nothing, segments

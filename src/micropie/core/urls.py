@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from micropie.core.controller import is_private
-from micropie.core.endpoint import Choice, Endpoint, Handover
-from micropie.core.listing import is_verb_method, joined, own_path, placed, takes_segment, verbs_of
+from micropie.core.endpoint import Choice, Endpoint, Handover, takes_segment
+from micropie.core.listing import is_verb_method, joined, own_path, placed, verbs_of
 from micropie.core.request import MOUNTED, current_request
 from micropie.core.routing import ROUTERS, Router, branches
 from micropie.core.signature import AUTO, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED
@@ -186,7 +186,9 @@ class Address:
 
     def _is_led_to_by(self, segments: list[str]) -> bool:
         target, rest = self._branch.find(list(segments))
-        targets: Iterable[Any] = target.verbs.values() if isinstance(target, Choice) else (target,)
+        targets: Iterable[Any] = (target,)
+        if isinstance(target, Choice):
+            targets = (*target.verbs.values(), *target.by_query.values())
         return rest == segments and any(found is self._endpoint for found in targets)
 
     def _fields(self, segments: list[str], names: list[str], start: int, *, possible: bool = True) -> Pairs:

@@ -1,0 +1,64 @@
+"""What a handler takes from the request's body, as a Request Body Object (§4.8.13 of OpenAPI 3.1.1)."""
+
+from inspect import Parameter as Signature
+
+from micropie import Parameter
+from micropie.openapi.schemas import Schema, Schemas, default
+from micropie.openapi.text import form_schema, object_schema
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+FILE: Schema = {"type": "string", "format": "binary"}
+
+
+def request_body(parameters: tuple[Parameter, ...], schemas: Schemas) -> Schema:
+    """JSON, and a form where that can say the same; multipart where files are among it; empty without a body."""
+    taken = [one for one in parameters if one.source in ("body", "file") and one.kind != "rest"]
+    if not taken:
+        return {}
+    objects = [schemas.constrained(one.annotation, one.metadata) for one in taken if one.is_body]
+    if fields := [one for one in taken if one.source == "body" and not one.is_body]:
+        objects.append(members(fields, schemas))
+    files = [one for one in taken if one.source == "file"]
+    content = multipart(objects, files, schemas) if files else json_or_form(objects, schemas)
+    if fields:  # what a form is for comes first as a form
+        content = dict(sorted(content.items(), key=lambda one: one[0] == JSON))
+    needed = any(is_needed(one, schemas) for one in taken)
+    return {"content": content, **({"required": True} if needed else {})}
+
+
+def is_needed(parameter: Parameter, schemas: Schemas) -> bool:
+    """Whether a request without a body is wrong: no body counts as an object without members."""
+    schema = schemas.resolved(schemas.constrained(parameter.annotation, parameter.metadata))
+    may_be_empty = parameter.is_body and "properties" in schema and "required" not in schema
+    return parameter.default is Signature.empty and not may_be_empty
+
+
+def members(fields: list[Parameter], schemas: Schemas) -> Schema:
+    """The object whose members are the handler's parameters."""
+    plain = {one.key: schemas.constrained(one.annotation, one.metadata) for one in fields}
+    properties = {one.key: {**plain[one.key], **default(one.default)} for one in fields}
+    return object_schema(properties, [one.key for one in fields if one.default is Signature.empty])
+
+
+def json_or_form(objects: list[Schema], schemas: Schemas) -> Schema:
+    """The two ways to say the same."""
+    form = form_schema(objects, schemas)
+    content = {JSON: {"schema": objects[0] if len(objects) == 1 else {"allOf": objects}}}
+    return content if form is None else {**content, FORM: {"schema": form}}
+
+
+def multipart(objects: list[Schema], files: list[Parameter], schemas: Schemas) -> Schema:
+    """The files, and the fields beside them."""
+    form = form_schema(objects, schemas) or object_schema({}, [])
+    properties = {**form["properties"], **{one.key: file_schema(one) for one in files}}
+    required = [*form.get("required", ()), *(one.key for one in files if one.default is Signature.empty)]
+    return {MULTIPART: {"schema": object_schema(properties, required)}}
+
+
+def file_schema(parameter: Parameter) -> Schema:
+    """One file, or a list of them."""
+    several = getattr(parameter.annotation, "__origin__", None) is list
+    return {"type": "array", "items": FILE} if several else FILE

@@ -1,0 +1,123 @@
+"""The OpenAPI document of an application, read from its routes.
+
+https://spec.openapis.org/oas/v3.1.1.html
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from micropie import App, Route, routes
+from micropie.openapi.docstring import read_docstring
+from micropie.openapi.operation import describe, operation, verbs
+from micropie.openapi.responses import PROBLEM_SCHEMA, SHARED
+from micropie.openapi.schemas import Schema, Schemas
+
+VERSION = "3.1.1"
+
+UNLISTED = "__micropie_unlisted__"
+
+F = TypeVar("F")
+
+AUTHORIZATION: Schema = {"type": "apiKey", "in": "header", "name": "Authorization"}
+
+
+def openapi(
+    app: App,
+    *,
+    title: str | None = None,
+    version: str = "1.0.0",
+    description: str | None = None,
+    servers: Iterable[str] = (),
+    select: Callable[[Route], bool] | None = None,
+) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of an application: its title is the class's name unless you give one.
+
+    `select` says which routes it shows, `servers` where they are served if not where the document is.
+
+        document = openapi(app, title="Todo", version="2.1")
+    """
+    shown = [route for route in routes(app) if is_listed(route) and (select is None or select(route))]
+    schemas = Schemas()
+    schemas.components["Problem"] = PROBLEM_SCHEMA
+    about = description if description is not None else own_docstring(app)
+    parts = {
+        "openapi": VERSION,
+        "info": {"title": title or type(app).__name__, "version": version, **({"description": about} if about else {})},
+        "servers": [{"url": url} for url in servers],
+        "tags": tags(shown, app),
+        "paths": paths(shown, schemas),
+        "x-websockets": websockets(shown, schemas),
+    }
+    document = {name: part for name, part in parts.items() if part or name == "paths"}
+    return {**document, "components": components(document, schemas)}
+
+
+def unlisted(handler: F) -> F:
+    """Leave a handler out of every document.
+
+    @unlisted
+    async def health(self): ...
+    """
+    setattr(handler, UNLISTED, True)
+    return handler
+
+
+def is_listed(route: Route) -> bool:
+    """Whether a document may show it."""
+    return not getattr(route.handler, UNLISTED, False)
+
+
+def own_docstring(owner: object) -> str:
+    """The docstring of the class itself, without its indentation."""
+    return inspect.cleandoc(type(owner).__dict__.get("__doc__") or "")
+
+
+def tags(shown: list[Route], app: App) -> list[Schema]:
+    """A tag for each class that has a handler, in their order; a controller's docstring describes it."""
+    owners = {type(route.owner).__name__: route.owner for route in shown if route.kind != "mount"}
+    return [{"name": name, **(described(owner) if owner is not app else {})} for name, owner in owners.items()]
+
+
+def described(owner: object) -> Schema:
+    """A description, if the class has a docstring itself; inherited ones are about something else."""
+    text = own_docstring(owner)
+    return {"description": text} if text else {}
+
+
+def paths(shown: list[Route], schemas: Schemas) -> Schema:
+    """The Paths Object: each path with its verbs."""
+    found: dict[str, Schema] = {}
+    for route in shown:
+        if route.kind == "http":
+            item = found.setdefault(template(route.path), {})
+            for verb in verbs(route):
+                item.setdefault(verb.lower(), operation(route, verb, schemas))
+    return {path: item for path, item in found.items() if item}
+
+
+def template(path: str) -> str:
+    """The path as OpenAPI writes it: it has no word for the rest of a path, `{rest*}`."""
+    return path.replace("*}", "}")
+
+
+def websockets(shown: list[Route], schemas: Schemas) -> list[Schema]:
+    """What OpenAPI has no place for: the WebSocket handlers, described like operations."""
+    return [websocket(route, schemas) for route in shown if route.kind == "websocket"]
+
+
+def websocket(route: Route, schemas: Schemas) -> Schema:
+    """One WebSocket handler."""
+    described = describe(route, read_docstring(route.doc), schemas)
+    parts = {"path": template(route.path), "operationId": route.name, **described}
+    return {name: part for name, part in parts.items() if part}
+
+
+def components(document: Schema, schemas: Schemas) -> Schema:
+    """What the rest refers to."""
+    secured = any("security" in one for item in document["paths"].values() for one in item.values())
+    return {
+        "schemas": dict(sorted(schemas.components.items())),
+        "responses": SHARED,
+        **({"securitySchemes": {"Authorization": AUTHORIZATION}} if secured else {}),
+    }

@@ -1,0 +1,123 @@
+"""The explorer: a page that shows an application's handlers and calls them, and the document that it reads.
+
+The page is the plain files in the folder `page`. It loads nothing from elsewhere, and its policy lets it talk to its
+own site only.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakKeyDictionary
+
+from micropie import App, Controller, HTTPError, Request, Route, methods
+from micropie.openapi.document import openapi, unlisted
+
+DOCUMENT = "openapi.json"
+
+PAGE = "index.html"
+SCRIPTS = ("explorer.js", "handler.js", "form.js", "call.js", "reply.js", "socket.js", "schema.js", "dom.js")
+TYPES = {"style.css": "text/css; charset=utf-8", **dict.fromkeys(SCRIPTS, "text/javascript; charset=utf-8")}
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-cache")]
+
+
+class Docs(Controller):
+    """The documentation of an application: in its class body `docs = Docs()` serves `/docs` and `/openapi.json`.
+
+    The keywords are those of `openapi`. A subclass with a `_before` guards both.
+
+        class Site(App):
+            docs = Docs(title="Todo", version="2.1")
+    """
+
+    def __init__(
+        self,
+        *,
+        title: str | None = None,
+        version: str = "1.0.0",
+        description: str | None = None,
+        select: Callable[[Route], bool] | None = None,
+    ) -> None:
+        self._title = title
+        self._options: dict[str, Any] = {"version": version, "description": description, "select": select}
+        self._documents: WeakKeyDictionary[App, dict[str, Any]] = WeakKeyDictionary()
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Give the application that this stands in the document's own address, beside the page's."""
+        if not issubclass(owner, App):
+            raise TypeError(f"{owner.__name__}.{name}: {type(self).__name__}() belongs in the body of an App")
+        setattr(owner, DOCUMENT, document_handler(self))
+
+    @unlisted
+    @methods("GET")
+    async def index(self, file: str = PAGE) -> tuple[int, str, list[tuple[str, str]]]:
+        """The page, or one of its files."""
+        if file == PAGE:
+            headers = [("Content-Security-Policy", POLICY), *HEADERS]
+            return 200, filled(read(PAGE), self.request, self._title or "API"), headers
+        if file not in TYPES:
+            raise HTTPError(404)
+        return 200, read(file), [("Content-Type", TYPES[file]), *HEADERS]
+
+    def _document(self, app: App) -> dict[str, Any]:
+        """The application's document, made when it is asked for first."""
+        if app not in self._documents:
+            self._documents[app] = openapi(app, title=self._title, **self._options)
+        return self._documents[app]
+
+
+def document_handler(docs: Docs) -> Callable[[App], Any]:
+    """A handler of the application, with the guard of the page."""
+
+    @unlisted
+    @methods("GET")
+    async def document(app: App) -> Any:
+        """The OpenAPI document."""
+        refusal = await guarded(docs)
+        if refusal is not None:
+            return refusal
+        root_path = app.request.scope.get("root_path", "")
+        servers = {"servers": [{"url": root_path}]} if root_path else {}
+        return 200, {**docs._document(app), **servers}, HEADERS
+
+    return document
+
+
+async def guarded(docs: Docs) -> Any:
+    """What the page's guard answers instead. A plain one may block: it runs in a thread, as it does for the page."""
+    before: Callable[[], Any] = docs._before
+    return await before() if inspect.iscoroutinefunction(before) else await asyncio.to_thread(before)
+
+
+@cache
+def read(name: str) -> str:
+    """A file of the page."""
+    return files("micropie.openapi").joinpath("page", name).read_text("utf-8")
+
+
+def filled(page: str, request: Request, title: str) -> str:
+    """The page with its title, and with the ways to its files and to the application as it was reached, relative.
+
+    So no proxy needs to say under which prefix it serves.
+    """
+    path, root_path = request.scope["path"], request.scope.get("root_path", "")
+    inside = path.removeprefix(root_path) if path.startswith(f"{root_path}/") else path
+    last = path.rpartition("/")[2]
+    values = {
+        "title": escape(title),
+        "here": f"{quote(last)}/" if last else "./",
+        "root": "../" * (inside.count("/") - 1) or "./",
+    }
+    for name, value in values.items():
+        page = page.replace(f"{{{{{name}}}}}", value)
+    return page

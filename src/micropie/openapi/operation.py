@@ -1,0 +1,98 @@
+"""One handler as an Operation Object: what it is told to be, what it takes, what it answers.
+
+The sections are those of the OpenAPI Specification 3.1.1.
+"""
+
+from inspect import Parameter as Signature
+from typing import Any
+
+from micropie import Parameter, Route
+from micropie.openapi.body import request_body
+from micropie.openapi.docstring import Told, read_docstring
+from micropie.openapi.responses import responses
+from micropie.openapi.schemas import Schema, Schemas, default
+from micropie.openapi.text import text_schema
+
+TAKES_BODY = ("POST", "PUT", "PATCH", "DELETE")
+"""The verbs whose bodies MicroPie reads."""
+
+VERBS = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
+"""What a Path Item can name (§4.8.9.1)."""
+
+PLACES = ("path", "query", "header", "cookie")
+
+DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
+"""Headers that are no parameters (§4.8.12.1): the content says the first two, `security` the last."""
+
+
+def verbs(route: Route) -> list[str]:
+    """The verbs to document: the declared ones, else GET, and POST where there is a body to send."""
+    if route.verbs:
+        return [verb for verb in VERBS if verb in route.verbs and not (verb == "HEAD" and "GET" in route.verbs)]
+    body = [parameter for parameter in route.parameters if parameter.source in ("body", "file")]
+    if any(is_required(parameter) for parameter in body):
+        return ["POST"]
+    return ["GET", "POST"] if body else ["GET"]
+
+
+def operation(route: Route, verb: str, schemas: Schemas) -> Schema:
+    """What one verb of a handler takes and answers."""
+    told = read_docstring(route.doc)
+    first = verbs(route)[0]
+    parts = {
+        **describe(route, told, schemas),
+        "operationId": route.name if verb == first else f"{route.name}.{verb.lower()}",
+        "requestBody": request_body(route.parameters, schemas) if verb in TAKES_BODY else {},
+        "responses": responses(route, told, schemas),
+        "security": security(route.parameters),
+        "deprecated": bool(getattr(route.handler, "__deprecated__", None)),
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def describe(route: Route, told: Told, schemas: Schemas) -> Schema:
+    """What HTTP and WebSocket handlers have in common."""
+    return {
+        "tags": [type(route.owner).__name__],
+        "summary": told.summary,
+        "description": told.description,
+        "parameters": [parameter(one, schemas) for one in route.parameters if is_parameter(one)],
+    }
+
+
+def is_required(parameter: Parameter) -> bool:
+    """Whether the handler can't do without it."""
+    return parameter.default is Signature.empty and parameter.kind not in ("variadic", "rest")
+
+
+def is_parameter(parameter: Parameter) -> bool:
+    """Whether a Parameter Object describes it."""
+    is_header = parameter.source == "header"
+    elsewhere = is_header and parameter.key.lower() in DESCRIBED_ELSEWHERE
+    return parameter.source in PLACES and parameter.kind != "rest" and not elsewhere
+
+
+def parameter(taken: Parameter, schemas: Schemas) -> Schema:
+    """A Parameter Object (§4.8.12)."""
+    schema = {**text_schema(taken, schemas), **default(taken.default)}
+    description = schema.pop("description", None)
+    required = taken.source == "path" or is_required(taken)
+    return {
+        "name": taken.key,
+        "in": taken.source,
+        "required": required,
+        # A blank value counts as absent.
+        **({"allowEmptyValue": True} if taken.source == "query" and not required else {}),
+        **({"description": description} if description else {}),
+        "schema": schema,
+        # OpenAPI has no word for the rest of a path.
+        **({"x-segments": True} if taken.kind == "variadic" else {}),
+    }
+
+
+def security(parameters: tuple[Parameter, ...]) -> list[dict[str, list[Any]]]:
+    """The Security Requirements of a handler that takes the header Authorization; an empty one: it can do without."""
+    found = [one for one in parameters if one.source == "header" and one.key.lower() == "authorization"]
+    if not found:
+        return []
+    return [{"Authorization": []}, *([] if is_required(found[0]) else [{}])]

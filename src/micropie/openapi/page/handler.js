@@ -1,0 +1,125 @@
+// One HTTP handler: what it is, its form, its replies.
+
+import { curl, prepare, send } from "./call.js";
+import { block, h, prose } from "./dom.js";
+import { formFields, jsonField, parameterField, showErrors } from "./form.js";
+import { replyView, showFailure, showReply, showWaiting } from "./reply.js";
+import { resolve, sample } from "./schema.js";
+
+const PLACES = { path: "Path", query: "Query", header: "Headers", cookie: "Cookies" };
+const JSON_TYPE = "application/json";
+
+/** The handler, closed: a line that opens. */
+export function handlerView(path, verb, operation) {
+  const content = h("div", { class: "inside" });
+  const view = entry({ badge: verb, path, operation, content });
+  view.addEventListener("toggle", () => content.hasChildNodes() || fill(content, path, verb, operation));
+  return view;
+}
+
+/** What every entry of the page looks like. Its address is written when it is opened. */
+export function entry({ badge, path, operation, content }) {
+  const { operationId, summary, deprecated } = operation;
+  const line = h("summary", {},
+    h("span", { class: `badge ${badge.toLowerCase()}` }, badge),
+    h("code", { class: deprecated ? "path old" : "path" }, path),
+    deprecated && h("span", { class: "note" }, "deprecated"),
+    h("span", { class: "what" }, summary));
+  const words = `${badge} ${path} ${operationId} ${summary ?? ""} ${(operation.tags ?? []).join(" ")}`.toLowerCase();
+  const view = h("details", { class: "entry", id: `/${operationId}`, "data-words": words }, line, content);
+  view.addEventListener("toggle", () => view.open && history.replaceState(null, "", `#${view.id}`));
+  return view;
+}
+
+function fill(content, path, verb, operation) {
+  content.append(...prose(operation.description), callForm(path, verb, operation), replies(operation));
+}
+
+// -- the form -------------------------------------------------------------------------------------
+
+function callForm(path, verb, operation) {
+  const fields = [...(operation.parameters ?? []), ...authorization(operation)].map(parameterField);
+  const body = bodyPart(operation.requestBody);
+  const view = replyView();
+  const stop = h("button", { type: "button", class: "quiet", hidden: true }, "Stop");
+  const loose = h("p", { class: "error", role: "alert" });
+  const actions = h("div", { class: "actions" }, h("button", { type: "submit" }, "Try it"), stop);
+  const form = h("form", { novalidate: true, onsubmit: submit }, groups(fields), body.element, loose, actions);
+
+  async function submit(event) {
+    event.preventDefault();
+    const all = [...fields, ...body.fields()];
+    const call = prepare(path, verb, all, body.type());
+    const errors = await run({ call, view, stop });
+    loose.textContent = showErrors(all, errors).map((error) => `${error.name}: ${error.message}`).join("; ");
+  }
+  return h("div", { class: "try" }, form, view.element);
+}
+
+/** The field of a handler that wants to know who is calling. */
+function authorization({ security }) {
+  const required = !security?.some((one) => Object.keys(one).length === 0);
+  const described = { name: "Authorization", in: "header", required, schema: { type: "string" } };
+  return security?.some((one) => "Authorization" in one) ? [described] : [];
+}
+
+/** Fields by the part of the request that they belong to. */
+export function groups(fields) {
+  const places = Object.keys(PLACES).filter((place) => fields.some((field) => field.place === place));
+  return places.map((place) => group(PLACES[place], fields.filter((field) => field.place === place)));
+}
+
+const group = (title, fields, ...first) =>
+  h("fieldset", {}, h("legend", {}, title), ...first, h("div", { class: "fields" }, fields.map((field) => field.element)));
+
+/** The body's fields, as the chosen type of content has them. */
+function bodyPart(requestBody) {
+  if (!requestBody) return { element: null, fields: () => [], type: () => null };
+  const types = Object.keys(requestBody.content);
+  const made = Object.fromEntries(types.map((type) => [type, bodyFields(type, requestBody)]));
+  const place = h("div");
+  const chooser = h("select", { "aria-label": "Type of the body", onchange: show }, types.map((type) => h("option", {}, type)));
+  function show() {
+    place.replaceChildren(h("div", { class: "fields" }, made[chooser.value].map((field) => field.element)));
+  }
+  show();
+  const choice = types.length > 1 ? chooser : h("p", { class: "hint" }, types[0]);
+  return { element: h("fieldset", {}, h("legend", {}, "Body"), choice, place), fields: () => made[chooser.value], type: () => chooser.value };
+}
+
+const bodyFields = (type, { content, required }) =>
+  type === JSON_TYPE ? [jsonField(content[type].schema, required)] : formFields(content[type].schema);
+
+// -- the call -------------------------------------------------------------------------------------
+
+/** Call, show what comes, and give the errors that the reply lists. */
+async function run({ call, view, stop }) {
+  const controller = new AbortController();
+  const started = performance.now();
+  stop.onclick = () => controller.abort();
+  stop.hidden = false;
+  showWaiting(view, curl(call));
+  try {
+    return await showReply(view, await send(call, controller.signal), started);
+  } catch (error) {
+    showFailure(view, error);
+    return [];
+  } finally {
+    stop.hidden = true;
+  }
+}
+
+// -- what it answers ------------------------------------------------------------------------------
+
+function replies({ responses }) {
+  const rows = Object.entries(responses).map(([status, response]) => answer(status, resolve(response)));
+  return h("section", { class: "answers", "aria-label": "Documented replies" }, h("h4", {}, "Replies"), rows);
+}
+
+function answer(status, { description, content = {} }) {
+  const [type, media] = Object.entries(content)[0] ?? [];
+  const title = [h("strong", {}, status), " ", description, type && h("span", { class: "note" }, type)];
+  if (!media?.schema || resolve(media.schema).type === "string") return h("p", {}, title);
+  const example = JSON.stringify(sample(media.schema), null, 2);
+  return h("details", {}, h("summary", {}, title), block(`Example of ${status}`, example));
+}

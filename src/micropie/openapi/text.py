@@ -1,0 +1,81 @@
+"""Schemas of what arrives as text: path segments, queries, headers, cookies, form fields.
+
+Text has no null, and a blank value counts as absent, so what must be there is not blank.
+"""
+
+from inspect import Parameter as Signature
+
+from micropie import Parameter
+from micropie.openapi.schemas import Schema, Schemas
+
+NULL: Schema = {"type": "null"}
+TEXT: Schema = {"type": "string"}
+NESTED = ("object", "array", "null")
+ABOUT = ("title", "description", "default", "examples")
+
+
+def text_schema(parameter: Parameter, schemas: Schemas) -> Schema:
+    """The schema of a parameter outside the body."""
+    schema = without_null(schemas.constrained(parameter.annotation, parameter.metadata))
+    if parameter.default is Signature.empty:
+        return not_blank(schema or TEXT)
+    # Without a type it arrives as text, but what stands for it when it is absent may be anything.
+    return schema if schema or not isinstance(parameter.default, str | None) else TEXT
+
+
+def without_null(schema: Schema) -> Schema:
+    """The schema without the alternative null."""
+    others = [one for one in schema.get("anyOf", ()) if one != NULL]
+    rest = {name: part for name, part in schema.items() if name != "anyOf"}
+    if not others:
+        return rest
+    return {**others[0], **rest} if len(others) == 1 else {**rest, "anyOf": others}
+
+
+def not_blank(schema: Schema) -> Schema:
+    """The schema of a value that must be there: text of one character at least."""
+    return {**schema, "minLength": 1} if is_free_text(schema) else schema
+
+
+def or_blank(schema: Schema) -> Schema:
+    """The schema of a form's value that may be absent, and so blank."""
+    if schema.get("type") == "array" or is_free_text(schema):
+        return schema
+    words = {name: part for name, part in schema.items() if name in ABOUT}
+    rest = {name: part for name, part in schema.items() if name not in ABOUT}
+    return {**words, "anyOf": [rest, {"type": "string", "maxLength": 0}]}
+
+
+def is_free_text(schema: Schema) -> bool:
+    """Whether any text will do, a blank one too."""
+    return schema.get("type") == "string" and not {"enum", "format", "minLength", "pattern"} & schema.keys()
+
+
+def form_schema(objects: list[Schema], schemas: Schemas) -> Schema | None:
+    """The form that says the same as the JSON objects together; None where a member is no text or list of texts."""
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    for schema in objects:
+        one = schemas.resolved(without_null(schema))
+        members = {name: without_null(member) or TEXT for name, member in one.get("properties", {}).items()}
+        if not members or not all(is_flat(member, schemas) for member in members.values()):
+            return None
+        required += one.get("required", [])
+        properties.update(members)
+    filled = {name: (not_blank if name in required else or_blank)(one) for name, one in properties.items()}
+    return object_schema(filled, required)
+
+
+def object_schema(properties: dict[str, Schema], required: list[str]) -> Schema:
+    """The schema of an object."""
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def is_flat(schema: Schema, schemas: Schemas, *, in_list: bool = False) -> bool:
+    """Whether a form can say the value: as one text, or as a field that stands several times."""
+    one = schemas.resolved(schema)
+    if "anyOf" in one:
+        return all(is_flat(other, schemas, in_list=in_list) for other in one["anyOf"])
+    if one.get("type") == "array" and not in_list:
+        return is_flat(one.get("items", TEXT), schemas, in_list=True)
+    return one.get("type", "string") not in NESTED

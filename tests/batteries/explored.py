@@ -1,0 +1,93 @@
+"""The application that the browser's tests explore."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated
+
+from annotated_types import Ge
+
+from micropie import App, Cookie, Header, Mount, UploadedFile, WebSocket, methods
+from micropie.openapi import Docs
+
+HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
+
+
+class Kind(Enum):
+    APPLE = "apple"
+    PLUM = "plum"
+
+
+@dataclass
+class Pie:
+    name: str = field(metadata={"example": "apple"})
+    slices: int = 8
+
+
+class Site(App):
+    """A shop."""
+
+    docs = Docs(title=f"Pies {HOSTILE}")
+
+    @methods("GET")
+    async def price(self, kind: Kind, count: Annotated[int, Ge(1)] = 1, note: list[str] = []) -> dict[str, object]:  # noqa: B006
+        """What pies cost."""
+        return {"kind": kind.value, "count": count, "note": note}
+
+    @methods("POST")
+    async def order(self, name: str, count: Annotated[int, Ge(1)] = 1):
+        """Order pies."""
+        return {"name": name, "count": count}
+
+    @methods("PUT")
+    async def bake(self, oven: str, pie: Pie) -> Pie:
+        """Bake a pie."""
+        return pie
+
+    async def seen(self, *rest, authorization: Annotated[str, Header()] = "", theme: Annotated[str, Cookie()] = ""):
+        """Say what arrived."""
+        return {"rest": rest, "authorization": authorization, "theme": theme}
+
+    @methods("POST")
+    async def upload(self, picture: UploadedFile, title: str = ""):
+        """Send a picture."""
+        return {"title": title, "size": len(await picture.read())}
+
+    async def count(self) -> AsyncIterator[str]:
+        """Count without an end."""
+
+        async def numbers() -> AsyncIterator[str]:
+            yield "zero\n"
+            yield "one\n"
+            await asyncio.sleep(60)
+
+        return numbers()
+
+    async def hostile(self):
+        return 200, HOSTILE, {"X-Hostile": HOSTILE}
+
+    async def picture(self):
+        """Draw."""
+        return 200, b"\x89PNG\x00", {"Content-Type": "image/png"}
+
+    async def ws_echo(self, ws: WebSocket, room: str, name: str = "Guest"):
+        """Talk."""
+        await ws.accept()
+        async for message in ws:
+            if message == "bye":
+                await ws.close(4001, "Good bye")
+            else:
+                await ws.send_text(f"{room}, {name}: {message!s}")
+
+
+Site.hostile.__doc__ = f"Say {HOSTILE}."
+
+app = Site()
+
+
+class Host(App):
+    site = Mount(app)
+
+
+host = Host()

@@ -1,0 +1,73 @@
+"""examples/todo_api."""
+
+import pytest
+
+from tests.client import http
+
+PIE = {"title": "Bake a pie", "state": "open", "due": None}
+
+
+def test_a_todo_is_added_read_changed_and_removed(app):
+    """The whole life of a todo."""
+    added = http(app, "POST", "/todos", json={"title": "Bake a pie"})
+    assert (added.status, added.header("location"), added.json()) == (201, "/todos/1", {**PIE, "id": 1})
+    assert http(app, path="/todos/1").json() == {**PIE, "id": 1}
+    changed = http(app, "PATCH", "/todos/1", json={"state": "done", "due": "2030-01-31"}).json()
+    assert changed == {**PIE, "id": 1, "state": "done", "due": "2030-01-31"}
+    replaced = http(app, "PUT", "/todos/1", form={"title": "Eat it"}).json()
+    assert replaced == {"title": "Eat it", "state": "open", "due": None, "id": 1}
+    removed = http(app, "DELETE", "/todos/1")
+    assert (removed.status, removed.body) == (204, b"")
+    gone = http(app, path="/todos/1")
+    assert (gone.status, gone.text) == (404, "404 Not Found: No such todo")
+
+
+def test_todos_are_listed_filtered_and_counted(app):
+    """By state, by day, by both."""
+    for title, state, due in [("one", "open", "2030-01-01"), ("two", "done", "2030-01-01"), ("three", "open", None)]:
+        http(app, "POST", "/todos", json={"title": title, "state": state, "due": due})
+
+    def titles(query: str) -> list[str]:
+        return [todo["title"] for todo in http(app, path="/todos", query=query).json()]
+
+    assert titles("") == ["one", "two", "three"]
+    assert titles("state=open") == ["one", "three"]
+    assert titles("before=2030-01-02") == ["one", "two"]
+    assert titles("state=open&before=2030-01-02") == ["one"]
+    assert http(app, path="/todos/count").json() == {"open": 2, "done": 1}
+
+
+@pytest.mark.parametrize(
+    ("request_", "fault"),
+    [
+        ({"path": "/todos/one"}, ("path", "id")),
+        ({"path": "/todos", "query": "state=lost"}, ("query", "state")),
+        ({"method": "POST", "path": "/todos", "json": {"due": "2030-01-31"}}, ("body", "title")),
+        ({"method": "POST", "path": "/todos", "json": {"title": "x", "due": "soon"}}, ("body", "due")),
+    ],
+)
+def test_what_is_wrong_is_named(app, request_, fault):
+    """Where it stands, and what it is called."""
+    answer = http(app, **request_, headers=[("Accept", "application/json")])
+    assert (answer.status, answer.header("content-type")) == (400, "application/problem+json")
+    (error,) = answer.json()["errors"]
+    assert (error["in"], error["name"]) == fault
+
+
+def test_other_verbs_are_not_allowed(app):
+    """DELETE of all todos is 405."""
+    answer = http(app, "DELETE", "/todos")
+    assert answer.status == 405
+    assert {"GET", "POST"} <= {*(answer.header("allow") or "").split(", ")}
+
+
+def test_it_is_documented(app):
+    """The page and the document are there."""
+    assert http(app, path="/docs").status == 200
+    document = http(app, path="/openapi.json").json()
+    assert {path: [*item] for path, item in document["paths"].items()} == {
+        "/todos": ["get", "post"],
+        "/todos/{id}": ["get", "put", "patch", "delete"],
+        "/todos/count": ["get"],
+    }
+    assert document["components"]["schemas"].keys() == {"Change", "Draft", "Problem", "State", "Todo"}
