@@ -2444,7 +2444,8 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
 # ======================================================================================================================
 
 OBJECT, VALID = "expected an object", "expected a valid value"
-_MSGSPEC = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$([^`]*)`)?", re.DOTALL)
+_AT = " - at `"  # what msgspec writes before the path, in front of which is the value
+_UNKNOWN_FIELD = "Object contains unknown field"
 _ABSENT_FIELD = re.compile(r"Object missing required field `([^`]*)`")
 _EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?")
 _SHOULD = re.compile(r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?")
@@ -2499,7 +2500,7 @@ def _msgspec(annotation: Any, kind: Any) -> Converter:
         try:
             return msgspec.convert(given, annotation, strict=strict)
         except msgspec.ValidationError as error:
-            raise Misfit(_of_msgspec(str(error))) from None
+            raise Misfit(_of_msgspec(error)) from None
 
     return _with_forms(
         annotation,
@@ -2518,10 +2519,15 @@ def _repeated(kind: Any) -> set[str]:
     return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if takes_many(hint)}
 
 
-def _of_msgspec(text: str) -> tuple[str, str]:
+def _of_msgspec(error: Exception) -> tuple[str, str]:
     """Where, and what is wrong, in words without the client's."""
-    found = _MSGSPEC.fullmatch(text)
-    what, where = (found[1], found[2] or "") if found else ("", "")
+    text = str(error)
+    if error.__cause__ is not None or text.startswith(_UNKNOWN_FIELD):  # words of the application's, or the client's
+        return "", VALID
+    # No regular expression: the client's value may be in there, and look like a path again and again.
+    end = text.rfind(_AT) if text.endswith("`") else -1
+    what, path = (text, "") if end < 0 else (text[:end], text[end + len(_AT) : -1])
+    where = path.removeprefix("key` in `").removeprefix("$")
     if absent := _ABSENT_FIELD.fullmatch(what):
         return f"{where}.{absent[1]}", MISSING
     if expected := _EXPECTED.fullmatch(what):
@@ -4462,7 +4468,7 @@ class Resolver:
         self._names: dict[str, Any] | None = None
 
     def __call__(self, what: str, annotation: Any) -> Any:
-        """The type; `Any` without an annotation, or for one that cannot be resolved."""
+        """The type; `Any` without an annotation, or for one that cannot be resolved, with the place that it names."""
         if annotation is REQUIRED:
             return Any
         if type(annotation) is type:
@@ -4474,7 +4480,17 @@ class Resolver:
                 f"the annotation of {what}, {annotation!r}, counts as none, since it cannot be resolved ({error}): "
                 "make its names known where the program runs, not only for the type checker, or leave it out"
             )
-            return Any
+            return self._place_alone(annotation)
+
+    def _place_alone(self, annotation: Any) -> Any:
+        """What is left of a type that is not known: where the value comes from. A client must not choose that."""
+        if isinstance(annotation, str):
+            try:
+                annotation = eval(annotation, {}, _Lenient(self.names))  # noqa: S307 - the application's own code
+            except Exception:  # no type at all
+                return Any
+        source = next(_sources(annotation, getattr(annotation, "__metadata__", ())), None)
+        return Any if source is None else Annotated[Any, source]
 
     @property
     def names(self) -> dict[str, Any]:
@@ -4490,6 +4506,30 @@ class Resolver:
             types = {name: value for name, value in of_class.items() if isinstance(value, type)}
             self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {}), **types}
         return self._names
+
+
+class _Unknown:
+    """Stands for whatever a name that is not there may mean, and for what may be made of it."""
+
+    def __getattr__(self, name: str) -> "_Unknown":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _item: Any) -> "_Unknown":
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        return other
+
+    __ror__ = __or__
+
+
+class _Lenient(dict[str, Any]):
+    """Names, and any others."""
+
+    def __missing__(self, name: str) -> _Unknown:
+        return _Unknown()
 
 
 def resolved(annotation: Any, names: dict[str, Any]) -> Any:
@@ -4774,11 +4814,10 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
         count = len(segments)
         if count == plan.size:  # PERF: most requests need no more, 0.3 µs
             return segments, _NO_KEYWORDS
-        if count < plan.size or plan.variadic:
-            return [*segments, *[_by_name(request, name, default) for name, default in plan.positional[count:]]], (
-                _NO_KEYWORDS
-            )
-        raise SurplusSegments
+        if count > plan.size and not plan.variadic:
+            raise SurplusSegments
+        found = [_by_name(request, name, default) for name, default in plan.positional[count:]]
+        return [*segments, *found], _NO_KEYWORDS
     if plan.slots:
         if len(segments) == plan.direct:
             # PERF: path parameters need nothing else, 0.7 µs; a comprehension in place of `map` would take 0.2 µs.
@@ -4850,7 +4889,8 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
     if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
-        compiler.problems += [f"the constraint {item!r} is not checked" for item in parameter.metadata]
+        if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):
+            compiler.problems.append(f"the constraints {parameter.metadata!r} are not checked")
         return AS_IT_CAME
     if parameter.metadata:
         return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])

@@ -928,6 +928,27 @@ def test_13_an_unresolvable_annotation_counts_as_none(caplog):
     assert caplog.text == ""
 
 
+LOST_TYPES = [
+    "Annotated[Missing, FromSession()]",
+    "Annotated[models.User[int], FromSession]",
+    "Annotated[Missing, FromSession()] | None",
+    "Missing | Annotated[Missing | None, FromSession()]",
+    "Annotated[list[Missing], FromSession()]",
+    Annotated["Missing", FromSession()],  # noqa: F821
+    Optional[Annotated["Missing", FromSession()]],  # noqa: F821, UP045
+    Annotated[list["Missing"], FromSession()],  # type: ignore[name-defined]  # noqa: F821
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("annotation", LOST_TYPES, ids=ids)
+def test_13_an_unresolvable_type_keeps_its_place(annotation, caplog):
+    """What is declared to come from the session does not come from the client because a type is not known."""
+    app = taking(annotation)
+    assert len(caplog.records) == 1
+    answer = http(app, query="it=5")
+    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'it'")
+
+
 class Strange:
     """A type that nothing makes."""
 

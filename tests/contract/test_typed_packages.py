@@ -131,7 +131,7 @@ def test_13_faults_of_a_struct_are_ours():
 
         def __post_init__(self):
             if len(self.more) > 1:
-                raise ValueError(f"{SECRET} is too much")
+                raise ValueError(f"Expected `{SECRET}` - at `$.{SECRET}`")
 
     good = {"angle": 1}
     assert faults(Pie, json=[SECRET]) == [("it", "expected object")]
@@ -141,9 +141,24 @@ def test_13_faults_of_a_struct_are_ours():
     assert faults(Pie, json={"slices": {SECRET: {}}}) == [("slices[...].angle", "required")]
     taste = {"angle": 1, "taste": f"{SECRET}' - at `$.{SECRET}`"}
     assert faults(Pie, json={"more": [taste]}) == [("more[0].taste", "expected a valid value")]
-    assert faults(Pie, json={SECRET: 1}) == [("it", "expected a valid value")]
+    for key in (SECRET, f" - at `$.{SECRET}", f" - at `$.{SECRET}`"):
+        assert faults(Pie, json={key: 1}) == [("it", "expected a valid value")]
+        assert faults(Annotated[list[Pie], FromBody()], json=[{key: 1}]) == [("[0]", "expected a valid value")]
     assert faults(Pie, json={"more": [good, good]}) == [("it", "expected a valid value")]
     assert faults(dict[str, Slice], json={"it": {SECRET: {}}}) == [("it.*.angle", "required")]
+
+
+@pytest.mark.needs("msgspec")
+def test_13_a_value_that_looks_like_paths_is_refused_in_one_look():
+    """A megabyte of what msgspec writes before a path does not keep anybody busy."""
+    import msgspec
+
+    class Slice(msgspec.Struct):
+        taste: Literal["sweet", "sour"]
+        other: dict[Literal["a"], int] = {}
+
+    assert faults(Slice, json={"taste": " - at `$" * 100_000}) == [("taste", "expected a valid value")]
+    assert faults(Slice, json={"taste": "sour", "other": {SECRET: 1}}) == [("other", "expected a valid value")]
 
 
 @pytest.mark.needs("msgspec")

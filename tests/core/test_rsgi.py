@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import pytest
 
-from micropie import RSGI, App, Controller, HttpMiddleware, Mount, Resource, current_request, url_for
+from micropie import RSGI, App, Controller, Cookie, Header, HttpMiddleware, Mount, Resource, current_request, url_for
 
 LEFT = RuntimeError("RSGI transport is closed")
 FORM = ("content-type", "application/x-www-form-urlencoded")
@@ -186,6 +186,20 @@ def test_a_whole_reply(path: str, query: str, body: bytes):
     reply = serve(Shop(), Scope(path, query_string=query))
     kind = ("content-type", "application/json") if body.startswith(b"{") else HTML
     assert (reply.status, reply.headers, reply.body, reply.whole) == (200, [kind], [body], True)
+
+
+def test_typed_parameters_and_their_faults():
+    """Path, cookie and header are converted; what does not fit is told as problem details who asks for JSON."""
+
+    class Typed(App):
+        async def index(self, n: int, theme: Annotated[str, Cookie()], token: Annotated[int, Header("X-Token")]):
+            return [n, theme, token]
+
+    pairs = [("cookie", "theme=dark"), ("x-token", "7"), ("accept", "application/json")]
+    assert serve(Typed(), Scope("/5", pairs=pairs)).body == [b'[5,"dark",7]']
+    reply = serve(Typed(), Scope("/x", pairs=pairs))
+    assert (reply.status, reply.headers[0]) == (400, ("content-type", "application/problem+json"))
+    assert b'"errors":[{"in":"path","name":"n","message":"expected an integer"}]' in reply.body[0]
 
 
 def test_headers_of_the_handler_go_out_with_a_length():

@@ -15,7 +15,8 @@ from micropie.core.scalars import Converter
 from micropie.core.types import Params
 
 OBJECT, VALID = "expected an object", "expected a valid value"
-_MSGSPEC = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$([^`]*)`)?", re.DOTALL)
+_AT = " - at `"  # what msgspec writes before the path, in front of which is the value
+_UNKNOWN_FIELD = "Object contains unknown field"
 _ABSENT_FIELD = re.compile(r"Object missing required field `([^`]*)`")
 _EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?")
 _SHOULD = re.compile(r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?")
@@ -70,7 +71,7 @@ def _msgspec(annotation: Any, kind: Any) -> Converter:
         try:
             return msgspec.convert(given, annotation, strict=strict)
         except msgspec.ValidationError as error:
-            raise Misfit(_of_msgspec(str(error))) from None
+            raise Misfit(_of_msgspec(error)) from None
 
     return _with_forms(
         annotation,
@@ -89,10 +90,15 @@ def _repeated(kind: Any) -> set[str]:
     return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if takes_many(hint)}
 
 
-def _of_msgspec(text: str) -> tuple[str, str]:
+def _of_msgspec(error: Exception) -> tuple[str, str]:
     """Where, and what is wrong, in words without the client's."""
-    found = _MSGSPEC.fullmatch(text)
-    what, where = (found[1], found[2] or "") if found else ("", "")
+    text = str(error)
+    if error.__cause__ is not None or text.startswith(_UNKNOWN_FIELD):  # words of the application's, or the client's
+        return "", VALID
+    # No regular expression: the client's value may be in there, and look like a path again and again.
+    end = text.rfind(_AT) if text.endswith("`") else -1
+    what, path = (text, "") if end < 0 else (text[:end], text[end + len(_AT) : -1])
+    where = path.removeprefix("key` in `").removeprefix("$")
     if absent := _ABSENT_FIELD.fullmatch(what):
         return f"{where}.{absent[1]}", MISSING
     if expected := _EXPECTED.fullmatch(what):

@@ -208,7 +208,7 @@ class Resolver:
         self._names: dict[str, Any] | None = None
 
     def __call__(self, what: str, annotation: Any) -> Any:
-        """The type; `Any` without an annotation, or for one that cannot be resolved."""
+        """The type; `Any` without an annotation, or for one that cannot be resolved, with the place that it names."""
         if annotation is REQUIRED:
             return Any
         if type(annotation) is type:
@@ -220,7 +220,17 @@ class Resolver:
                 f"the annotation of {what}, {annotation!r}, counts as none, since it cannot be resolved ({error}): "
                 "make its names known where the program runs, not only for the type checker, or leave it out"
             )
-            return Any
+            return self._place_alone(annotation)
+
+    def _place_alone(self, annotation: Any) -> Any:
+        """What is left of a type that is not known: where the value comes from. A client must not choose that."""
+        if isinstance(annotation, str):
+            try:
+                annotation = eval(annotation, {}, _Lenient(self.names))  # noqa: S307 - the application's own code
+            except Exception:  # no type at all
+                return Any
+        source = next(_sources(annotation, getattr(annotation, "__metadata__", ())), None)
+        return Any if source is None else Annotated[Any, source]
 
     @property
     def names(self) -> dict[str, Any]:
@@ -236,6 +246,30 @@ class Resolver:
             types = {name: value for name, value in of_class.items() if isinstance(value, type)}
             self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {}), **types}
         return self._names
+
+
+class _Unknown:
+    """Stands for whatever a name that is not there may mean, and for what may be made of it."""
+
+    def __getattr__(self, name: str) -> "_Unknown":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _item: Any) -> "_Unknown":
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        return other
+
+    __ror__ = __or__
+
+
+class _Lenient(dict[str, Any]):
+    """Names, and any others."""
+
+    def __missing__(self, name: str) -> _Unknown:
+        return _Unknown()
 
 
 def resolved(annotation: Any, names: dict[str, Any]) -> Any:
