@@ -3037,7 +3037,10 @@ def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Ca
 
 
 def _result_in_shape(shape: Shape, result: Any) -> Any:
-    """A tuple is (status, body) or (status, body, headers): a body of text, or none, declares nothing."""
+    """A tuple is (status, body) or (status, body, headers), or a `Reply`: text as body, or none, declares nothing."""
+    if isinstance(result, Reply):
+        _, body, headers = _result_in_shape(shape, (result.status, result.body, result.headers))
+        return Reply(result.status, body, headers, result.content_type)
     if not isinstance(result, tuple) or len(result) not in _WITH_STATUS:
         return shape(result)
     status, body, *headers = result
