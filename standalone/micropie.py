@@ -3044,7 +3044,10 @@ def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Ca
 
 
 def _result_in_shape(shape: Shape, result: Any) -> Any:
-    """A tuple is (status, body) or (status, body, headers): a body of text, or none, declares nothing."""
+    """A tuple is (status, body) or (status, body, headers), or a `Reply`: text as body, or none, declares nothing."""
+    if isinstance(result, Reply):
+        _, body, headers = _result_in_shape(shape, (result.status, result.body, result.headers))
+        return Reply(result.status, body, headers, result.content_type)
     if not isinstance(result, tuple) or len(result) not in _WITH_STATUS:
         return shape(result)
     status, body, *headers = result
@@ -5171,6 +5174,12 @@ class Branch:
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.verbs = verbs  # a resource's own methods for them
         self.resource, self.collection = self._choices(verbs)
+        mounted = {mount.segments[0] for mount in self.mounts}
+        self._public = {
+            name: found
+            for name, found in {**self.branches, **self.methods}.items()
+            if not (is_private(name) or name in mounted)
+        }
 
     @property
     def title(self) -> str:
@@ -5261,9 +5270,16 @@ class Branch:
 
     def find(self, segments: list[str]) -> Match:
         """The target of the segments below this branch, and those of them that are left for it."""
-        for mount in self.mounts:
-            if tuple(segments[: len(mount.segments)]) == mount.segments:
-                return mount, segments[len(mount.segments) :]
+        # PERF: a public name as it is written in the class, found in one step.
+        found = self._public.get(segments[0]) if segments else None
+        if found is None or found.name in self.instance:
+            return self._find_otherwise(segments)
+        return found.find(segments[1:]) if isinstance(found, Branch) else (found, segments[1:])
+
+    def _find_otherwise(self, segments: list[str]) -> Match:
+        """The same for all but the names in the class."""
+        if (mount := self._mounted_at(segments)) is not None:
+            return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
         if is_private(first):  # may still be what a resource is asked for
             return self.nothing if self.resource is None else self.resource, segments
@@ -5273,6 +5289,13 @@ class Branch:
         if below is None:
             return self._own(segments)
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
+
+    def _mounted_at(self, segments: list[str]) -> Handover | None:
+        """What is mounted at a path of its own that these segments begin with."""
+        for mount in self.mounts:
+            if tuple(segments[: len(mount.segments)]) == mount.segments:
+                return mount
+        return None
 
     def _own(self, segments: list[str]) -> Match:
         """What answers on this branch's own path, or takes whatever is below it."""
@@ -5292,9 +5315,8 @@ class Branch:
 
     def find_websocket(self, segments: list[str]) -> Match:
         """The same for a WebSocket."""
-        for mount in self.mounts:
-            if tuple(segments[: len(mount.segments)]) == mount.segments:
-                return mount, segments[len(mount.segments) :]
+        if (mount := self._mounted_at(segments)) is not None:
+            return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
         if is_private(first):
             return self.nothing, segments
@@ -5309,7 +5331,7 @@ class Branch:
     def named(self, name: str) -> Endpoint | Choice | None:
         """The method of that name, else the one spelled with `_` for `-`."""
         found = self.exactly(name)
-        if found is None and (spelled := _spelled(name)) is not None:
+        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
             return self.exactly(spelled)
         return found
 
@@ -5320,7 +5342,7 @@ class Branch:
     def named_branch(self, name: str) -> "Branch | Handover | None":
         """The branch of that name, in either spelling."""
         found = self.branches.get(name)
-        if found is None and (spelled := _spelled(name)) is not None:
+        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
             return self.branches.get(spelled)
         return found
 
@@ -5336,10 +5358,10 @@ class Branch:
 
 
 def _spelled(name: str) -> str | None:
-    """The name with `_` for `-`; None if that changes nothing, or would be a way in to a private one."""
+    """The name with `_` for `-`; None if that would be a way in to a private one."""
     spelled = name.replace("-", "_")
     # `-x` and `ws-x` are no way in to private names; `ws_-x` is none to `ws__x`.
-    if spelled == name or is_private(spelled) != is_private(name) or spelled.startswith(("_", "ws__")):
+    if is_private(spelled) != is_private(name) or spelled.startswith(("_", "ws__")):
         return None
     return spelled
 
@@ -6554,7 +6576,7 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     return (guarded if target.guards else reach)(app, request, target, segments)
 
 
-async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
+async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Any:
     """The same for whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Choice):
         chosen = target.choose(request)
@@ -6563,7 +6585,10 @@ async def reach(app: Application, request: Request, target: Target, segments: li
         target = chosen
         segments = without_slash(target, segments)
     if isinstance(target, Endpoint):
-        return await answer_by(app, request, target, segments)
+        if request._boundary is not None:
+            return await handle_upload(app, request, target, segments, request._boundary)
+        args, kwargs = bind(target.plan, request, segments)
+        return await call(app, target, args, kwargs)
     if isinstance(target, Handover):
         take_over(request, target, segments)
         raise HandedOver(target.app)
@@ -6578,14 +6603,6 @@ def other_verb(choice: Choice, verb: str) -> Reply:
     if verb == "OPTIONS":
         return Reply(204, None, allow)
     raise HTTPError(405, headers=allow)
-
-
-async def answer_by(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Reply:
-    """What any handler makes of its arguments."""
-    if request._boundary is not None:
-        return await handle_upload(app, request, endpoint, segments, request._boundary)
-    args, kwargs = bind(endpoint.plan, request, segments)
-    return to_reply(await call(app, endpoint, args, kwargs))
 
 
 async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -6603,7 +6620,7 @@ async def guarded(app: Application, request: Request, target: Target, segments: 
     try:
         reply = await before_guards(app, target.guards, entered)
         if reply is None:
-            reply = await reach(app, request, target, segments)
+            reply = to_reply(await reach(app, request, target, segments))
     except HandedOver:
         raise
     except FAILURES as error:

@@ -43,7 +43,7 @@ ARROWS: Mapping[str, set[str]] = {
     "constraints": LEAVES,
     "foreign": LEAVES | {"optional", "records", "scalars"},
     "convert": LEAVES | {"optional", "records", "scalars", "constraints", "foreign"},
-    "shape": LEAVES | {"optional", "records"},
+    "shape": LEAVES | {"optional", "records", "reply"},  # a result may be one
     "session": LEAVES | {"optional"},
     "workers": LEAVES | {"optional"},
     "request": TOOLS,

@@ -863,6 +863,22 @@ def test_8_a_reply_may_be_returned_again_and_again():
     assert same.headers == [("X-A", "1")]
 
 
+@pytest.mark.parametrize(("body", "text"), [({"text": "a", "extra": 1}, '{"text":"a"}'), ("plain", "plain")])
+def test_8_a_reply_has_the_shape_that_its_handler_declares(body, text):
+    """A return annotation shapes the body of a `Reply` as that of a tuple."""
+
+    @dataclass
+    class Note:
+        text: str
+
+    class Pages(App):
+        async def index(self) -> Note:
+            return Reply(201, body, [("X-A", "1")])  # type: ignore[return-value]
+
+    reply = http(Pages())
+    assert (reply.status, reply.text, reply.header("x-a")) == (201, text, "1")
+
+
 @pytest.mark.needs("multipart")
 def test_8_uploads_pass_the_guards():
     """A guard stands before an upload too, and what it refuses is not read into a handler."""

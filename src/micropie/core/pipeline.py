@@ -132,7 +132,7 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     return (guarded if target.guards else reach)(app, request, target, segments)
 
 
-async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
+async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Any:
     """The same for whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Choice):
         chosen = target.choose(request)
@@ -141,7 +141,10 @@ async def reach(app: Application, request: Request, target: Target, segments: li
         target = chosen
         segments = without_slash(target, segments)
     if isinstance(target, Endpoint):
-        return await answer_by(app, request, target, segments)
+        if request._boundary is not None:
+            return await handle_upload(app, request, target, segments, request._boundary)
+        args, kwargs = bind(target.plan, request, segments)
+        return await call(app, target, args, kwargs)
     if isinstance(target, Handover):
         take_over(request, target, segments)
         raise HandedOver(target.app)
@@ -156,14 +159,6 @@ def other_verb(choice: Choice, verb: str) -> Reply:
     if verb == "OPTIONS":
         return Reply(204, None, allow)
     raise HTTPError(405, headers=allow)
-
-
-async def answer_by(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Reply:
-    """What any handler makes of its arguments."""
-    if request._boundary is not None:
-        return await handle_upload(app, request, endpoint, segments, request._boundary)
-    args, kwargs = bind(endpoint.plan, request, segments)
-    return to_reply(await call(app, endpoint, args, kwargs))
 
 
 async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -181,7 +176,7 @@ async def guarded(app: Application, request: Request, target: Target, segments: 
     try:
         reply = await before_guards(app, target.guards, entered)
         if reply is None:
-            reply = await reach(app, request, target, segments)
+            reply = to_reply(await reach(app, request, target, segments))
     except HandedOver:
         raise
     except FAILURES as error:

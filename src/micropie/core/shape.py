@@ -12,6 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 from micropie.core.errors import Misfit
 from micropie.core.optional import late
 from micropie.core.records import UNIONS, Member, is_pydantic, is_record, is_typed_dict, members_shown
+from micropie.core.reply import Reply
 
 Shape = Callable[[Any], Any]
 _LISTS = (list, set, frozenset, Sequence)
@@ -191,7 +192,10 @@ def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Ca
 
 
 def _result_in_shape(shape: Shape, result: Any) -> Any:
-    """A tuple is (status, body) or (status, body, headers): a body of text, or none, declares nothing."""
+    """A tuple is (status, body) or (status, body, headers), or a `Reply`: text as body, or none, declares nothing."""
+    if isinstance(result, Reply):
+        _, body, headers = _result_in_shape(shape, (result.status, result.body, result.headers))
+        return Reply(result.status, body, headers, result.content_type)
     if not isinstance(result, tuple) or len(result) not in _WITH_STATUS:
         return shape(result)
     status, body, *headers = result

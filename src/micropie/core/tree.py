@@ -45,6 +45,12 @@ class Branch:
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.verbs = verbs  # a resource's own methods for them
         self.resource, self.collection = self._choices(verbs)
+        mounted = {mount.segments[0] for mount in self.mounts}
+        self._public = {
+            name: found
+            for name, found in {**self.branches, **self.methods}.items()
+            if not (is_private(name) or name in mounted)
+        }
 
     @property
     def title(self) -> str:
@@ -135,9 +141,16 @@ class Branch:
 
     def find(self, segments: list[str]) -> Match:
         """The target of the segments below this branch, and those of them that are left for it."""
-        for mount in self.mounts:
-            if tuple(segments[: len(mount.segments)]) == mount.segments:
-                return mount, segments[len(mount.segments) :]
+        # PERF: a public name as it is written in the class, found in one step.
+        found = self._public.get(segments[0]) if segments else None
+        if found is None or found.name in self.instance:
+            return self._find_otherwise(segments)
+        return found.find(segments[1:]) if isinstance(found, Branch) else (found, segments[1:])
+
+    def _find_otherwise(self, segments: list[str]) -> Match:
+        """The same for all but the names in the class."""
+        if (mount := self._mounted_at(segments)) is not None:
+            return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
         if is_private(first):  # may still be what a resource is asked for
             return self.nothing if self.resource is None else self.resource, segments
@@ -147,6 +160,13 @@ class Branch:
         if below is None:
             return self._own(segments)
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
+
+    def _mounted_at(self, segments: list[str]) -> Handover | None:
+        """What is mounted at a path of its own that these segments begin with."""
+        for mount in self.mounts:
+            if tuple(segments[: len(mount.segments)]) == mount.segments:
+                return mount
+        return None
 
     def _own(self, segments: list[str]) -> Match:
         """What answers on this branch's own path, or takes whatever is below it."""
@@ -166,9 +186,8 @@ class Branch:
 
     def find_websocket(self, segments: list[str]) -> Match:
         """The same for a WebSocket."""
-        for mount in self.mounts:
-            if tuple(segments[: len(mount.segments)]) == mount.segments:
-                return mount, segments[len(mount.segments) :]
+        if (mount := self._mounted_at(segments)) is not None:
+            return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
         if is_private(first):
             return self.nothing, segments
@@ -183,7 +202,7 @@ class Branch:
     def named(self, name: str) -> Endpoint | Choice | None:
         """The method of that name, else the one spelled with `_` for `-`."""
         found = self.exactly(name)
-        if found is None and (spelled := _spelled(name)) is not None:
+        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
             return self.exactly(spelled)
         return found
 
@@ -194,7 +213,7 @@ class Branch:
     def named_branch(self, name: str) -> "Branch | Handover | None":
         """The branch of that name, in either spelling."""
         found = self.branches.get(name)
-        if found is None and (spelled := _spelled(name)) is not None:
+        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
             return self.branches.get(spelled)
         return found
 
@@ -210,10 +229,10 @@ class Branch:
 
 
 def _spelled(name: str) -> str | None:
-    """The name with `_` for `-`; None if that changes nothing, or would be a way in to a private one."""
+    """The name with `_` for `-`; None if that would be a way in to a private one."""
     spelled = name.replace("-", "_")
     # `-x` and `ws-x` are no way in to private names; `ws_-x` is none to `ws__x`.
-    if spelled == name or is_private(spelled) != is_private(name) or spelled.startswith(("_", "ws__")):
+    if is_private(spelled) != is_private(name) or spelled.startswith(("_", "ws__")):
         return None
     return spelled
 
