@@ -68,8 +68,10 @@ ARROWS: Mapping[str, set[str]] = {
     "application": BINDING | STEPS,
     "delivery": BINDING | STEPS | {"application"},
     "handoff": BINDING | STEPS | {"application", "delivery"},
-    "pipeline": BINDING | STEPS | {"application", "delivery", "handoff"},
-    "dialogue": BINDING | STEPS | {"application", "delivery", "handoff", "pipeline"},
+    "hooks": BINDING | STEPS | {"application", "delivery"},
+    "guards": BINDING | STEPS | {"application", "delivery"},
+    "pipeline": BINDING | STEPS | {"application", "delivery", "handoff", "hooks", "guards"},
+    "dialogue": BINDING | STEPS | {"application", "delivery", "handoff", "guards"},
     "listing": BINDING | STEPS | {"application"},
     "urls": BINDING | STEPS | {"application", "listing"},
     "rsgi": BINDING | STEPS | {"application", "pipeline", "app"},  # what an `App` is served with, from outside

@@ -1,24 +1,23 @@
-"""What the steps of a request know of the application, and what they do when something fails.
+"""What the steps of a request know of the application, how they call its functions, and what they do when one fails.
 
 `Application` is the `App` as they see it; they know nothing else of it. `Parts` is what it is made of.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import Any, Protocol
 
 from micropie.core.backends import SessionPolicy
+from micropie.core.binding import SurplusSegments
 from micropie.core.body import Limits
-from micropie.core.endpoint import Handover
-from micropie.core.errors import HTTPError, MissingDependency, log
+from micropie.core.endpoint import Action, Handover
+from micropie.core.errors import HTTPError, InvalidInput, MissingDependency, log
+from micropie.core.headers import names_json
 from micropie.core.lifespan import Handler, MountedLifespan, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.reply import (
-    Reply,
-    error_reply,
-)
+from micropie.core.reply import Reply, error_reply, problem_reply
 from micropie.core.request import Request
 from micropie.core.routing import Router
 from micropie.core.templates import Templates
@@ -156,7 +155,31 @@ def failure(request: Request, error: BaseException) -> Reply:
     return error_reply(HTTPError(500))
 
 
+def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
+    """What the client is told of an exception; what it must not know goes to the log."""
+    if isinstance(error, SurplusSegments):
+        error = HTTPError(app._micropie.surplus_path_status)
+    if isinstance(error, HTTPError):
+        try:
+            # Programs are told by JSON what is wrong with their values.
+            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
+                return problem_reply(error)
+            return error_reply(error)
+        except (TypeError, ValueError) as wrong:
+            error = wrong
+    return failure(request, error)
+
+
 def is_awaitable(value: Any) -> bool:
     """Whether a user's function, which may be `async def` or not, has to be awaited."""
     # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
+
+
+async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
+    if action.in_thread:
+        result = await app._micropie.workers.run(action.call, args, kwargs)
+    else:
+        result = action.call(*args, **kwargs)
+    return await result if is_awaitable(result) else result

@@ -23,10 +23,10 @@ from micropie.core.binding import SurplusSegments, bind
 from micropie.core.delivery import close_unsent
 from micropie.core.endpoint import Endpoint, Handover
 from micropie.core.errors import ConnectionClosed, HTTPError, log
+from micropie.core.guards import before_guards
 from micropie.core.handoff import hand_off_websocket, take_over
 from micropie.core.headers import host_of
 from micropie.core.middleware import WebSocketMiddleware
-from micropie.core.pipeline import before_guards
 from micropie.core.reply import status_line
 from micropie.core.request import Request, WebSocketRequest, current_request
 from micropie.core.routing import NO_WEBSOCKET

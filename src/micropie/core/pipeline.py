@@ -2,38 +2,22 @@
 
     Request -> before hooks -> routing -> binding -> handler -> Reply -> after hooks -> session saved -> send
 
-Each step is a function; the last two are in `delivery`.
+Each step is a function; hooks and guards are modules of their own, and the last two steps are in `delivery`.
 """
 
-from collections.abc import Awaitable, Mapping, Sequence
-from types import CoroutineType
+from collections.abc import Awaitable
 from typing import Any
 
-from micropie.core.application import (
-    FAILURES,
-    Application,
-    failure,
-    is_awaitable,
-    let_cancellation_pass,
-)
-from micropie.core.binding import SurplusSegments, bind
+from micropie.core.application import FAILURES, Application, call, let_cancellation_pass, reply_to_error
+from micropie.core.binding import bind
 from micropie.core.body import Limits, Upload, has_body, take_body
-from micropie.core.delivery import SendWhole, close_unsent, name_json, with_saved_session, without_json_header
-from micropie.core.endpoint import Action, Choice, Endpoint, Guard, Guards, Handover, Target
-from micropie.core.errors import HTTPError, InvalidInput
+from micropie.core.delivery import SendWhole, with_saved_session
+from micropie.core.endpoint import Choice, Endpoint, Guard, Handover, Target
+from micropie.core.errors import HTTPError
+from micropie.core.guards import after_guard, before_guards
 from micropie.core.handoff import HandedOver, hand_off, take_over
-from micropie.core.headers import names_json
-from micropie.core.middleware import HttpMiddleware
-from micropie.core.reply import (
-    Reply,
-    checked_status,
-    encoded,
-    error_reply,
-    header_pairs,
-    is_stream,
-    problem_reply,
-    to_reply,
-)
+from micropie.core.hooks import after_hooks, before_hooks
+from micropie.core.reply import Reply, is_stream, to_reply
 from micropie.core.request import Request, current_request
 from micropie.core.routing import Router, without_slash
 from micropie.core.types import ASGIApp, Send
@@ -102,23 +86,6 @@ async def take_late_body(app: Application, request: Request) -> None:
         await take_body(request, app._micropie.limits)
 
 
-async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
-    reached = 0
-    try:
-        for middleware in middlewares:
-            reached += 1
-            short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
-                short_cut = await short_cut
-            if short_cut:
-                return _changed(Reply(200, None, []), short_cut)
-    finally:
-        if reached < len(middlewares):
-            del middlewares[reached:]
-    return None
-
-
 def handle(app: Application, request: Request) -> Awaitable[Any]:
     """What the handler that the path names returns, to be awaited."""
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
@@ -161,15 +128,6 @@ def other_verb(choice: Choice, verb: str) -> Reply:
     raise HTTPError(405, headers=allow)
 
 
-async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
-    if action.in_thread:
-        result = await app._micropie.workers.run(action.call, args, kwargs)
-    else:
-        result = action.call(*args, **kwargs)
-    return await result if is_awaitable(result) else result
-
-
 async def guarded(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
     """The same between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
     entered: list[Guard] = []
@@ -186,33 +144,6 @@ async def guarded(app: Application, request: Request, target: Target, segments: 
         if guard.after is not None:
             reply = await after_guard(app, request, guard.after, reply)
     return reply
-
-
-async def before_guards(app: Application, guards: Guards, entered: list[Guard]) -> Reply | None:
-    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
-    for guard in guards:
-        entered.append(guard)
-        result = None if guard.before is None else await call(app, guard.before, (), {})
-        if result is not None:
-            return to_reply(result)
-    return None
-
-
-async def after_guard(app: Application, request: Request, action: Action, reply: Reply) -> Reply:
-    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
-    body = reply.body
-    try:
-        result = await call(app, action, (reply,), {})
-        if result is None and reply.body is not body:
-            reply.body, reply.content_type = encoded(reply.body)
-        changed = to_reply(reply if result is None else result)
-    except FAILURES as error:
-        await close_unsent(body)
-        let_cancellation_pass(error)
-        return reply_to_error(app, request, error)
-    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
-        await close_unsent(body)
-    return changed
 
 
 async def handle_upload(
@@ -234,57 +165,3 @@ async def handle_upload(
     if not is_stream(reply.body):  # a stream may still read the files
         await upload.discard()
     return reply
-
-
-def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
-    if isinstance(error, SurplusSegments):
-        error = HTTPError(app._micropie.surplus_path_status)
-    if isinstance(error, HTTPError):
-        try:
-            # Programs are told by JSON what is wrong with their values.
-            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
-                return problem_reply(error)
-            return error_reply(error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
-    return failure(request, error)
-
-
-async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
-    try:
-        name_json(reply)
-        for middleware in middlewares:
-            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if type(change) is CoroutineType or is_awaitable(change):
-                change = await change
-            if change:
-                reply = await replaced(reply, change)
-        reply.headers = without_json_header(reply.headers)
-    except FAILURES as error:
-        await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(request, error)
-    return reply
-
-
-async def replaced(reply: Reply, change: Any) -> Reply:
-    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change)
-    if is_stream(reply.body) and not is_stream(changed.body):
-        await close_unsent(reply.body)
-    return changed
-
-
-def _changed(reply: Reply, change: Any) -> Reply:
-    """The reply with what a hook's dict names in place of its own."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
-    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-    if "body" not in change:
-        return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = encoded(change["body"])
-    # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, without_json_header(headers), content_type)
