@@ -211,6 +211,24 @@ def test_controllers_are_tags_in_their_order():
     assert made["paths"]["/notes/{id}"]["get"]["tags"] == ["Notes"]
 
 
+def test_paths_that_differ_in_names_only_are_one():
+    """The names of the first handler stand."""
+
+    class Notes(Resource):
+        async def get(self, id: int):
+            return id
+
+        async def put(self, number: int):
+            return number
+
+    class Site(App):
+        notes = Notes()
+
+    made = document(Site())["paths"]
+    assert {path: [*item] for path, item in made.items()} == {"/notes/{id}": ["get", "put"]}
+    assert [one["name"] for one in made["/notes/{id}"]["put"]["parameters"]] == ["id"]
+
+
 def test_verbs_are_those_that_a_handler_declares():
     """HEAD is GET's own; each other verb has an operation, whose id is not taken."""
 

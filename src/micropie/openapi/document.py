@@ -4,6 +4,7 @@ https://spec.openapis.org/oas/v3.1.1.html
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ from micropie.openapi.responses import PROBLEM_SCHEMA, SHARED
 from micropie.openapi.schemas import Schema, Schemas
 
 VERSION = "3.1.1"
+
+PLACEHOLDER = re.compile(r"{(.*?)}")
 
 UNLISTED = "__micropie_unlisted__"
 
@@ -88,12 +91,22 @@ def described(owner: object) -> Schema:
 def paths(shown: list[Route], schemas: Schemas) -> Schema:
     """The Paths Object: each path with its verbs."""
     found: dict[str, Schema] = {}
+    paths_by_shape: dict[str, str] = {}
     for route in shown:
         if route.kind == "http":
-            item = found.setdefault(template(route.path), {})
+            own = template(route.path)
+            path = paths_by_shape.setdefault(PLACEHOLDER.sub("{}", own), own)
+            item = found.setdefault(path, {})
             for verb in verbs(route):
-                item.setdefault(verb.lower(), operation(route, verb, schemas))
+                item.setdefault(verb.lower(), operation(with_names_of(path, route), verb, schemas))
     return {path: item for path, item in found.items() if item}
+
+
+def with_names_of(path: str, route: Route) -> Route:
+    """The route with the parameters' names of a path: two that differ in names only would be the same (§4.8.8)."""
+    names = iter(PLACEHOLDER.findall(path))
+    renamed = [one._replace(key=next(names)) if one.source == "path" else one for one in route.parameters]
+    return route._replace(parameters=tuple(renamed))
 
 
 def template(path: str) -> str:

@@ -16,6 +16,7 @@ async function start() {
   if (!reply.ok) throw new Error(`${reply.status} ${reply.statusText}`);
   const openapi = await reply.json();
   useComponents(openapi);
+  document.title = document.getElementById("title").textContent = openapi.info.title;
   document.getElementById("version").textContent = openapi.info.version;
   document.getElementById("about").textContent = openapi.info.description ?? "";
   place.append(...sections(openapi));
