@@ -23,7 +23,7 @@ from worker import HttpDriver, settle  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
 FIGURES = HERE / "instructions.json"
-COUNTED = ("json", "path", "query", "echo", "visits", "stream")
+COUNTED = ("json", "path", "query", "echo", "typed", "visits", "stream")
 WARM_UP, REQUESTS = 20, 21
 TOLERANCE = 0.01
 VERSION = ".".join(platform.python_version_tuple()[:2])
