@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from micropie import App, Cookie, Header, Mount, UploadedFile, WebSocket, methods
+from micropie import App, Cookie, FromBody, FromQuery, Header, Mount, UploadedFile, WebSocket, methods
 from micropie.openapi import Docs
 
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
@@ -53,6 +53,21 @@ class Site(App):
     async def upload(self, picture: UploadedFile, title: str = ""):
         """Send a picture."""
         return {"title": title, "size": len(await picture.read())}
+
+    @methods("POST")
+    async def write(self, text: Annotated[str, FromBody()]):
+        """Write a line."""
+        return {"text": text}
+
+    @methods("POST")
+    async def store(self, data: Annotated[bytes, FromBody()]):
+        """Store bytes."""
+        return {"size": len(data)}
+
+    @methods("GET")
+    async def find(self, wanted: Annotated[Pie, FromQuery()]):
+        """Find a pie."""
+        return {"name": wanted.name, "slices": wanted.slices}
 
     async def count(self) -> AsyncIterator[str]:
         """Count without an end."""

@@ -69,7 +69,7 @@ def opened(browser: Browser, url: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(url)
-    expect(page.locator("#state")).to_have_text("9 handlers")
+    expect(page.locator("#state")).to_have_text("12 handlers")
     yield page
     context.close()
     assert [text for text in complaints if "the server responded with a status of 400" not in text] == []
@@ -175,6 +175,34 @@ def test_headers_cookies_and_the_rest_of_a_path(page):
     assert words[2].endswith("/seen/a/b%20c")
     assert "Authorization: Bearer pie" in words
     assert words[words.index("-b") + 1] == "theme=dark"
+
+
+def test_a_body_may_be_a_text(page):
+    """As it is written."""
+    entry = handler(page, "write")
+    entry.get_by_label("Text").fill("a=b & c")
+    reply = try_it(entry)
+    expect(body_of(reply)).to_have_text('{\n  "text": "a=b & c"\n}')
+    assert command(reply)[-3:] == ["content-type: text/plain", "--data-raw", "a=b & c"]
+
+
+def test_a_body_may_be_a_file(page, tmp_path):
+    """Its bytes."""
+    data = tmp_path / "pie.bin"
+    data.write_bytes(b"x" * 1000)
+    entry = handler(page, "store")
+    entry.get_by_label("File").set_input_files(data)
+    reply = try_it(entry)
+    expect(body_of(reply)).to_have_text('{\n  "size": 1000\n}')
+    assert command(reply)[-2:] == ["--data-binary", "@pie.bin"]
+
+
+def test_an_object_that_is_the_whole_query(page):
+    """Its members are the fields."""
+    entry = handler(page, "find")
+    entry.get_by_label("name").fill("plum")
+    entry.get_by_label("slices").fill("4")
+    expect(body_of(try_it(entry))).to_have_text('{\n  "name": "plum",\n  "slices": 4\n}')
 
 
 # -- errors -------------------------------------------------------------------------------------------
@@ -317,7 +345,7 @@ def test_the_filter_leaves_what_has_all_the_words(page):
     expect(page.locator(".entry:visible")).to_have_count(1)
     expect(page.locator("#state")).to_have_text("1 handler")
     page.get_by_label("Filter").fill("")
-    expect(page.locator("#state")).to_have_text("9 handlers")
+    expect(page.locator("#state")).to_have_text("12 handlers")
 
 
 def test_an_address_opens_its_handler(page):

@@ -24,6 +24,7 @@ from micropie import (
     Controller,
     Cookie,
     FromBody,
+    FromQuery,
     FromSession,
     Header,
     HTTPError,
@@ -115,16 +116,17 @@ def operation(handler: Any, verb: str = "get", path: str = "/it") -> dict[str, A
 
 
 def schema_of(annotation: Any, *metadata: Any) -> dict[str, Any]:
-    """The schema of a JSON body of a type, without the components."""
+    """The schema of a whole body of a type, without the components."""
 
     @methods("POST")
     async def it(self, value):
         return value
 
     it.__annotations__["value"] = Annotated[(annotation, FromBody(), *metadata)]
-    body = operation(it, "post")["requestBody"]["content"]["application/json"]["schema"]
-    assert isinstance(body, dict)
-    return body
+    (media,) = operation(it, "post")["requestBody"]["content"].values()
+    schema = media["schema"]
+    assert isinstance(schema, dict)
+    return schema
 
 
 # -- the document -------------------------------------------------------------------------------------
@@ -572,6 +574,35 @@ def test_a_body_without_needs_may_be_left_out():
     assert "required" not in operation(it, "patch")["requestBody"]
 
 
+@pytest.mark.parametrize(
+    ("annotation", "content"),
+    [
+        (str, {"text/plain": {"schema": {"type": "string"}}}),
+        (bytes, {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}),
+    ],
+)
+def test_a_body_may_be_taken_as_it_is(annotation, content):
+    """A text, or bytes."""
+
+    @methods("POST")
+    async def it(self, value):
+        return value
+
+    it.__annotations__["value"] = Annotated[annotation, FromBody()]
+    assert operation(it, "post")["requestBody"] == {"content": content, "required": True}
+
+
+def test_an_object_may_be_the_whole_query():
+    """The members are the fields, which is what OpenAPI means by an object there."""
+
+    @methods("GET")
+    async def it(self, wanted: Annotated[Crumb, FromQuery()]):
+        return wanted
+
+    (found,) = operation(it)["parameters"]
+    assert (found["in"], found["schema"]) == ("query", {"$ref": "#/components/schemas/Crumb"})
+
+
 def test_two_bodies_are_one_object_that_fits_both():
     """Each parameter takes what is its own."""
 
@@ -594,7 +625,6 @@ def test_two_bodies_are_one_object_that_fits_both():
         (bool, {"type": "boolean"}),
         (int, {"type": "integer"}),
         (float, {"type": "number"}),
-        (str, {"type": "string"}),
         (Any, {}),
         (object, {}),
         (Decimal, {"type": "string", "format": "decimal"}),

@@ -14,19 +14,32 @@ FILE: Schema = {"type": "string", "format": "binary"}
 
 
 def request_body(parameters: tuple[Parameter, ...], schemas: Schemas) -> Schema:
-    """JSON, and a form where that can say the same; multipart where files are among it; empty without a body."""
+    """What the parameters take from the body; empty if that is nothing."""
     taken = [one for one in parameters if one.source in ("body", "file") and one.kind != "rest"]
     if not taken:
         return {}
+    needed = any(is_needed(one, schemas) for one in taken)
+    return {"content": content_of(taken, schemas), **({"required": True} if needed else {})}
+
+
+def content_of(taken: list[Parameter], schemas: Schemas) -> Schema:
+    """JSON, and a form where that can say the same; multipart where files are among it; a text or bytes as they are."""
+    if len(taken) == 1 and taken[0].is_body and taken[0].annotation in (str, bytes):
+        return plain(taken[0], schemas)
     objects = [schemas.constrained(one.annotation, one.metadata) for one in taken if one.is_body]
     if fields := [one for one in taken if one.source == "body" and not one.is_body]:
         objects.append(members(fields, schemas))
-    files = [one for one in taken if one.source == "file"]
-    content = multipart(objects, files, schemas) if files else json_or_form(objects, schemas)
-    if fields:  # what a form is for comes first as a form
-        content = dict(sorted(content.items(), key=lambda one: one[0] == JSON))
-    needed = any(is_needed(one, schemas) for one in taken)
-    return {"content": content, **({"required": True} if needed else {})}
+    if files := [one for one in taken if one.source == "file"]:
+        return multipart(objects, files, schemas)
+    both = json_or_form(objects, schemas)
+    return dict(reversed(both.items())) if fields else both  # what a form is for comes first as a form
+
+
+def plain(parameter: Parameter, schemas: Schemas) -> Schema:
+    """A body that is read neither as JSON nor as a form."""
+    if parameter.annotation is bytes:
+        return {"application/octet-stream": {"schema": FILE}}
+    return {"text/plain": {"schema": schemas.constrained(str, parameter.metadata)}}
 
 
 def is_needed(parameter: Parameter, schemas: Schemas) -> bool:

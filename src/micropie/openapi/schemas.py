@@ -25,7 +25,7 @@ SCALARS: dict[Any, Schema] = {
     int: {"type": "integer"},
     float: {"type": "number"},
     str: {"type": "string"},
-    bytes: {"type": "string", "format": "binary"},
+    bytes: {"type": "string"},
     Decimal: {"type": "string", "format": "decimal"},
     UUID: {"type": "string", "format": "uuid"},
     datetime.datetime: {"type": "string", "format": "date-time"},

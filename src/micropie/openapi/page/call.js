@@ -2,6 +2,7 @@
 
 const root = new URL(document.documentElement.dataset.root, location.href);
 
+const FORM = "application/x-www-form-urlencoded";
 const ACCEPT = "application/json, application/problem+json, */*;q=0.5";
 
 /** The address of a handler with its path and query filled in. */
@@ -46,7 +47,7 @@ export function send(call, signal) {
 }
 
 function bodyOf({ contentType, parts }) {
-  if (contentType === "application/x-www-form-urlencoded") return new URLSearchParams(parts);
+  if (contentType === FORM) return new URLSearchParams(parts);
   if (contentType !== "multipart/form-data") return contentType ? parts[0][1] : undefined;
   const form = new FormData();
   for (const [name, value] of parts) form.append(name, value);
@@ -66,8 +67,9 @@ export function curl(call) {
 function curlBody({ contentType, parts }) {
   if (!contentType) return [];
   if (contentType === "multipart/form-data") return parts.map(curlPart);
-  const text = contentType === "application/json" ? parts[0][1] : new URLSearchParams(parts).toString();
-  return [`-H ${quoted(`content-type: ${contentType}`)}`, `--data-raw ${quoted(text)}`];
+  const type = `-H ${quoted(`content-type: ${contentType}`)}`;
+  const [, body] = contentType === FORM ? [null, new URLSearchParams(parts).toString()] : parts[0];
+  return [type, body instanceof File ? `--data-binary ${quoted(`@${body.name}`)}` : `--data-raw ${quoted(body)}`];
 }
 
 /** A file by its name, in curl's own quotes; a text as it is, whatever it begins with. */

@@ -10,10 +10,11 @@ const INPUTS = {
   integer: "number", number: "number",
 };
 
-/** The field of a Parameter Object. */
-export function parameterField(parameter) {
-  const { name, in: place, required, description, schema } = parameter;
-  return field({ ...parameter, place, name, required, description, schema });
+/** The field of a Parameter Object; those of its members, where it is an object that has the whole query. */
+export function parameterFields(parameter) {
+  const { in: place, schema } = parameter;
+  if (place === "query" && main(schema).properties) return formFields(schema).map((one) => ({ ...one, place }));
+  return [field({ ...parameter, place })];
 }
 
 /** The fields of a form's schema. */
@@ -21,6 +22,12 @@ export function formFields(schema) {
   const one = main(schema);
   return Object.entries(one.properties ?? {}).map(([name, member]) =>
     field({ place: "body", name, schema: member, required: one.required?.includes(name), description: main(member).description }));
+}
+
+/** The field of a body that is neither JSON nor a form: a text, or a file. */
+export function plainField(schema, required) {
+  const { control, values } = isFile(schema) ? fileControl(schema) : textControl(h("textarea", { rows: 4 }), schema);
+  return complete({ place: "body", name: "", label: isFile(schema) ? "File" : "Text", schema, required, control, values });
 }
 
 /** The field of a whole JSON body. */

@@ -2,12 +2,13 @@
 
 import { curl, prepare, send } from "./call.js";
 import { block, h, prose } from "./dom.js";
-import { formFields, jsonField, parameterField, showErrors } from "./form.js";
+import { formFields, jsonField, parameterFields, plainField, showErrors } from "./form.js";
 import { replyView, showFailure, showReply, showWaiting } from "./reply.js";
 import { resolve, sample } from "./schema.js";
 
 const PLACES = { path: "Path", query: "Query", header: "Headers", cookie: "Cookies" };
 const JSON_TYPE = "application/json";
+const FORM_TYPES = ["application/x-www-form-urlencoded", "multipart/form-data"];
 
 /** The handler, closed: a line that opens. */
 export function handlerView(path, verb, operation) {
@@ -38,7 +39,7 @@ function fill(content, path, verb, operation) {
 // -- the form -------------------------------------------------------------------------------------
 
 function callForm(path, verb, operation) {
-  const fields = [...(operation.parameters ?? []), ...authorization(operation)].map(parameterField);
+  const fields = [...(operation.parameters ?? []), ...authorization(operation)].flatMap(parameterFields);
   const body = bodyPart(operation.requestBody);
   const view = replyView();
   const stop = h("button", { type: "button", class: "quiet", hidden: true }, "Stop");
@@ -87,8 +88,11 @@ function bodyPart(requestBody) {
   return { element: h("fieldset", {}, h("legend", {}, "Body"), choice, place), fields: () => made[chooser.value], type: () => chooser.value };
 }
 
-const bodyFields = (type, { content, required }) =>
-  type === JSON_TYPE ? [jsonField(content[type].schema, required)] : formFields(content[type].schema);
+function bodyFields(type, { content, required }) {
+  const { schema } = content[type];
+  if (FORM_TYPES.includes(type)) return formFields(schema);
+  return [(type === JSON_TYPE ? jsonField : plainField)(schema, required)];
+}
 
 // -- the call -------------------------------------------------------------------------------------
 

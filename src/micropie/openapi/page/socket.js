@@ -2,7 +2,7 @@
 
 import { address } from "./call.js";
 import { h, newId, prose } from "./dom.js";
-import { parameterField } from "./form.js";
+import { parameterFields } from "./form.js";
 import { entry, groups } from "./handler.js";
 
 const SENDABLE = ["path", "query"]; // no page can set the headers of a handshake
@@ -16,7 +16,7 @@ export function socketView(described) {
 }
 
 function socketConsole({ path, parameters = [] }) {
-  const fields = parameters.filter((one) => SENDABLE.includes(one.in)).map(parameterField);
+  const fields = parameters.filter((one) => SENDABLE.includes(one.in)).flatMap(parameterFields);
   const log = h("ol", { class: "log", role: "log", tabindex: 0, "aria-label": "Conversation" });
   const state = h("p", { class: "status", role: "status" }, "Not connected");
   const link = h("button", { type: "submit" }, "Connect");
