@@ -3,13 +3,12 @@
 Their validation is theirs; what they complain of is translated, because their words may quote the client's value.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, get_type_hints
 
 from micropie.core.errors import MAX_FAULTS, MISSING, Misfit
-from micropie.core.optional import late
+from micropie.core.optional import late, pattern
 from micropie.core.records import is_attrs, is_pydantic, is_struct, takes_many
 from micropie.core.scalars import Converter
 from micropie.core.types import Params
@@ -17,9 +16,9 @@ from micropie.core.types import Params
 OBJECT, VALID = "expected an object", "expected a valid value"
 _AT = " - at `"  # what msgspec writes before the path, in front of which is the value
 _UNKNOWN_FIELD = "Object contains unknown field"
-_ABSENT_FIELD = re.compile(r"Object missing required field `([^`]*)`")
-_EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?")
-_SHOULD = re.compile(r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?")
+_ABSENT_FIELD = r"Object missing required field `([^`]*)`"
+_EXPECTED = r"Expected (.*?)(?:, got .*)?"
+_SHOULD = r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?"
 # The kinds of pydantic's errors whose words are about the type alone; those of others may quote the value.
 _TOLD = frozenset((
     "greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of", "finite_number",
@@ -99,9 +98,9 @@ def _of_msgspec(error: Exception) -> tuple[str, str]:
     end = text.rfind(_AT) if text.endswith("`") else -1
     what, path = (text, "") if end < 0 else (text[:end], text[end + len(_AT) : -1])
     where = path.removeprefix("key` in `").removeprefix("$")
-    if absent := _ABSENT_FIELD.fullmatch(what):
+    if absent := pattern(_ABSENT_FIELD).fullmatch(what):
         return f"{where}.{absent[1]}", MISSING
-    if expected := _EXPECTED.fullmatch(what):
+    if expected := pattern(_EXPECTED).fullmatch(what):
         return where, f"expected {expected[1].replace('`', '')}"
     return where, VALID
 
@@ -147,7 +146,7 @@ def _of_pydantic(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, 
         return where, MISSING
     if error["type"] in _OBJECTS:
         return where, OBJECT
-    told = _SHOULD.fullmatch(error["msg"]) if error["type"] in _TOLD else None
+    told = pattern(_SHOULD).fullmatch(error["msg"]) if error["type"] in _TOLD else None
     if told is None:
         return where, VALID
     return where, f"expected {'a value ' if told[1].startswith(('greater', 'less')) else ''}{told[1]}"

@@ -4,7 +4,6 @@ It gets a copy of the scope with what is known of the request so far; the sessio
 """
 
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
 
 from micropie.core.application import Application, failure
 from micropie.core.asgi import send_whole
@@ -12,6 +11,7 @@ from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
 from micropie.core.endpoint import Handover
 from micropie.core.errors import HTTPError
 from micropie.core.headers import encode_value
+from micropie.core.optional import late
 from micropie.core.reply import Reply, error_reply, header_pairs
 from micropie.core.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
@@ -52,7 +52,7 @@ def mounted_scope(scope: Scope, mount: str) -> Scope:
     if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
         changes["path"] = root + path
         if raw := scope.get("raw_path"):
-            changes["raw_path"] = quote(root).encode() + raw
+            changes["raw_path"] = late("urllib.parse").quote(root).encode() + raw
     return changes
 
 
@@ -124,13 +124,13 @@ def raw_tail(raw: bytes, path: str) -> bytes:
     segments = raw.split(b"/")
     end = len(path)  # of what the segments so far do not say
     for position in range(len(segments) - 1, 0, -1):
-        text = "/" + unquote(segments[position].decode("latin-1"))
+        text = "/" + late("urllib.parse").unquote(segments[position].decode("latin-1"))
         if not path.endswith(text, 0, end):
             break
         end -= len(text)
         if end == 0:
             return b"/" + b"/".join(segments[position:])
-    return quote(path).encode()
+    return bytes(late("urllib.parse").quote(path), "ascii")
 
 
 def replayed(request: Request) -> Receive:

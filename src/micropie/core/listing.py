@@ -3,12 +3,12 @@
 import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from micropie.core.application import Application
 from micropie.core.body import BODY_METHODS
 from micropie.core.controller import is_private
 from micropie.core.endpoint import WEBSOCKET, Choice, Endpoint, Handover, is_collection, takes_segment
+from micropie.core.optional import late
 from micropie.core.signature import AUTO, BODY, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED, REST, VARIADIC, Parameter
 from micropie.core.tree import INDEX, Branch
 
@@ -89,6 +89,7 @@ def dotted(*names: str) -> str:
 
 def joined(segments: Sequence[str]) -> str:
     """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
+    quote = late("urllib.parse").quote
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 

@@ -8,6 +8,7 @@ taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, fi
 import functools
 import importlib
 import math
+import re
 import sys
 from collections.abc import Callable
 from enum import Enum
@@ -24,6 +25,12 @@ INT64_DIGITS = 18  # so many digits always fit into 64 bits
 def late(module: str) -> ModuleType:
     """A module of the standard library that few requests need, so that `import micropie` does not wait for it."""
     return importlib.import_module(module)
+
+
+@functools.cache
+def pattern(text: str) -> re.Pattern[str]:
+    """A regular expression that few requests need, compiled when the first of them comes."""
+    return re.compile(text)
 
 
 def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:

@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
-from urllib.parse import quote
 
 from micropie.core.errors import HTTPError, InvalidInput
 from micropie.core.optional import dumps, late
@@ -208,4 +207,4 @@ def _ascii_authority(authority: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return quote(text, safe=_SAFE, errors="replace")
+    return str(late("urllib.parse").quote(text, safe=_SAFE, errors="replace"))

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from types import MethodType
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from micropie.core.controller import is_private
 from micropie.core.endpoint import Choice, Endpoint, Handover, takes_segment
 from micropie.core.listing import is_verb_method, joined, own_path, placed, verbs_of
+from micropie.core.optional import late
 from micropie.core.request import MOUNTED, current_request
 from micropie.core.routing import ROUTERS, Router, branches
 from micropie.core.signature import AUTO, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED
@@ -48,7 +48,7 @@ def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
-    return (joined(path + own) or "/") + ("?" + urlencode(pairs) if pairs else "")
+    return (joined(path + own) or "/") + ("?" + late("urllib.parse").urlencode(pairs) if pairs else "")
 
 
 # -- where the handler is -----------------------------------------------------------------------------
