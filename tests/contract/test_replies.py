@@ -503,6 +503,24 @@ def test_24_generators_and_iterators_stream(make, threads):
     assert (answer.status, answer.chunks, answer.complete) == (200, [b"a", b"b", b""], True)
 
 
+class Markup(str):
+    """Text of another type, as template engines make it."""
+
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("chunk", [Markup("a"), b"a", bytearray(b"a"), memoryview(b"a")])
+def test_24_chunks_are_text_or_bytes_of_any_type(chunk):
+    """Subclasses of str and all bytes-like types go out as bytes."""
+    assert reply(lambda: agen(chunk)).body == b"a"
+
+
+def test_24_an_iterator_that_has_nothing_to_close_may_break_off():
+    """An async iterator need not have `aclose`."""
+    answer = reply(lambda: AsyncIterator("a", 1), raises=TypeError)
+    assert (answer.chunks, answer.complete) == ([b"a"], False)
+
+
 def test_24_a_stream_is_html_without_length():
     """A stream has our content type, and no length."""
     answer = reply(lambda: agen("a"))
