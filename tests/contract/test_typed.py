@@ -801,6 +801,37 @@ def test_13_a_union_with_a_record_tells_what_is_wrong_inside():
     assert http(app, "POST", json="x").text == refused("expected an integer or an object")
 
 
+@dataclass
+class Left:
+    v: int = 0
+    below: "Left | Right | None" = None
+
+
+@dataclass
+class Right:
+    w: int = 0
+    below: "Left | Right | list[Left | Right] | None" = None
+
+
+def test_13_unions_inside_each_other_are_tried_once():
+    """Sixty unions, one inside the other, of which each could be asked by both members of the one around it."""
+    wrong: dict[str, Any] = {"v": "x", "w": "x"}
+    right: dict[str, Any] = {"v": "x", "w": 1}
+    for _ in range(60):
+        wrong, right = {"below": wrong}, {"v": "x", "w": 1, "below": right}
+    app = taking(Annotated[Left | Right, FromBody()])
+    assert http(app, "POST", json=wrong).status == 400
+    assert http(app, "POST", json=right).text.count("Right(w=1") == 61
+
+
+def test_13_the_faults_of_nested_unions():
+    """What each member of a union finds wrong inside is not told: only what each would have been."""
+    wrong = {"below": {"v": "x", "w": "x"}}
+    assert http(taking(Annotated[Left, FromBody()]), "POST", json=wrong).text == refused(
+        "expected a valid object", "below"
+    )
+
+
 BODIES = [
     (list[int], {"json": [1, 2]}, "[1, 2]"),
     (list[Zip], {"json": [{"code": 1}]}, repr([Zip(1)])),
