@@ -1365,6 +1365,14 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
+def is_whole(annotation: Any) -> bool:
+    """Whether the type is made of all fields of a place: a record, or one of several."""
+    kind = bare(annotation)
+    if get_origin(kind) in UNIONS:
+        return all(is_whole(one) for one in get_args(kind) if one is not NoneType)
+    return is_record(kind)
+
+
 def takes_many(annotation: Any) -> bool:
     """Whether the type is a collection, whose values a form has as repeated fields."""
     kind = bare(annotation)
@@ -4209,10 +4217,12 @@ def _first_of(members: list[Converter]) -> Converter:
         return first
 
     many = any(member.texts is not None for member in members)
+    forms = [member.form for member in members if member.form is not None]
     return Converter(
         tried([member.text for member in members]),
         _once(tried([member.value for member in members])),
         tried([member.from_texts for member in members]) if many else None,
+        tried(forms) if len(forms) == len(members) else None,
     )
 
 
@@ -4476,7 +4486,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
         found.name if source is None else source.key(found.name),
         found.default,
         _KINDS[found.kind],
-        is_body=place == BODY or (place == AUTO and is_record(bare(annotation))),
+        is_body=place == BODY or (place == AUTO and is_whole(annotation)),
     )
 
 
@@ -4620,7 +4630,7 @@ class Slot:
         self.wanted = bare(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
         place = BODY if parameter.is_body else parameter.source
-        self.is_whole = place == BODY or (place == QUERY and is_record(self.wanted))  # made of all fields there
+        self.is_whole = place == BODY or (place == QUERY and is_whole(self.wanted))  # made of all fields there
         self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
 
     @property
@@ -4932,7 +4942,7 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_whole(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):

@@ -824,6 +824,27 @@ def test_13_unions_inside_each_other_are_tried_once():
     assert http(app, "POST", json=right).text.count("Right(w=1") == 61
 
 
+def test_13_a_union_of_records_takes_the_body():
+    """One of several records is as whole as one: a JSON object or a form."""
+    app = taking(Left | Right | None)
+    assert http(app, "POST", json={"v": 1}).text == repr(Left(1))
+    assert http(app, "POST", json={"v": "x", "w": 2}).text == repr(Right(2))
+    assert http(app, "POST", form={"v": "3"}).text == repr(Left(3))
+    assert http(app, "POST", form={"v": "x", "w": "y"}).text == refused("expected a valid object", "it")
+    assert http(app).text == "400 Bad Request: Missing required parameter 'it'"
+
+
+def test_13_a_union_of_records_made_of_the_query():
+    """The same of the whole query."""
+    app = taking(Annotated[Left | Right, FromQuery()])
+    assert http(app, query="v=x&w=2").text == repr(Right(2))
+
+
+def test_13_a_union_with_a_record_has_a_name():
+    """Where a member is no record, the value is looked up by its name."""
+    assert http(taking(Left | int), "POST", json={"it": {"v": 1}}).text == repr(Left(1))
+
+
 def test_13_the_faults_of_nested_unions():
     """What each member of a union finds wrong inside is not told: only what each would have been."""
     wrong = {"below": {"v": "x", "w": "x"}}

@@ -277,10 +277,12 @@ def _first_of(members: list[Converter]) -> Converter:
         return first
 
     many = any(member.texts is not None for member in members)
+    forms = [member.form for member in members if member.form is not None]
     return Converter(
         tried([member.text for member in members]),
         _once(tried([member.value for member in members])),
         tried([member.from_texts for member in members]) if many else None,
+        tried(forms) if len(forms) == len(members) else None,
     )
 
 
