@@ -2,7 +2,8 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -1239,6 +1240,21 @@ SHOWN = [
     (Person, {"name": "ann", "age": 5, "password": SECRET}, ANN),
     (Person, {"name": "ann", "password": SECRET}, '{"name":"ann"}'),
     (Tree, Tree([Tree()]), '{"children":[{"children":[]}]}'),
+    (tuple[Public, ...], [Row(), Private("ann", 5)], f"[{ANN},{ANN}]"),
+    (list[tuple[int, Public]], [(1, Row())], f"[[1,{ANN}]]"),
+    (dict[str, tuple[int, str]], {"a": (1, "b")}, '{"a":[1,"b"]}'),
+    (Iterable[Public], [Row()], f"[{ANN}]"),
+    (Collection[Public], {1: Row()}.values(), f"[{ANN}]"),
+    (MutableMapping[str, Public], {"a": Row()}, f'{{"a":{ANN}}}'),
+    (OrderedDict[str, Public], {"a": Row()}, f'{{"a":{ANN}}}'),
+    (NewType("Shown", Public), Row(), ANN),
+    (list[NewType("Shown", Public)], [Row()], f"[{ANN}]"),
+    (tuple[int, Public] | None, (201, Row()), ANN),
+    (tuple[int, Public] | tuple[int, Zip], (201, Zip(1)), '{"code":1}'),
+    (Public | Literal["none", 7], "none", "none"),
+    (Public | Literal["none", 7], Row(), ANN),
+    (Public | Any, Row(), ANN),
+    (Public | UserId, 5, "5"),
     (
         Team,
         Team(Private("ann", 5), [Private("ann", 5)], {"a": Private("ann", 5)}, Private("ann", 5)),

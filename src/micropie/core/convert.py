@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from micropie.core.constraints import Check, checks_of
 from micropie.core.errors import MAX_FAULTS, MISSING, Misfit
 from micropie.core.foreign import foreign, is_foreign, validator_named
-from micropie.core.records import is_dataclass_type, is_typed_dict, members_taken
+from micropie.core.records import aliased, is_dataclass_type, is_typed_dict, members_taken
 from micropie.core.scalars import Converter, as_it_is, choices, refusing, scalar
 from micropie.core.types import Params
 
@@ -70,9 +70,8 @@ class Compiler:
             return foreign(annotation, annotation)
         if is_dataclass_type(annotation) or is_typed_dict(annotation):
             return self._record(annotation)
-        for alias in ("__supertype__", "__value__"):  # NewType, and the `type` statement
-            if hasattr(annotation, alias):
-                return self.converter(getattr(annotation, alias))
+        if (meant := aliased(annotation)) is not None:
+            return self.converter(meant)
         raise UnknownTypeError(f"no value of a request can become {annotation!r}")
 
     def _annotated(self, annotation: Any) -> Converter:
