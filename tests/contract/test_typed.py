@@ -1191,6 +1191,9 @@ class Team:
     best: Public | None = None
 
 
+Shown = NewType("Shown", Public)
+
+
 class Row:
     """What an object-relational mapper gives."""
 
@@ -1247,8 +1250,8 @@ SHOWN = [
     (Collection[Public], {1: Row()}.values(), f"[{ANN}]"),
     (MutableMapping[str, Public], {"a": Row()}, f'{{"a":{ANN}}}'),
     (OrderedDict[str, Public], {"a": Row()}, f'{{"a":{ANN}}}'),
-    (NewType("Shown", Public), Row(), ANN),
-    (list[NewType("Shown", Public)], [Row()], f"[{ANN}]"),
+    (Shown, Row(), ANN),
+    (list[Shown], [Row()], f"[{ANN}]"),
     (tuple[int, Public] | None, (201, Row()), ANN),
     (tuple[int, Public] | tuple[int, Zip], (201, Zip(1)), '{"code":1}'),
     (Public | Literal["none", 7], "none", "none"),
