@@ -1370,6 +1370,19 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
+def aliased(annotation: Any) -> Any:
+    """The type that a NewType, or what the `type` statement makes, stands for; None for others."""
+    return getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+
+
+def is_whole(annotation: Any) -> bool:
+    """Whether the type is made of all fields of a place: a record, or one of several."""
+    kind = bare(annotation)
+    if get_origin(kind) in UNIONS:
+        return all(is_whole(one) for one in get_args(kind) if one is not NoneType)
+    return is_record(kind)
+
+
 def takes_many(annotation: Any) -> bool:
     """Whether the type is a collection, whose values a form has as repeated fields."""
     kind = bare(annotation)
@@ -2872,7 +2885,6 @@ current_request: ContextVar[Request] = ContextVar("current_request")
 # ======================================================================================================================
 
 Shape = Callable[[Any], Any]
-_LISTS = (list, set, frozenset, Sequence)
 _ABSENT: Any = object()
 _WITH_STATUS = (2, 3)  # (status, body), (status, body, headers)
 
@@ -2895,10 +2907,19 @@ class Shaper:
             return self.shape(annotation.__origin__)
         if origin in UNIONS:
             return self._union(arguments)
-        if origin in _LISTS:
-            return self._list((*arguments, Any)[0])
-        if origin in (dict, Mapping):
+        if isinstance(origin, type):
+            return self._collection(origin, arguments)
+        meant = aliased(annotation)
+        return None if meant is None else self.shape(meant)
+
+    def _collection(self, origin: type, arguments: tuple[Any, ...]) -> Shape | None:
+        """The shape of any kind of list, tuple or dict. Streams are none."""
+        if issubclass(origin, tuple):
+            return self._tuple(arguments)
+        if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
+        if issubclass(origin, Collection) or origin is Iterable:
+            return self._list((*arguments, Any)[0])
         return None
 
     def _record(self, kind: Any) -> Shape:
@@ -2918,11 +2939,25 @@ class Shaper:
             return None
 
         def shaped_list(value: Any) -> Any:
-            if not isinstance(value, list | tuple | set | frozenset | Sequence) or isinstance(value, str | bytes):
+            if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
                 raise Misfit(("", f"{type(value).__name__} is no list"))
             return [inner(one) for one in value]
 
         return shaped_list
+
+    def _tuple(self, items: tuple[Any, ...]) -> Shape | None:
+        if items[1:] == (Ellipsis,):
+            return self._list(items[0])
+        shapes = [self.shape(item) for item in items]
+        if not any(shapes):
+            return None
+
+        def shaped_tuple(value: Any) -> Any:
+            if not isinstance(value, Sequence) or len(value) != len(shapes):
+                raise Misfit(("", f"{type(value).__name__} is no tuple of {len(shapes)}"))
+            return [one if shape is None else shape(one) for shape, one in zip(shapes, value, strict=True)]
+
+        return shaped_tuple
 
     def _dict(self, item: Any) -> Shape | None:
         inner = self.shape(item)
@@ -2941,6 +2976,8 @@ class Shaper:
         shapes = [shape for _, shape in members if shape is not None]
         if not shapes:
             return None
+        if Any in kinds:
+            shapes.append(lambda value: value)
 
         def shaped_member(value: Any) -> Any:
             for kind, shape in members:
@@ -3004,10 +3041,14 @@ def _first_fit(shapes: list[Shape], value: Any) -> Any:
 
 
 def _is_instance(value: Any, kind: Any) -> bool:
+    if (meant := aliased(kind)) is not None:
+        return _is_instance(value, meant)
     origin = get_origin(kind) or kind
+    if origin is Literal:
+        return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):
         return kind is NoneType and value is None
-    return isinstance(origin, type) and isinstance(value, origin)
+    return isinstance(origin, type) and origin is not Any and isinstance(value, origin)
 
 
 # -- results ------------------------------------------------------------------------------------------
@@ -3015,10 +3056,17 @@ def _is_instance(value: Any, kind: Any) -> bool:
 
 def reply_shape(returns: Any) -> Shape | None:
     """The shape of a handler's result, or of the body in it, as its return annotation declares it."""
-    arguments = get_args(returns)
-    if get_origin(returns) is tuple and len(arguments) in _WITH_STATUS and arguments[1] is not Ellipsis:
-        return Shaper().shape(arguments[1])
-    return Shaper().shape(returns)
+    return Shaper().shape(_body_in(returns))
+
+
+def _body_in(returns: Any) -> Any:
+    """What a return annotation says of the body: `tuple[int, Note]` is a status with it."""
+    origin, arguments = get_origin(returns), get_args(returns)
+    if origin in UNIONS:
+        return Union[tuple(map(_body_in, arguments))]  # noqa: UP007 - made of what is only known here
+    if origin is tuple and len(arguments) in _WITH_STATUS and arguments[1] is not Ellipsis:
+        return arguments[1]
+    return returns
 
 
 def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Callable[..., Any]:
@@ -3956,6 +4004,8 @@ def methods(*verbs: str) -> Callable[[F], F]:
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
 ARRAY, MAPPING = "expected a list", "expected an object"
+# What unions have made of the lists and objects inside the value that is being converted.
+_outcomes: ContextVar[dict[tuple[int, int], Any] | None] = ContextVar("outcomes", default=None)
 # Of a union the narrower types are tried first: any text is a `str`, any integer a `float`.
 _BREADTH: dict[Any, int] = {float: 1, str: 2, bytes: 3, object: 4, Any: 4}
 
@@ -4004,9 +4054,8 @@ class Compiler:
             return foreign(annotation, annotation)
         if is_dataclass_type(annotation) or is_typed_dict(annotation):
             return self._record(annotation)
-        for alias in ("__supertype__", "__value__"):  # NewType, and the `type` statement
-            if hasattr(annotation, alias):
-                return self.converter(getattr(annotation, alias))
+        if (meant := aliased(annotation)) is not None:
+            return self.converter(meant)
         raise UnknownTypeError(f"no value of a request can become {annotation!r}")
 
     def _annotated(self, annotation: Any) -> Converter:
@@ -4211,11 +4260,51 @@ def _first_of(members: list[Converter]) -> Converter:
         return first
 
     many = any(member.texts is not None for member in members)
+    forms = [member.form for member in members if member.form is not None]
     return Converter(
         tried([member.text for member in members]),
-        tried([member.value for member in members]),
+        _once(tried([member.value for member in members])),
         tried([member.from_texts for member in members]) if many else None,
+        tried(forms) if len(forms) == len(members) else None,
     )
+
+
+def _once(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A union's conversion, made once of each list and object inside a value.
+
+    Both members of a union ask the union inside them: of n such, the innermost would be asked 2**n times.
+    """
+
+    def converted(given: Any) -> Any:
+        if not isinstance(given, dict | list):
+            return convert(given)
+        outcomes = _outcomes.get()
+        if outcomes is None:
+            return _outermost(convert, given)
+        key = id(convert), id(given)
+        if key not in outcomes:
+            outcomes[key] = _attempted(convert, given)
+        if isinstance(outcomes[key], Misfit):
+            raise Misfit(*outcomes[key].faults)
+        return outcomes[key]
+
+    return converted
+
+
+def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
+    """The conversion of the value, during which its parts stay where they are: their addresses name them."""
+    token = _outcomes.set({})
+    try:
+        return convert(given)
+    finally:
+        _outcomes.reset(token)
+
+
+def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
+    try:
+        return convert(given)
+    except Misfit as misfit:
+        return misfit
 
 
 def _of_all(misfits: list[Misfit]) -> Misfit:
@@ -4223,8 +4312,15 @@ def _of_all(misfits: list[Misfit]) -> Misfit:
     inside = [misfit for misfit in misfits if misfit.faults[0][0]]
     if len(inside) == 1:
         return inside[0]
-    messages = dict.fromkeys(misfit.faults[0][1].removeprefix("expected ") for misfit in misfits)
+    messages = dict.fromkeys(_outside(*misfit.faults[0]).removeprefix("expected ") for misfit in misfits)
     return Misfit(("", f"expected {' or '.join(messages)}"))
+
+
+def _outside(where: str, message: str) -> str:
+    """What is wrong with a value as a whole, if something inside of it is."""
+    if not where:
+        return message
+    return "expected a valid list" if where.startswith("[") else "expected a valid object"
 
 
 # ======================================================================================================================
@@ -4433,7 +4529,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
         found.name if source is None else source.key(found.name),
         found.default,
         _KINDS[found.kind],
-        is_body=place == BODY or (place == AUTO and is_record(bare(annotation))),
+        is_body=place == BODY or (place == AUTO and is_whole(annotation)),
     )
 
 
@@ -4577,7 +4673,7 @@ class Slot:
         self.wanted = bare(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
         place = BODY if parameter.is_body else parameter.source
-        self.is_whole = place == BODY or (place == QUERY and is_record(self.wanted))  # made of all fields there
+        self.is_whole = place == BODY or (place == QUERY and is_whole(self.wanted))  # made of all fields there
         self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
 
     @property
@@ -4889,7 +4985,7 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_whole(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):

@@ -5,8 +5,9 @@ import enum
 import json
 import threading
 import typing
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, TypedDict, TypeVar
 from uuid import UUID
@@ -46,6 +47,10 @@ class Colour(enum.Enum):
 
     RED = "red"
     BLUE = "blue"
+
+
+class Birthday(enum.Enum):
+    ANN = datetime.date(2030, 1, 31)
 
 
 class Size(enum.IntEnum):
@@ -98,6 +103,13 @@ class Part(pydantic.BaseModel):
 
 
 UserId = NewType("UserId", int)
+
+
+def recursive() -> list[Any]:
+    """A list that contains itself."""
+    found: list[Any] = []
+    found.append(found)
+    return found
 
 
 def document(app: App, **options: Any) -> dict[str, Any]:
@@ -648,6 +660,12 @@ def test_two_bodies_are_one_object_that_fits_both():
         ),
         (dict[str, int], {"type": "object", "additionalProperties": {"type": "integer"}}),
         (UserId, {"type": "integer"}),
+        (typing.List, {"type": "array", "items": {}}),  # noqa: UP006
+        (typing.Dict, {"type": "object", "additionalProperties": {}}),  # noqa: UP006
+        (tuple[()], {"type": "array"}),
+        (Literal[b"a", "b"], {"enum": ["b"]}),
+        (Literal[b"a"], {}),
+        (Literal[Birthday.ANN], {"type": "string", "format": "date", "enum": ["2030-01-31"]}),
     ],
 )
 def test_schema_of_an_annotation(annotation, schema):
@@ -674,6 +692,7 @@ class Page(Generic[T]):
         (T, {}),
         (Page[int], {"$ref": "#/components/schemas/Page"}),
         (UserId, {"type": "integer"}),
+        (Counter[str], {"type": "object", "additionalProperties": {}}),
     ],
 )
 def test_schema_of_a_part_of_a_reply(annotation, schema):
@@ -799,6 +818,88 @@ def test_a_class_with_annotations_that_mean_nothing_has_members_of_any_kind():
     assert operation(it)["components"]["schemas"]["Broken"]["properties"] == {"a": {}}
 
 
+class Strange:
+    """A class that no library knows."""
+
+
+class StrangeModel(pydantic.BaseModel):
+    """It has a member without a schema."""
+
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    it: Strange
+
+
+class StrangeStruct(msgspec.Struct):
+    """It has a default without a form in JSON."""
+
+    weight: float = float("inf")
+
+
+class StrangeEnum(enum.Enum):
+    NUMBER = float("nan")
+    OBJECT = Strange()
+
+
+@dataclass
+class StrangeClass:
+    """Its metadata is for others."""
+
+    it: int = field(default=1, metadata={"example": Strange(), "description": 5})
+
+
+@pytest.mark.parametrize(
+    ("annotation", "component"),
+    [
+        (StrangeModel, {"description": "It has a member without a schema."}),
+        (StrangeStruct, {"description": "It has a default without a form in JSON."}),
+        (StrangeEnum, {}),
+        (
+            StrangeClass,
+            {
+                "type": "object",
+                "description": "Its metadata is for others.",
+                "properties": {"it": {"type": "integer", "default": 1}},
+            },
+        ),
+    ],
+)
+def test_what_json_schema_cannot_say_is_left_out(annotation, component):
+    """A document is made all the same."""
+    assert operation_components(annotation)[annotation.__name__] == component
+    assert operation_components(list.__class_getitem__(annotation))[annotation.__name__] == component
+
+
+@dataclass
+class Sealed:
+    key: InitVar[int]
+    name: str
+    _inner: str = "hidden"
+
+
+def test_a_dataclass_shows_what_it_takes():
+    """What is only there for `__post_init__` is taken, a private field with a default is not."""
+    assert operation_components(Sealed)["Sealed"] == {
+        "type": "object",
+        "properties": {"key": {"type": "integer"}, "name": {"type": "string"}},
+        "required": ["key", "name"],
+    }
+
+
+def test_a_class_may_have_the_name_of_our_own_component():
+    """It is told apart from it."""
+    problem: Any = dataclass(type("Problem", (), {"__annotations__": {"a": int}, "__module__": "one"}))
+    assert operation_components(problem)["one.Problem"]["properties"] == {"a": {"type": "integer"}}
+
+
+def test_the_rest_of_a_path_has_its_own_name():
+    """Whatever else its annotation says."""
+
+    async def it(self, *rest: Annotated[str, Header("X-Rest")]):
+        return rest
+
+    assert operation(it, path="/it/{rest}")["parameters"][0]["name"] == "rest"
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
@@ -809,6 +910,8 @@ def test_a_class_with_annotations_that_mean_nothing_has_members_of_any_kind():
         (Crumb(1.5), {"default": {"weight": 1.5}}),
         (float("inf"), {}),
         (object(), {}),
+        ({1, "a"}, {}),
+        (recursive(), {}),
     ],
 )
 def test_defaults_are_shown_as_json(value, shown):

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field
 from decimal import Decimal
 from enum import Enum, IntEnum
@@ -801,6 +802,58 @@ def test_13_a_union_with_a_record_tells_what_is_wrong_inside():
     assert http(app, "POST", json="x").text == refused("expected an integer or an object")
 
 
+@dataclass
+class Left:
+    v: int = 0
+    below: "Left | Right | None" = None
+
+
+@dataclass
+class Right:
+    w: int = 0
+    below: "Left | Right | list[Left | Right] | None" = None
+
+
+def test_13_unions_inside_each_other_are_tried_once():
+    """Sixty unions, one inside the other, of which each could be asked by both members of the one around it."""
+    wrong: dict[str, Any] = {"v": "x", "w": "x"}
+    right: dict[str, Any] = {"v": "x", "w": 1}
+    for _ in range(60):
+        wrong, right = {"below": wrong}, {"v": "x", "w": 1, "below": right}
+    app = taking(Annotated[Left | Right, FromBody()])
+    assert http(app, "POST", json=wrong).status == 400
+    assert http(app, "POST", json=right).text.count("Right(w=1") == 61
+
+
+def test_13_a_union_of_records_takes_the_body():
+    """One of several records is as whole as one: a JSON object or a form."""
+    app = taking(Left | Right | None)
+    assert http(app, "POST", json={"v": 1}).text == repr(Left(1))
+    assert http(app, "POST", json={"v": "x", "w": 2}).text == repr(Right(2))
+    assert http(app, "POST", form={"v": "3"}).text == repr(Left(3))
+    assert http(app, "POST", form={"v": "x", "w": "y"}).text == refused("expected a valid object", "it")
+    assert http(app).text == "400 Bad Request: Missing required parameter 'it'"
+
+
+def test_13_a_union_of_records_made_of_the_query():
+    """The same of the whole query."""
+    app = taking(Annotated[Left | Right, FromQuery()])
+    assert http(app, query="v=x&w=2").text == repr(Right(2))
+
+
+def test_13_a_union_with_a_record_has_a_name():
+    """Where a member is no record, the value is looked up by its name."""
+    assert http(taking(Left | int), "POST", json={"it": {"v": 1}}).text == repr(Left(1))
+
+
+def test_13_the_faults_of_nested_unions():
+    """What each member of a union finds wrong inside is not told: only what each would have been."""
+    wrong = {"below": {"v": "x", "w": "x"}}
+    assert http(taking(Annotated[Left, FromBody()]), "POST", json=wrong).text == refused(
+        "expected a valid object", "below"
+    )
+
+
 BODIES = [
     (list[int], {"json": [1, 2]}, "[1, 2]"),
     (list[Zip], {"json": [{"code": 1}]}, repr([Zip(1)])),
@@ -1138,6 +1191,9 @@ class Team:
     best: Public | None = None
 
 
+Shown = NewType("Shown", Public)
+
+
 class Row:
     """What an object-relational mapper gives."""
 
@@ -1187,6 +1243,21 @@ SHOWN = [
     (Person, {"name": "ann", "age": 5, "password": SECRET}, ANN),
     (Person, {"name": "ann", "password": SECRET}, '{"name":"ann"}'),
     (Tree, Tree([Tree()]), '{"children":[{"children":[]}]}'),
+    (tuple[Public, ...], [Row(), Private("ann", 5)], f"[{ANN},{ANN}]"),
+    (list[tuple[int, Public]], [(1, Row())], f"[[1,{ANN}]]"),
+    (dict[str, tuple[int, str]], {"a": (1, "b")}, '{"a":[1,"b"]}'),
+    (Iterable[Public], [Row()], f"[{ANN}]"),
+    (Collection[Public], {1: Row()}.values(), f"[{ANN}]"),
+    (MutableMapping[str, Public], {"a": Row()}, f'{{"a":{ANN}}}'),
+    (OrderedDict[str, Public], {"a": Row()}, f'{{"a":{ANN}}}'),
+    (Shown, Row(), ANN),
+    (list[Shown], [Row()], f"[{ANN}]"),
+    (tuple[int, Public] | None, (201, Row()), ANN),
+    (tuple[int, Public] | tuple[int, Zip], (201, Zip(1)), '{"code":1}'),
+    (Public | Literal["none", 7], "none", "none"),
+    (Public | Literal["none", 7], Row(), ANN),
+    (Public | Any, Row(), ANN),
+    (Public | UserId, 5, "5"),
     (
         Team,
         Team(Private("ann", 5), [Private("ann", 5)], {"a": Private("ann", 5)}, Private("ann", 5)),

@@ -367,3 +367,22 @@ def test_20_a_model_takes_a_multipart_form():
     assert http(taking(Pie), "POST", **multipart([("kind", "plum"), ("size", "2")])).text == repr(
         Pie(kind="plum", size=2)
     )
+
+
+@pytest.mark.needs("pydantic")
+def test_13_a_discriminated_union_of_models_takes_the_body():
+    """Pydantic's union of models that a field tells apart."""
+    import pydantic
+
+    class Cat(pydantic.BaseModel):
+        kind: Literal["cat"]
+        lives: int
+
+    class Dog(pydantic.BaseModel):
+        kind: Literal["dog"]
+        tricks: list[str] = []
+
+    app = taking(Annotated[Cat | Dog, pydantic.Field(discriminator="kind")])
+    assert http(app, "POST", json={"kind": "cat", "lives": 9}).text == "Cat(kind='cat', lives=9)"
+    assert http(app, "POST", form={"kind": "dog"}).text == "Dog(kind='dog', tricks=[])"
+    assert http(app, "POST", json={"kind": "cat", "lives": "x"}).status == 400

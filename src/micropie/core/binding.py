@@ -14,7 +14,7 @@ from micropie.core.convert import Compiler, UnknownTypeError
 from micropie.core.errors import Fault, HTTPError, InvalidInput, Misfit, log
 from micropie.core.foreign import validator_named
 from micropie.core.places import AS_IT_CAME, Slot, has_json_object
-from micropie.core.records import bare, is_record
+from micropie.core.records import is_whole
 from micropie.core.request import Request
 from micropie.core.scalars import Converter
 from micropie.core.shape import Shape, reply_shape
@@ -181,7 +181,7 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record(bare(parameter.annotation)):
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_whole(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):

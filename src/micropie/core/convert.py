@@ -5,6 +5,7 @@ Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -12,13 +13,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from micropie.core.constraints import Check, checks_of
 from micropie.core.errors import MAX_FAULTS, MISSING, Misfit
 from micropie.core.foreign import foreign, is_foreign, validator_named
-from micropie.core.records import is_dataclass_type, is_typed_dict, members_taken
+from micropie.core.records import aliased, is_dataclass_type, is_typed_dict, members_taken
 from micropie.core.scalars import Converter, as_it_is, choices, refusing, scalar
 from micropie.core.types import Params
 
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
 ARRAY, MAPPING = "expected a list", "expected an object"
+# What unions have made of the lists and objects inside the value that is being converted.
+_outcomes: ContextVar[dict[tuple[int, int], Any] | None] = ContextVar("outcomes", default=None)
 # Of a union the narrower types are tried first: any text is a `str`, any integer a `float`.
 _BREADTH: dict[Any, int] = {float: 1, str: 2, bytes: 3, object: 4, Any: 4}
 
@@ -67,9 +70,8 @@ class Compiler:
             return foreign(annotation, annotation)
         if is_dataclass_type(annotation) or is_typed_dict(annotation):
             return self._record(annotation)
-        for alias in ("__supertype__", "__value__"):  # NewType, and the `type` statement
-            if hasattr(annotation, alias):
-                return self.converter(getattr(annotation, alias))
+        if (meant := aliased(annotation)) is not None:
+            return self.converter(meant)
         raise UnknownTypeError(f"no value of a request can become {annotation!r}")
 
     def _annotated(self, annotation: Any) -> Converter:
@@ -274,11 +276,51 @@ def _first_of(members: list[Converter]) -> Converter:
         return first
 
     many = any(member.texts is not None for member in members)
+    forms = [member.form for member in members if member.form is not None]
     return Converter(
         tried([member.text for member in members]),
-        tried([member.value for member in members]),
+        _once(tried([member.value for member in members])),
         tried([member.from_texts for member in members]) if many else None,
+        tried(forms) if len(forms) == len(members) else None,
     )
+
+
+def _once(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A union's conversion, made once of each list and object inside a value.
+
+    Both members of a union ask the union inside them: of n such, the innermost would be asked 2**n times.
+    """
+
+    def converted(given: Any) -> Any:
+        if not isinstance(given, dict | list):
+            return convert(given)
+        outcomes = _outcomes.get()
+        if outcomes is None:
+            return _outermost(convert, given)
+        key = id(convert), id(given)
+        if key not in outcomes:
+            outcomes[key] = _attempted(convert, given)
+        if isinstance(outcomes[key], Misfit):
+            raise Misfit(*outcomes[key].faults)
+        return outcomes[key]
+
+    return converted
+
+
+def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
+    """The conversion of the value, during which its parts stay where they are: their addresses name them."""
+    token = _outcomes.set({})
+    try:
+        return convert(given)
+    finally:
+        _outcomes.reset(token)
+
+
+def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
+    try:
+        return convert(given)
+    except Misfit as misfit:
+        return misfit
 
 
 def _of_all(misfits: list[Misfit]) -> Misfit:
@@ -286,5 +328,12 @@ def _of_all(misfits: list[Misfit]) -> Misfit:
     inside = [misfit for misfit in misfits if misfit.faults[0][0]]
     if len(inside) == 1:
         return inside[0]
-    messages = dict.fromkeys(misfit.faults[0][1].removeprefix("expected ") for misfit in misfits)
+    messages = dict.fromkeys(_outside(*misfit.faults[0]).removeprefix("expected ") for misfit in misfits)
     return Misfit(("", f"expected {' or '.join(messages)}"))
+
+
+def _outside(where: str, message: str) -> str:
+    """What is wrong with a value as a whole, if something inside of it is."""
+    if not where:
+        return message
+    return "expected a valid list" if where.startswith("[") else "expected a valid object"

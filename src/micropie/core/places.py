@@ -9,7 +9,7 @@ from typing import Any, get_origin
 from micropie.core.errors import MISSING, Fault, Misfit
 from micropie.core.headers import is_json, media_type, parse_cookies
 from micropie.core.multipart import UploadedFile
-from micropie.core.records import bare, is_record, takes_many
+from micropie.core.records import bare, is_whole, takes_many
 from micropie.core.request import Request
 from micropie.core.scalars import Converter, as_it_is, refusing
 from micropie.core.session import Session
@@ -45,7 +45,7 @@ class Slot:
         self.wanted = bare(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
         place = BODY if parameter.is_body else parameter.source
-        self.is_whole = place == BODY or (place == QUERY and is_record(self.wanted))  # made of all fields there
+        self.is_whole = place == BODY or (place == QUERY and is_whole(self.wanted))  # made of all fields there
         self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
 
     @property

@@ -66,6 +66,19 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
+def aliased(annotation: Any) -> Any:
+    """The type that a NewType, or what the `type` statement makes, stands for; None for others."""
+    return getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+
+
+def is_whole(annotation: Any) -> bool:
+    """Whether the type is made of all fields of a place: a record, or one of several."""
+    kind = bare(annotation)
+    if get_origin(kind) in UNIONS:
+        return all(is_whole(one) for one in get_args(kind) if one is not NoneType)
+    return is_record(kind)
+
+
 def takes_many(annotation: Any) -> bool:
     """Whether the type is a collection, whose values a form has as repeated fields."""
     kind = bare(annotation)

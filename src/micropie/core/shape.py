@@ -3,19 +3,18 @@
 `-> Note` is a promise to the client. What a dict, a subclass or a database's row has beyond it stays inside.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import iscoroutinefunction
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from micropie.core.errors import Misfit
 from micropie.core.optional import late
-from micropie.core.records import UNIONS, Member, is_pydantic, is_record, is_typed_dict, members_shown
+from micropie.core.records import UNIONS, Member, aliased, is_pydantic, is_record, is_typed_dict, members_shown
 from micropie.core.reply import Reply
 
 Shape = Callable[[Any], Any]
-_LISTS = (list, set, frozenset, Sequence)
 _ABSENT: Any = object()
 _WITH_STATUS = (2, 3)  # (status, body), (status, body, headers)
 
@@ -38,10 +37,19 @@ class Shaper:
             return self.shape(annotation.__origin__)
         if origin in UNIONS:
             return self._union(arguments)
-        if origin in _LISTS:
-            return self._list((*arguments, Any)[0])
-        if origin in (dict, Mapping):
+        if isinstance(origin, type):
+            return self._collection(origin, arguments)
+        meant = aliased(annotation)
+        return None if meant is None else self.shape(meant)
+
+    def _collection(self, origin: type, arguments: tuple[Any, ...]) -> Shape | None:
+        """The shape of any kind of list, tuple or dict. Streams are none."""
+        if issubclass(origin, tuple):
+            return self._tuple(arguments)
+        if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
+        if issubclass(origin, Collection) or origin is Iterable:
+            return self._list((*arguments, Any)[0])
         return None
 
     def _record(self, kind: Any) -> Shape:
@@ -61,11 +69,25 @@ class Shaper:
             return None
 
         def shaped_list(value: Any) -> Any:
-            if not isinstance(value, list | tuple | set | frozenset | Sequence) or isinstance(value, str | bytes):
+            if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
                 raise Misfit(("", f"{type(value).__name__} is no list"))
             return [inner(one) for one in value]
 
         return shaped_list
+
+    def _tuple(self, items: tuple[Any, ...]) -> Shape | None:
+        if items[1:] == (Ellipsis,):
+            return self._list(items[0])
+        shapes = [self.shape(item) for item in items]
+        if not any(shapes):
+            return None
+
+        def shaped_tuple(value: Any) -> Any:
+            if not isinstance(value, Sequence) or len(value) != len(shapes):
+                raise Misfit(("", f"{type(value).__name__} is no tuple of {len(shapes)}"))
+            return [one if shape is None else shape(one) for shape, one in zip(shapes, value, strict=True)]
+
+        return shaped_tuple
 
     def _dict(self, item: Any) -> Shape | None:
         inner = self.shape(item)
@@ -84,6 +106,8 @@ class Shaper:
         shapes = [shape for _, shape in members if shape is not None]
         if not shapes:
             return None
+        if Any in kinds:
+            shapes.append(lambda value: value)
 
         def shaped_member(value: Any) -> Any:
             for kind, shape in members:
@@ -147,10 +171,14 @@ def _first_fit(shapes: list[Shape], value: Any) -> Any:
 
 
 def _is_instance(value: Any, kind: Any) -> bool:
+    if (meant := aliased(kind)) is not None:
+        return _is_instance(value, meant)
     origin = get_origin(kind) or kind
+    if origin is Literal:
+        return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):
         return kind is NoneType and value is None
-    return isinstance(origin, type) and isinstance(value, origin)
+    return isinstance(origin, type) and origin is not Any and isinstance(value, origin)
 
 
 # -- results ------------------------------------------------------------------------------------------
@@ -158,10 +186,17 @@ def _is_instance(value: Any, kind: Any) -> bool:
 
 def reply_shape(returns: Any) -> Shape | None:
     """The shape of a handler's result, or of the body in it, as its return annotation declares it."""
-    arguments = get_args(returns)
-    if get_origin(returns) is tuple and len(arguments) in _WITH_STATUS and arguments[1] is not Ellipsis:
-        return Shaper().shape(arguments[1])
-    return Shaper().shape(returns)
+    return Shaper().shape(_body_in(returns))
+
+
+def _body_in(returns: Any) -> Any:
+    """What a return annotation says of the body: `tuple[int, Note]` is a status with it."""
+    origin, arguments = get_origin(returns), get_args(returns)
+    if origin in UNIONS:
+        return Union[tuple(map(_body_in, arguments))]  # noqa: UP007 - made of what is only known here
+    if origin is tuple and len(arguments) in _WITH_STATUS and arguments[1] is not Ellipsis:
+        return arguments[1]
+    return returns
 
 
 def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Callable[..., Any]:

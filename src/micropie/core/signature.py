@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hi
 
 from micropie.core.multipart import UploadedFile
 from micropie.core.optional import late
-from micropie.core.records import UNIONS, bare, is_record
+from micropie.core.records import UNIONS, bare, is_whole
 from micropie.core.request import Request, WebSocketRequest
 from micropie.core.session import Session
 
@@ -170,7 +170,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
         found.name if source is None else source.key(found.name),
         found.default,
         _KINDS[found.kind],
-        is_body=place == BODY or (place == AUTO and is_record(bare(annotation))),
+        is_body=place == BODY or (place == AUTO and is_whole(annotation)),
     )
 
 

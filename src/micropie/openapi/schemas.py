@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, NotRequired, Required, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, TypeAlias, Union, get_args, get_origin
 from uuid import UUID
 
 Schema: TypeAlias = dict[str, Any]
@@ -113,13 +113,15 @@ class Schemas:
         if issubclass(origin, tuple):
             return self._tuple(args)
         if issubclass(origin, Mapping):
-            return {"type": "object", "additionalProperties": self.of(args[1])}
+            return {"type": "object", "additionalProperties": self.of((*args, Any, Any)[1])}
         if issubclass(origin, Collection):
             unique = {} if issubclass(origin, Sequence) else {"uniqueItems": True}
-            return {"type": "array", "items": self.of(args[0]), **unique}
+            return {"type": "array", "items": self.of((*args, Any)[0]), **unique}
         return self._plain(origin)
 
     def _tuple(self, args: tuple[Any, ...]) -> Schema:
+        if not args:
+            return {"type": "array"}
         if args[1:] == (...,):
             return {"type": "array", "items": self.of(args[0])}
         exactly = {"minItems": len(args), "maxItems": len(args)}
@@ -140,8 +142,16 @@ class Schemas:
         return free
 
     def adopt(self, cls: type, generate: Callable[[str], tuple[Schema, dict[str, Schema]]]) -> None:
-        """Take the components that a library makes of a class; under its module's name where short ones are taken."""
-        schema, components = generate(REFERENCE)
+        """Take the components that a library makes of a class; under its module's name where short ones are taken.
+
+        One that it can't make, or that JSON can't hold, allows everything.
+        """
+        try:
+            schema, components = generate(REFERENCE)
+            as_json(components)
+        except Exception:  # whatever the library says of a member
+            self.components[self.refer(cls)] = _described(cls)
+            return
         if any(self.components.get(name, part) != part for name, part in components.items()):
             prefix = f"{cls.__module__}."
             schema, made = generate(REFERENCE + prefix)
@@ -158,7 +168,8 @@ def choice(values: Iterable[Any]) -> Schema:
     plain = [value.value if isinstance(value, Enum) else value for value in values]
     kinds = [SCALARS.get(type(value), {}) for value in plain]
     shared = kinds[0] if kinds and all(kind == kinds[0] for kind in kinds) else {}
-    return {**shared, "enum": plain}
+    known = [made["enum"] for value in plain if (made := said("enum", value))]
+    return {**shared, "enum": known} if known or not plain else {}
 
 
 def _limits(metadata: Any, schema: Schema) -> Schema:
@@ -169,7 +180,7 @@ def _limits(metadata: Any, schema: Schema) -> Schema:
     lengths = {"min_length": shortest, "max_length": longest}
     values = [(ours, getattr(metadata, theirs, None)) for theirs, ours in (LIMITS | WORDS | lengths).items()]
     # What JSON can say; a limit of a date, for one, it can't.
-    found = {ours: value for ours, value in values if isinstance(value, str | int | float | list)}
+    found = {ours: value for ours, value in values if isinstance(value, str | int | float | list) and said(ours, value)}
     for inner in getattr(metadata, "metadata", ()):  # pydantic's Field keeps its limits as a list of such
         found.update(_limits(inner, schema))
     return found
@@ -199,19 +210,36 @@ def _of_enum(schemas: Schemas, cls: type[Enum]) -> None:
 def _of_dataclass(schemas: Schemas, cls: Any) -> None:
     name = schemas.refer(cls)
     hints = _hints(cls)
-    fields = [field for field in dataclasses.fields(cls) if field.init]
-    properties = {field.name: _field(schemas.of(hints.get(field.name, Any)), field) for field in fields}
-    missing = dataclasses.MISSING
-    required = [field.name for field in fields if field.default is missing and field.default_factory is missing]
+    taken = {name: field for name, field in cls.__dataclass_fields__.items() if _is_taken(field, hints.get(name))}
+    properties = {name: _field(schemas.of(_inside(hints.get(name, Any))), field) for name, field in taken.items()}
+    required = [name for name, field in taken.items() if _is_needed(field)]
     schemas.components[name] = _object(cls, properties, required)
+
+
+def _is_taken(field: "dataclasses.Field[Any]", hint: Any) -> bool:
+    """Whether a client can send it: a private field with a default stays what it is."""
+    is_of_class = hint is ClassVar or get_origin(hint) is ClassVar
+    return field.init and not is_of_class and (_is_needed(field) or not field.name.startswith("_"))
+
+
+def _is_needed(field: "dataclasses.Field[Any]") -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _inside(hint: Any) -> Any:
+    """The type of what is only there for `__post_init__`; the hint itself, if it is no such thing."""
+    return hint.type if isinstance(hint, dataclasses.InitVar) else hint
 
 
 def _field(schema: Schema, field: "dataclasses.Field[Any]") -> Schema:
     """The schema of a field, with its default, and what its metadata says: a description, an example."""
-    words = {name: field.metadata[name] for name in ("title", "description", "examples") if name in field.metadata}
+    words: Schema = {}
+    for name, kind in (("title", str), ("description", str), ("examples", list)):
+        if isinstance(value := field.metadata.get(name), kind):
+            words |= said(name, value)
     if "example" in field.metadata:
-        words["examples"] = [field.metadata["example"]]
-    return {**schema, **default(field.default), **{name: as_json(value) for name, value in words.items()}}
+        words |= said("examples", [field.metadata["example"]])
+    return {**schema, **default(field.default), **words}
 
 
 def _of_typed_dict(schemas: Schemas, cls: Any) -> None:
@@ -268,9 +296,14 @@ def default(value: Any) -> Schema:
     """The keyword that says a default, if there is one and JSON can say it."""
     if value is None or value is dataclasses.MISSING or value is inspect.Parameter.empty:
         return {}
+    return said("default", value)
+
+
+def said(keyword: str, value: Any) -> Schema:
+    """The keyword with the value; nothing, if JSON can't hold that."""
     try:
-        return {"default": as_json(value)}
-    except (TypeError, ValueError):
+        return {keyword: as_json(value)}
+    except (TypeError, ValueError, RecursionError):
         return {}
 
 
