@@ -1240,22 +1240,23 @@ class MultipartForm:
             with package.PushMultipartParser(boundary, max_segment_count=self._limits.parts) as parser:
                 async for chunk in body:
                     for event in parser.parse(chunk):
-                        await self._take(event)
+                        if self._file is not None and isinstance(event, bytes):  # PERF: most of them, 0.1 µs
+                            await self._take_file(self._file, event)
+                        else:
+                            await self._take(event)
         except package.ParserLimitReached:
             raise HTTPError(413) from None
         except package.MultipartError:
             raise HTTPError(400, "Malformed multipart body") from None
 
     async def _take(self, event: Any) -> None:
-        """One event of the parser: a part begins, bytes of it, its end."""
+        """One event of the parser: a part begins, bytes of a text, the end of the part."""
         if event is None:
             await self._end_part()
-        elif not isinstance(event, bytes):
-            self._begin_part(event)
-        elif self._file is None:
+        elif isinstance(event, bytes):
             self._take_text(event)
         else:
-            await self._take_file(self._file, event)
+            self._begin_part(event)
 
     def _begin_part(self, part: Any) -> None:
         self._name = part.name
@@ -3828,7 +3829,8 @@ class Upload:
 
     async def finished(self) -> bool:
         """Wait until all is read; whether the client is still there."""
-        await asyncio.wait([self._task])
+        if not self._task.done():  # PERF: `wait` takes two rounds of the event loop even then, 20 µs
+            await asyncio.wait([self._task])
         return not isinstance(self.form.error, ClientGone)
 
     async def discard(self) -> None:
@@ -3840,7 +3842,7 @@ class Upload:
         """Stop reading; what nobody has read is gone."""
         self.form.discard()
         self._task.cancel()
-        await asyncio.wait([self._task])
+        await self.finished()
 
 
 def _open(request: Request, limit: int | None, timeout: float) -> Body:

@@ -299,22 +299,23 @@ class MultipartForm:
             with package.PushMultipartParser(boundary, max_segment_count=self._limits.parts) as parser:
                 async for chunk in body:
                     for event in parser.parse(chunk):
-                        await self._take(event)
+                        if self._file is not None and isinstance(event, bytes):  # PERF: most of them, 0.1 µs
+                            await self._take_file(self._file, event)
+                        else:
+                            await self._take(event)
         except package.ParserLimitReached:
             raise HTTPError(413) from None
         except package.MultipartError:
             raise HTTPError(400, "Malformed multipart body") from None
 
     async def _take(self, event: Any) -> None:
-        """One event of the parser: a part begins, bytes of it, its end."""
+        """One event of the parser: a part begins, bytes of a text, the end of the part."""
         if event is None:
             await self._end_part()
-        elif not isinstance(event, bytes):
-            self._begin_part(event)
-        elif self._file is None:
+        elif isinstance(event, bytes):
             self._take_text(event)
         else:
-            await self._take_file(self._file, event)
+            self._begin_part(event)
 
     def _begin_part(self, part: Any) -> None:
         self._name = part.name
