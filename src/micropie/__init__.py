@@ -19,6 +19,7 @@ from micropie.core.multipart import UploadedFile
 from micropie.core.reply import Reply, safe_redirect
 from micropie.core.request import Request, WebSocketRequest, current_request
 from micropie.core.rsgi import RSGI
+from micropie.core.serving import run
 from micropie.core.session import Session
 from micropie.core.signature import Cookie, FromBody, FromQuery, FromSession, Header, Parameter
 from micropie.core.urls import url_for
@@ -59,6 +60,7 @@ __all__ = [
     "current_request",
     "methods",
     "routes",
+    "run",
     "safe_redirect",
     "url_for",
 ]

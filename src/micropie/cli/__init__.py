@@ -1,0 +1,5 @@
+"""The command `micropie`, also `python -m micropie`."""
+
+from micropie.cli.command import main
+
+__all__ = ["main"]
