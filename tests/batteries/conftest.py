@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from micropie.cli.loading import is_theirs
 from tests.batteries.commands import Project
 
 
@@ -16,8 +17,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(sys, "path", sys.path[:])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    for name in ("app", "web", "below"):  # other tests' modules
+        monkeypatch.delitem(sys.modules, name, raising=False)
     before = set(sys.modules)
     yield Project(tmp_path, capsys)
     for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
+        if is_theirs(getattr(sys.modules[name], "__file__", None) or "<none>"):
             del sys.modules[name]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from micropie.cli import main
 from micropie.cli.ink import Ink
 from tests.batteries.commands import SITE
 
@@ -296,7 +297,7 @@ def test_python_dash_m(project, monkeypatch):
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("micropie", run_name="__main__")
     assert caught.value.code == 0
-    assert importlib.import_module("micropie.__main__")
+    assert importlib.import_module("micropie.__main__").main is main
     command = Path(sys.executable).with_name("micropie")
     done = subprocess.run([command, "routes"], capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stdout) == (0, "*  /  Site.index  app.py:5\n")

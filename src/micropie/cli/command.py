@@ -4,6 +4,7 @@
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -11,9 +12,12 @@ from typing import TypeAlias
 
 from micropie import __version__
 from micropie.cli.ink import Ink
+from micropie.cli.loading import load_app
 from micropie.cli.refusal import Refusal, UsageRefusal
+from micropie.cli.review import review
 from micropie.cli.serving import DEFAULTS, Options, serve, workers_by_environment
 from micropie.cli.url_map import url_map
+from micropie.openapi import openapi
 
 MAX_PORT = 65535
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -60,6 +64,8 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_routes(commands)
+    _add_check(commands)
+    _add_openapi(commands)
     return whole
 
 
@@ -120,4 +126,33 @@ def _add_routes(commands: Commands) -> None:
 
 def _routes(options: argparse.Namespace) -> int:
     _print(url_map(options.target, as_json=options.json, ink=Ink(sys.stdout)))
+    return 0
+
+
+def _add_check(commands: Commands) -> None:
+    made = _add_with_target(commands, _check, "check", "look for mistakes in an application")
+    made.add_argument(
+        "--workers", type=_count, metavar="N", help="processes that will serve it ($WEB_CONCURRENCY, or one)"
+    )
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = review(options.target, workers=options.workers or workers_by_environment())
+    _print(map(str, found))
+    count = f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else "nothing found"
+    sys.stderr.write(f"{Ink(sys.stderr)(count, 'red' if found else 'green')}\n")
+    return 1 if found else 0
+
+
+def _add_openapi(commands: Commands) -> None:
+    made = _add_with_target(commands, _openapi, "openapi", "print the OpenAPI document of an application")
+    made.add_argument("--title", help="its title; else the name of the class")
+    made.add_argument("--api-version", default="1.0.0", metavar="VERSION", help="the API's version (%(default)s)")
+    made.add_argument("--server", action="append", default=[], metavar="URL", help="where it is served; repeatable")
+
+
+def _openapi(options: argparse.Namespace) -> int:
+    app, _ = load_app(options.target)
+    document = openapi(app, title=options.title, version=options.api_version, servers=options.server)
+    _print([json.dumps(document, indent=2, ensure_ascii=False)])
     return 0

@@ -19,6 +19,7 @@ class Route(NamedTuple):
     `kind` is `"http"`, `"websocket"` or `"mount"`; `path` a template such as `/notes/{id}`, with `{rest*}` for what
     `*args` take; `verbs` are empty where every method is answered; `name` leads from the application to the handler.
     The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
+    `problems` say what of its signature can't be served as it reads.
 
         for route in routes(app):
             print(route.path, route.name)
@@ -35,6 +36,7 @@ class Route(NamedTuple):
     file: str | None = None
     line: int | None = None
     doc: str = ""
+    problems: tuple[str, ...] = ()
 
 
 def routes(app: Application) -> list[Route]:
@@ -79,6 +81,7 @@ def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str
         None if code is None else code.co_filename,
         None if code is None else code.co_firstlineno,
         inspect.getdoc(endpoint.handler) or "",
+        endpoint.plan.problems,
     )
 
 

@@ -1,0 +1,135 @@
+"""What a check looks at, and what it finds: the applications, their classes, and the source of these."""
+
+import ast
+import functools
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micropie import App, Route, routes
+from micropie.cli.loading import is_theirs, shown
+
+
+class Finding(NamedTuple):
+    """Something to mend: where it is, and what to do."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.file)}:{self.line}: {self.message}"
+
+
+class Source(NamedTuple):
+    """The source of one class of the user's."""
+
+    cls: type
+    file: str
+    node: ast.ClassDef
+
+    def finding(self, node: ast.AST, message: str) -> Finding:
+        """A finding at a node of it."""
+        return Finding(self.file, getattr(node, "lineno", self.node.lineno), message)
+
+    def member(self, name: str) -> ast.AST:
+        """What defines a name in the class, the class itself if that is not seen."""
+        return next((node for node in self.node.body if name in names_of(node)), self.node)
+
+
+def names_of(statement: ast.AST) -> set[str]:
+    """The names that a statement in a class body defines."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+class Subject:
+    """One application: its own routes, without those of the applications below it, and the classes that have them."""
+
+    def __init__(self, app: App, above: "Subject | None" = None) -> None:
+        self.app = app
+        self.listed: list[Route] = routes(app) if above is None else above.listed
+        self.below = [
+            Subject(found.app, self) for found in app._micropie.router.handovers if isinstance(found.app, App)
+        ]
+        theirs = {id(route.owner) for subject in self.below for route in routes(subject.app)}
+        ours = {id(route.owner) for route in routes(app)} - theirs
+        self.routes = [route for route in self.listed if id(route.owner) in ours]
+        owners = {id(owner): owner for owner in (app, *(route.owner for route in self.routes))}
+        self.sources = list({source.cls: source for owner in owners.values() for source in sources_of(owner)}.values())
+
+    def all(self) -> Iterator["Subject"]:
+        """This one and those below it."""
+        yield self
+        for subject in self.below:
+            yield from subject.all()
+
+    def source_of(self, route: Route) -> Source | None:
+        """The class that defines a handler."""
+        cls = defining_class(route)
+        return next((source for source in self.sources if source.cls is cls), None)
+
+
+def defining_class(route: Route) -> type | None:
+    """The class whose body has the handler."""
+    name = route.name.rpartition(".")[2]
+    return next((cls for cls in type(route.owner).__mro__ if name in vars(cls)), None)
+
+
+def sources_of(owner: Any) -> Iterator[Source]:
+    """The source of the user's classes that an application or a controller is made of."""
+    for cls in type(owner).__mro__:
+        try:
+            file, line = inspect.getsourcefile(cls), inspect.getsourcelines(cls)[1]
+        except (OSError, TypeError):  # made by a program, or built in
+            continue
+        node = class_at(file, line) if file is not None and is_theirs(file) else None
+        if node is not None:
+            yield Source(cls, str(file), node)
+
+
+def class_at(file: str, line: int) -> ast.ClassDef | None:
+    """The class statement that begins on a line, its decorators included."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.ClassDef) and line in (node.lineno, *(one.lineno for one in node.decorator_list)):
+            return node
+    return None
+
+
+@functools.cache
+def tree_of(file: str) -> ast.Module:
+    """The file, parsed."""
+    return ast.parse(Path(file).read_bytes())
+
+
+def methods_in(node: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """The methods of a class."""
+    return (found for found in node.body if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def calls_on_self(node: ast.AST) -> Iterator[ast.Call]:
+    """The calls of methods of the object itself."""
+    for found in ast.walk(node):
+        if isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and is_self(found.func.value):
+            yield found
+
+
+def called(call: ast.Call) -> str:
+    """The name of the method that is called."""
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def is_self(node: ast.AST) -> bool:
+    """Whether it is the object itself."""
+    return isinstance(node, ast.Name) and node.id == "self"
+
+
+def is_of_request(node: ast.AST, name: str) -> bool:
+    """Whether it is this attribute of a request."""
+    if not (isinstance(node, ast.Attribute) and node.attr == name):
+        return False
+    owner = node.value
+    return (owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")) == "request"

@@ -1,0 +1,256 @@
+"""What `micropie check` looks for. A rule is a function from a `Subject` to findings.
+
+A rule must be right nearly always: whoever must read past false alarms stops reading.
+"""
+
+import ast
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from types import FunctionType
+from typing import Any
+
+from micropie import App, InMemorySessionBackend, Route
+from micropie.cli.findings import (
+    Finding,
+    Source,
+    Subject,
+    called,
+    calls_on_self,
+    is_of_request,
+    methods_in,
+)
+
+Rule = Callable[[Subject], Iterator[Finding]]
+
+_HELPER = re.compile(r"(get|load|save|fetch|parse|validate|compute|make|build|to|is|has)_\w+|(\w+_)?helpers?")
+_SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
+_GUARDS = ("_before", "_after")
+
+
+# -- what the application itself noticed when it was made -----------------------------------------------
+
+
+def oversights(subject: Subject) -> Iterator[Finding]:
+    """What is probably not meant as it stands in the classes."""
+    for message in subject.app._micropie.router.warnings:
+        title, _, rest = message.partition(".")
+        source = next((one for one in subject.sources if one.cls.__name__ == title), None)
+        if source is not None:
+            yield source.finding(source.member(re.split(r"\W", rest, maxsplit=1)[0]), message)
+
+
+def unserved_signatures(subject: Subject) -> Iterator[Finding]:
+    """Annotations that don't resolve, or that nothing can be converted to."""
+    for route in subject.routes:
+        for problem in route.problems:
+            yield at(route, f"{title_of(route)}: {problem}")
+
+
+def at(route: Route, message: str) -> Finding:
+    """A finding at a handler."""
+    return Finding(route.file or "?", route.line or 0, message)
+
+
+def title_of(route: Route) -> str:
+    """The class and the method."""
+    return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
+
+
+# -- routes that are none, and what is no route ---------------------------------------------------------
+
+
+def exposed_helpers(subject: Subject) -> Iterator[Finding]:
+    """Public methods that other methods use, or whose names say that they are no pages."""
+    for route in subject.routes:
+        if route.kind != "http" or route.verbs or route.doc:
+            continue  # whoever declares verbs, or describes it, means it
+        name = route.name.rpartition(".")[2]
+        user = user_of(subject, route, name)
+        why = f"{user} calls it" if user else "its name is that of a helper" if is_like_helper(route, name) else None
+        if why is not None:
+            yield at(
+                route,
+                f"anyone can call {title_of(route)} at {route.path}, and {why}: begin its name with _, "
+                "or give it a docstring if it is a page",
+            )
+
+
+def user_of(subject: Subject, route: Route, name: str) -> str | None:
+    """The method that calls a handler of its own object for its result, but not to answer with it."""
+    source = subject.source_of(route)
+    for method in methods_in(source.node) if source else ():
+        answers = {id(answer) for node in ast.walk(method) for answer in answers_in(node)}
+        for call in calls_on_self(method):
+            if called(call) == name != method.name and id(call) not in answers:
+                return f"{type(route.owner).__name__}.{method.name}"
+    return None
+
+
+def answers_in(node: ast.AST) -> Iterator[ast.AST]:
+    """What a `return` statement answers with: a handler may answer with what another one does."""
+    if isinstance(node, ast.Return) and node.value is not None:
+        for value in (node.value.body, node.value.orelse) if isinstance(node.value, ast.IfExp) else (node.value,):
+            yield value.value if isinstance(value, ast.Await) else value
+
+
+def is_like_helper(route: Route, name: str) -> bool:
+    """Whether it is named like a helper, and written like one: a plain function without annotations."""
+    function = inspect.unwrap(route.handler)
+    is_plain = not inspect.iscoroutinefunction(function) and not inspect.isasyncgenfunction(function)
+    return is_plain and not getattr(function, "__annotations__", {}) and _HELPER.fullmatch(name) is not None
+
+
+def exposed_hooks(subject: Subject) -> Iterator[Finding]:
+    """Startup and shutdown handlers that are routes as well."""
+    hooks = [*subject.app.startup_handlers, *subject.app.shutdown_handlers]
+    for route in subject.routes:
+        if any(hook == route.handler for hook in hooks):
+            yield at(
+                route,
+                f"anyone can call {title_of(route)} at {route.path}, a startup or shutdown handler: "
+                "begin its name with _",
+            )
+
+
+def names_of_app(subject: Subject) -> Iterator[Finding]:
+    """Members of the user's classes that have a name, or a place, in which they mean nothing."""
+    for source in subject.sources:
+        is_app = issubclass(source.cls, App)
+        for name, value in vars(source.cls).items():
+            message = _misnamed(f"{source.cls.__name__}.{name}", name, value, is_app=is_app)
+            if message is not None:
+                yield source.finding(source.member(name), message)
+
+
+def _misnamed(title: str, name: str, value: object, *, is_app: bool) -> str | None:
+    if name == "request" and isinstance(value, FunctionType):
+        return f"{title} answers nothing, since self.request is the request: give it another name"
+    if is_app and name in _SET_BY_APP:
+        return f"{title} has no effect, since App.__init__ sets self.{name}: append to that after super().__init__()"
+    if is_app and name in _GUARDS:
+        return f"{title} is never called, since an App has no guards: put it on a Controller, or use middleware"
+    return None
+
+
+# -- packages -------------------------------------------------------------------------------------------
+
+
+def is_missing(package: str) -> bool:
+    """Whether a package is not installed."""
+    return find_spec(package) is None
+
+
+def missing_packages(subject: Subject) -> Iterator[Finding]:
+    """Packages that the application will ask for."""
+    if is_missing("multipart"):
+        for finding in uploads(subject):
+            yield finding._replace(message=f"{finding.message} needs multipart: pip install multipart")
+    if is_missing("jinja2"):
+        for source, call in renderings(subject):
+            yield source.finding(call, "_render_template needs Jinja2: pip install jinja2")
+    if is_missing("granian") and not is_missing("uvicorn") and is_missing("websockets") and is_missing("wsproto"):
+        for route in subject.routes:
+            if route.kind == "websocket":
+                yield at(route, f"{title_of(route)}: Uvicorn alone knows no WebSockets: pip install websockets")
+
+
+def uploads(subject: Subject) -> Iterator[Finding]:
+    """Where files are taken."""
+    for route in subject.routes:
+        for parameter in route.parameters:
+            if parameter.source == "file":
+                yield at(route, f"{title_of(route)} takes a file in {parameter.name!r}, which")
+    for source in subject.sources:
+        for node in ast.walk(source.node):
+            if is_of_request(node, "files"):
+                yield source.finding(node, "request.files")
+
+
+# -- templates ------------------------------------------------------------------------------------------
+
+
+def missing_templates(subject: Subject) -> Iterator[Finding]:
+    """Templates that are named and not there, or that Jinja2 can't read."""
+    if is_missing("jinja2"):
+        return
+    templates = subject.app._micropie.templates
+    environment = templates._environment or templates._make_environment()
+    for source, call in renderings(subject):
+        name = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+        if isinstance(name, str) and environment.loader is not None:
+            yield from (source.finding(call, fault) for fault in template_faults(environment, name))
+
+
+def template_faults(environment: Any, name: str) -> Iterator[str]:
+    """What is wrong with a template, and with those that it names."""
+    jinja2 = import_module("jinja2")
+    find_named = import_module("jinja2.meta").find_referenced_templates
+    pending, seen = [name], set()
+    while pending:
+        seen.add(name := pending.pop())
+        try:
+            text, _, _ = environment.loader.get_source(environment, name)
+            named = list(find_named(environment.parse(text, name, name)))
+            environment.get_template(name)
+        except jinja2.TemplateNotFound:
+            yield f"there is no template {name!r} in {places_of(environment.loader)}"
+        except jinja2.TemplateSyntaxError as error:
+            yield f"the template {name!r} can't be read: line {error.lineno}, {error.message}"
+        else:
+            pending += [other for other in named if other is not None and other not in seen]
+
+
+def renderings(subject: Subject) -> Iterator[tuple[Source, ast.Call]]:
+    """The calls of `_render_template`, unless that is the user's own."""
+    if type(subject.app)._render_template is not App._render_template:
+        return
+    for source in subject.sources:
+        for call in calls_on_self(source.node):
+            if called(call) == "_render_template":
+                yield source, call
+
+
+def places_of(loader: Any) -> str:
+    """Where templates are looked for."""
+    return ", ".join(map(str, getattr(loader, "searchpath", ()))) or type(loader).__name__
+
+
+# -- processes ------------------------------------------------------------------------------------------
+
+
+def sessions_of_one_process(subject: Subject) -> Iterator[Finding]:
+    """Sessions in memory, of which each worker has its own. For several workers only."""
+    if not isinstance(subject.app._micropie.sessions.backend, InMemorySessionBackend):
+        return
+    use = next(session_uses(subject), None)
+    if use is not None:
+        yield use._replace(
+            message="the session is kept in memory, where each worker has its own: give App a session backend "
+            "that they share, or run one worker"
+        )
+
+
+def session_uses(subject: Subject) -> Iterator[Finding]:
+    """Where the session is used."""
+    for one in subject.all():
+        for source in one.sources:
+            for node in ast.walk(source.node):
+                if is_of_request(node, "session"):
+                    yield source.finding(node, "")
+        for route in one.routes:
+            if any(parameter.source == "session" for parameter in route.parameters):
+                yield at(route, "")
+
+
+RULES: tuple[Rule, ...] = (
+    oversights,
+    unserved_signatures,
+    exposed_helpers,
+    exposed_hooks,
+    names_of_app,
+    missing_packages,
+    missing_templates,
+)
