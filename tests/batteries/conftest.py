@@ -14,7 +14,7 @@ from tests.batteries.commands import Project
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Project]:
     """An empty folder, whose modules are forgotten in the end."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path[:])
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
     for name in ("app", "web", "below"):  # other tests' modules

@@ -230,7 +230,7 @@ def test_sessions_that_are_shared_or_not_used(project):
 # -- packages and templates -----------------------------------------------------------------------------
 
 UPLOADING = site(
-    "    async def index(self):\n        return self.request.files\n    async def up(self, f: UploadedFile): ...\n"
+    "    async def index(self):\n        return self.request.files\n    async def up(self, f: UploadedFile, x=1): ...\n"
     "    async def page(self):\n        return await self._render_template('no.html')\n"
     "    async def ws_x(self, ws): ...\n"
 )

@@ -56,7 +56,8 @@ app = Site()
 def test_the_table(project):
     """Verbs, paths with types, handlers and places, in columns."""
     project.write(app=TREE)
-    assert project.run("routes", "app:app") == (
+    assert project.run("routes", "app:app") == project.call("routes", "app:app")
+    assert project.call("routes", "app:app") == (
         0,
         """\
 GET       /notes/{id:int}  Notes.get     app.py:12
@@ -74,6 +75,7 @@ def test_json(project):
     """`--json` has all of that, and the parameters, for programs."""
     project.write(app=TREE)
     status, out, _ = project.run("routes", "--json")
+    assert project.call("routes", "--json").out == out
     found = {route["name"]: route for route in json.loads(out)}
     assert status == 0
     assert found["notes.post"] == {
@@ -242,7 +244,7 @@ def test_ctrl_c_while_it_is_imported(project):
     assert project.call("routes", "app") == (130, "", "micropie: interrupted\n")
 
 
-def test_a_reader_that_has_enough(project):
+def test_a_reader_that_has_enough(project, monkeypatch):
     """`micropie routes | head` ends without a word."""
     project.write(app=SITE)
     reading, writing = os.pipe()
@@ -250,8 +252,10 @@ def test_a_reader_that_has_enough(project):
     done = subprocess.run(
         [sys.executable, "-m", "micropie", "routes"], stdout=writing, stderr=subprocess.PIPE, timeout=20, check=False
     )
-    os.close(writing)
     assert (done.returncode, done.stderr) == (1, b"")
+    with open(writing, "w") as stream:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(["routes"]) == 1
 
 
 # -- colour ---------------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 """`micropie run` and `run(app)`: which server serves, with what options, and what is told when none can."""
 
 import errno
+import importlib
 import os
 import socket
 import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cryptography import x509
@@ -440,3 +443,33 @@ def test_rsgi_command():
     """Granian serves `RSGI(app)` over its own protocol."""
     job = core_serving.Job(RSGI(App()), core_serving.Named("a", "b", "/c"), "h", 1, None, 1, False, None)
     assert core_serving.command_of("granian", job)[2:6] == ["granian", "/c/a:b", "--interface", "rsgi"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "file", "named"),
+    [
+        (None, "/a/b/site.py", ("site", "app", "/a/b")),
+        (ModuleSpec("b.site", None), "/a/b/site.py", ("b.site", "app", "/a")),
+        (ModuleSpec("b.__main__", None), "/a/b/__main__.py", ("b.__main__", "app", "/a")),
+    ],
+)
+def test_the_name_of_what_the_program_makes(monkeypatch, spec, file, named):
+    """Other processes import the program's own module by its file, or by the name that `-m` was given."""
+    program = ModuleType("__main__")
+    made = App()
+    vars(program).update(__file__=file, __spec__=spec, app=made)
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    assert core_serving.name_of(made) == named
+
+
+def test_the_name_in_a_package(project):
+    """A package is imported from the folder that it is in."""
+    project.write(**{"shop/__init__": SITE})
+    package = importlib.import_module("shop")
+    assert core_serving.name_of(package.app) == ("shop", "app", str(project.folder))
+
+
+def test_rsgi_is_granians():
+    """Uvicorn can't serve `RSGI(app)`."""
+    with pytest.raises(SystemExit, match="Uvicorn does not know RSGI"):
+        run(RSGI(App()), server="uvicorn")

@@ -2,28 +2,16 @@
 
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "standalone"
+from micropie.cli import amalgamation
 
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "standalone"
+GENERATOR = Path(amalgamation.__file__).relative_to(ROOT)
 
-def load_script() -> ModuleType:
-    """Import the script, which has no suffix."""
-    spec = spec_from_loader("standalone_script", SourceFileLoader("standalone_script", str(SCRIPT)))
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module  # where dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-script = load_script()
 
 INIT = '"""The package."""\n\n__version__ = "9.8"\n\n__all__ = ["Hall"]\n'
 
@@ -36,12 +24,12 @@ def generate(folder, modules, init=INIT):
     (core / "__init__.py").write_text('"""The core."""\n')
     for name, source in modules.items():
         (core / f"{name}.py").write_text(source)
-    return script.generate(folder, "The licence.\n")
+    return amalgamation.generate(folder, "The licence.\n")
 
 
 def refusal(folder, modules, init=INIT):
     """Give the message with which a core is refused."""
-    with pytest.raises(script.RefusedError) as caught:
+    with pytest.raises(amalgamation.RefusedError) as caught:
         generate(folder, modules, init)
     return str(caught.value)
 
@@ -231,6 +219,10 @@ REFUSED = {
         {"app": "from __future__ import annotations\n", "b": "b = 1\n"},
         "core/b.py: other 'from __future__' imports than core/app.py",
     ),
+    "import that hides": (
+        {"app": "try:\n    import tomllib as c\nexcept ImportError:\n    pass\n", "b": "c = (lambda x: x)\n"},
+        "core/b.py: 'c' is defined in core/app.py already",
+    ),
     "shared line": ({"app": "import re; a = 1\n"}, "core/app.py:1: give each statement a line of its own"),
     "unknown module": (
         {"app": "from micropie.core.b import b\n"},
@@ -268,6 +260,8 @@ def script_in(folder, *arguments):
         (folder / "LICENSE").write_text("The licence.\n")
         (folder / "src" / "micropie").mkdir(parents=True)
         generate(folder / "src" / "micropie", {"app": HALL})
+        (folder / GENERATOR.parent).mkdir()
+        (folder / GENERATOR).write_text((ROOT / GENERATOR).read_text(encoding="utf-8"), encoding="utf-8")
     command = [sys.executable, str(copy), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
@@ -290,7 +284,10 @@ def test_command_writes_and_checks_the_file(tmp_path):
 def test_command_prints_the_file(tmp_path):
     """With --stdout nothing is written."""
     printed = script_in(tmp_path, "--stdout")
-    assert (printed.returncode, printed.stdout) == (0, script.generate(tmp_path / "src" / "micropie", "The licence.\n"))
+    assert (printed.returncode, printed.stdout) == (
+        0,
+        amalgamation.generate(tmp_path / "src" / "micropie", "The licence.\n"),
+    )
     assert not (tmp_path / "standalone").exists()
 
 

@@ -13,9 +13,11 @@ from typing import TypeAlias
 from micropie import __version__
 from micropie.cli.ink import Ink
 from micropie.cli.loading import load_app
+from micropie.cli.project import new_project
 from micropie.cli.refusal import Refusal, UsageRefusal
 from micropie.cli.review import review
 from micropie.cli.serving import DEFAULTS, Options, serve, workers_by_environment
+from micropie.cli.standalone import standalone
 from micropie.cli.url_map import url_map
 from micropie.openapi import openapi
 
@@ -66,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     _add_routes(commands)
     _add_check(commands)
     _add_openapi(commands)
+    _add_new(commands)
+    _add(commands, _standalone, "standalone", "print the whole framework as one file")
     return whole
 
 
@@ -155,4 +159,19 @@ def _openapi(options: argparse.Namespace) -> int:
     app, _ = load_app(options.target)
     document = openapi(app, title=options.title, version=options.api_version, servers=options.server)
     _print([json.dumps(document, indent=2, ensure_ascii=False)])
+    return 0
+
+
+def _add_new(commands: Commands) -> None:
+    made = _add(commands, _new, "new", "write a small application to start from, with its tests")
+    made.add_argument("name", help="the new folder")
+
+
+def _new(options: argparse.Namespace) -> int:
+    _print(new_project(options.name))
+    return 0
+
+
+def _standalone(_options: argparse.Namespace) -> int:
+    sys.stdout.write(standalone())
     return 0

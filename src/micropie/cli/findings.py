@@ -93,10 +93,9 @@ def sources_of(owner: Any) -> Iterator[Source]:
 
 def class_at(file: str, line: int) -> ast.ClassDef | None:
     """The class statement that begins on a line, its decorators included."""
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, ast.ClassDef) and line in (node.lineno, *(one.lineno for one in node.decorator_list)):
-            return node
-    return None
+    classes = (node for node in ast.walk(tree_of(file)) if isinstance(node, ast.ClassDef))
+    first_lines = ((node, {node.lineno, *(one.lineno for one in node.decorator_list)}) for node in classes)
+    return next((node for node, lines in first_lines if line in lines), None)
 
 
 @functools.cache

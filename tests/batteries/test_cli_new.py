@@ -1,0 +1,121 @@
+"""`micropie new` and `micropie standalone`."""
+
+import errno
+import os
+import subprocess
+import sys
+from importlib.metadata import Distribution
+from pathlib import Path
+
+import pytest
+
+from micropie.cli import standalone
+from micropie.cli.refusal import Refusal
+from tests.batteries.commands import free_port, serving, text_at
+
+ROOT = Path(__file__).parents[2]
+
+
+def in_folder(folder, *module):
+    """Run a module of Python's in a folder, with what the user would have: no setting of ours."""
+    return subprocess.run(
+        [sys.executable, "-m", *module], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_new(project):
+    """The files are told one by one, then what to do next."""
+    assert project.run("new", "pie-shop") == (
+        0,
+        (
+            "  pie-shop/README.md\n"
+            "  pie-shop/app.py\n"
+            "  pie-shop/pyproject.toml\n"
+            "  pie-shop/templates/index.html\n"
+            "  pie-shop/templates/layout.html\n"
+            "  pie-shop/tests/test_app.py\n"
+            "Now: cd pie-shop, and micropie run --reload\n"
+        ),
+        "",
+    )
+    texts = "".join(path.read_text(encoding="utf-8") for path in project.folder.rglob("*.*") if path.is_file())
+    assert "PROJECT" not in texts
+    assert 'name = "pie-shop"' in texts
+
+
+def test_new_project_is_sound(project):
+    """Its tests pass, `micropie check` finds nothing in it, mypy and ruff neither."""
+    assert project.call("new", "shop").status == 0
+    folder = project.folder / "shop"
+    tests = in_folder(folder, "pytest", "-q", "-W", "error")
+    assert "3 passed" in tests.stdout
+    assert in_folder(folder, "micropie", "check", "--workers", "2").stdout == ""
+    mypy = in_folder(folder, "mypy", "--cache-dir", os.devnull, "app.py", "tests")
+    assert mypy.stdout == "Success: no issues found in 2 source files\n"
+    assert in_folder(folder, "ruff", "check", "--no-cache", ".").stdout == "All checks passed!\n"
+    assert in_folder(folder, "ruff", "format", "--no-cache", "--check", ".").returncode == 0
+
+
+@pytest.mark.parametrize("command", [("-m", "micropie", "run"), ("app.py",)])
+def test_new_project_serves(project, command):
+    """It is served by `micropie run`, and by itself."""
+    assert project.call("new", "shop").status == 0
+    project.folder /= "shop"
+    app, port = project.folder / "app.py", free_port()
+    app.write_text(app.read_text(encoding="utf-8").replace("run(app)", f"run(app, port={port})"), encoding="utf-8")
+    options = ("--port", str(port)) if command[0] == "-m" else ()
+    url = f"http://127.0.0.1:{port}"
+    with serving(project, *command, *options, ready=lambda: text_at(url) is not None):
+        assert "<h1>shop</h1>" in str(text_at(url))
+
+
+def test_new_in_an_empty_folder_and_below(project):
+    """An empty folder will do, and so will a path."""
+    (project.folder / "shop").mkdir()
+    assert project.call("new", "shop").status == 0
+    assert project.call("new", "a/b").status == 0
+    assert (project.folder / "a" / "b" / "app.py").is_file()
+
+
+@pytest.mark.parametrize("name", ["-x", "a b", "é", "..", "a-"])
+def test_new_with_a_bad_name(project, name):
+    """A name that no package can have is a wrong option."""
+    message = f"micropie: {name!r} can't name a project: letters, digits, '-', '_' and '.' can\n"
+    assert project.call("new", "--", name) == (2, "", message)
+    assert list(project.folder.iterdir()) == []
+
+
+def test_new_overwrites_nothing(project):
+    """What is there is left alone."""
+    project.write(**{"shop/x": ""})
+    message = "micropie: shop is there already: choose another name\n"
+    assert project.run("new", "shop") == (1, "", message)
+    assert project.call("new", "shop/x.py") == (1, "", message.replace("shop", "shop/x.py"))
+    message = f"micropie: shop/x.py/y can't be written: {os.strerror(errno.ENOTDIR)}\n"
+    assert project.call("new", "shop/x.py/y") == (1, "", message)
+
+
+def test_standalone(project):
+    """The file that is printed is the one that is committed, and it works without the package."""
+    committed = (ROOT / "standalone" / "micropie.py").read_text(encoding="utf-8")
+    assert project.run("standalone") == (0, committed, "")
+    assert project.call("standalone") == (0, committed, "")
+
+
+def test_the_licence(monkeypatch, tmp_path):
+    """The licence is that of the distribution, else the checkout's; without one there is no file."""
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert standalone.licence("micropie") == text
+    assert standalone.licence("nothing-of-ours") == text
+    metadata = tmp_path / "other-1.dist-info"
+    metadata.mkdir()
+    (metadata / "RECORD").write_text("other/LICENSE,,\nother.py,,\n")
+    (metadata / "METADATA").write_text("Name: other\n")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "LICENSE").write_text("Theirs.")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert Distribution.from_name("other").files
+    assert standalone.licence("other") == "Theirs."
+    monkeypatch.setattr(standalone, "_PACKAGE", tmp_path / "a" / "b")
+    with pytest.raises(Refusal, match="install MicroPie with pip"):
+        standalone.licence("nothing-of-ours")
