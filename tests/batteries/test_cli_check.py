@@ -124,7 +124,7 @@ def test_a_rule_finds(project, body, line, message):
     [
         (
             "    async def index(self):\n        return await self.home() if 1 else self.other()\n"
-            "    async def home(self): ...\n    async def other(self):\n        return await self.home()\n"
+            "    async def home(self): ...\n    async def other(self):\n        return 200, await self.home()\n"
         ),
         "    def load_users(self):\n        'A page.'\n",
         "    @methods('POST')\n    def load_users(self): ...\n",

@@ -176,7 +176,8 @@ def test_the_only_app_of_a_module(project):
         ({"app": "x = 1\n"}, "app", "app.py makes no application: it needs a line such as app = Site()"),
         ({"app": "x = 1\n"}, "app:x", "app:x is no application, but of the type int"),
         ({"app": SITE}, "app:Site", "app:Site is a class: make an application of it, app = Site()"),
-        ({"app": "def app(): ...\n"}, "app", "app:app is no micropie.App, but of the type function"),
+        ({"app": "def app(*all): ...\n"}, "app", "app:app is no micropie.App, but of the type function"),
+        ({"app": "def app(): ...\n"}, "app", "app:app is a function: give a name to the application that it makes"),
         (
             {"app": SITE.replace("app =", "one = Site()\ntwo =")},
             None,

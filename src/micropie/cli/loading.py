@@ -6,10 +6,12 @@ in. Whatever is wrong with it is told in one line, with the file and the line wh
 
 import ast
 import importlib
+import inspect
 import re
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -197,7 +199,18 @@ def attribute_of(module: ModuleType, name: str) -> Any:
         raise Refusal(f"{module.__name__}:{name} is a class: make an application of it, app = {value.__name__}()")
     if not (callable(value) or isinstance(value, RSGI)):
         raise Refusal(f"{module.__name__}:{name} is no application, but {_kind(value)}")
+    if inspect.isfunction(value) and not _takes_three(value):
+        raise Refusal(f"{module.__name__}:{name} is a function: give a name to the application that it makes")
     return value
+
+
+def _takes_three(function: Callable[..., Any]) -> bool:
+    """Whether it can be called with scope, receive and send."""
+    try:
+        inspect.signature(function).bind(None, None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

@@ -25,7 +25,7 @@ from micropie.cli.findings import (
 
 Rule = Callable[[Subject], Iterator[Finding]]
 
-_HELPER = re.compile(r"(get|load|save|fetch|parse|validate|compute|make|build|to|is|has)_\w+|(\w+_)?helpers?")
+_HELPER = re.compile(r"(get|load|save|fetch|parse|validate|compute|is|has)_\w+|(\w+_)?helpers?")
 _SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
 _GUARDS = ("_before", "_after")
 
@@ -92,8 +92,17 @@ def user_of(subject: Subject, route: Route, name: str) -> str | None:
 def answers_in(node: ast.AST) -> Iterator[ast.AST]:
     """What a `return` statement answers with: a handler may answer with what another one does."""
     if isinstance(node, ast.Return) and node.value is not None:
-        for value in (node.value.body, node.value.orelse) if isinstance(node.value, ast.IfExp) else (node.value,):
-            yield value.value if isinstance(value, ast.Await) else value
+        yield from parts_of(node.value)
+
+
+def parts_of(value: ast.expr) -> Iterator[ast.AST]:
+    """The calls that an answer consists of: of either case, of a status and a body."""
+    if isinstance(value, ast.IfExp):
+        yield from (part for case in (value.body, value.orelse) for part in parts_of(case))
+    elif isinstance(value, ast.Tuple):
+        yield from (part for element in value.elts for part in parts_of(element))
+    else:
+        yield value.value if isinstance(value, ast.Await) else value
 
 
 def is_like_helper(route: Route, name: str) -> bool:

@@ -248,11 +248,25 @@ def refuse_taken(job: Job) -> None:
 
 def refuse_taken_port(socket: Any, host: str, port: int) -> None:
     """OSError if nobody can listen there."""
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        with socket.socket(family, kind, protocol) as probe:
-            if os.name == "posix":  # elsewhere it would allow what is in use
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+    absent: list[OSError] = []
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for family, _, _, _, address in addresses:
+        try:
+            probe_address(socket, family, address)
+        except OSError as error:
+            if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                raise
+            absent.append(error)  # a name may have an IPv6 address where there is no IPv6
+    if len(absent) == len(addresses):
+        raise absent[-1]
+
+
+def probe_address(socket: Any, family: int, address: Any) -> None:
+    """Listen at an address, or nearly."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name == "posix":  # elsewhere it would allow what is in use
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
 
 
 def refuse_taken_path(socket: Any, path: str) -> None:
