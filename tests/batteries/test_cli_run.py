@@ -1,7 +1,9 @@
 """`micropie run` and `run(app)`: which server serves, with what options, and what is told when none can."""
 
+import asyncio
 import errno
 import importlib
+import inspect
 import os
 import socket
 import sys
@@ -399,6 +401,34 @@ def test_uvicorn_here_cannot_start():
     with pytest.raises(SystemExit) as caught:
         run(Stopping(fails=True), port=free_port(), server="uvicorn")
     assert caught.value.code == 1
+
+
+class Slow(App):
+    """An application that takes long to start, and is interrupted meanwhile."""
+
+    def __init__(self):
+        super().__init__()
+        self.startup_handlers.append(self._start)
+
+    async def _start(self):
+        os.kill(os.getpid(), 2)
+        await asyncio.sleep(60)
+
+
+def test_uvicorn_here_is_interrupted():
+    """Ctrl-C while the application starts does not wait for it."""
+    with pytest.raises(KeyboardInterrupt):
+        run(Slow(), port=free_port(), server="uvicorn")
+
+
+def test_ctrl_c_during_startup(project):
+    """The command is ended by that with 130."""
+    source = (
+        "import asyncio\nimport os\n\nfrom micropie import App\n\n\n" + inspect.getsource(Slow) + "\n\napp = Slow()\n"
+    )
+    project.write(app=source)
+    status, _, err = project.run("run", "--server", "uvicorn", "--port", str(free_port()))
+    assert (status, err.splitlines()[-1]) == (130, "micropie: interrupted")
 
 
 # -- private parts --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ its name, so that nothing opened here is shared; then the server's own command t
 What is wrong around us (no server, a port in use, no certificate) ends the program with one line.
 """
 
-import contextlib
+import asyncio
 import errno
 import os
 import sys
@@ -168,14 +168,34 @@ def serve_here(job: Job) -> None:
     config = uvicorn.Config(
         job.app, host=job.host, port=job.port, uds=job.uds, workers=1, ssl_certfile=certificate, ssl_keyfile=key
     )
-    server = uvicorn.Server(config)
-    # Once all is shut down it raises Ctrl-C again; versions differ in how they say that it could not start.
-    with contextlib.suppress(KeyboardInterrupt, SystemExit):
+    server = interruptible(uvicorn.Server)(config)
+    try:
         server.run()
+    except (KeyboardInterrupt, asyncio.CancelledError):  # it raises Ctrl-C again when all is shut down
+        if not server.started:
+            raise KeyboardInterrupt from None
+    except SystemExit:  # versions differ in how they say that they could not start
+        pass
     if job.uds is not None:
         path_of(job.uds).unlink(missing_ok=True)
     if not server.started:  # it has said why
         raise SystemExit(1)
+
+
+def interruptible(server_class: Any) -> Any:
+    """Uvicorn's server, which Ctrl-C stops also while the application is starting."""
+
+    class Server(server_class):  # type: ignore[misc]  # the core knows Uvicorn at run time only
+        async def serve(self, sockets: Any = None) -> None:
+            self.serving: Any = asyncio.current_task()
+            await super().serve(sockets)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.started:
+                self.serving.get_loop().call_soon_threadsafe(self.serving.cancel)
+            super().handle_exit(sig, frame)
+
+    return Server
 
 
 def command_of(server: str, job: Job) -> list[str]:
