@@ -317,7 +317,7 @@ def test_content_that_is_not_whole(app, client, tmp_path):
 
 def test_a_body_has_an_end(tmp_path):
     """The last event says so."""
-    events = []
+    events: list[dict[str, Any]] = []
 
     async def app(scope, receive, send):
         while scope["type"] == "http" and (not events or events[-1]["more_body"]):
@@ -1412,6 +1412,17 @@ def test_declared_verbs(app):
 # -- pytest
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+
+def test_the_guide(tmp_path: Path):
+    """Every test in docs/testing.md passes under pytest, as it stands there."""
+    guide = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    blocks = guide.split("```python\n")[1:]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"test_{number}.py").write_text(block.partition("```")[0], encoding="utf-8")
+    done = subprocess.run([*PYTEST, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
+    tests = guide.count("\ndef test_")
+    assert (len(blocks), f"{tests} passed" in done.stdout) == (9, True), done.stdout + done.stderr
 
 
 def test_the_fixture(tmp_path: Path):
