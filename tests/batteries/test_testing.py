@@ -218,6 +218,7 @@ def test_the_address(client):
     assert said["path"] == ["é", "a/b"]
     assert said["query"] == {"x": ["1"], "y": ["2", "ö"], "on": ["true"]}
     assert client.get("?x=1").text == "home"
+    assert client.get("/echo/https://x").json()["path"] == ["https:", "", "x"]
 
 
 def test_what_the_client_says_of_itself(client):
@@ -276,6 +277,8 @@ def test_json(client):
     """Any value, null too."""
     assert client.post("/json", json={"a": ["é", None]}).json() == [{"a": ["é", None]}]
     assert client.post("/json", json=None).json() == [None]
+    headers = {"Content-Type": "application/pie+json"}
+    assert client.post("/echo", json=1, headers=headers).json()["headers"]["content-type"] == "application/pie+json"
 
 
 def test_a_form(client):
@@ -361,6 +364,7 @@ def test_content_of_no_kind(client):
     [
         (b"abc", ["upload", "application/octet-stream", "abc", "none"]),
         ("é", ["upload", "application/octet-stream", "é", "none"]),
+        (io.StringIO("abc"), ["upload", "application/octet-stream", "abc", "none"]),
         (io.BytesIO(b"abc"), ["upload", "application/octet-stream", "abc", "none"]),
         (("a.txt", b"abc"), ["a.txt", "text/plain", "abc", "none"]),
         (('é"\r\n.txt', "abc", "image/x-pie"), ['é"\r\n.txt', "image/x-pie", "abc", "none"]),
@@ -442,6 +446,7 @@ def test_the_jar_is_a_mapping(client):
     client.cookies.set("only", "there", path="/echo")
     assert client.get("/echo", cookies={"own": "1"}).json()["headers"]["cookie"] == "only=there; theme=dark; own=1"
     assert client.get("/echo").json()["headers"]["cookie"] == "only=there; theme=dark"
+    assert client.get("/echo", cookies={"theme": "light"}).json()["headers"]["cookie"] == "only=there; theme=light"
     assert (len(client.cookies), client.cookies["theme"], repr(client.cookies)[:8]) == (2, "dark", "Cookies(")
     del client.cookies["theme"]
     assert "theme" not in client.cookies
@@ -480,8 +485,8 @@ def test_a_cookie_has_a_place(client):
     """Below its path, and by default below the folder of the URL that set it."""
     set_cookies(client, "a=1; Path=/echo", "b=2; Path=relative", path="/cookie/folder/page")
     assert client.get("/echo/x").json()["headers"]["cookie"] == "a=1"
-    assert client.cookies.header("/echoes", secure=False) == ""
-    assert client.cookies.header("/cookie/folder", secure=False) == "b=2"
+    assert client.cookies.header("/echoes", {}, secure=False) == ""
+    assert client.cookies.header("/cookie/folder", {}, secure=False) == "b=2"
 
 
 def test_a_secure_cookie(client):
@@ -792,6 +797,7 @@ def test_other_errors_in_the_log_are_none_of_ours(client):
         async def index(self):
             logging.getLogger("micropie").error("No %(what)s", {"what": "exception"})
             logging.getLogger("micropie").warning("A warning", exc_info=KeyError())
+            logging.getLogger("micropie.user").error("Another's", exc_info=KeyError())
             return "fine"
 
     with TestClient(Noisy()) as noisy:

@@ -162,7 +162,7 @@ def _content(content: FileContent | None) -> bytes | Path:
     if isinstance(content, bytes | Path):
         return content
     if content is not None and hasattr(content, "read"):
-        return content.read()
+        return _content(content.read())
     raise TypeError(f"A file is bytes, a str, a Path, an open file, or (name, content, type), not {content!r}")
 
 

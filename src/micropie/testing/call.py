@@ -123,7 +123,8 @@ class Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Remember the first error of a call."""
         call = _current.get()
-        if call is not None and call.logged is None and record.levelno >= logging.ERROR:
+        is_ours = record.name == "micropie" and record.levelno >= logging.ERROR
+        if is_ours and call is not None and call.logged is None:
             call.logged = _exception(record)
 
 

@@ -190,11 +190,8 @@ class Client:
         return exchange, response
 
     def _scope(self, kind: str, url: URL, options: Handshake, more: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
-        kept = self.cookies.header(url.path, secure=url.scheme == "https")
-        own = [f"{name}={value}" for name, value in options.get("cookies", {}).items()]
-        headers = options.get("headers", ())
-        headers = [*more, *(headers.items() if isinstance(headers, Mapping) else headers)]
-        scope = self._site.scope(kind, url, headers, "; ".join(filter(None, (kept, *own))))
+        cookie = self.cookies.header(url.path, options.get("cookies", {}), secure=url.scheme == "https")
+        scope = self._site.scope(kind, url, (more, options.get("headers", ())), cookie)
         scope["state"] = self.state.copy()
         return scope
 

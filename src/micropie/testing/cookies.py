@@ -5,7 +5,7 @@ does not, since all requests go to the same application.
 """
 
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -29,17 +29,18 @@ class Cookies(MutableMapping[str, str]):
         """Keep a cookie that requests below the path bring along."""
         self._kept[path, name] = _Cookie(value)
 
-    def header(self, path: str, *, secure: bool) -> str:
-        """The Cookie header of a request, longer paths first (RFC 6265 §5.4)."""
-        if not self._kept:
+    def header(self, path: str, own: Mapping[str, str], *, secure: bool) -> str:
+        """The Cookie header of a request, longer paths first (RFC 6265 §5.4); its own ones in place of the jar's."""
+        if not self._kept and not own:
             return ""
         found = [
             (place, name, cookie.value)
             for (place, name), cookie in self._live()
-            if _is_below(path, place) and (secure or not cookie.secure)
+            if name not in own and _is_below(path, place) and (secure or not cookie.secure)
         ]
         found.sort(key=lambda entry: -len(entry[0]))
-        return "; ".join(f"{name}={value}" for _, name, value in found)
+        pairs = [*(entry[1:] for entry in found), *own.items()]
+        return "; ".join(f"{name}={value}" for name, value in pairs)
 
     def store(self, line: str, path: str) -> tuple[str, str] | None:
         """Keep what Set-Cookie says in a reply at this path: name and value. None if it is expired, or no cookie."""

@@ -1,6 +1,7 @@
 """Where a request goes, and the scope that says so to the application."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
@@ -13,6 +14,7 @@ _KEPT = "%/:@!$&'()*+,;=~-._"  # in a path (RFC 3986 §3.3); % because it may be
 _KEPT_IN_QUERY = _KEPT + "?[]"
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _SOCKETS = {"http": "ws", "https": "wss"}
+_ABSOLUTE = re.compile(r"[a-z]+://", re.IGNORECASE)
 RawHeaders = list[tuple[bytes, bytes]]
 
 
@@ -37,7 +39,7 @@ class Site:
             raise TypeError(
                 f"{target!r} is a path, only a handler takes the arguments {args!r}: write them into the path"
             )
-        if "://" not in target.partition("?")[0]:
+        if not _ABSOLUTE.match(target):
             target = f"{self._origin}{self._root}{'' if target.startswith(('/', '?')) else '/'}{target}"
         address, _, query = target.partition("#")[0].partition("?")
         parts = urlsplit(address)
@@ -49,8 +51,8 @@ class Site:
         """Whether the application answers for that URL: its host is ours."""
         return url.scheme in ("http", "https") and url.host == urlsplit(self._origin).hostname
 
-    def scope(self, kind: str, url: URL, headers: HeaderFields, cookie: str) -> dict[str, Any]:
-        """What HTTP requests and handshakes have in common ("HTTP Connection Scope")."""
+    def scope(self, kind: str, url: URL, headers: Iterable[HeaderFields], cookie: str) -> dict[str, Any]:
+        """What HTTP requests and handshakes have in common ("HTTP Connection Scope"); the last headers win."""
         raw_path = url.path.encode("ascii")
         scheme = _SOCKETS.get(url.scheme, url.scheme) if kind == "websocket" else url.scheme
         return {
@@ -67,8 +69,10 @@ class Site:
             "server": (url.host, url.port or _PORTS[scheme]),
         }
 
-    def _fields(self, url: URL, headers: HeaderFields, cookie: str) -> RawHeaders:
-        fields = merged([(b"host", url.netloc.encode("idna")), *self._headers], headers)
+    def _fields(self, url: URL, headers: Iterable[HeaderFields], cookie: str) -> RawHeaders:
+        fields = [(b"host", url.netloc.encode("idna")), *self._headers]
+        for more in headers:
+            fields = merged(fields, more)
         if cookie:
             fields.append((b"cookie", cookie.encode("utf-8")))
         return fields

@@ -12,7 +12,7 @@ ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 Fields = Mapping[str, Any] | Sequence[tuple[str, Any]]  # a list as a value repeats its name
 HeaderFields = Mapping[str, str] | Iterable[tuple[str, str]]
 Content = bytes | bytearray | memoryview | str | Path | Iterable[bytes] | AsyncIterable[bytes]
-FileContent = bytes | str | Path | IO[bytes]
+FileContent = bytes | str | Path | IO[bytes] | IO[str]
 File = FileContent | tuple[str, FileContent] | tuple[str, FileContent, str]
 Files = Mapping[str, File | list[File]] | Sequence[tuple[str, File]]
 
