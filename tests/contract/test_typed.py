@@ -1306,6 +1306,7 @@ MISFITS = [
     (dict[str, Public], [Row()]),
     (Person, Row()),
     (Public | Zip, 5),
+    (dict[str, tuple[int, Public]], {"a": (1,)}),
 ]
 
 
