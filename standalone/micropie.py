@@ -644,7 +644,14 @@ def jsonable(value: Any) -> Any:
         return value.isoformat()
     if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
         return str(value)
-    return _fields(value)
+    return duration(value) if _is_a(value, "datetime", "timedelta") else _fields(value)
+
+
+def duration(value: Any) -> str:
+    """A timedelta in ISO 8601, as typed parameters read it: `P1DT5400S`."""
+    sign, length = ("-", -value) if value.days < 0 else ("", value)
+    seconds = f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}P{length.days}DT{seconds}S"
 
 
 def _is_a(value: Any, module: str, name: str) -> bool:
@@ -2919,6 +2926,8 @@ class Shaper:
             return self._tuple(arguments)
         if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
+        if issubclass(origin, AbstractSet):
+            return self._list((*arguments, Any)[0]) or _set_as_list
         if issubclass(origin, Collection) or origin is Iterable:
             return self._list((*arguments, Any)[0])
         return None
@@ -3015,6 +3024,11 @@ class ShownRecord:
         if found is _ABSENT and member.required:
             raise Misfit(("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares"))
         return found
+
+
+def _set_as_list(value: Any) -> Any:
+    """JSON has no sets."""
+    return list(value) if isinstance(value, AbstractSet) else value
 
 
 def _model_shape(kind: Any) -> Shape:
@@ -5471,12 +5485,17 @@ def guards_of(owner: Any) -> Guards:
 
 
 def _defined(owner: Any, name: str) -> Action | None:
+    """The method; TypeError for a guard that would guard nothing."""
+    title = f"{type(owner).__name__}.{name}"
+    if name in getattr(owner, "__dict__", ()):
+        raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
     for cls in type(owner).__mro__:
-        if cls in _OURS:
+        if cls in _OURS or name not in vars(cls):
             continue
-        if name in vars(cls):
-            handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
-            return Action(handler)
+        if not _is_method(vars(cls)[name]):
+            raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
+        handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
+        return Action(handler)
     return None
 
 
@@ -6688,7 +6707,12 @@ def text_of(value: Any) -> str:
         return str(value.isoformat())
     if isinstance(value, bytes | bytearray | memoryview):
         raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
-    return str(value)
+    if hasattr(value, "total_seconds"):
+        return duration(value)
+    text = str(value)
+    if "e" in text.lower() and isinstance(value, float | late("decimal").Decimal):
+        return f"{late('decimal').Decimal(text):f}"
+    return text
 
 
 # ======================================================================================================================
