@@ -2729,6 +2729,7 @@ class Request:
     body: bytes = b""
     body_parsed: bool = False
     _boundary: str | None = None  # of a multipart form
+    _is_large: bool = False  # a multipart form, or another body that takes its time
     _upload: Any = None  # that form while it is read
     _failed: bool = False  # an unhandled exception: the session is not saved
     _session: Session | None = None
@@ -3611,6 +3612,7 @@ BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
+LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
 
 
@@ -3805,11 +3807,13 @@ async def take_body(request: Request, limits: Limits) -> None:
         return
     kind, parameters = media_type(request._field(b"content-type", b""))
     if kind == MULTIPART:
-        request._boundary = _boundary(parameters)
+        request._boundary, request._is_large = _boundary(parameters), True
         return
     body = _open(request, limits.max_body_size, limits.body_timeout)
     raw = await body.chunk()
     request.body = raw = raw if body.is_over else await body.whole(raw)
+    if len(raw) > LARGE:
+        request._is_large = True
     if is_json(kind):
         request.get_json = _json(raw)
     else:
@@ -6948,9 +6952,9 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
     target: Any
     target, segments = app._micropie.router.find(request)
-    if target.is_bare and not segments and request._boundary is None:
+    if target.is_bare and not segments and not request._is_large:
         return target.call()  # type: ignore[no-any-return]
-    if target.is_direct and request._boundary is None:
+    if target.is_direct and not request._is_large:
         args, kwargs = bind(target.plan, request, segments)
         return target.call(*args, **kwargs)  # type: ignore[no-any-return]
     return (guarded if target.guards else reach)(app, request, target, segments)
@@ -6967,12 +6971,20 @@ async def reach(app: Application, request: Request, target: Target, segments: li
     if isinstance(target, Endpoint):
         if request._boundary is not None:
             return await handle_upload(app, request, target, segments, request._boundary)
-        args, kwargs = bind(target.plan, request, segments)
+        args, kwargs = await bound(app, request, target, segments)
         return await call(app, target, args, kwargs)
     if isinstance(target, Handover):
         take_over(request, target, segments)
         raise HandedOver(target.app)
     raise HTTPError(404)
+
+
+async def bound(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+    """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
+    if request._is_large and endpoint.plan.slots:
+        arguments: Arguments = await app._micropie.workers.run(bind, (endpoint.plan, request, segments), {})
+        return arguments
+    return bind(endpoint.plan, request, segments)
 
 
 def other_verb(choice: Choice, verb: str) -> Reply:
