@@ -648,7 +648,14 @@ def jsonable(value: Any) -> Any:
         return value.isoformat()
     if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
         return str(value)
-    return _fields(value)
+    return duration(value) if _is_a(value, "datetime", "timedelta") else _fields(value)
+
+
+def duration(value: Any) -> str:
+    """A timedelta in ISO 8601, as typed parameters read it: `P1DT5400S`."""
+    sign, length = ("-", -value) if value.days < 0 else ("", value)
+    seconds = f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}P{length.days}DT{seconds}S"
 
 
 def _is_a(value: Any, module: str, name: str) -> bool:
@@ -2726,6 +2733,7 @@ class Request:
     body: bytes = b""
     body_parsed: bool = False
     _boundary: str | None = None  # of a multipart form
+    _is_large: bool = False  # a multipart form, or another body that takes its time
     _upload: Any = None  # that form while it is read
     _failed: bool = False  # an unhandled exception: the session is not saved
     _session: Session | None = None
@@ -2923,6 +2931,8 @@ class Shaper:
             return self._tuple(arguments)
         if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
+        if issubclass(origin, AbstractSet):
+            return self._list((*arguments, Any)[0]) or _set_as_list
         if issubclass(origin, Collection) or origin is Iterable:
             return self._list((*arguments, Any)[0])
         return None
@@ -3019,6 +3029,11 @@ class ShownRecord:
         if found is _ABSENT and member.required:
             raise Misfit(("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares"))
         return found
+
+
+def _set_as_list(value: Any) -> Any:
+    """JSON has no sets."""
+    return list(value) if isinstance(value, AbstractSet) else value
 
 
 def _model_shape(kind: Any) -> Shape:
@@ -3601,6 +3616,7 @@ BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
+LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
 
 
@@ -3795,11 +3811,13 @@ async def take_body(request: Request, limits: Limits) -> None:
         return
     kind, parameters = media_type(request._field(b"content-type", b""))
     if kind == MULTIPART:
-        request._boundary = _boundary(parameters)
+        request._boundary, request._is_large = _boundary(parameters), True
         return
     body = _open(request, limits.max_body_size, limits.body_timeout)
     raw = await body.chunk()
     request.body = raw = raw if body.is_over else await body.whole(raw)
+    if len(raw) > LARGE:
+        request._is_large = True
     if is_json(kind):
         request.get_json = _json(raw)
     else:
@@ -5475,12 +5493,17 @@ def guards_of(owner: Any) -> Guards:
 
 
 def _defined(owner: Any, name: str) -> Action | None:
+    """The method; TypeError for a guard that would guard nothing."""
+    title = f"{type(owner).__name__}.{name}"
+    if name in getattr(owner, "__dict__", ()):
+        raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
     for cls in type(owner).__mro__:
-        if cls in _OURS:
+        if cls in _OURS or name not in vars(cls):
             continue
-        if name in vars(cls):
-            handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
-            return Action(handler)
+        if not _is_method(vars(cls)[name]):
+            raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
+        handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
+        return Action(handler)
     return None
 
 
@@ -6695,7 +6718,12 @@ def text_of(value: Any) -> str:
         return str(value.isoformat())
     if isinstance(value, bytes | bytearray | memoryview):
         raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
-    return str(value)
+    if hasattr(value, "total_seconds"):
+        return duration(value)
+    text = str(value)
+    if "e" in text.lower() and isinstance(value, float | late("decimal").Decimal):
+        return f"{late('decimal').Decimal(text):f}"
+    return text
 
 
 # ======================================================================================================================
@@ -6931,9 +6959,9 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
     target: Any
     target, segments = app._micropie.router.find(request)
-    if target.is_bare and not segments and request._boundary is None:
+    if target.is_bare and not segments and not request._is_large:
         return target.call()  # type: ignore[no-any-return]
-    if target.is_direct and request._boundary is None:
+    if target.is_direct and not request._is_large:
         args, kwargs = bind(target.plan, request, segments)
         return target.call(*args, **kwargs)  # type: ignore[no-any-return]
     return (guarded if target.guards else reach)(app, request, target, segments)
@@ -6950,12 +6978,20 @@ async def reach(app: Application, request: Request, target: Target, segments: li
     if isinstance(target, Endpoint):
         if request._boundary is not None:
             return await handle_upload(app, request, target, segments, request._boundary)
-        args, kwargs = bind(target.plan, request, segments)
+        args, kwargs = await bound(app, request, target, segments)
         return await call(app, target, args, kwargs)
     if isinstance(target, Handover):
         take_over(request, target, segments)
         raise HandedOver(target.app)
     raise HTTPError(404)
+
+
+async def bound(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+    """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
+    if request._is_large and endpoint.plan.slots:
+        arguments: Arguments = await app._micropie.workers.run(bind, (endpoint.plan, request, segments), {})
+        return arguments
+    return bind(endpoint.plan, request, segments)
 
 
 def other_verb(choice: Choice, verb: str) -> Reply:

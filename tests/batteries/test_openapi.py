@@ -663,7 +663,7 @@ def test_two_bodies_are_one_object_that_fits_both():
         (typing.List, {"type": "array", "items": {}}),  # noqa: UP006
         (typing.Dict, {"type": "object", "additionalProperties": {}}),  # noqa: UP006
         (tuple[()], {"type": "array"}),
-        (Literal[b"a", "b"], {"enum": ["b"]}),
+        (Literal[b"a", "b"], {"type": "string", "enum": ["b"]}),
         (Literal[b"a"], {}),
         (Literal[Birthday.ANN], {"type": "string", "format": "date", "enum": ["2030-01-31"]}),
     ],
@@ -1128,6 +1128,21 @@ def test_docs_belong_to_an_application():
 
     error = caught.value.__cause__ or caught.value  # Python 3.11 wraps it
     assert str(error) == "Wrong.docs: Docs() belongs in the body of an App"
+
+
+def test_an_application_has_one_document():
+    """A second one would be shown in the place of the first, behind another guard."""
+    with pytest.raises((TypeError, RuntimeError)) as raised:
+        type("Site", (App,), {"docs": Docs(), "others": Docs()})
+    reason = raised.value.__cause__ or raised.value  # Python 3.11 wraps it
+    assert str(reason) == "Site.others: there is a Docs() already, and one openapi.json"
+
+
+def test_a_subclass_may_have_a_document_of_its_own():
+    """It takes the place of the inherited one."""
+    base = type("Base", (App,), {"docs": Docs(title="Base")})
+    site: Any = type("Site", (base,), {"docs": Docs(title="Site")})
+    assert http(site(), path="/openapi.json").json()["info"]["title"] == "Site"
 
 
 def test_each_application_has_a_document_of_its_own():

@@ -61,7 +61,8 @@ def code_beside_the_tutorial() -> Iterator[Any]:
     """Each block, with what it needs."""
     for page in PAGES:
         for code in fences(page.read_text(encoding="utf-8"), "python") if page.stem != "tutorial" else ():
-            needs = re.findall(r"^from (micropie\.\w+)", code, re.MULTILINE)  # the one file has no batteries
+            # The one file has no batteries, and a bare environment no other client.
+            needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx)", code, re.MULTILINE)
             yield pytest.param(code, marks=pytest.mark.needs(*needs))
 
 

@@ -415,6 +415,16 @@ def test_snippet_documented_api(app):
     assert document["paths"]["/pies/{name}"]["get"]["summary"] == "Look at a pie."
 
 
+@pytest.mark.needs("micropie.testing")
+def test_snippet_testing(namespace):
+    """Both tests pass, and would not if the page were another."""
+    namespace["test_pages"]()
+    asyncio.run(namespace["test_asynchronously"]())
+    namespace["app"] = App()  # it has no pages
+    with pytest.raises(ValueError, match="Extra data"):
+        namespace["test_pages"]()
+
+
 def test_snippet_limits(app):
     """A longer body is refused with the text in the comment."""
     assert http(app, "POST", "/save", form={"text": "pie"}).text == "3 characters"

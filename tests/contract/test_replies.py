@@ -125,6 +125,7 @@ def test_22_a_result_is_its_body(make, body, content_type):
         ([UUID("12345678-1234-5678-1234-567812345678")], '["12345678-1234-5678-1234-567812345678"]'),
         ([Colour.RED, Number.ONE], '["red",1]'),
         ([Decimal("1.10")], '["1.10"]'),
+        ({"took": datetime.timedelta(hours=25, milliseconds=5)}, '{"took":"P1DT3600.005S"}'),
         ([2**64, -(2**70)], "[18446744073709551616,-1180591620717411303424]"),
         ({1: "a", None: "b", False: "c"}, '{"1":"a","null":"b","false":"c"}'),
         ([(1, 2)], "[[1,2]]"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import threading
 from dataclasses import dataclass
 
@@ -1561,3 +1562,47 @@ def test_8_a_resource_is_a_controller():
 
     assert answer(site_of(notes=Notes()), "/notes/users/show/ann") == (200, "ann small of 2")
     assert answer(site_of(notes=Notes()), "/notes/page") == (200, "page")
+
+
+# A guard that would guard nothing.
+
+
+class Unguarded(Controller):
+    """What a subclass, or an instance, makes of its guard."""
+
+    _before = None  # type: ignore[assignment]
+
+    async def page(self):
+        return "page"
+
+
+class OnInstance(Controller):
+    def __init__(self):
+        self._before = self._check  # type: ignore[method-assign]
+
+    async def _check(self):
+        raise HTTPError(401)
+
+
+class AsProperty(Controller):
+    @property
+    def _after(self):
+        raise AssertionError("evaluated")
+
+
+@pytest.mark.parametrize(
+    ("controller", "message"),
+    [
+        (Unguarded(), "Unguarded._before is None, which guards nothing: make it a method"),
+        (
+            OnInstance(),
+            "OnInstance._before is set on the instance, where it guards nothing: make it a method of the class",
+        ),
+        (AsProperty(), "AsProperty._after is <property"),
+    ],
+    ids=["none", "instance", "property"],
+)
+def test_8_a_guard_is_a_method_of_the_class(controller, message):
+    """Anything else would leave the branch open, or break every request: the application is not made."""
+    with pytest.raises(TypeError, match=re.escape(message)):
+        type("Site", (App,), {"branch": controller})()

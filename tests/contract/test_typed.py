@@ -1258,6 +1258,9 @@ SHOWN = [
     (Public | Literal["none", 7], Row(), ANN),
     (Public | Any, Row(), ANN),
     (Public | UserId, 5, "5"),
+    (set[int], {7}, "[7]"),
+    (frozenset[int] | None, [7], "[7]"),
+    (dict[str, set[Public]], {"a": [Row()]}, f'{{"a":[{ANN}]}}'),
     (
         Team,
         Team(Private("ann", 5), [Private("ann", 5)], {"a": Private("ann", 5)}, Private("ann", 5)),
@@ -1303,6 +1306,7 @@ MISFITS = [
     (dict[str, Public], [Row()]),
     (Person, Row()),
     (Public | Zip, 5),
+    (dict[str, tuple[int, Public]], {"a": (1,)}),
 ]
 
 

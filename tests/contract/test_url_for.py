@@ -3,7 +3,7 @@
 import enum
 import gc
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
@@ -181,7 +181,13 @@ def test_the_url_of_a_handler(site, handler, args, query, url):
         (7, "7"),
         (True, "true"),
         (1.5, "1.5"),
+        (1e-7, "0.0000001"),
+        (2.5e17, "250000000000000000"),
         (Decimal("1.50"), "1.50"),
+        (Decimal("1E+3"), "1000"),
+        (timedelta(days=1, minutes=90), "P1DT5400S"),
+        (timedelta(0), "P0DT0S"),
+        (-timedelta(seconds=0.25), "-P0DT0.25S"),
         (Color.RED, "red%20hot"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (date(2024, 5, 6), "2024-05-06"),

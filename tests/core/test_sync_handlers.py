@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -571,3 +572,37 @@ asyncio.run(main())
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert (ended.stdout, ended.stderr) == ("over\n", "")
+
+
+@pytest.mark.parametrize(("count", "in_thread"), [(10, False), (10_000, True)])
+@pytest.mark.parametrize("threads", [0, 2])
+def test_large_bodies_are_converted_beside_the_loop(count, in_thread, threads):
+    """Others are served meanwhile; the handler runs on the loop, where it belongs."""
+    converted_in: list[threading.Thread] = []
+
+    @dataclass
+    class Numbers:
+        numbers: list[int]
+
+        def __post_init__(self):
+            converted_in.append(threading.current_thread())
+
+    class Sums(App):
+        async def total(self, numbers: Numbers):
+            assert threading.current_thread() is threading.main_thread()
+            return sum(numbers.numbers)
+
+    answer = http(Sums(sync_threads=threads), "POST", "/total", json={"numbers": [1] * count})
+    assert answer.json() == count
+    assert [thread is not threading.main_thread() for thread in converted_in] == [in_thread and threads > 0]
+
+
+def test_what_is_wrong_with_a_large_body_is_said():
+    """As for a small one."""
+
+    class Sums(App):
+        async def total(self, numbers: list[int]):
+            raise AssertionError
+
+    answer = http(Sums(), "POST", "/total", json={"numbers": [*[1] * 10_000, "x"]})
+    assert answer.text == "400 Bad Request: Invalid value for parameter 'numbers[10000]': expected an integer"

@@ -21,6 +21,7 @@ BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
+LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
 
 
@@ -215,11 +216,13 @@ async def take_body(request: Request, limits: Limits) -> None:
         return
     kind, parameters = media_type(request._field(b"content-type", b""))
     if kind == MULTIPART:
-        request._boundary = _boundary(parameters)
+        request._boundary, request._is_large = _boundary(parameters), True
         return
     body = _open(request, limits.max_body_size, limits.body_timeout)
     raw = await body.chunk()
     request.body = raw = raw if body.is_over else await body.whole(raw)
+    if len(raw) > LARGE:
+        request._is_large = True
     if is_json(kind):
         request.get_json = _json(raw)
     else:

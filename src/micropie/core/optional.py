@@ -60,7 +60,14 @@ def jsonable(value: Any) -> Any:
         return value.isoformat()
     if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
         return str(value)
-    return _fields(value)
+    return duration(value) if _is_a(value, "datetime", "timedelta") else _fields(value)
+
+
+def duration(value: Any) -> str:
+    """A timedelta in ISO 8601, as typed parameters read it: `P1DT5400S`."""
+    sign, length = ("-", -value) if value.days < 0 else ("", value)
+    seconds = f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}P{length.days}DT{seconds}S"
 
 
 def _is_a(value: Any, module: str, name: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from micropie.core.application import FAILURES, Application, call, let_cancellation_pass, reply_to_error
-from micropie.core.binding import bind
+from micropie.core.binding import Arguments, bind
 from micropie.core.body import Limits, Upload, has_body, take_body
 from micropie.core.delivery import SendWhole, with_saved_session
 from micropie.core.endpoint import Choice, Endpoint, Guard, Handover, Target
@@ -91,9 +91,9 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
     target: Any
     target, segments = app._micropie.router.find(request)
-    if target.is_bare and not segments and request._boundary is None:
+    if target.is_bare and not segments and not request._is_large:
         return target.call()  # type: ignore[no-any-return]
-    if target.is_direct and request._boundary is None:
+    if target.is_direct and not request._is_large:
         args, kwargs = bind(target.plan, request, segments)
         return target.call(*args, **kwargs)  # type: ignore[no-any-return]
     return (guarded if target.guards else reach)(app, request, target, segments)
@@ -110,12 +110,20 @@ async def reach(app: Application, request: Request, target: Target, segments: li
     if isinstance(target, Endpoint):
         if request._boundary is not None:
             return await handle_upload(app, request, target, segments, request._boundary)
-        args, kwargs = bind(target.plan, request, segments)
+        args, kwargs = await bound(app, request, target, segments)
         return await call(app, target, args, kwargs)
     if isinstance(target, Handover):
         take_over(request, target, segments)
         raise HandedOver(target.app)
     raise HTTPError(404)
+
+
+async def bound(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+    """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
+    if request._is_large and endpoint.plan.slots:
+        arguments: Arguments = await app._micropie.workers.run(bind, (endpoint.plan, request, segments), {})
+        return arguments
+    return bind(endpoint.plan, request, segments)
 
 
 def other_verb(choice: Choice, verb: str) -> Reply:

@@ -125,6 +125,7 @@ class Request:
     body: bytes = b""
     body_parsed: bool = False
     _boundary: str | None = None  # of a multipart form
+    _is_large: bool = False  # a multipart form, or another body that takes its time
     _upload: Any = None  # that form while it is read
     _failed: bool = False  # an unhandled exception: the session is not saved
     _session: Session | None = None

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import wraps
 from inspect import iscoroutinefunction
 from types import NoneType
@@ -48,6 +49,8 @@ class Shaper:
             return self._tuple(arguments)
         if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
+        if issubclass(origin, AbstractSet):
+            return self._list((*arguments, Any)[0]) or _set_as_list
         if issubclass(origin, Collection) or origin is Iterable:
             return self._list((*arguments, Any)[0])
         return None
@@ -144,6 +147,11 @@ class ShownRecord:
         if found is _ABSENT and member.required:
             raise Misfit(("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares"))
         return found
+
+
+def _set_as_list(value: Any) -> Any:
+    """JSON has no sets."""
+    return list(value) if isinstance(value, AbstractSet) else value
 
 
 def _model_shape(kind: Any) -> Shape:

@@ -244,12 +244,17 @@ def guards_of(owner: Any) -> Guards:
 
 
 def _defined(owner: Any, name: str) -> Action | None:
+    """The method; TypeError for a guard that would guard nothing."""
+    title = f"{type(owner).__name__}.{name}"
+    if name in getattr(owner, "__dict__", ()):
+        raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
     for cls in type(owner).__mro__:
-        if cls in _OURS:
+        if cls in _OURS or name not in vars(cls):
             continue
-        if name in vars(cls):
-            handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
-            return Action(handler)
+        if not _is_method(vars(cls)[name]):
+            raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
+        handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
+        return Action(handler)
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from micropie.core.controller import is_private
 from micropie.core.endpoint import Choice, Endpoint, Handover, takes_segment
 from micropie.core.listing import is_verb_method, joined, own_path, placed, verbs_of
-from micropie.core.optional import late
+from micropie.core.optional import duration, late
 from micropie.core.request import MOUNTED, current_request
 from micropie.core.routing import ROUTERS, Router, branches
 from micropie.core.signature import AUTO, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED
@@ -262,4 +262,9 @@ def text_of(value: Any) -> str:
         return str(value.isoformat())
     if isinstance(value, bytes | bytearray | memoryview):
         raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
-    return str(value)
+    if hasattr(value, "total_seconds"):
+        return duration(value)
+    text = str(value)
+    if "e" in text.lower() and isinstance(value, float | late("decimal").Decimal):
+        return f"{late('decimal').Decimal(text):f}"
+    return text

@@ -56,6 +56,8 @@ class Docs(Controller):
         """Give the application that this stands in the document's own address, beside the page's."""
         if not issubclass(owner, App):
             raise TypeError(f"{owner.__name__}.{name}: {type(self).__name__}() belongs in the body of an App")
+        if DOCUMENT in vars(owner):
+            raise TypeError(f"{owner.__name__}.{name}: there is a {type(self).__name__}() already, and one {DOCUMENT}")
         setattr(owner, DOCUMENT, document_handler(self))
 
     @unlisted

@@ -78,7 +78,7 @@ def parameter(taken: Parameter, schemas: Schemas) -> Schema:
     description = schema.pop("description", None)
     required = taken.source == "path" or is_required(taken)
     return {
-        "name": taken.name if taken.source == "path" else taken.key,  # as in the path's template
+        "name": taken.key,
         "in": taken.source,
         "required": required,
         # A blank value counts as absent.

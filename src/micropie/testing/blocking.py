@@ -1,0 +1,217 @@
+"""The client for plain functions, and the one that both kinds of code begin with.
+
+Plain code runs the event loop itself, in its own thread, for as long as each call takes: a database connection made by
+the test may be used by a handler, breakpoints work, tracebacks are whole. Between two calls nothing runs.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from types import TracebackType
+from typing import Any, TypeVar, Unpack
+
+from micropie import ConnectionClosed
+from micropie.testing.client import Client
+from micropie.testing.cookies import Cookies
+from micropie.testing.response import Headers, Response
+from micropie.testing.socket import ClientWebSocket
+from micropie.testing.types import Handshake, Options
+
+T = TypeVar("T")
+
+
+class Loop:
+    """An event loop that runs while somebody waits for a result."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The result of the coroutine."""
+        return self._runner.run(coroutine)
+
+    @contextmanager
+    def entered(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+        """What the block of an asynchronous context manager gives."""
+        value = self.run(_entering(manager))
+        try:
+            yield value
+        except BaseException as error:
+            self.run(_leaving(manager, error))
+            raise
+        self.run(_leaving(manager, None))
+
+    def close(self) -> None:
+        """End it, with all that still runs in it."""
+        self._runner.close()
+
+
+async def _entering(manager: AbstractAsyncContextManager[T]) -> T:
+    return await manager.__aenter__()
+
+
+async def _leaving(manager: AbstractAsyncContextManager[Any], error: BaseException | None) -> None:
+    if error is None:
+        await manager.__aexit__(None, None, None)
+    else:
+        await manager.__aexit__(type(error), error, error.__traceback__)
+
+
+class BlockingWebSocket:
+    """A `ClientWebSocket` for plain functions; `for message in ws` ends when the application closes."""
+
+    def __init__(self, socket: ClientWebSocket, loop: Loop) -> None:
+        self._socket = socket
+        self._loop = loop
+        self.subprotocol: str | None = socket.subprotocol
+        self.headers: Headers = socket.headers
+
+    def send_text(self, data: str) -> None:
+        """Send a text message."""
+        self._loop.run(self._socket.send_text(data))
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send a binary message."""
+        self._loop.run(self._socket.send_bytes(data))
+
+    def send_json(self, data: Any) -> None:
+        """Send a value as JSON in a text message."""
+        self._loop.run(self._socket.send_json(data))
+
+    def receive(self) -> str | bytes:
+        """The next message: `str` or `bytes`."""
+        return self._loop.run(self._socket.receive())
+
+    def receive_text(self) -> str:
+        """The next message. TypeError if it is binary."""
+        return self._loop.run(self._socket.receive_text())
+
+    def receive_bytes(self) -> bytes:
+        """The next message. TypeError if it is text."""
+        return self._loop.run(self._socket.receive_bytes())
+
+    def receive_json(self) -> Any:
+        """The JSON value of the next message."""
+        return self._loop.run(self._socket.receive_json())
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        try:
+            while True:
+                yield self.receive()
+        except ConnectionClosed:
+            return
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, and wait until the application is done. A second close is silent."""
+        self._loop.run(self._socket.close(code, reason))
+
+
+class BlockingClient:
+    """A `TestClient` for plain functions: the same methods, without `await`."""
+
+    def __init__(self, client: Client, loop: Loop) -> None:
+        self._client = client
+        self._loop = loop
+        self.app = client.app
+        self.cookies: Cookies = client.cookies
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The lifespan's state, of which every request gets a copy."""
+        return self._client.state
+
+    def get(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a GET; see `request`."""
+        return self.request("GET", target, *args, **options)
+
+    def head(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a HEAD; see `request`."""
+        return self.request("HEAD", target, *args, **options)
+
+    def options(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to an OPTIONS; see `request`."""
+        return self.request("OPTIONS", target, *args, **options)
+
+    def post(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a POST; see `request`."""
+        return self.request("POST", target, *args, **options)
+
+    def put(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a PUT; see `request`."""
+        return self.request("PUT", target, *args, **options)
+
+    def patch(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a PATCH; see `request`."""
+        return self.request("PATCH", target, *args, **options)
+
+    def delete(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a DELETE; see `request`."""
+        return self.request("DELETE", target, *args, **options)
+
+    def request(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The whole reply. `target` is a path, a URL, or a handler: `client.get(app.pie, 3)` asks `url_for`."""
+        response = self._loop.run(self._client.request(method, target, *args, **options))
+        response.read_by(self._loop.run)
+        return response
+
+    @contextmanager
+    def stream(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Iterator[Response]:
+        """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving."""
+        with self._loop.entered(self._client.stream(method, target, *args, **options)) as response:
+            response.read_by(self._loop.run)
+            yield response
+
+    @contextmanager
+    def websocket(
+        self, target: Any, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
+    ) -> Iterator[BlockingWebSocket]:
+        """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000."""
+        connection = self._client.websocket(target, *args, subprotocols=subprotocols, **options)
+        with self._loop.entered(connection) as socket:
+            yield BlockingWebSocket(socket, self._loop)
+
+    def session(self, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A copy of the visitor's session, after `data` was added to it: `client.session({"user": "ann"})`."""
+        return self._loop.run(self._client.session(data))
+
+
+class TestClient(Client):
+    """Talks to an application in the caller's event loop. The block starts the application, and stops it.
+
+    What a handler raises is raised here too, and so is every illegal ASGI message, as `ProtocolError`. Cookies stay
+    with the client. `follow_redirects` and `timeout` (seconds, for each wait; None: for ever) can also be said for one
+    request. With `raise_exceptions=False` an exception is the 500 that clients see. A path in `base_url` is the
+    `root_path` at which the application stands.
+
+        async with TestClient(app) as client:
+            response = await client.get("/pies", params={"kind": "apple"})
+
+        with TestClient(app) as client:                # a BlockingClient
+            response = client.get("/pies", params={"kind": "apple"})
+    """
+
+    __test__ = False  # pytest takes it for tests otherwise
+    _stack: ExitStack
+
+    def __enter__(self) -> BlockingClient:
+        if _is_running():
+            raise RuntimeError("An event loop is running here: use `async with TestClient(app) as client:`")
+        with ExitStack() as stack:
+            loop = Loop()
+            stack.callback(loop.close)
+            stack.enter_context(loop.entered(self))
+            self._stack = stack.pop_all()
+        return BlockingClient(self, loop)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+
+def _is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,179 @@
+"""The body of a request: JSON, a form, a multipart form with files, or content as it is."""
+
+import json
+import mimetypes
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from micropie.testing.types import Content, Fields, File, FileContent, Files, Options
+
+_PIECE = 64 * 1024  # bytes of a message, as servers read them from a socket
+
+
+class Body(NamedTuple):
+    """How a body is announced, and what gives it; each redirect that keeps it asks again."""
+
+    content_type: str | None
+    length: int | None  # bytes; None: it comes in chunks
+    open: Callable[[], bytes | AsyncIterator[bytes]]
+
+
+def _whole(content_type: str | None, content: bytes) -> Body:
+    if len(content) > _PIECE:
+        return _in_parts(content_type, [content])
+    return Body(content_type, len(content), lambda: content)
+
+
+NOTHING = _whole(None, b"")
+
+
+def body_of(options: Options) -> Body:
+    """The body that a request's options say. TypeError if they say several."""
+    said: list[str] = [name for name in ("content", "json") if name in options]
+    if "data" in options or "files" in options:
+        said.append("data/files")
+    if len(said) > 1:
+        raise TypeError(f"A request has one body, this one says {' and '.join(said)}: choose one")
+    if "json" in options:
+        return _whole("application/json", json.dumps(options["json"], separators=(",", ":")).encode())
+    if "files" in options:
+        return _multipart(options.get("data", ()), options["files"])
+    if "data" in options:
+        return _whole("application/x-www-form-urlencoded", urlencode(pairs_of(options["data"])).encode())
+    return _as_it_is(options["content"]) if "content" in options else NOTHING
+
+
+def pairs_of(fields: Fields) -> list[tuple[str, str]]:
+    """Names and values as text: a list repeats its name, None is left out, booleans are `true` and `false`."""
+    return [
+        (name, text_of(one))
+        for name, value in (fields.items() if isinstance(fields, Mapping) else fields)
+        for one in (value if isinstance(value, list | tuple | set) else (value,))
+        if one is not None
+    ]
+
+
+def text_of(value: Any) -> str:
+    """A value as a form has it."""
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+# -- content as it is ---------------------------------------------------------------------------------
+
+
+def _as_it_is(content: Content) -> Body:
+    if isinstance(content, str):
+        return _whole(None, content.encode())
+    if isinstance(content, bytes | bytearray | memoryview):
+        return _whole(None, bytes(content))
+    if isinstance(content, Path):
+        return _in_parts(None, [content])
+    if isinstance(content, AsyncIterable):
+        return Body(None, None, _once(content))
+    if isinstance(content, Iterable):
+        return Body(None, None, _once(_each(content)))
+    raise TypeError(
+        f"content={content!r}: it is bytes, a str, a Path, or an iterator of bytes; json= takes other values"
+    )
+
+
+def _once(chunks: AsyncIterable[bytes]) -> Callable[[], AsyncIterator[bytes]]:
+    """The chunks, that can be asked for once."""
+    left = [chunks]
+
+    def opened() -> AsyncIterator[bytes]:
+        if not left:
+            raise RuntimeError("A redirect wants the body again, and an iterator gives it once: use content=bytes")
+        return aiter(left.pop())
+
+    return opened
+
+
+async def _each(chunks: Iterable[Any]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+# -- parts --------------------------------------------------------------------------------------------
+
+
+def _in_parts(content_type: str | None, parts: list[bytes | Path]) -> Body:
+    """A body that is read piece by piece, files only when they are wanted."""
+    length = sum(part.stat().st_size if isinstance(part, Path) else len(part) for part in parts)
+    return Body(content_type, length, lambda: _each(_pieces(parts)))
+
+
+def _pieces(parts: list[bytes | Path]) -> Iterator[bytes]:
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                while piece := file.read(_PIECE):
+                    yield piece
+        else:
+            for start in range(0, len(part), _PIECE):
+                yield part[start : start + _PIECE]
+
+
+# -- multipart ----------------------------------------------------------------------------------------
+
+
+def _multipart(fields: Fields, files: Files) -> Body:
+    """RFC 7578, names as browsers write them."""
+    boundary = secrets.token_hex(16)
+    parts: list[bytes | Path] = []
+    for name, text in pairs_of(fields):
+        parts += [_head(boundary, name), text.encode(), b"\r\n"]
+    for name, file in _each_file(files):
+        filename, content, content_type = _described(file)
+        parts += [_head(boundary, name, filename, content_type), content, b"\r\n"]
+    parts.append(f"--{boundary}--\r\n".encode())
+    content_type = f"multipart/form-data; boundary={boundary}"
+    joined = _joined(parts)
+    return _in_parts(content_type, parts) if joined is None else _whole(content_type, joined)
+
+
+def _joined(parts: list[bytes | Path]) -> bytes | None:
+    """The parts as one, if none of them is on disk."""
+    known = [part for part in parts if isinstance(part, bytes)]
+    return b"".join(known) if len(known) == len(parts) else None
+
+
+def _each_file(files: Files) -> Iterator[tuple[str, File]]:
+    for name, file in files.items() if isinstance(files, Mapping) else files:
+        for one in file if isinstance(file, list) else [file]:
+            yield name, one
+
+
+def _described(file: File) -> tuple[str, bytes | Path, str]:
+    """Name, content and type of a file; what is not said is taken from its path, or guessed by its name."""
+    name, content, content_type = (*file, None, None)[:3] if isinstance(file, tuple) else (None, file, None)
+    if name is None:
+        name = content.name if isinstance(content, Path) else "upload"
+    guessed = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return name, _content(content), guessed
+
+
+def _content(content: FileContent | None) -> bytes | Path:
+    if isinstance(content, str):
+        return content.encode()
+    if isinstance(content, bytes | Path):
+        return content
+    if content is not None and hasattr(content, "read"):
+        return _content(content.read())
+    raise TypeError(f"A file is bytes, a str, a Path, an open file, or (name, content, type), not {content!r}")
+
+
+def _head(boundary: str, name: str, filename: str | None = None, content_type: str | None = None) -> bytes:
+    lines = [f"--{boundary}", f'Content-Disposition: form-data; name="{_quoted(name)}"']
+    if filename is not None:
+        lines[1] += f'; filename="{_quoted(filename)}"'
+        lines.append(f"Content-Type: {content_type}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _quoted(name: str) -> str:
+    """As the HTML standard has it ("multipart/form-data encoding algorithm")."""
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,135 @@
+"""One call of the application: a task that runs it, what it has sent, and what went wrong in it.
+
+What a handler raises never leaves MicroPie: the client of a server sees a 500, and the traceback is in the log of
+the logger `micropie`. There it is found: the context variable says which call a record belongs to.
+"""
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from micropie.testing.rules import HttpRules, LifespanRules, ProtocolError, WebSocketRules
+from micropie.testing.types import ASGIApp, Message
+
+_current: ContextVar["Call | None"] = ContextVar("micropie.testing", default=None)
+
+
+class Call(ABC):
+    """One call of the application, under way."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        scope: dict[str, Any],
+        rules: HttpRules | WebSocketRules | LifespanRules,
+        *,
+        timeout: float | None,
+        raising: bool,
+    ) -> None:
+        self.scope = scope
+        self.timeout = timeout
+        self.raising = raising
+        self.error: Exception | None = None  # that it raised
+        self.logged: Exception | None = None  # that it logged
+        self.done = False
+        self.left = self.gone = False  # the client has left; the application knows it
+        self._app = app
+        self._rules = rules
+        self.violation: ProtocolError | None = None
+        self._told = False
+        self._news = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @abstractmethod
+    async def receive(self) -> Message:
+        """The next event for the application."""
+
+    @abstractmethod
+    async def take(self, message: Message) -> None:
+        """What the application sends, after the check."""
+
+    async def send(self, message: Message) -> None:
+        """Check a message and take it. OSError once the client is gone (ASGI 2.4)."""
+        if self.gone:
+            raise OSError("The client has left")
+        try:
+            self._rules.check(message)
+        except ProtocolError as violation:
+            self.violation = self.violation or violation
+            self.notify()
+            raise
+        await self.take(message)
+        self.notify()
+
+    def notify(self) -> None:
+        """Wake who waits in `until`."""
+        self._news.set()
+
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until the condition holds. TimeoutError, and the end of the call, if that takes too long."""
+        if condition():
+            return
+        try:
+            async with asyncio.timeout(self.timeout):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            await self.cancel()
+            raise TimeoutError(f"{what} within {self.timeout} s: timeout=… gives it longer") from self.logged
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong, once: an illegal message, else what the application raised, if that is wanted."""
+        failure = self.violation or (self.raising and (self.logged or self.error)) or None
+        if failure is not None and not self._told:
+            self._told = True
+            raise failure
+
+    async def cancel(self) -> None:
+        """End the call, whatever it does."""
+        self.left = True
+        self._task.cancel()
+        await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        _current.set(self)
+        try:
+            await self._app(self.scope, self.receive, self.send)
+        except Exception as error:
+            self.error = error
+        except asyncio.CancelledError:
+            self._check_end(ProtocolError("The application was cancelled before it was done"))
+        else:
+            self._check_end()
+        finally:
+            self.done = True
+            self.notify()
+
+    def _check_end(self, violation: ProtocolError | None = None) -> None:
+        if self.left:
+            return
+        try:
+            self._rules.check_end()
+        except ProtocolError as unfinished:
+            self.violation = self.violation or violation or unfinished
+
+
+class Listener(logging.Handler):
+    """Hands the exceptions in the log of MicroPie to the calls in which they happened."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Remember the first error of a call."""
+        call = _current.get()
+        is_ours = record.name == "micropie" and record.levelno >= logging.ERROR
+        if is_ours and call is not None and call.logged is None:
+            call.logged = _exception(record)
+
+
+def _exception(record: logging.LogRecord) -> Exception | None:
+    """The exception of a record: its traceback's, or one of its arguments (a package that is not installed)."""
+    raised = record.exc_info[1:2] if record.exc_info else ()
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return next((found for found in (*raised, *arguments) if isinstance(found, Exception)), None)

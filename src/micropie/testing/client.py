@@ -1,0 +1,272 @@
+"""The client: requests and WebSockets to an application in the same process, without a server or a socket."""
+
+import copy
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Self, Unpack
+from urllib.parse import urljoin
+
+from micropie import HttpMiddleware, Request
+from micropie.testing.body import NOTHING, Body, body_of
+from micropie.testing.call import Listener
+from micropie.testing.cookies import Cookies
+from micropie.testing.exchange import Exchange
+from micropie.testing.lifespan import Lifespan
+from micropie.testing.response import URL, Response
+from micropie.testing.socket import ClientWebSocket, Dialogue, connected
+from micropie.testing.target import Site
+from micropie.testing.types import ASGIApp, Handshake, HeaderFields, Options
+
+_MAX_REDIRECTS = 20  # as browsers have it
+_SEE_OTHER, _MOVED = 303, (301, 302)
+_WITH_BODY = ("POST", "PUT", "PATCH")  # a request of these says its length, even if that is 0 (RFC 9110 §8.6)
+_log = logging.getLogger("micropie")
+_running: dict[int, Lifespan] = {}  # by the id of the application, which its lifespan keeps alive
+
+
+class Client:
+    """Talks to an application in the caller's event loop."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        base_url: str = "http://localhost",
+        headers: HeaderFields = (),
+        client: tuple[str, int] | None = ("127.0.0.1", 50000),
+        follow_redirects: bool = False,
+        raise_exceptions: bool = True,
+        timeout: float | None = 10,
+    ) -> None:
+        self.app = app
+        self.cookies = Cookies()
+        self._site = Site(base_url, headers, client)
+        self._follow_redirects = follow_redirects
+        self._raising = raise_exceptions
+        self._timeout = timeout
+        self._lifespan: Lifespan | None = None
+        self._owns_lifespan = False  # else another client has started the application, and stops it
+        self._listener = Listener()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The lifespan's state, of which every request gets a copy."""
+        return self._started().state
+
+    # -- the block
+
+    async def __aenter__(self) -> Self:
+        if self._lifespan is not None:
+            raise RuntimeError("This client is in use: make another TestClient, for each visitor one")
+        if self._raising:
+            _log.addHandler(self._listener)
+        self._lifespan = _running.get(id(self.app))
+        if self._lifespan is not None:
+            await self._lifespan.started()
+            return self
+        self._lifespan = _running[id(self.app)] = Lifespan(self.app, timeout=self._timeout, raising=self._raising)
+        self._owns_lifespan = True
+        try:
+            await self._lifespan.startup()
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        try:
+            if self._owns_lifespan:
+                await self._started().shutdown()
+        except Exception:
+            if error is None:  # what the block has raised says more
+                raise
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        _log.removeHandler(self._listener)
+        lifespan, self._lifespan = self._started(), None
+        if self._owns_lifespan:
+            self._owns_lifespan = False
+            del _running[id(self.app)]
+            await lifespan.cancel()
+
+    def _started(self) -> Lifespan:
+        if self._lifespan is None:
+            raise RuntimeError(
+                "The application is not started: use the client inside `async with TestClient(app) as client:`"
+            )
+        return self._lifespan
+
+    # -- requests
+
+    async def get(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a GET; see `request`."""
+        return await self.request("GET", target, *args, **options)
+
+    async def head(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a HEAD; see `request`."""
+        return await self.request("HEAD", target, *args, **options)
+
+    async def options(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to an OPTIONS; see `request`."""
+        return await self.request("OPTIONS", target, *args, **options)
+
+    async def post(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a POST; see `request`."""
+        return await self.request("POST", target, *args, **options)
+
+    async def put(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a PUT; see `request`."""
+        return await self.request("PUT", target, *args, **options)
+
+    async def patch(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a PATCH; see `request`."""
+        return await self.request("PATCH", target, *args, **options)
+
+    async def delete(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The reply to a DELETE; see `request`."""
+        return await self.request("DELETE", target, *args, **options)
+
+    async def request(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+        """The whole reply. `target` is a path, a URL, or a handler: `client.get(app.pie, 3)` asks `url_for`."""
+        exchange, response = await self._send(method.upper(), target, args, options, streamed=False)
+        await exchange.cancel()
+        return response
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]
+    ) -> AsyncIterator[Response]:
+        """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving."""
+        exchange, response = await self._send(method.upper(), target, args, options, streamed=True)
+        try:
+            yield response
+            await exchange.leave()
+            exchange.raise_failure()
+        finally:
+            await exchange.cancel()
+
+    async def _send(
+        self, method: str, target: Any, args: tuple[Any, ...], options: Options, *, streamed: bool
+    ) -> tuple[Exchange, Response]:
+        """Ask, and ask again where the reply redirects to, if it may be followed."""
+        url, body = self._site.url(target, args, options.get("params")), body_of(options)
+        history: list[Response] = []
+        while True:
+            exchange, response = await self._ask(method, url, body, options, history, streamed=streamed)
+            follow = options.get("follow_redirects", self._follow_redirects) and response.is_redirect
+            onward = URL(urljoin(url, response.headers["location"])) if follow else url
+            if not follow or not self._site.is_here(onward):
+                return exchange, response
+            await response.whole()
+            await exchange.cancel()
+            history = [*history, response]
+            if len(history) > _MAX_REDIRECTS:
+                raise RuntimeError(f"{history[0].url} redirects again and again, at last to {onward}")
+            url = self._site.url(onward, (), None)
+            # RFC 9110 §15.4: 303 always, 301 and 302 by custom, make a GET of it.
+            if response.status_code == _SEE_OTHER or (response.status_code in _MOVED and method == "POST"):
+                method, body = "HEAD" if method == "HEAD" else "GET", NOTHING
+
+    async def _ask(
+        self, method: str, url: URL, body: Body, options: Options, history: list[Response], *, streamed: bool
+    ) -> tuple[Exchange, Response]:
+        """One request, and its reply: the beginning of it, if it is streamed."""
+        scope = self._scope("http", url, options, _body_headers(method, body))
+        scope["method"] = method
+        timeout = options.get("timeout", self._timeout)
+        exchange = Exchange(self.app, scope, body.open(), is_read=streamed, timeout=timeout, raising=self._raising)
+        try:
+            await (exchange.until_started() if streamed else exchange.until_complete())
+            response = Response(exchange, url, history)
+            if not streamed:
+                await response.whole()
+        except BaseException:
+            await exchange.cancel()
+            raise
+        self._keep_cookies(response)
+        return exchange, response
+
+    def _scope(self, kind: str, url: URL, options: Handshake, more: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
+        cookie = self.cookies.header(url.path, options.get("cookies", {}), secure=url.scheme == "https")
+        scope = self._site.scope(kind, url, (more, options.get("headers", ())), cookie)
+        scope["state"] = self.state.copy()
+        return scope
+
+    def _keep_cookies(self, response: Response) -> None:
+        for line in response.headers.get_list("set-cookie"):
+            kept = self.cookies.store(line, response.url.path)
+            if kept is not None:
+                response.cookies[kept[0]] = kept[1]
+
+    # -- WebSockets
+
+    @asynccontextmanager
+    async def websocket(
+        self, target: Any, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
+    ) -> AsyncIterator[ClientWebSocket]:
+        """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000."""
+        offered = list(subprotocols)
+        more = [("Sec-WebSocket-Protocol", ", ".join(offered))] if offered else []
+        scope = self._scope("websocket", self._site.url(target, args, options.get("params")), options, more)
+        scope["subprotocols"] = offered
+        dialogue = Dialogue(self.app, scope, timeout=options.get("timeout", self._timeout), raising=self._raising)
+        try:
+            yield await connected(dialogue)
+            await dialogue.leave()
+            dialogue.raise_failure()
+        finally:
+            await dialogue.cancel()
+
+    # -- the session
+
+    async def session(self, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """A copy of the visitor's session, after `data` was added to it: `await client.session({"user": "ann"})`.
+
+        It is a request of its own, that a middleware answers before the application's own: the session is stored in its
+        backend, and the cookie comes as ever. TypeError if the application is no `App`.
+        """
+        middlewares = getattr(self.app, "middlewares", None)
+        if not isinstance(middlewares, list):
+            raise TypeError(
+                f"session() works with an App, not with {self.app!r}: let the application log in by a request"
+            )
+        desk = _SessionDesk(data or {})
+        middlewares.insert(0, desk)
+        try:
+            await self.get("/", headers={_MARK: desk.mark}, follow_redirects=False)
+        finally:
+            middlewares.remove(desk)
+        return desk.session
+
+
+_MARK = "X-MicroPie-Testing-Session"
+
+
+class _SessionDesk(HttpMiddleware):
+    """Answers the one request that bears its mark, with nothing; and looks at its session."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.mark = str(id(self))
+        self.session: dict[str, Any] = {}
+        self._data = data
+
+    async def before_request(self, request: Request) -> dict[str, Any] | None:
+        """Add the data, and keep a copy of all."""
+        if request.headers.get(_MARK.lower()) != self.mark:
+            return None
+        request.session.update(copy.deepcopy(dict(self._data)))
+        self.session = copy.deepcopy(dict(request.session))
+        return {"status_code": 204}
+
+
+def _body_headers(method: str, body: Body) -> list[tuple[str, str]]:
+    """The headers that a body has."""
+    headers = [] if body.content_type is None else [("Content-Type", body.content_type)]
+    if body.length is None:
+        return [*headers, ("Transfer-Encoding", "chunked")]
+    if body.length or method in _WITH_BODY:
+        headers.append(("Content-Length", str(body.length)))
+    return headers

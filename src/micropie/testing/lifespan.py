@@ -1,0 +1,56 @@
+"""The application's start and its end, as a server sees to them."""
+
+import asyncio
+from typing import Any
+
+from micropie.testing.call import Call
+from micropie.testing.rules import LifespanRules
+from micropie.testing.types import ASGIApp, Message
+
+_STARTUP, _SHUTDOWN = "lifespan.startup", "lifespan.shutdown"
+
+
+class Lifespan(Call):
+    """The lifespan of the application, from startup to shutdown."""
+
+    def __init__(self, app: ASGIApp, *, timeout: float | None, raising: bool) -> None:
+        self.state: dict[str, Any] = {}
+        self._events: asyncio.Queue[str] = asyncio.Queue()
+        self._answers = LifespanRules()
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        super().__init__(app, scope, self._answers, timeout=timeout, raising=raising)
+
+    async def receive(self) -> Message:
+        """The startup, and in the end the shutdown."""
+        self._answers.asked = await self._events.get()
+        return {"type": self._answers.asked}
+
+    async def take(self, message: Message) -> None:
+        """The rules keep the answers."""
+
+    async def startup(self) -> None:
+        """Start the application; raise what its handlers raise. One that knows no lifespan has none."""
+        await self._phase(_STARTUP)
+        if self.done and _STARTUP not in self._answers.answers:
+            self.error = None  # ASGI, "Lifespan": such an application is served without it
+
+    async def started(self) -> None:
+        """Wait until somebody else has started the application."""
+        await self.until(lambda: _STARTUP in self._answers.answers or self.done, "The application did not start")
+
+    async def shutdown(self) -> None:
+        """Stop the application; raise what its handlers raise."""
+        if not self.done:
+            await self._phase(_SHUTDOWN)
+            await self.until(lambda: self.done, "The application did not end after lifespan.shutdown")
+            self.raise_failure()
+
+    async def _phase(self, event: str) -> None:
+        self.logged = None  # of a handler's background task, perhaps
+        self._events.put_nowait(event)
+        await self.until(lambda: event in self._answers.answers or self.done, f"The application did not answer {event}")
+        answer = self._answers.answers.get(event, {})
+        if answer.get("type") == f"{event}.failed":
+            await self.until(lambda: self.done, f"The application did not end after {event}.failed")
+            self.raise_failure()
+            raise RuntimeError(answer.get("message") or f"The application answered {event} with its failure")

@@ -1,0 +1,1463 @@
+"""`micropie.testing`: the client in process, what it brings back, and what it refuses to take from an application."""
+
+import asyncio
+import contextlib
+import io
+import logging
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micropie import App, ConnectionClosed, Controller, HTTPError, HttpMiddleware, MissingDependency, Mount, methods
+from micropie.testing import ProtocolError, StatusError, TestClient, WebSocketRefused
+
+SHOWN = ("root_path", "scheme", "client", "server", "state", "path")
+
+
+class BrokeOffError(Exception):
+    """What the broken handlers of these tests raise."""
+
+
+class Blog(Controller):
+    async def post(self, id, page="1"):
+        return f"post {id}, page {page}"
+
+
+class Site(App):
+    blog = Blog()
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.left: list[str] = []
+        self.startup_handlers.append(self._start)
+        self.shutdown_handlers.append(lambda: self.left.append("stopped"))
+
+    async def _start(self, state):
+        state["started"] = True
+        self.left.append("started")
+
+    async def index(self):
+        return "home"
+
+    async def echo(self, *args, **kwargs):
+        request = self.request
+        return {
+            "method": request.method,
+            "path": list(args),
+            "query": request.query_params,
+            "headers": request.headers,
+            "body": request.body.decode() if request.method != "GET" else "",
+            "scope": {
+                name: request.scope[name] for name in ("root_path", "scheme", "client", "server", "state", "path")
+            },
+        }
+
+    async def json(self):
+        return [self.request.json()]
+
+    async def form(self):
+        return self.request.body_params
+
+    async def upload(self, file, note="none"):
+        async def described(one):
+            return [one["filename"], one["content_type"], (await one.read()).decode(), note]
+
+        first = await described(file)  # the others arrive behind it
+        return [first, *[await described(one) for one in file.others]]
+
+    def sync(self):
+        return threading.current_thread() is threading.main_thread()
+
+    async def visit(self):
+        session = self.request.session
+        session["visits"] = session.get("visits", 0) + 1
+        return session["visits"]
+
+    async def go(self, status="302", to="/echo/there"):
+        return self._redirect(to, status=int(status))
+
+    async def loop(self):
+        return self._redirect("/loop")
+
+    async def cookie(self, *lines):
+        return 200, "set", [("Set-Cookie", line) for line in self.request.query_params["line"]]
+
+    async def boom(self):
+        raise BrokeOffError("here")
+
+    async def template(self):
+        raise MissingDependency("Install it")
+
+    async def refuse(self):
+        raise HTTPError(404)
+
+    async def broken_stream(self):
+        yield "some"
+        raise BrokeOffError("midway")
+
+    async def count(self, last="3", wait="0"):
+        try:
+            for number in range(int(last)):
+                yield f"data: {number}\n\n"
+                await asyncio.sleep(float(wait))
+        finally:
+            self.left.append("closed")
+
+    async def flood(self):
+        try:
+            while True:
+                yield b"x" * 50_000
+                self.left.append("sent")
+        finally:
+            self.left.append("closed")
+
+    async def latin(self):
+        return 200, "é".encode("latin-1"), [("Content-Type", 'text/plain; format=flowed; charset="ISO-8859-1"')]
+
+    async def pieces(self):
+        async def chunks():
+            for piece in (b"one\r", b"\ntw", b"\xc3", b"\xb6\rthree\n", b"four"):
+                yield piece
+
+        return 200, chunks(), [("Content-Type", "text/plain; charset=nonsense")]
+
+    async def hang(self):
+        await asyncio.sleep(60)
+
+    async def ws_chat(self, ws, name="you"):
+        await ws.accept(subprotocol="chat" if self.request.headers.get("sec-websocket-protocol") else None)
+        async for message in ws:
+            if isinstance(message, bytes):
+                await ws.send_bytes(message)
+            else:
+                await ws.send_text(f"{name}: {message}")
+        self.left.append("gone")
+
+    async def ws_json(self, ws):
+        await ws.accept()
+        await ws.send_json({"got": await ws.receive_json()})
+        await ws.close(4001, "enough")
+
+    async def ws_boom(self, ws):
+        await ws.accept()
+        await ws.receive_text()
+        raise BrokeOffError("in the socket")
+
+    async def ws_deaf(self, ws):
+        await ws.accept()
+        await asyncio.sleep(60)
+
+    async def ws_no(self, ws):
+        await ws.close(4003, "not you")
+
+
+@pytest.fixture
+def app():
+    return Site()
+
+
+@pytest.fixture
+def client(app):
+    with TestClient(app) as client:
+        yield client
+
+
+def awaited(app, use, **options):
+    """What `use(client)` gives, in an event loop."""
+
+    async def main():
+        async with TestClient(app, **options) as client:
+            return await use(client)
+
+    return asyncio.run(main())
+
+
+# -- requests
+
+
+def test_a_reply_reads_like_one_of_httpx(client):
+    """Status, headers, body and URL have the names that they have there."""
+    response = client.get("/")
+    assert (response.status_code, response.reason_phrase, response.is_success) == (200, "OK", True)
+    assert (response.text, response.content, response.encoding) == ("home", b"home", "utf-8")
+    assert response.headers["Content-Length"] == "4"
+    assert (response.url, response.url.path, response.url.scheme) == ("http://localhost/", "/", "http")
+    assert (response.history, response.cookies, response.is_redirect) == ([], {}, False)
+    assert repr(response) == "<Response [200 OK]>"
+    assert response.raise_for_status() is response
+
+
+def test_the_same_in_an_event_loop(app):
+    """The client is awaited in asynchronous code, and starts and stops the application there."""
+
+    async def use(client):
+        verbs = [client.get, client.head, client.options, client.post, client.put, client.patch, client.delete]
+        return [(await verb("/echo")).status_code for verb in verbs]
+
+    assert awaited(app, use) == [200] * 7
+    assert app.left == ["started", "stopped"]
+
+
+def test_every_verb(client):
+    """Each verb has its method."""
+    verbs = [client.get, client.options, client.post, client.put, client.patch, client.delete]
+    assert [verb("/echo").json()["method"] for verb in verbs] == ["GET", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
+    assert client.head("/").headers["content-length"] == "4"
+    assert client.request("purge", "/echo").json()["method"] == "PURGE"
+
+
+def test_the_address(client):
+    """The path is encoded once, the query is that of the URL and of `params`."""
+    said = client.get("echo/é/a%2Fb?x=1#part", params={"y": ["2", "ö"], "z": None, "on": True}).json()
+    assert said["path"] == ["é", "a/b"]
+    assert said["query"] == {"x": ["1"], "y": ["2", "ö"], "on": ["true"]}
+    assert client.get("?x=1").text == "home"
+    assert client.get("/echo/https://x").json()["path"] == ["https:", "", "x"]
+
+
+def test_what_the_client_says_of_itself(client):
+    """A Host, an Accept and a User-Agent; loopback is the peer."""
+    said = client.get("/echo").json()
+    assert said["headers"] == {"host": "localhost", "accept": "*/*", "user-agent": "micropie.testing"}
+    assert said["scope"]["client"] == ["127.0.0.1", 50000]
+    assert (said["scope"]["server"], said["scope"]["root_path"]) == (["localhost", 80], "")
+    assert said["scope"]["state"] == {"started": True} == client.state
+
+
+def test_headers(app):
+    """Those of the request take the place of those of the client, and these of the defaults."""
+    with TestClient(app, headers={"X-One": "1", "Accept": "text/html"}, client=("10.0.0.1", 1)) as client:
+        said = client.get("/echo", headers=[("x-one", "2"), ("X-Two", "a"), ("X-Two", "b")]).json()
+    assert said["headers"]["accept"] == "text/html"
+    assert (said["headers"]["x-one"], said["headers"]["x-two"]) == ("2", "a, b")
+    assert said["scope"]["client"] == ["10.0.0.1", 1]
+
+
+def test_the_base_url_may_lead_to_a_root_path(app):
+    """Its path is the `root_path`; a handler's URL stands below it."""
+    with TestClient(app, base_url="https://pies.example:8443/shop/") as client:
+        response = client.get("/echo/1")
+        assert client.get(app.blog.post, 7).url == "https://pies.example:8443/shop/blog/post/7"
+        outside = client.get("https://pies.example:8443/echo").json()["scope"]
+    said = response.json()["scope"]
+    assert (said["path"], said["root_path"], said["scheme"]) == ("/shop/echo/1", "/shop", "https")
+    assert said["server"] == ["pies.example", 8443]
+    assert (outside["path"], outside["root_path"]) == ("/echo", "")
+
+
+def test_the_base_url_is_one(app):
+    """A base URL has a scheme and a host."""
+    with pytest.raises(ValueError, match="it is like 'http://localhost'"):
+        TestClient(app, base_url="localhost")
+
+
+def test_another_host(client):
+    """A whole URL names its own host."""
+    assert client.get("https://other.example/echo").json()["headers"]["host"] == "other.example"
+
+
+def test_a_handler_is_an_address(app, client):
+    """A bound method is asked for with its arguments; `params` go to its query."""
+    assert client.get(app.blog.post, 7, params={"page": 2}).text == "post 7, page 2"
+    assert client.get(app.blog.post, 7).url.path == "/blog/post/7"
+    with pytest.raises(TypeError, match="only a handler takes the arguments"):
+        client.get("/blog/post", 7)
+
+
+# -- bodies
+
+
+def test_json(client):
+    """Any value, null too."""
+    assert client.post("/json", json={"a": ["é", None]}).json() == [{"a": ["é", None]}]
+    assert client.post("/json", json=None).json() == [None]
+    headers = {"Content-Type": "application/pie+json"}
+    assert client.post("/echo", json=1, headers=headers).json()["headers"]["content-type"] == "application/pie+json"
+
+
+def test_a_form(client):
+    """Lists repeat their name, None is left out, pairs are taken as well."""
+    assert client.post("/form", data={"a": [1, "ü"], "b": False, "c": None}).json() == {"a": ["1", "ü"], "b": ["false"]}
+    assert client.post("/form", data=[("a", "1"), ("a", "2")]).json() == {"a": ["1", "2"]}
+
+
+@pytest.mark.parametrize("content", [b"body", bytearray(b"body"), memoryview(b"body"), "body"])
+def test_content(client, content):
+    """Bytes and text go as they are, with their length."""
+    said = client.post("/echo", content=content).json()
+    assert (said["body"], said["headers"]["content-length"]) == ("body", "4")
+
+
+def test_no_content(client):
+    """A POST says the length of nothing, a GET says nothing."""
+    assert client.post("/echo").json()["headers"]["content-length"] == "0"
+    assert "content-length" not in client.get("/echo").json()["headers"]
+
+
+def test_content_that_is_not_whole(app, client, tmp_path):
+    """Iterators come in chunks and without a length, files and much else in pieces."""
+
+    async def chunks():
+        for chunk in (b"o", b"ne"):
+            await asyncio.sleep(0)
+            yield chunk
+
+    said = client.post("/echo", content=chunks()).json()
+    assert (said["body"], said["headers"]["transfer-encoding"]) == ("one", "chunked")
+    assert client.post("/echo", content=iter([b"t", b"wo"])).json()["body"] == "two"
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 100_000)
+    said = client.post("/echo", content=file).json()
+    assert (len(said["body"]), said["headers"]["content-length"]) == (100_000, "100000")
+    assert client.post("/echo", content=b"y" * 200_000).json()["body"] == "y" * 200_000
+
+
+def test_a_body_has_an_end(tmp_path):
+    """The last event says so."""
+    events: list[dict[str, Any]] = []
+
+    async def app(scope, receive, send):
+        while scope["type"] == "http" and (not events or events[-1]["more_body"]):
+            events.append(await receive())
+        await plain()(scope, receive, send)
+
+    (tmp_path / "file").write_bytes(b"x" * 70_000)
+    with TestClient(app) as client:
+        client.post("/", content=tmp_path / "file")
+    assert [(len(event["body"]), event["more_body"]) for event in events] == [(65536, True), (4464, True), (0, False)]
+
+
+def test_a_body_that_nobody_reads(client):
+    """The reply comes all the same, and the iterator is let go."""
+
+    async def endless():
+        while True:
+            yield b"x" * 1000
+            await asyncio.sleep(0)
+
+    assert client.request("GET", "/", content=endless()).text == "home"
+
+
+@pytest.mark.parametrize(
+    "options", [{"json": 1, "content": b""}, {"content": b"", "files": {}}, {"json": 1, "data": {}}]
+)
+def test_one_body(client, options):
+    """A request has one body."""
+    with pytest.raises(TypeError, match="A request has one body, this one says"):
+        client.post("/", **options)
+
+
+def test_content_of_no_kind(client):
+    """What is no content is told so."""
+    with pytest.raises(TypeError, match="json= takes other values"):
+        client.post("/", content=5)
+
+
+@pytest.mark.parametrize(
+    ("file", "received"),
+    [
+        (b"abc", ["upload", "application/octet-stream", "abc", "none"]),
+        ("é", ["upload", "application/octet-stream", "é", "none"]),
+        (io.StringIO("abc"), ["upload", "application/octet-stream", "abc", "none"]),
+        (io.BytesIO(b"abc"), ["upload", "application/octet-stream", "abc", "none"]),
+        (("a.txt", b"abc"), ["a.txt", "text/plain", "abc", "none"]),
+        (('é"\r\n.txt', "abc", "image/x-pie"), ['é"\r\n.txt', "image/x-pie", "abc", "none"]),
+        (("big", b"x" * 200_000), ["big", "application/octet-stream", "x" * 200_000, "none"]),
+    ],
+)
+def test_an_upload(client, file, received):
+    """A file is bytes, text, an open file, or any of them with a name and a type."""
+    assert client.post("/upload", files={"file": file}).json() == [received]
+
+
+def test_uploads_from_paths(client, tmp_path):
+    """A path gives its name, and its content piece by piece; a list is several files; fields stand before them."""
+    (tmp_path / "pie.txt").write_text("apple" * 20_000)
+    files = {"file": [tmp_path / "pie.txt", ("other.bin", tmp_path / "pie.txt")]}
+    first, second = client.post("/upload", files=files, data={"note": "hi"}).json()
+    assert first == ["pie.txt", "text/plain", "apple" * 20_000, "hi"]
+    assert second[:2] == ["other.bin", "application/octet-stream"]
+    assert client.post("/upload", files=[("file", b"1"), ("file", b"2")]).json()[1][2] == "2"
+
+
+def test_a_file_of_no_kind(client):
+    """What is no file is told so."""
+    with pytest.raises(TypeError, match=r"or \(name, content, type\), not 5"):
+        client.post("/upload", files={"file": ("name", 5)})
+
+
+# -- cookies and sessions
+
+
+def test_cookies_persist(client):
+    """A session lives as long as the client; another client is another visitor."""
+    assert [client.get("/visit").json() for _ in range(3)] == [1, 2, 3]
+    assert list(client.cookies) == ["session_id"]
+
+
+def test_several_clients_are_several_visitors(app):
+    """They share the application, which the first one starts and stops."""
+
+    async def visit(client):
+        return [(await client.get("/visit")).json() for _ in range(3)]
+
+    async def main():
+        async with TestClient(app) as ann, TestClient(app) as bob:
+            assert bob.state == {"started": True}
+            return await asyncio.gather(visit(ann), visit(bob))
+
+    assert asyncio.run(main()) == [[1, 2, 3]] * 2
+    assert app.left == ["started", "stopped"]
+
+
+def test_clients_that_start_at_the_same_time(app):
+    """Whoever comes second waits until the application is started."""
+
+    async def main():
+        clients = [TestClient(app) for _ in range(3)]
+        for client in await asyncio.gather(*(client.__aenter__() for client in clients)):
+            assert (await client.get("/echo")).json()["scope"]["state"] == {"started": True}
+        for client in reversed(clients):
+            await client.__aexit__(None, None, None)
+
+    asyncio.run(main())
+    assert app.left == ["started", "stopped"]
+
+
+def test_two_blocking_clients(app):
+    """Plain code may have several visitors as well."""
+    with TestClient(app) as ann, TestClient(app) as bob:
+        assert [ann.get("/visit").json(), bob.get("/visit").json(), ann.get("/visit").json()] == [1, 1, 2]
+
+
+def set_cookies(client, *lines, path="/cookie"):
+    return client.get(path, params={"line": lines})
+
+
+def test_the_jar_is_a_mapping(client):
+    """Cookies are set and read by name, and sent with those of the request."""
+    client.cookies["theme"] = "dark"
+    client.cookies.set("only", "there", path="/echo")
+    assert client.get("/echo", cookies={"own": "1"}).json()["headers"]["cookie"] == "only=there; theme=dark; own=1"
+    assert client.get("/echo").json()["headers"]["cookie"] == "only=there; theme=dark"
+    assert client.get("/echo", cookies={"theme": "light"}).json()["headers"]["cookie"] == "only=there; theme=light"
+    assert (len(client.cookies), client.cookies["theme"], repr(client.cookies)[:8]) == (2, "dark", "Cookies(")
+    del client.cookies["theme"]
+    assert "theme" not in client.cookies
+    with pytest.raises(KeyError):
+        del client.cookies["theme"]
+
+
+def test_a_reply_sets_cookies(client):
+    """`response.cookies` are those that it has set."""
+    response = set_cookies(client, "a=1; Path=/", "b = 2 ; Path=/; HttpOnly", "nonsense", "=x", "c=3; Max-Age=0")
+    assert response.cookies == {"a": "1", "b": "2"}
+    assert client.get("/echo").json()["headers"]["cookie"] == "a=1; b=2"
+    assert len(response.headers.get_list("Set-Cookie")) == 5
+
+
+@pytest.mark.parametrize("line", ["a=; Max-Age=0; Path=/", "a=x; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_a_cookie_is_deleted(client, line):
+    """By a Max-Age or an Expires that is over."""
+    client.cookies["a"] = "1"
+    assert set_cookies(client, line).cookies == {}
+    assert "a" not in client.cookies
+
+
+def test_a_cookie_expires(client, monkeypatch):
+    """Max-Age wins over Expires; a cookie is gone when its time is."""
+    set_cookies(
+        client, "a=1; Path=/; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 GMT", "b=2; Path=/; Max-Age=x; Expires=y"
+    )
+    assert dict(client.cookies) == {"a": "1", "b": "2"}
+    monkeypatch.setattr("time.time", lambda: 5e9)
+    assert dict(client.cookies) == {"b": "2"}
+    assert client.get("/echo").json()["headers"]["cookie"] == "b=2"
+
+
+def test_a_cookie_has_a_place(client):
+    """Below its path, and by default below the folder of the URL that set it."""
+    set_cookies(client, "a=1; Path=/echo", "b=2; Path=relative", path="/cookie/folder/page")
+    assert client.get("/echo/x").json()["headers"]["cookie"] == "a=1"
+    assert client.cookies.header("/echoes", {}, secure=False) == ""
+    assert client.cookies.header("/cookie/folder", {}, secure=False) == "b=2"
+
+
+def test_a_secure_cookie(client):
+    """It goes over https only."""
+    set_cookies(client, "a=1; Path=/; Secure")
+    assert "cookie" not in client.get("/echo").json()["headers"]
+    assert client.get("https://localhost/echo").json()["headers"]["cookie"] == "a=1"
+
+
+def test_a_session_to_start_with(client):
+    """`session` adds to the visitor's session by the application's own backend, and shows it."""
+    assert client.session({"visits": 5, "tags": ["a"]}) == {"visits": 5, "tags": ["a"]}
+    assert client.get("/visit").json() == 6
+    assert client.session() == {"visits": 6, "tags": ["a"]}
+    assert client.app.middlewares == []
+
+
+def test_a_session_before_all_middleware():
+    """No other middleware sees the request that asks for it; others pass."""
+
+    class Closed(HttpMiddleware):
+        async def before_request(self, request):
+            return {"status_code": 403}
+
+    async def use(client):
+        _, refused = await asyncio.gather(client.session({"a": 1}), client.get("/"))
+        return refused.status_code, await client.session()
+
+    app = Site()
+    app.middlewares.append(Closed())
+    assert awaited(app, use) == (403, {"a": 1})
+
+
+def test_a_session_of_another_application():
+    """What is no `App` has no session of ours."""
+    with TestClient(plain()) as client, pytest.raises(TypeError, match="works with an App"):
+        client.session()
+
+
+# -- redirects
+
+
+def test_a_redirect_is_followed_on_demand(client):
+    """By request or by client; `history` has the way."""
+    assert client.get("/go").headers["location"] == "/echo/there"
+    response = client.get("/go", follow_redirects=True)
+    assert (response.json()["path"], response.url.path) == (["there"], "/echo/there")
+    assert [one.status_code for one in response.history] == [302]
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "then", "body"),
+    [
+        ("POST", 301, "GET", ""),
+        ("POST", 302, "GET", ""),
+        ("PUT", 302, "PUT", "x"),
+        ("PUT", 303, "GET", ""),
+        ("HEAD", 303, "HEAD", ""),
+        ("POST", 307, "POST", "x"),
+        ("POST", 308, "POST", "x"),
+    ],
+)
+def test_what_a_redirect_makes_of_the_request(app, method, status, then, body):
+    """The method and body that RFC 9110 §15.4 leaves."""
+    with TestClient(app, follow_redirects=True) as client:
+        response = client.request(method, f"/go/{status}", content=b"x")
+    assert (response.status_code, response.method) == (200, then)
+    assert method == "HEAD" or response.json()["body"] == body
+
+
+def test_a_redirect_away_is_not_followed(client):
+    """Another host is no business of the application's; another scheme is."""
+    away = client.get("/go", params={"to": "https://elsewhere.example/"}, follow_redirects=True)
+    assert (away.status_code, away.history) == (302, [])
+    assert (
+        client.get("/go", params={"to": "https://localhost/echo"}, follow_redirects=True).json()["scope"]["scheme"]
+        == "https"
+    )
+
+
+def test_redirects_end(client):
+    """A loop is an error."""
+    with pytest.raises(RuntimeError, match="redirects again and again"):
+        client.get("/loop", follow_redirects=True)
+
+
+def test_an_iterator_gives_its_body_once(client):
+    """A redirect that wants it again says so."""
+    with pytest.raises(RuntimeError, match="an iterator gives it once"):
+        client.post("/go/307", content=iter([b"x"]), follow_redirects=True)
+
+
+def test_a_stream_behind_a_redirect(client):
+    """It is followed to the stream."""
+    with client.stream("GET", "/go?to=/count", follow_redirects=True) as response:
+        assert response.read() == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"
+
+
+# -- replies
+
+
+def test_headers_have_no_case(client):
+    """A mapping of names, repeated ones joined."""
+    headers = set_cookies(client, "a=1", "b=2").headers
+    assert headers["SET-COOKIE"] == "a=1, b=2"
+    assert ("Content-Length" in headers, "x-none" in headers, 5 in headers) == (True, False, False)
+    assert headers.multi_items()[-1] == ("content-length", "3")
+    assert sorted(headers) == ["content-length", "content-type", "set-cookie"]
+    assert (len(headers), repr(headers)[:9]) == (3, "Headers([")
+    with pytest.raises(KeyError):
+        headers["x-none"]
+
+
+def test_an_error_reply(client):
+    """`raise_for_status` tells what was asked and answered."""
+    response = client.get("/refuse")
+    assert (response.is_error, response.is_client_error, response.is_server_error) == (True, True, False)
+    with pytest.raises(
+        StatusError, match="GET http://localhost/refuse answered 404 Not Found: 404 Not Found"
+    ) as caught:
+        response.raise_for_status()
+    assert caught.value.response is response
+    with client.stream("GET", "/refuse") as response, pytest.raises(StatusError, match="its body was not read"):
+        response.raise_for_status()
+
+
+def test_a_status_without_a_phrase():
+    """What no standard names has no phrase."""
+    with TestClient(plain({**START, "status": 599}, END)) as client:
+        assert client.get("/").status_line == "599"
+
+
+def test_the_text_has_the_charset_that_it_names(client):
+    """Quoted ones too; UTF-8 for what nobody knows."""
+    assert (client.get("/latin").text, client.get("/latin").encoding) == ("é", "iso8859-1")
+    assert client.get("/pieces").encoding == "utf-8"
+
+
+def test_a_whole_reply_has_its_chunks(client):
+    """It can be read like a stream, again and again."""
+    response = client.get("/pieces")
+    assert list(response.iter_bytes()) == [b"one\r", b"\ntw", b"\xc3", b"\xb6\rthree\n", b"four"]
+    assert list(response.iter_text()) == ["one\r", "\ntw", "ö\rthree\n", "four"]
+    assert list(response.iter_lines()) == list(response.iter_lines()) == ["one", "twö", "three", "four"]
+
+
+def test_lines_and_text_end_as_they_may():
+    """A carriage return at the end is a line's, a broken character is replaced."""
+    bodies = [{**END, "body": body, "more_body": True} for body in (b"a\n", b"b\r", b"c\r")]
+    with TestClient(plain(START, *bodies, END)) as client:
+        assert list(client.get("/").iter_lines()) == ["a", "b", "c"]
+    with TestClient(plain(START, {**END, "body": b"a\xc3"})) as client:
+        assert list(client.get("/").iter_text()) == ["a", "\ufffd"]
+
+
+# -- streams
+
+
+def test_a_stream_is_read_while_it_is_made(app):
+    """Three events of many: leaving tells the application, and waits for its end."""
+
+    async def use(client):
+        seen = []
+        async with client.stream("GET", "/count/1000000/0.001") as response:
+            async for line in response.aiter_lines():
+                seen.append(line)
+                if len(seen) == 5:
+                    break
+            assert app.left == ["started"]
+        return seen, list(app.left)
+
+    assert awaited(app, use) == (["data: 0", "", "data: 1", "", "data: 2"], ["started", "closed"])
+
+
+def test_a_stream_in_plain_code(app, client):
+    """The same without an event loop of one's own."""
+    with client.stream("GET", "/count/1000000/0.001") as response:
+        assert next(response.iter_text()) == "data: 0\n\n"
+        with pytest.raises(RuntimeError, match="The body is a stream"):
+            _ = response.content
+    assert app.left == ["started", "closed"]
+
+
+def test_a_stream_to_its_end(client):
+    """Read whole, it has a content."""
+    with client.stream("GET", "/count") as response:
+        assert response.status_code == 200
+        assert len(list(response.iter_bytes())) == 3
+        assert response.text.startswith("data: 0")
+
+
+def test_a_stream_waits_for_its_reader(app, client):
+    """The application is only so far ahead of who reads, as with a socket."""
+    with client.stream("GET", "/flood") as response:
+        chunks = response.iter_bytes()
+        for _ in range(10):
+            assert len(next(chunks)) == 50_000
+        assert app.left.count("sent") < 14
+    assert app.left[-1] == "closed"
+
+
+def test_a_stream_that_is_left_by_an_exception(app, client):
+    """The block's exception goes on, the application ends."""
+    with pytest.raises(KeyError), client.stream("GET", "/flood"):
+        raise KeyError
+    assert app.left[-1] == "closed"
+
+
+def test_a_response_of_an_event_loop_is_awaited(app):
+    """Plain reading says what to do instead."""
+
+    async def use(client):
+        async with client.stream("GET", "/count") as response:
+            with pytest.raises(RuntimeError, match="use aread, aiter_bytes"):
+                response.read()
+            return await response.aread()
+
+    assert awaited(app, use).startswith(b"data: 0")
+
+
+def test_an_endless_reply_is_no_whole_one(client):
+    """It takes too long, and the error says how to read it."""
+    with pytest.raises(TimeoutError, match=r"did not end \(client.stream\(\) reads an endless reply\) within 0.05 s"):
+        client.get("/count/1000000/0.01", timeout=0.05)
+
+
+def test_time_is_limited(app):
+    """By request and by client; the handler is cancelled."""
+    with TestClient(app, timeout=0.05) as client:
+        with pytest.raises(TimeoutError, match="GET '/hang' did not end"):
+            client.get("/hang")
+        with pytest.raises(TimeoutError, match="was not answered"), client.stream("GET", "/hang"):
+            pass
+        with client.stream("GET", "/count/9/60") as response:
+            chunks = response.iter_text()
+            assert next(chunks) == "data: 0\n\n"
+            with pytest.raises(TimeoutError, match=r"sent nothing more within 0.05 s"):
+                next(chunks)
+        assert client.get("/", timeout=None).text == "home"
+
+
+def test_a_caller_that_gives_up_takes_the_application_along(app):
+    """A request that is cancelled leaves no task."""
+
+    async def use(client):
+        before = asyncio.all_tasks()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await client.get("/hang")
+        return asyncio.all_tasks() == before
+
+    assert awaited(app, use)
+
+
+# -- exceptions
+
+
+def test_what_a_handler_raises_is_raised(client, caplog):
+    """The exception itself, though the application has answered 500; the log has it too."""
+    with pytest.raises(BrokeOffError, match="here") as caught:
+        client.get("/boom")
+    assert caught.traceback[-1].name == "boom"
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    with pytest.raises(BrokeOffError), client.stream("GET", "/boom"):
+        pass
+    assert client.get("/refuse").status_code == 404
+
+
+def test_or_answered(app):
+    """With `raise_exceptions=False` it is the 500 that a client sees."""
+    with TestClient(app, raise_exceptions=False) as client:
+        response = client.get("/boom")
+        assert (response.status_code, response.text) == (500, "500 Internal Server Error")
+        assert response.is_server_error
+        with client.stream("GET", "/boom") as response:
+            assert response.status_code == 500
+
+
+def test_each_client_as_it_wants(app):
+    """One raises, the other at the same time does not."""
+    with TestClient(app) as raising, TestClient(app, raise_exceptions=False) as answered:
+        assert answered.get("/boom").status_code == 500
+        with pytest.raises(BrokeOffError):
+            raising.get("/boom")
+
+
+def test_a_missing_package_is_raised(client):
+    """It has no traceback in the log, and is found all the same."""
+    with pytest.raises(MissingDependency, match="Install it"):
+        client.get("/template")
+
+
+def test_exceptions_at_the_same_time(app):
+    """Each request has its own."""
+
+    async def use(client):
+        return await asyncio.gather(*(client.get(path) for path in ("/boom", "/", "/boom")), return_exceptions=True)
+
+    first, second, third = awaited(app, use)
+    assert [type(first), second.text, type(third)] == [BrokeOffError, "home", BrokeOffError]
+
+
+def test_other_errors_in_the_log_are_none_of_ours(client):
+    """A record outside of a request, or without an exception, changes nothing."""
+    logging.getLogger("micropie").error("Outside")
+
+    class Noisy(App):
+        async def index(self):
+            logging.getLogger("micropie").error("No %(what)s", {"what": "exception"})
+            logging.getLogger("micropie").warning("A warning", exc_info=KeyError())
+            logging.getLogger("micropie.user").error("Another's", exc_info=KeyError())
+            return "fine"
+
+    with TestClient(Noisy()) as noisy:
+        assert noisy.get("/").text == "fine"
+
+
+def test_a_stream_that_breaks(app):
+    """Its exception is raised where it is read, or the reply breaks off."""
+    with TestClient(app) as client, client.stream("GET", "/broken_stream") as response:
+        chunks = response.iter_text()
+        assert next(chunks) == "some"
+        with pytest.raises(BrokeOffError, match="midway"):
+            next(chunks)
+    with TestClient(app, raise_exceptions=False) as client, pytest.raises(ConnectionResetError) as caught:
+        client.get("/broken_stream")
+    assert isinstance(caught.value.__cause__, BrokeOffError)
+
+
+def test_what_escapes_another_application():
+    """It is raised, or the 500 of a server."""
+
+    async def app(scope, receive, send):
+        raise BrokeOffError
+
+    with TestClient(app) as client, pytest.raises(BrokeOffError):
+        client.get("/")
+    with TestClient(app, raise_exceptions=False) as client:
+        assert (client.get("/").status_code, client.get("/").text) == (500, "Internal Server Error")
+        with client.stream("GET", "/") as response:
+            assert response.read() == b"Internal Server Error"
+
+
+# -- WebSockets
+
+
+def test_a_websocket(app):
+    """Messages of both kinds, in an event loop; leaving closes."""
+
+    async def use(client):
+        async with client.websocket("/chat/Ann") as ws:
+            await ws.send_text("hi")
+            assert await ws.receive_text() == "Ann: hi"
+            await ws.send_bytes(b"\x00")
+            assert await ws.receive_bytes() == b"\x00"
+            await ws.send_json([1])
+            assert await ws.receive() == "Ann: [1]"
+            assert "gone" not in app.left
+
+    awaited(app, use)
+    assert app.left == ["started", "gone", "stopped"]
+
+
+def test_a_websocket_in_plain_code(app, client):
+    """The same without an event loop of one's own; addressed by its handler, with a query, a header and a cookie."""
+    with client.websocket(app.ws_chat, "Bob", headers={"X-A": "1"}, cookies={"a": "1"}, timeout=5) as ws:
+        ws.send_text("hi")
+        assert ws.receive_text() == "Bob: hi"
+        ws.send_bytes(b"x")
+        assert ws.receive_bytes() == b"x"
+        ws.send_json({})
+        assert ws.receive() == "Bob: {}"
+        ws.close(4000, "bye")
+        ws.close()
+        assert app.left == ["started", "gone"]
+        with pytest.raises(ConnectionClosed):
+            ws.send_text("too late")
+
+
+def test_a_subprotocol(client):
+    """What is offered may be chosen; without an offer nothing is."""
+    with client.websocket("/chat", subprotocols=["chat", "other"]) as ws:
+        assert ws.subprotocol == "chat"
+    with client.websocket("/chat") as ws:
+        assert (ws.subprotocol, dict(ws.headers)) == (None, {})
+
+
+def test_the_application_closes(client):
+    """The code and the reason are its own; iterating ends there."""
+    with client.websocket("/json") as ws:
+        ws.send_json({"a": 1})
+        assert ws.receive_json() == {"got": {"a": 1}}
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.receive()
+        assert (caught.value.code, caught.value.reason) == (4001, "enough")
+    with client.websocket("/json") as ws:
+        ws.send_json(2)
+        assert list(ws) == ['{"got":2}']
+
+
+def test_messages_are_iterated_in_an_event_loop(app):
+    """`async for` ends when the application closes."""
+
+    async def use(client):
+        async with client.websocket("/json") as ws:
+            await ws.send_json(2)
+            return [message async for message in ws]
+
+    assert awaited(app, use) == ['{"got":2}']
+
+
+def test_a_message_of_the_other_kind(client):
+    """Asking for the wrong one says which one it is."""
+    with client.websocket("/chat") as ws:
+        ws.send_text("a")
+        with pytest.raises(TypeError, match=r"a text message: receive_text\(\) takes it"):
+            ws.receive_bytes()
+        ws.send_bytes(b"a")
+        with pytest.raises(TypeError, match=r"a binary message: receive_bytes\(\) takes it"):
+            ws.receive_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "reason"), [("/no", 4003, "not you"), ("/none", 1008, "No matching WebSocket route")]
+)
+def test_a_refusal(client, path, code, reason):
+    """It is an exception with the code and the reason."""
+    with pytest.raises(WebSocketRefused, match=f"refused the WebSocket with {code}") as caught, client.websocket(path):
+        pass
+    assert (caught.value.code, caught.value.reason) == (code, reason)
+
+
+def test_what_a_socket_handler_raises(app):
+    """It is raised where the client waits, or at the end; or it is the close that a client sees."""
+    with TestClient(app) as client:
+        with client.websocket("/boom") as ws:
+            ws.send_text("a")
+            with pytest.raises(BrokeOffError, match="in the socket"):
+                ws.receive()
+        with pytest.raises(BrokeOffError), client.websocket("/boom") as ws:
+            ws.send_text("a")
+    with TestClient(app, raise_exceptions=False) as client, client.websocket("/boom") as ws:
+        ws.send_text("a")
+        with pytest.raises(ConnectionClosed) as caught:
+            ws.receive()
+        assert caught.value.code == 1011
+
+
+def test_a_socket_that_does_not_end(client):
+    """The block waits for the application, but not for ever."""
+    with (
+        pytest.raises(TimeoutError, match=r"The WebSocket at '/deaf' did not end after websocket.disconnect"),
+        client.websocket("/deaf", timeout=0.05),
+    ):
+        pass
+    with client.websocket("/deaf", timeout=0.05) as ws, pytest.raises(TimeoutError, match="sent nothing within"):
+        ws.receive()
+
+
+def test_a_socket_knows_the_session(client):
+    """Cookies are sent with the handshake."""
+    client.session({"name": "Ann"})
+    with client.websocket("/chat") as ws:
+        ws.send_text("hi")
+        assert ws.receive() == "Ann: hi"
+
+
+# -- lifespan
+
+
+def test_the_application_is_started_and_stopped(app):
+    """Around the block, once."""
+    with TestClient(app):
+        assert app.left == ["started"]
+    assert app.left == ["started", "stopped"]
+
+
+def test_a_failing_startup_is_raised(app):
+    """The exception of the handler; the block does not begin, and the client can be used again."""
+    app.startup_handlers.insert(0, lambda: 1 / 0)
+    client = TestClient(app)
+    with pytest.raises(ZeroDivisionError), client:
+        pytest.fail("The block began")
+    app.startup_handlers.pop(0)
+    with client as blocking:
+        assert blocking.get("/").text == "home"
+
+
+def test_a_failing_startup_is_an_error_in_any_case(app):
+    """Without `raise_exceptions` it is what the application has said of it."""
+    app.startup_handlers.append(lambda: 1 / 0)
+    with pytest.raises(RuntimeError, match="division by zero"), TestClient(app, raise_exceptions=False):
+        pytest.fail("The block began")
+
+
+def test_a_failing_shutdown_is_raised(app):
+    """Unless the block has raised: that says more."""
+    app.shutdown_handlers.append(lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError), TestClient(app):
+        pass
+    with pytest.raises(KeyError), TestClient(app):
+        raise KeyError
+
+
+def test_an_application_without_a_lifespan():
+    """It is served without one."""
+    for app in (plain(lifespan=False), plain(lifespan=None)):
+        with TestClient(app) as client:
+            assert client.get("/").status_code == 200
+
+
+def test_a_client_needs_its_block(app):
+    """Outside the application is not started; inside it is, once."""
+
+    async def use():
+        await TestClient(app).get("/")
+
+    with pytest.raises(RuntimeError, match="use the client inside `async with"):
+        asyncio.run(use())
+    client = TestClient(app)
+    with client, pytest.raises(RuntimeError, match="This client is in use"), client:
+        pass
+
+
+def test_plain_code_in_an_event_loop(app):
+    """It would block the loop that it waits for."""
+
+    async def use():
+        with TestClient(app):
+            pass
+
+    with pytest.raises(RuntimeError, match="An event loop is running here"):
+        asyncio.run(use())
+
+
+def test_plain_code_stays_in_its_thread():
+    """A connection that the test has made is the handler's, too; sync handlers are in threads as ever."""
+    database = sqlite3.connect(":memory:")
+
+    class Rows(App):
+        async def index(self):
+            return database.execute("SELECT 41 + 1").fetchone()[0]
+
+        def sync(self):
+            return threading.current_thread() is threading.main_thread()
+
+    with contextlib.closing(database), TestClient(Rows()) as client:
+        assert client.get("/").json() == 42
+        assert client.get("/sync").json() is False
+
+
+# -- illegal messages
+
+START = {"type": "http.response.start", "status": 200, "headers": []}
+END: dict[str, Any] = {"type": "http.response.body", "body": b""}
+ACCEPT = {"type": "websocket.accept"}
+CLOSE = {"type": "websocket.close"}
+
+
+def plain(*messages, lifespan=True, ends=True):
+    """An ASGI application that sends these messages, whatever it is asked."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await live(receive, send)
+            return
+        for message in messages or (START, END):
+            await send(message)
+        if not ends:
+            await receive()
+            await receive()
+
+    async def live(receive, send):
+        if lifespan is None:
+            raise ValueError("no lifespan")
+        if lifespan:
+            for _ in range(2):
+                await send({"type": f"{(await receive())['type']}.complete"})
+
+    return app
+
+
+def with_headers(*pairs):
+    return {**START, "headers": pairs}
+
+
+@pytest.mark.parametrize(
+    ("messages", "match"),
+    [
+        ([END], "http.response.body before http.response.start"),
+        ([START, START], "http.response.start twice"),
+        ([START], "returned before its reply was complete"),
+        ([START, END, END], "after the reply's last http.response.body"),
+        ([{"type": "http.response.pathsend"}], "where http.response.start is expected"),
+        ([START, {}], "where http.response.body is expected"),
+        ([{**START, "status": "200"}], "has the status '200': it is an int from 200 to 599"),
+        ([{**START, "status": True}], "has the status True"),
+        ([{**START, "status": 600}], "has the status 600"),
+        ([with_headers((b"a",))], "a header is a pair of bytes"),
+        ([with_headers(("a", b"b"))], "a header is a pair of bytes"),
+        ([with_headers((b"X-Name", b"b"))], "a name is a token in lower case"),
+        ([with_headers((b"a b", b"b"))], "a name is a token in lower case"),
+        ([with_headers((b"a", b"b\r\nc: d"))], "CR, LF and NUL would split the header"),
+        ([with_headers((b"content-length", b"x"))], "it is one number"),
+        ([with_headers((b"content-length", b"1"), (b"content-length", b"1"))], "it is one number"),
+        ([{**START, "status": 204, "headers": [(b"content-length", b"0")]}], "which a reply 204 never has"),
+        ([START, {**END, "body": "text"}], "body is bytes, more_body is a bool"),
+        ([START, {**END, "more_body": 1}], "body is bytes, more_body is a bool"),
+        ([{**START, "status": 304}, {**END, "body": b"x"}], "The reply to 304 has no body"),
+        (
+            [with_headers((b"content-length", b"5")), {**END, "body": b"four"}],
+            "promises 5 bytes, the application sent 4",
+        ),
+        (
+            [with_headers((b"content-length", b"3")), {**END, "body": b"four"}],
+            "promises 3 bytes, the application sent 4",
+        ),
+    ],
+)
+@pytest.mark.parametrize("raising", [True, False])
+def test_an_illegal_reply(messages, match, raising):
+    """The error says what is wrong and what is right, whatever is to be raised else."""
+    with TestClient(plain(*messages), raise_exceptions=raising) as client, pytest.raises(ProtocolError, match=match):
+        client.get("/")
+
+
+def test_no_reply_at_all():
+    """To return without a word is illegal."""
+
+    async def app(scope, receive, send):
+        if scope["type"] != "http":
+            raise ValueError
+
+    with TestClient(app) as client, pytest.raises(ProtocolError, match="returned and sent no reply"):
+        client.get("/")
+
+
+def test_a_body_for_head():
+    """HEAD has none; the length is that of a GET."""
+    with TestClient(plain(with_headers((b"content-length", b"4")), {**END, "body": b"four"})) as client:
+        assert client.get("/").text == "four"
+        with pytest.raises(ProtocolError, match="The reply to HEAD has no body, the application sent 4 bytes"):
+            client.head("/")
+
+
+def test_an_illegal_message_that_the_application_swallows():
+    """The violation is found, whatever becomes of the exception."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return
+        with contextlib.suppress(Exception):
+            await send({**START, "status": 0})
+        await send(START)
+        await send(END)
+
+    with TestClient(app) as client, pytest.raises(ProtocolError, match="has the status 0"):
+        client.get("/")
+
+
+def test_an_illegal_reply_of_ours(app):
+    """An override that sends nonsense is found out."""
+
+    class Wrong(App):
+        async def index(self):
+            return "home"
+
+        async def _send_response(self, send, status_code, body, extra_headers=None):
+            await super()._send_response(send, status_code, body, extra_headers)
+            await send(END)
+
+    with TestClient(Wrong()) as client, pytest.raises(ProtocolError, match="after the reply's last"):
+        client.get("/")
+
+
+def test_an_application_that_cancels_itself():
+    """It has no reply, and that is said."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            raise asyncio.CancelledError
+
+    with TestClient(app) as client, pytest.raises(ProtocolError, match="was cancelled before it was done"):
+        client.get("/")
+
+
+def test_a_stream_may_be_left_unfinished():
+    """What the application sends to a client that has left is an OSError, and no violation."""
+    seen = []
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return
+        await send(START)
+        await send({**END, "more_body": True})
+        seen.append((await receive())["type"])
+        seen.append((await receive())["type"])
+        with pytest.raises(OSError, match="The client has left"):
+            await send(END)
+
+    with TestClient(app) as client, client.stream("POST", "/", content=b"x"):
+        pass
+    assert seen == ["http.request", "http.disconnect"]
+
+
+def test_an_application_that_goes_on_when_the_client_has_left():
+    """The block says so, instead of hanging."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await send(START)
+            await asyncio.sleep(60)
+
+    with (
+        TestClient(app, timeout=0.05) as client,
+        pytest.raises(TimeoutError, match=r"did not end after http.disconnect"),
+        client.stream("GET", "/"),
+    ):
+        pass
+
+
+def test_a_receive_that_is_given_up_loses_nothing():
+    """An application may cancel one `receive` and call another."""
+
+    async def slowly():
+        await asyncio.sleep(0.02)
+        yield b"late"
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(receive(), 0.001)
+        body = (await receive())["body"]
+        await send(START)
+        await send({**END, "body": body})
+
+    with TestClient(app) as client:
+        assert client.post("/", content=slowly()).text == "late"
+
+
+def test_an_upload_that_is_given_up():
+    """When the application is done, the iterator is no longer waited for."""
+    pulled = []
+
+    async def never():
+        try:
+            await asyncio.sleep(60)
+            yield b""
+        finally:
+            pulled.append("closed")
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(receive(), 0.001)
+            await plain()(scope, receive, send)
+
+    with TestClient(app) as client:
+        assert client.post("/", content=never()).text == ""
+        assert pulled == ["closed"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "match"),
+    [
+        ([{"type": "websocket.send", "text": "a"}], "where websocket.accept or websocket.close is expected"),
+        ([ACCEPT, ACCEPT], "where websocket.send or websocket.close is expected"),
+        ([ACCEPT], "left the WebSocket open: websocket.close is missing"),
+        ([{**ACCEPT, "subprotocol": "x"}], r"has the subprotocol 'x', the client offers \[\]"),
+        ([{**ACCEPT, "headers": [(b"sec-websocket-protocol", b"x")]}], "in its key 'subprotocol', not in a header"),
+        ([{**ACCEPT, "headers": [("a", "b")]}], "websocket.accept has the header"),
+        ([ACCEPT, {"type": "websocket.send"}], "it has either 'text', a str, or 'bytes'"),
+        ([ACCEPT, {"type": "websocket.send", "text": "a", "bytes": b"a"}], "it has either 'text', a str, or 'bytes'"),
+        ([ACCEPT, {"type": "websocket.send", "text": b"a"}], "it has either 'text', a str, or 'bytes'"),
+        ([{**CLOSE, "code": 1006}], "has the code 1006: it is one that may be sent"),
+        ([{**CLOSE, "code": "1000"}], "has the code '1000'"),
+        ([{**CLOSE, "reason": "x" * 124}], "it is a str of 123 bytes at most"),
+        ([CLOSE, CLOSE], "after websocket.close"),
+    ],
+)
+def test_an_illegal_dialogue(messages, match):
+    """The error says what is wrong and what is right."""
+    with (
+        TestClient(plain(*messages)) as client,
+        pytest.raises(ProtocolError, match=match),
+        client.websocket("/") as ws,
+    ):
+        ws.receive()
+
+
+def test_no_answer_to_a_handshake():
+    """To return without a word is illegal."""
+
+    async def app(scope, receive, send):
+        if scope["type"] != "websocket":
+            raise ValueError
+
+    with (
+        TestClient(app) as client,
+        pytest.raises(ProtocolError, match="left the WebSocket unanswered"),
+        client.websocket("/"),
+    ):
+        pass
+
+
+def test_a_socket_handler_that_breaks_before_it_answers():
+    """It is raised, or a refusal as servers make it."""
+
+    async def app(scope, receive, send):
+        raise BrokeOffError
+
+    with TestClient(app) as client, pytest.raises(BrokeOffError), client.websocket("/"):
+        pass
+    with TestClient(app, raise_exceptions=False) as client, pytest.raises(WebSocketRefused), client.websocket("/"):
+        pass
+
+
+def test_a_socket_that_the_application_has_left():
+    """Nothing can be sent any more, or received."""
+    with (
+        TestClient(plain(ACCEPT, {"type": "websocket.send", "bytes": b"a"}, CLOSE)) as client,
+        client.websocket("/") as ws,
+    ):
+        assert ws.receive() == b"a"
+        with pytest.raises(ConnectionClosed):
+            ws.receive()
+        with pytest.raises(ConnectionClosed):
+            ws.send_text("a")
+
+
+def test_a_socket_that_the_client_has_left():
+    """The application need not close it; it may read the disconnect again and again, and sends an OSError."""
+    seen = []
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            return
+        await send(ACCEPT)
+        seen.extend([(await receive())["type"] for _ in range(3)])
+        with pytest.raises(OSError, match="The client has left"):
+            await send(CLOSE)
+
+    with TestClient(app) as client, client.websocket("/"):
+        pass
+    assert seen == ["websocket.connect", "websocket.disconnect", "websocket.disconnect"]
+
+
+@pytest.mark.parametrize("answer", ["lifespan.shutdown.complete", "http.response.start"])
+def test_an_illegal_lifespan(answer):
+    """An application that answers nonsense is taken for one without a lifespan, as servers do."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": answer})
+        await plain()(scope, receive, send)
+
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 200
+
+
+def test_an_illegal_shutdown():
+    """What answers the startup twice is found out when it stops."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+
+    with (
+        pytest.raises(ProtocolError, match=r"where lifespan.shutdown.complete or lifespan.shutdown.failed is expected"),
+        TestClient(app),
+    ):
+        pass
+
+
+def test_an_answer_without_a_question():
+    """An application that speaks before it is spoken to has no lifespan."""
+
+    async def app(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await send({"type": "lifespan.startup.complete"})
+
+    with TestClient(app):
+        pass
+
+
+def test_a_failure_without_words():
+    """It is an error all the same."""
+
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.failed"})
+
+    with (
+        pytest.raises(RuntimeError, match=r"The application answered lifespan.startup with its failure"),
+        TestClient(app),
+    ):
+        pass
+
+
+def test_a_mounted_application_is_checked_too():
+    """What another application sends through ours is what goes out."""
+
+    class Outer(App):
+        inner = Mount(plain({**START, "status": 0}))
+
+    with TestClient(Outer()) as client, pytest.raises(ProtocolError, match="has the status 0"):
+        client.get("/inner/")
+
+
+def test_declared_verbs(app):
+    """A method that a handler does not answer is a 405, as everywhere."""
+
+    class Verbs(App):
+        @methods("POST")
+        async def save(self, text):
+            return text
+
+    verbs = Verbs()
+    with TestClient(verbs) as client:
+        assert client.post(verbs.save, data={"text": "pie"}).text == "pie"
+        assert client.get(verbs.save).status_code == 405
+
+
+# -- pytest
+
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+
+def test_the_guide(tmp_path: Path):
+    """Every test in docs/testing.md passes under pytest, as it stands there."""
+    guide = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    blocks = guide.split("```python\n")[1:]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"test_{number}.py").write_text(block.partition("```")[0], encoding="utf-8")
+    done = subprocess.run([*PYTEST, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
+    tests = guide.count("\ndef test_")
+    assert (len(blocks), f"{tests} passed" in done.stdout) == (9, True), done.stdout + done.stderr
+
+
+def test_the_fixture(tmp_path: Path):
+    """`client` is made of the test's own `app`, for each test anew; nothing of ours is imported before."""
+    (tmp_path / "test_site.py").write_text(
+        textwrap.dedent("""
+            import sys
+            import pytest
+
+            early = "micropie" in sys.modules
+
+            @pytest.fixture
+            def app():
+                from micropie import App
+
+                class Site(App):
+                    async def index(self):
+                        self.request.session["n"] = self.request.session.get("n", 0) + 1
+                        return self.request.session["n"]
+
+                return Site()
+
+            @pytest.mark.parametrize("_time", [1, 2])
+            def test_index(client, _time):
+                assert client.get("/").json() == 1
+
+            def test_early():
+                assert not early
+        """)
+    )
+    done = subprocess.run([*PYTEST, "test_site.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
