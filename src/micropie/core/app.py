@@ -95,11 +95,7 @@ class App:
             ),
             workers=Workers(sync_threads),
             limits=limits,
-            take_body=(
-                functools.partial(take_own_body, limits=limits, router=router)
-                if router.handovers
-                else functools.partial(take_body, limits=limits)
-            ),
+            take_body=functools.partial(take_own_body, router) if router.handovers else take_body,
             templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,

@@ -52,7 +52,7 @@ class Parts:
         sessions: SessionPolicy,
         workers: Workers,
         limits: Limits,
-        take_body: Callable[[Request], Awaitable[None]],
+        take_body: Callable[[Request, Limits], Awaitable[None]],
         templates: Templates,
         allowed_origins: frozenset[str],
         surplus_path_status: int,
@@ -62,7 +62,7 @@ class Parts:
         self.sessions = sessions
         self.workers = workers
         self.limits = limits
-        self.take_body = take_body  # within the limits; or `take_own_body`
+        self.take_body = take_body  # the step of that name, or `take_own_body`
         self.templates = templates
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status

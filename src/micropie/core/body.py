@@ -7,7 +7,7 @@ What the client owes is a rate, not an end: a steady sender of any size is serve
 import asyncio
 import types
 from collections import deque
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, NamedTuple
 
 from micropie.core.errors import ClientGone, HTTPError
@@ -214,17 +214,21 @@ async def take_body(request: Request, limits: Limits) -> None:
     if is_preset(request._outer):
         request.body_parsed = True
         return
-    kind, parameters = media_type(request._field(b"content-type", b""))
+    field = request._field
+    kind, parameters = media_type(field(b"content-type", b""))
     if kind == MULTIPART:
         request._boundary, request._is_large = _boundary(parameters), True
         return
-    body = _open(request, limits.max_body_size, limits.body_timeout)
+    body = _open(request._receive, field, limits.max_body_size, limits.body_timeout)
     raw = await body.chunk()
     request.body = raw = raw if body.is_over else await body.whole(raw)
     if len(raw) > LARGE:
         request._is_large = True
     if is_json(kind):
-        request.get_json = _json(raw)
+        try:
+            request.get_json = loads(raw)
+        except ValueError:
+            raise HTTPError(400, "Bad JSON") from None
     else:
         request.body_params = _form(raw, limits)
     request.body_parsed = True
@@ -250,7 +254,7 @@ class Upload:
     """A multipart form that a task of its own reads while the handler runs."""
 
     def __init__(self, request: Request, boundary: str, limits: Limits, *, blocking: bool) -> None:
-        body = _open(request, limits.multipart_size, limits.body_timeout)
+        body = _open(request._receive, request._field, limits.multipart_size, limits.body_timeout)
         self.form = MultipartForm(limits.form, blocking=blocking)
         self._task = asyncio.create_task(self.form.read(body.chunks(), boundary))
 
@@ -272,23 +276,15 @@ class Upload:
         await self.finished()
 
 
-def _open(request: Request, limit: int | None, timeout: float) -> Body:
+def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> Body:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    field = request._field
     size = content_length(field(b"content-length", b""))
     if size is not None:
         if limit is not None and size > limit:
             raise HTTPError(413)
         if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
             size = None
-    return Body(request._receive, size, limit, timeout)
-
-
-def _json(raw: bytes) -> Any:
-    try:
-        return loads(raw)
-    except ValueError:
-        raise HTTPError(400, "Bad JSON") from None
+    return Body(receive, size, limit, timeout)
 
 
 def _form(raw: bytes, limits: Limits) -> dict[str, list[str]]:

@@ -47,7 +47,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         if request.method == "GET" or not has_body(request):
             cookie = request._cookies()
         else:
-            await app._micropie.take_body(request)
+            await app._micropie.take_body(request, app._micropie.limits)
             # PERF: the headers are in a dict by now, 0.3 µs.
             cookie = request._cookies() if request._field(b"cookie", b"") else ""
         if cookie and "session" not in request._outer:
@@ -71,7 +71,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
     return await after_hooks(entered, request, reply) if entered else reply
 
 
-async def take_own_body(request: Request, limits: Limits, router: Router) -> None:
+async def take_own_body(router: Router, request: Request, limits: Limits) -> None:
     """Read the body, unless it belongs to an application below us: that one reads it, within limits of its own."""
     if router.leads_elsewhere(request):
         request._body_left = True
