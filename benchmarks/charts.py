@@ -49,6 +49,7 @@ README_WORKLOADS = {
 MORE_WORKLOADS = {
     "query": "a query parameter",
     "form": "a form with three fields",
+    "typed": "a typed path, query and JSON body",
     "mw": "three middlewares",
     "stream": "a stream of five chunks",
     "fortunes": "a Jinja2 template",

@@ -5962,7 +5962,7 @@ def send_reply(app: Application, request: Request, reply: Reply, send: Send, sen
     if not is_stream(reply.body):
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
-        return send_head(send, reply)
+        return within(request, send_head(send, reply))
     return stream_reply(app, request, reply, send)
 
 
@@ -5975,6 +5975,15 @@ def with_encoded_text(request: Request, reply: Reply) -> Reply:
     return reply
 
 
+async def within(request: Request, sending: Awaitable[None]) -> None:
+    """Send while `self.request` is this request, since code of the application runs along."""
+    token = current_request.set(request)
+    try:
+        await sending
+    finally:
+        current_request.reset(token)
+
+
 async def send_head(send: Send, reply: Reply) -> None:
     """Send the head of a streamed reply alone; the stream is closed, unread."""
     await close_unsent(reply.body)
@@ -5984,21 +5993,24 @@ async def send_head(send: Send, reply: Reply) -> None:
 async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
     """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
     body = reply.body
+    token = current_request.set(request)  # PERF: not by `within`, 0.1 µs
     try:
-        await send(stream_start(reply))
-    except OSError:  # ASGI 2.4: the client has left
-        await close_unsent(body)
-        return
-    # PERF: the usual stream is known by its type, 0.2 µs.
-    is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
-    chunks = aiter(body) if is_async else app._micropie.workers.iterate(body)
-    try:
+        try:
+            await send(stream_start(reply))
+        except OSError:  # ASGI 2.4: the client has left
+            await close_unsent(body)
+            return
+        # PERF: the usual stream is known by its type, 0.2 µs.
+        is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
+        chunks = aiter(body) if is_async else app._micropie.workers.iterate(body)
         await send_stream(send, chunks, until_gone, request)
     except ClientGone:
         pass  # the stream was reading the upload that broke off
     except Exception as error:
         log_failure(request, error)
         raise
+    finally:
+        current_request.reset(token)
 
 
 async def close_unsent(body: Any) -> None:
@@ -6019,8 +6031,16 @@ async def until_gone(request: Request) -> None:
             pass
 
 
-async def send_by_override(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+def send_by_override(
+    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
+) -> Awaitable[None]:
     """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
+    return within(request, _send_by_override(app, request, reply, send, send_whole))
+
+
+async def _send_by_override(
+    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
+) -> None:
     name_json(reply)
     outgoing = Outgoing(send)
     try:
@@ -6891,15 +6911,18 @@ async def serve_http(app: Application, request: Request, send: Send, send_whole:
     """Answer one request, whatever it is and whatever happens."""
     token = current_request.set(request)
     try:
-        reply = await answer(app, request)
-        if not isinstance(reply, Reply):
-            await hand_off(app, request, reply, send)
-            return
-        if request._session is not None or request._session_id is not None:
-            reply = await with_saved_session(app, request, reply)
-        await app._micropie.send_reply(app, request, reply, send, send_whole)
+        try:
+            reply = await answer(app, request)
+            if isinstance(reply, Reply) and (request._session is not None or request._session_id is not None):
+                reply = await with_saved_session(app, request, reply)
+        finally:
+            # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
+            current_request.reset(token)
+        if isinstance(reply, Reply):
+            await app._micropie.send_reply(app, request, reply, send, send_whole)
+        else:
+            await within(request, hand_off(app, request, reply, send))
     finally:
-        current_request.reset(token)
         if request._upload is not None:
             await request._upload.close()
 

@@ -1,13 +1,16 @@
 """Edges of the protocol that few servers and clients show: odd awaitables, plain hooks, late failures."""
 
 import asyncio
+import contextvars
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from micropie import App, ConnectionClosed, HttpMiddleware, Request, WebSocket, WebSocketMiddleware
+from micropie import App, ConnectionClosed, HttpMiddleware, Request, WebSocket, WebSocketMiddleware, current_request
 from tests.client import http, lifespan, websocket
 
 
@@ -379,3 +382,26 @@ def test_a_sub_application_gets_a_raw_path_that_says_the_same(path, subapp_path,
     app.middlewares.append(Mount())
     assert http(app, path=path).status == 204
     assert (scopes[0]["path"], scopes[0]["raw_path"]) == ("/" + subapp_path.removeprefix("/"), raw)
+
+
+def test_what_a_server_keeps_of_the_context_keeps_no_request():
+    """A server's timer for an idle connection, started with the reply, holds the context of that moment."""
+    kept: list[contextvars.Context] = []
+    requests: list[weakref.ref[Request]] = []
+
+    class Site(App):
+        async def index(self):
+            requests.append(weakref.ref(self.request))
+            return "x"
+
+    async def server(scope, receive, send):
+        async def keeping(message):
+            kept.append(contextvars.copy_context())
+            await send(message)
+
+        await Site()(scope, receive, keeping)
+
+    assert http(server, path="/").text == "x"
+    gc.collect()
+    assert [request() for request in requests] == [None]
+    assert all(current_request not in context for context in kept)

@@ -11,7 +11,7 @@ from typing import Any
 from micropie.core.application import FAILURES, Application, call, let_cancellation_pass, reply_to_error
 from micropie.core.binding import Arguments, bind
 from micropie.core.body import Limits, Upload, has_body, take_body
-from micropie.core.delivery import SendWhole, with_saved_session
+from micropie.core.delivery import SendWhole, with_saved_session, within
 from micropie.core.endpoint import Choice, Endpoint, Guard, Handover, Target
 from micropie.core.errors import HTTPError
 from micropie.core.guards import after_guard, before_guards
@@ -27,15 +27,18 @@ async def serve_http(app: Application, request: Request, send: Send, send_whole:
     """Answer one request, whatever it is and whatever happens."""
     token = current_request.set(request)
     try:
-        reply = await answer(app, request)
-        if not isinstance(reply, Reply):
-            await hand_off(app, request, reply, send)
-            return
-        if request._session is not None or request._session_id is not None:
-            reply = await with_saved_session(app, request, reply)
-        await app._micropie.send_reply(app, request, reply, send, send_whole)
+        try:
+            reply = await answer(app, request)
+            if isinstance(reply, Reply) and (request._session is not None or request._session_id is not None):
+                reply = await with_saved_session(app, request, reply)
+        finally:
+            # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
+            current_request.reset(token)
+        if isinstance(reply, Reply):
+            await app._micropie.send_reply(app, request, reply, send, send_whole)
+        else:
+            await within(request, hand_off(app, request, reply, send))
     finally:
-        current_request.reset(token)
         if request._upload is not None:
             await request._upload.close()
 
