@@ -405,3 +405,38 @@ def test_what_a_server_keeps_of_the_context_keeps_no_request():
     gc.collect()
     assert [request() for request in requests] == [None]
     assert all(current_request not in context for context in kept)
+
+
+def test_a_stream_that_is_left_is_closed_before_the_request_ends():
+    """By us, not by the garbage collector: somebody may still hold it."""
+    closed: list[bool] = []
+
+    async def chunks():
+        try:
+            while True:
+                yield "x"
+        finally:
+            closed.append(True)
+
+    kept = chunks()
+
+    class Site(App):
+        async def index(self):
+            return kept
+
+    async def exchange():
+        sent: list[Any] = []
+
+        async def receive():
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message):
+            sent.append(message)
+            if len(sent) > 2:
+                raise OSError("the client has left")
+
+        await Site()(scope(), receive, send)
+        return list(closed)
+
+    assert asyncio.run(exchange()) == [True]
