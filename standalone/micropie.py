@@ -166,6 +166,10 @@ class HTTPError(Exception):
         self.headers = headers
 
 
+class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than UnroutedError
+    """Nothing answers a request with this path and this verb: 404, or 405 with the verbs that are answered."""
+
+
 class Fault(NamedTuple):
     """What is wrong with one value of a request: where it was looked for, its name, and what was expected.
 
@@ -4344,6 +4348,44 @@ def _outside(where: str, message: str) -> str:
 
 
 # ======================================================================================================================
+# core/debugging.py
+#
+# Development mode, as far as the core knows of it: whether it is on, and who explains failures then.
+#
+# The debug pages themselves are `micropie.debug`, which stands beside the core and is imported when they are wanted.
+# ======================================================================================================================
+
+DEV = "MICROPIE_DEV"  # the variable of the environment by which `micropie run --dev` turns it on
+
+
+class Debugger(Protocol):
+    """What development mode adds to an application: `micropie.debug.Debugger`."""
+
+    def start(self) -> None:
+        """Watch the event loop that runs now."""
+
+    def stop(self) -> None:
+        """Watch no more."""
+
+    def explain(self, request: Request, error: BaseException, handler: Callable[..., Any] | None) -> Any:
+        """What a handler could return; None where this client is told what every client is told."""
+
+
+def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
+    """That of an application, if it wants one, or has not said and we are in development mode.
+
+    `MissingDependency` in the one-file form, which has none.
+    """
+    if not (bool(os.environ.get(DEV)) if wanted is None else wanted):
+        return None
+    try:
+        made: Debugger = late("micropie.debug").Debugger(app)
+    except ModuleNotFoundError as error:
+        raise MissingDependency("App(debug=True) needs the whole package: pip install micropie") from error
+    return made
+
+
+# ======================================================================================================================
 # core/middleware.py
 #
 # HttpMiddleware and WebSocketMiddleware: hooks around every request, in the order of the application's lists.
@@ -5625,7 +5667,7 @@ class Router:
         ROUTERS[next(_numbers)] = self
 
     def find(self, request: Request) -> Match:
-        """What answers the HTTP request, and the path's parameters. `HTTPError` 404 if nothing does."""
+        """What answers the HTTP request, and the path's parameters. `Unrouted` if nothing does."""
         if request._route_handler is not None:
             return self._explicit(request._route_handler, request)
         target: Target | None = self._exact.get(request._plain_path())
@@ -5684,7 +5726,7 @@ class Router:
         """The method that a middleware has chosen, be it a private one."""
         target = self.root.exactly(name)
         if target is None:
-            raise HTTPError(404)
+            raise Unrouted(404)
         return target, list(request.path_params)
 
     def _search(self, segments: list[str]) -> Match:
@@ -5694,7 +5736,7 @@ class Router:
             return target, []
         found = self.root.find(segments)
         if isinstance(found[0], Nothing) and not found[0].guards:
-            raise HTTPError(404)
+            raise Unrouted(404)
         return found
 
 
@@ -5735,13 +5777,10 @@ def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | Ch
 # ======================================================================================================================
 # core/application.py
 #
-# What the steps of a request know of the application, how they call its functions, and what they do when one fails.
+# What the steps of a request know of the application, and how they call its functions.
 #
 # `Application` is the `App` as they see it; they know nothing else of it. `Parts` is what it is made of.
 # ======================================================================================================================
-
-FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
-
 
 class Parts:
     """What an application is made of."""
@@ -5749,6 +5788,7 @@ class Parts:
     # PERF: slots, not a namespace, 0.02 µs for each look.
     __slots__ = (
         "allowed_origins",
+        "debug",
         "limits",
         "router",
         "running",
@@ -5773,6 +5813,7 @@ class Parts:
         allowed_origins: frozenset[str],
         surplus_path_status: int,
         send_reply: Callable[..., Awaitable[None]],
+        debug: Debugger | None,
     ) -> None:
         self.router = router
         self.sessions = sessions
@@ -5783,6 +5824,7 @@ class Parts:
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
+        self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
         self.running: list[Handler] = []  # how the applications below are stopped
 
@@ -5816,6 +5858,8 @@ async def startup(app: Application) -> None:
         await stop_below(app)
         raise
     app._started = True
+    if app._micropie.debug is not None:
+        app._micropie.debug.start()
 
 
 async def start_below(app: Application, found: Handover) -> None:
@@ -5842,48 +5886,13 @@ async def stop_below(app: Application) -> None:
 async def shutdown(app: Application) -> None:
     """Stop what was started below, run the shutdown handlers, and let the worker threads go."""
     app._started = False
+    if app._micropie.debug is not None:
+        app._micropie.debug.stop()
     below = [] if not app._micropie.running else [partial(stop_below, app)]
     try:
         await stop([*below, *app.shutdown_handlers], app._micropie.state)
     finally:
         app._micropie.workers.shutdown()
-
-
-def let_cancellation_pass(error: BaseException) -> None:
-    """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
-        raise error
-
-
-def log_failure(request: Request, error: BaseException) -> None:
-    """One record in the log: with the traceback, unless all that is wrong is a package that is not installed."""
-    if isinstance(error, MissingDependency):
-        log.error("%s %r: %s", request.method, request.scope["path"], error)
-    else:
-        log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
-
-
-def failure(request: Request, error: BaseException) -> Reply:
-    """A bare 500, after which the session is not saved."""
-    request._failed = True
-    log_failure(request, error)
-    return error_reply(HTTPError(500))
-
-
-def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
-    if isinstance(error, SurplusSegments):
-        error = HTTPError(app._micropie.surplus_path_status)
-    if isinstance(error, HTTPError):
-        try:
-            # Programs are told by JSON what is wrong with their values.
-            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
-                return problem_reply(error)
-            return error_reply(error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
-    return failure(request, error)
 
 
 def is_awaitable(value: Any) -> bool:
@@ -5902,183 +5911,110 @@ async def call(app: Application, action: Action, args: Sequence[Any], kwargs: di
 
 
 # ======================================================================================================================
-# core/delivery.py
+# core/failures.py
 #
-# The last steps of an HTTP request: the session is saved, and the reply is sent.
+# What becomes of an exception: a reply that tells the client what it may know; for a failure also a record in the log.
+#
+# In development mode the debug pages may put a reply of theirs in its place.
 # ======================================================================================================================
 
-JSON_HEADER = ("Content-Type", JSON)
-SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
+FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
 
 
-async def with_saved_session(app: Application, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of the session, which is saved unless the request failed; a 500 if it can't be."""
-    if request._failed:
-        return reply
-    try:
-        cookie = await app._micropie.sessions.save(request)
-    except FAILURES as error:
-        await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(request, error)
-    if cookie is not None:
-        set_session_cookie(reply, cookie)
-    return reply
+def let_cancellation_pass(error: BaseException) -> None:
+    """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+        raise error
 
 
-def name_json(reply: Reply) -> None:
-    """Show the type of a JSON body among the headers, to code that looks for it there."""
-    if reply.content_type != JSON:
-        return
-    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(JSON_HEADER)
-
-
-def without_json_header(headers: HeaderPairs) -> HeaderPairs:
-    """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
-    # PERF: mostly ours is all there is, 0.5 µs.
-    if len(headers) == 1 and headers[0] is JSON_HEADER:
-        return []
-    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
-
-
-def set_session_cookie(reply: Reply, cookie: str) -> None:
-    """Add the cookie, and keep caches from handing it to others (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
-    names = {name.lower(): value.lower() for name, value in reply.headers}
-    reply.headers.append(("Set-Cookie", cookie))
-    if "cache-control" not in names:
-        reply.headers.append(("Cache-Control", "private"))
-    if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
-        reply.headers.append(("Vary", "Cookie"))
-
-
-def send_reply(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
-    """Send a whole body by the protocol's own way, or stream it."""
-    # PERF: no coroutine of ours round the sending, 0.1 µs.
-    if type(reply.body) is str:
-        reply = with_encoded_text(request, reply)
-    if type(reply.body) is bytes:
-        return send_whole(send, reply, reply.body, request.method)
-    if not is_stream(reply.body):
-        return send_whole(send, reply, b"", request.method)
-    if request.method == "HEAD" or reply.status in BODYLESS:
-        return within(request, send_head(send, reply))
-    return stream_reply(app, request, reply, send)
-
-
-def with_encoded_text(request: Request, reply: Reply) -> Reply:
-    """The reply with its text as bytes; a 500 if that can't be."""
-    try:
-        reply.body = reply.body.encode()
-    except UnicodeEncodeError as error:
-        return with_encoded_text(request, failure(request, error))
-    return reply
-
-
-async def within(request: Request, sending: Awaitable[None]) -> None:
-    """Send while `self.request` is this request, since code of the application runs along."""
-    token = current_request.set(request)
-    try:
-        await sending
-    finally:
-        current_request.reset(token)
-
-
-async def send_head(send: Send, reply: Reply) -> None:
-    """Send the head of a streamed reply alone; the stream is closed, unread."""
-    await close_unsent(reply.body)
-    await send_bodyless(send, reply)
-
-
-async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
-    """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
-    body = reply.body
-    token = current_request.set(request)  # PERF: not by `within`, 0.1 µs
-    try:
+def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
+    """What the client is told of an exception; what it must not know goes to the log."""
+    if isinstance(error, SurplusSegments):
+        error = Unrouted(app._micropie.surplus_path_status)
+    if isinstance(error, HTTPError):
         try:
-            await send(stream_start(reply))
-        except OSError:  # ASGI 2.4: the client has left
-            await close_unsent(body)
-            return
-        # PERF: the usual stream is known by its type, 0.2 µs.
-        is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
-        chunks = aiter(body) if is_async else app._micropie.workers.iterate(body)
-        await send_stream(send, chunks, until_gone, request)
-    except ClientGone:
-        pass  # the stream was reading the upload that broke off
-    except Exception as error:
-        log_failure(request, error)
-        raise
-    finally:
-        current_request.reset(token)
+            return reply_to_refusal(app, request, error)
+        except (TypeError, ValueError) as wrong:
+            error = wrong
+    return failure(app, request, error)
 
 
-async def close_unsent(body: Any) -> None:
-    """Close a stream that nobody will read; what that raises is logged."""
+def reply_to_refusal(app: Application, request: Request, error: HTTPError) -> Reply:
+    """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
+    if isinstance(error, Unrouted) and (page := explained(app, request, error)) is not None:
+        return page
+    # Programs are told by JSON what is wrong with their values.
+    if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
+        return problem_reply(error)
+    return error_reply(error)
+
+
+def failure(app: Application, request: Request, error: BaseException) -> Reply:
+    """A bare 500, after which the session is not saved."""
+    request._failed = True
+    log_failure(app, request, error)
+    return explained(app, request, error) or error_reply(HTTPError(500))
+
+
+def explained(app: Application, request: Request, error: BaseException) -> Reply | None:
+    """What the debug pages say of an exception, if there are any and this client may see them."""
+    if app._micropie.debug is None:
+        return None
     try:
-        if hasattr(body, "aclose"):
-            await body.aclose()
-        elif hasattr(body, "close"):
-            body.close()
-    except Exception:
-        log.exception("A stream that was not sent could not be closed")
+        endpoint = endpoint_of(app, request)
+        page = app._micropie.debug.explain(request, error, endpoint and endpoint.handler)
+        return None if page is None else to_reply(page)
+    except Exception:  # its own must not hide the application's
+        log.exception("The debug page can't be made")
+        return None
 
 
-async def until_gone(request: Request) -> None:
-    """Wait until the client leaves. What it still sends is the upload's to read."""
-    if request._upload is None or await request._upload.finished():
-        while (await request._receive())["type"] != "http.disconnect":
-            pass
+# -- the log ------------------------------------------------------------------------------------------
 
 
-def send_by_override(
-    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
-) -> Awaitable[None]:
-    """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
-    return within(request, _send_by_override(app, request, reply, send, send_whole))
+def log_failure(app: Application, request: Request, error: BaseException) -> None:
+    """One record, with the traceback unless all that is wrong is a package that is not installed.
+
+    It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
+    """
+    method, path, endpoint = request.method, path_of_request(request), endpoint_of(app, request)
+    handler, request_id = endpoint and name_of_endpoint(endpoint), request_id_of(request)
+    where = (f" in {handler}" if handler else "") + (f" (request id {request_id})" if request_id else "")
+    facts = {"method": method, "path": path, "handler": handler, "request_id": request_id}
+    if isinstance(error, MissingDependency):
+        log.error("%s %r failed%s: %s", method, path, where, error, extra=facts)
+    else:
+        log.error("%s %r failed%s", method, path, where, exc_info=error, extra=facts)
 
 
-async def _send_by_override(
-    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
-) -> None:
-    name_json(reply)
-    outgoing = Outgoing(send)
+def path_of_request(request: Request) -> str:
+    """The whole path, also where an application below another one is given a part of it."""
+    scope = request.scope
+    return f"{scope.get('root_path') or ''}{scope['path']}" if scope.get(RELATIVE_PATH) else str(scope["path"])
+
+
+def endpoint_of(app: Application, request: Request) -> Endpoint | None:
+    """The handler that the request is for, whether it got there or not; None if there is none."""
+    router = app._micropie.router
     try:
-        await app._send_response(outgoing, reply.status, reply.body, reply.headers)
-        outgoing.check_started()
-    except Exception as error:
-        if outgoing.started:
-            raise
-        await send_reply(app, request, failure(request, error), send, send_whole)
+        target, _ = router.find_websocket(request) if isinstance(request, WebSocketRequest) else router.find(request)
+    except HTTPError:
+        return None
+    chosen = target.choose(request) if isinstance(target, Choice) else target
+    return chosen if isinstance(chosen, Endpoint) else None
 
 
-class Outgoing:
-    """A `send` that knows whether the reply has started, and may do something right before."""
+def name_of_endpoint(endpoint: Endpoint) -> str:
+    """The class and the method, as far as the handler knows them."""
+    name: str = getattr(endpoint.handler, "__qualname__", endpoint.name)
+    return name.rpartition("<locals>.")[2]
 
-    def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
-        self.started = False
-        self._send = send
-        self._before_start = before_start
 
-    async def __call__(self, message: Message) -> None:
-        """Send the message."""
-        if message["type"] == "http.response.start":
-            if self._before_start is not None:
-                await self._prepare(self._before_start, message)
-            self.started = True
-        await self._send(message)
-
-    @staticmethod
-    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
-        try:
-            await before_start(message)
-        except OSError as error:  # not to be taken for a client that has left
-            raise RuntimeError("The reply could not be prepared") from error
-
-    def check_started(self) -> None:
-        """RuntimeError if nothing was sent."""
-        if not self.started:
-            raise RuntimeError("Nothing was sent: a reply has at least a start")
+def request_id_of(request: Request) -> str | None:
+    """What a proxy in front of us calls the request: its `X-Request-ID`, if that is plain text of fair length."""
+    text = request._field(b"x-request-id", b"").decode("latin-1")
+    return text if pattern("[!-~]{1,200}").fullmatch(text) else None
 
 
 # ======================================================================================================================
@@ -6245,240 +6181,183 @@ def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, vari
 
 
 # ======================================================================================================================
-# core/guards.py
+# core/delivery.py
 #
-# The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first.
+# The last steps of an HTTP request: the session is saved, and the reply is sent.
 # ======================================================================================================================
 
-async def before_guards(app: Application, guards: Guards, entered: list[Guard]) -> Reply | None:
-    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
-    for guard in guards:
-        entered.append(guard)
-        result = None if guard.before is None else await call(app, guard.before, (), {})
-        if result is not None:
-            return to_reply(result)
-    return None
+JSON_HEADER = ("Content-Type", JSON)
+SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 
 
-async def after_guard(app: Application, request: Request, action: Action, reply: Reply) -> Reply:
-    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
-    body = reply.body
+async def with_saved_session(app: Application, request: Request, reply: Reply) -> Reply:
+    """The reply with the cookie of the session, which is saved unless the request failed; a 500 if it can't be."""
+    if request._failed:
+        return reply
     try:
-        result = await call(app, action, (reply,), {})
-        if result is None and reply.body is not body:
-            reply.body, reply.content_type = encoded(reply.body)
-        changed = to_reply(reply if result is None else result)
-    except FAILURES as error:
-        await close_unsent(body)
-        let_cancellation_pass(error)
-        return reply_to_error(app, request, error)
-    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
-        await close_unsent(body)
-    return changed
-
-
-# ======================================================================================================================
-# core/handoff.py
-#
-# Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
-#
-# It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
-# ======================================================================================================================
-
-CLIENT_ERRORS = range(400, 500)
-
-
-class HandedOver(Exception):  # noqa: N818 - no error
-    """The path leads to another application, which answers."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__()
-        self.app = app
-
-
-def take_over(request: Request, target: Handover, rest: list[str]) -> None:
-    """Let the request be the other application's; `rest` is the path below it."""
-    segments = request._segments()
-    mount = "/".join(segments[: len(segments) - len(rest)])
-    request._subapp = target.app
-    if target.is_ours:
-        request._subapp_path = "/" + "/".join(rest)
-        request._subapp_mount_path = mount
-        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
-    else:
-        request._mounted = mounted_scope(request.scope, mount)
-
-
-def mounted_scope(scope: Scope, mount: str) -> Scope:
-    """What of the scope is another one below the mount.
-
-    `path` is the whole path, of which `root_path` is the beginning (the ASGI specification, "HTTP Connection Scope").
-    A server, or an application around us, may have given us a path without it.
-    """
-    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
-    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
-    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
-        changes["path"] = root + path
-        if raw := scope.get("raw_path"):
-            changes["raw_path"] = late("urllib.parse").quote(root).encode() + raw
-    return changes
-
-
-async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
-    """Let the application that a before hook has named answer; our session is saved when its reply starts."""
-
-    async def save_session(message: Message) -> None:
         cookie = await app._micropie.sessions.save(request)
-        if cookie is not None:
-            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
+    except FAILURES as error:
+        await close_unsent(reply.body)
+        let_cancellation_pass(error)
+        return failure(app, request, error)
+    if cookie is not None:
+        set_session_cookie(reply, cookie)
+    return reply
 
-    outgoing = Outgoing(send, save_session)
+
+def name_json(reply: Reply) -> None:
+    """Show the type of a JSON body among the headers, to code that looks for it there."""
+    if reply.content_type != JSON:
+        return
+    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
+        reply.headers.append(JSON_HEADER)
+
+
+def without_json_header(headers: HeaderPairs) -> HeaderPairs:
+    """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
+    # PERF: mostly ours is all there is, 0.5 µs.
+    if len(headers) == 1 and headers[0] is JSON_HEADER:
+        return []
+    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
+
+
+def set_session_cookie(reply: Reply, cookie: str) -> None:
+    """Add the cookie, and keep caches from handing it to others (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
+    names = {name.lower(): value.lower() for name, value in reply.headers}
+    reply.headers.append(("Set-Cookie", cookie))
+    if "cache-control" not in names:
+        reply.headers.append(("Cache-Control", "private"))
+    if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
+        reply.headers.append(("Vary", "Cookie"))
+
+
+def send_reply(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
+    """Send a whole body by the protocol's own way, or stream it."""
+    # PERF: no coroutine of ours round the sending, 0.1 µs.
+    if type(reply.body) is str:
+        reply = with_encoded_text(app, request, reply)
+    if type(reply.body) is bytes:
+        return send_whole(send, reply, reply.body, request.method)
+    if not is_stream(reply.body):
+        return send_whole(send, reply, b"", request.method)
+    if request.method == "HEAD" or reply.status in BODYLESS:
+        return within(request, send_head(send, reply))
+    return stream_reply(app, request, reply, send)
+
+
+def with_encoded_text(app: Application, request: Request, reply: Reply) -> Reply:
+    """The reply with its text as bytes; a 500 if that can't be."""
     try:
-        await subapp(subapp_scope(request), replayed(request), outgoing)
+        reply.body = reply.body.encode()
+    except UnicodeEncodeError as error:
+        return with_encoded_text(app, request, failure(app, request, error))
+    return reply
+
+
+async def within(request: Request, sending: Awaitable[None]) -> None:
+    """Send while `self.request` is this request, since code of the application runs along."""
+    token = current_request.set(request)
+    try:
+        await sending
+    finally:
+        current_request.reset(token)
+
+
+async def send_head(send: Send, reply: Reply) -> None:
+    """Send the head of a streamed reply alone; the stream is closed, unread."""
+    await close_unsent(reply.body)
+    await send_bodyless(send, reply)
+
+
+async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+    """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
+    body = reply.body
+    token = current_request.set(request)  # PERF: not by `within`, 0.1 µs
+    try:
+        try:
+            await send(stream_start(reply))
+        except OSError:  # ASGI 2.4: the client has left
+            await close_unsent(body)
+            return
+        # PERF: the usual stream is known by its type, 0.2 µs.
+        is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
+        chunks = aiter(body) if is_async else app._micropie.workers.iterate(body)
+        await send_stream(send, chunks, until_gone, request)
+    except ClientGone:
+        pass  # the stream was reading the upload that broke off
+    except Exception as error:
+        log_failure(app, request, error)
+        raise
+    finally:
+        current_request.reset(token)
+
+
+async def close_unsent(body: Any) -> None:
+    """Close a stream that nobody will read; what that raises is logged."""
+    try:
+        if hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            body.close()
+    except Exception:
+        log.exception("A stream that was not sent could not be closed")
+
+
+async def until_gone(request: Request) -> None:
+    """Wait until the client leaves. What it still sends is the upload's to read."""
+    if request._upload is None or await request._upload.finished():
+        while (await request._receive())["type"] != "http.disconnect":
+            pass
+
+
+def send_by_override(
+    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
+) -> Awaitable[None]:
+    """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
+    return within(request, _send_by_override(app, request, reply, send, send_whole))
+
+
+async def _send_by_override(
+    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
+) -> None:
+    name_json(reply)
+    outgoing = Outgoing(send)
+    try:
+        await app._send_response(outgoing, reply.status, reply.body, reply.headers)
         outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
-        reply = answer_meant(error) if request._mounted is not None else None
-        await send_reply(app, request, reply or failure(request, error), send, send_whole)
+        await send_reply(app, request, failure(app, request, error), send, send_whole)
 
 
-def answer_meant(error: Exception) -> Reply | None:
-    """The answer that an exception of a mounted part stands for; None if it is a failure.
+class Outgoing:
+    """A `send` that knows whether the reply has started, and may do something right before."""
 
-    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
-    """
-    status = getattr(error, "status_code", None)
-    if not isinstance(status, int) or status not in CLIENT_ERRORS:
-        return None
-    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
+    def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
+        self.started = False
+        self._send = send
+        self._before_start = before_start
 
+    async def __call__(self, message: Message) -> None:
+        """Send the message."""
+        if message["type"] == "http.response.start":
+            if self._before_start is not None:
+                await self._prepare(self._before_start, message)
+            self.started = True
+        await self._send(message)
 
-async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
-    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+    @staticmethod
+    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
+        try:
+            await before_start(message)
+        except OSError as error:  # not to be taken for a client that has left
+            raise RuntimeError("The reply could not be prepared") from error
 
-    async def watched_receive() -> Message:
-        message = await request._receive()
-        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
-        return message
-
-    async def watched_send(message: Message) -> None:
-        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
-        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
-        await send(message)
-
-    await subapp(subapp_scope(request), watched_receive, watched_send)
-
-
-def subapp_scope(request: Request) -> Scope:
-    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
-    if request._subapp_path is not None:
-        scope["path"] = "/" + request._subapp_path.removeprefix("/")
-        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
-        scope[RELATIVE_PATH] = True
-    if request._subapp_mount_path:
-        scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
-    if request._mounted is not None:
-        scope.update(request._mounted)
-    if request._body_left:
-        return {**scope, "session": request.session}
-    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
-    return {**scope, **known, "get_json": request.get_json, "files": request.files}
-
-
-def raw_tail(raw: bytes, path: str) -> bytes:
-    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
-    segments = raw.split(b"/")
-    end = len(path)  # of what the segments so far do not say
-    for position in range(len(segments) - 1, 0, -1):
-        text = "/" + late("urllib.parse").unquote(segments[position].decode("latin-1"))
-        if not path.endswith(text, 0, end):
-            break
-        end -= len(text)
-        if end == 0:
-            return b"/" + b"/".join(segments[position:])
-    return bytes(late("urllib.parse").quote(path), "ascii")
-
-
-def replayed(request: Request) -> Receive:
-    """The request's `receive`, in front of it the body that was read already."""
-    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
-
-    async def receive() -> Message:
-        return messages.pop() if messages else await request._receive()
-
-    return receive
-
-
-def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
-    """ASGI headers with what the session's cookie asks for."""
-    pairs = list(headers)
-    reply = Reply(200, None, header_pairs(pairs))
-    set_session_cookie(reply, cookie)
-    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
-
-
-# ======================================================================================================================
-# core/hooks.py
-#
-# The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
-# ======================================================================================================================
-
-async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
-    reached = 0
-    try:
-        for middleware in middlewares:
-            reached += 1
-            short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
-                short_cut = await short_cut
-            if short_cut:
-                return _changed(Reply(200, None, []), short_cut)
-    finally:
-        if reached < len(middlewares):
-            del middlewares[reached:]
-    return None
-
-
-async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
-    try:
-        name_json(reply)
-        for middleware in middlewares:
-            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if type(change) is CoroutineType or is_awaitable(change):
-                change = await change
-            if change:
-                reply = await replaced(reply, change)
-        reply.headers = without_json_header(reply.headers)
-    except FAILURES as error:
-        await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(request, error)
-    return reply
-
-
-async def replaced(reply: Reply, change: Any) -> Reply:
-    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change)
-    if is_stream(reply.body) and not is_stream(changed.body):
-        await close_unsent(reply.body)
-    return changed
-
-
-def _changed(reply: Reply, change: Any) -> Reply:
-    """The reply with what a hook's dict names in place of its own."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
-    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-    if "body" not in change:
-        return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = encoded(change["body"])
-    # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, without_json_header(headers), content_type)
+    def check_started(self) -> None:
+        """RuntimeError if nothing was sent."""
+        if not self.started:
+            raise RuntimeError("Nothing was sent: a reply has at least a start")
 
 
 # ======================================================================================================================
@@ -6743,6 +6622,243 @@ def text_of(value: Any) -> str:
 
 
 # ======================================================================================================================
+# core/guards.py
+#
+# The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first.
+# ======================================================================================================================
+
+async def before_guards(app: Application, guards: Guards, entered: list[Guard]) -> Reply | None:
+    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
+    for guard in guards:
+        entered.append(guard)
+        result = None if guard.before is None else await call(app, guard.before, (), {})
+        if result is not None:
+            return to_reply(result)
+    return None
+
+
+async def after_guard(app: Application, request: Request, action: Action, reply: Reply) -> Reply:
+    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
+    body = reply.body
+    try:
+        result = await call(app, action, (reply,), {})
+        if result is None and reply.body is not body:
+            reply.body, reply.content_type = encoded(reply.body)
+        changed = to_reply(reply if result is None else result)
+    except FAILURES as error:
+        await close_unsent(body)
+        let_cancellation_pass(error)
+        return reply_to_error(app, request, error)
+    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
+        await close_unsent(body)
+    return changed
+
+
+# ======================================================================================================================
+# core/handoff.py
+#
+# Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
+#
+# It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
+# ======================================================================================================================
+
+CLIENT_ERRORS = range(400, 500)
+
+
+class HandedOver(Exception):  # noqa: N818 - no error
+    """The path leads to another application, which answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self.app = app
+
+
+def take_over(request: Request, target: Handover, rest: list[str]) -> None:
+    """Let the request be the other application's; `rest` is the path below it."""
+    segments = request._segments()
+    mount = "/".join(segments[: len(segments) - len(rest)])
+    request._subapp = target.app
+    if target.is_ours:
+        request._subapp_path = "/" + "/".join(rest)
+        request._subapp_mount_path = mount
+        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
+    else:
+        request._mounted = mounted_scope(request.scope, mount)
+
+
+def mounted_scope(scope: Scope, mount: str) -> Scope:
+    """What of the scope is another one below the mount.
+
+    `path` is the whole path, of which `root_path` is the beginning (the ASGI specification, "HTTP Connection Scope").
+    A server, or an application around us, may have given us a path without it.
+    """
+    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
+        changes["path"] = root + path
+        if raw := scope.get("raw_path"):
+            changes["raw_path"] = late("urllib.parse").quote(root).encode() + raw
+    return changes
+
+
+async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
+    """Let the application that a before hook has named answer; our session is saved when its reply starts."""
+
+    async def save_session(message: Message) -> None:
+        cookie = await app._micropie.sessions.save(request)
+        if cookie is not None:
+            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
+
+    outgoing = Outgoing(send, save_session)
+    try:
+        await subapp(subapp_scope(request), replayed(request), outgoing)
+        outgoing.check_started()
+    except Exception as error:
+        if outgoing.started:
+            raise
+        reply = answer_meant(error) if request._mounted is not None else None
+        await send_reply(app, request, reply or failure(app, request, error), send, send_whole)
+
+
+def answer_meant(error: Exception) -> Reply | None:
+    """The answer that an exception of a mounted part stands for; None if it is a failure.
+
+    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status not in CLIENT_ERRORS:
+        return None
+    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
+
+
+async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        await send(message)
+
+    await subapp(subapp_scope(request), watched_receive, watched_send)
+
+
+def subapp_scope(request: Request) -> Scope:
+    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
+    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
+    if request._subapp_path is not None:
+        scope["path"] = "/" + request._subapp_path.removeprefix("/")
+        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
+        scope[RELATIVE_PATH] = True
+    if request._subapp_mount_path:
+        scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
+    if request._mounted is not None:
+        scope.update(request._mounted)
+    if request._body_left:
+        return {**scope, "session": request.session}
+    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
+    return {**scope, **known, "get_json": request.get_json, "files": request.files}
+
+
+def raw_tail(raw: bytes, path: str) -> bytes:
+    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
+    segments = raw.split(b"/")
+    end = len(path)  # of what the segments so far do not say
+    for position in range(len(segments) - 1, 0, -1):
+        text = "/" + late("urllib.parse").unquote(segments[position].decode("latin-1"))
+        if not path.endswith(text, 0, end):
+            break
+        end -= len(text)
+        if end == 0:
+            return b"/" + b"/".join(segments[position:])
+    return bytes(late("urllib.parse").quote(path), "ascii")
+
+
+def replayed(request: Request) -> Receive:
+    """The request's `receive`, in front of it the body that was read already."""
+    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await request._receive()
+
+    return receive
+
+
+def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
+    """ASGI headers with what the session's cookie asks for."""
+    pairs = list(headers)
+    reply = Reply(200, None, header_pairs(pairs))
+    set_session_cookie(reply, cookie)
+    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
+
+
+# ======================================================================================================================
+# core/hooks.py
+#
+# The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
+# ======================================================================================================================
+
+async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
+    reached = 0
+    try:
+        for middleware in middlewares:
+            reached += 1
+            short_cut: Any = middleware.before_request(request)
+            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
+                short_cut = await short_cut
+            if short_cut:
+                return _changed(Reply(200, None, []), short_cut)
+    finally:
+        if reached < len(middlewares):
+            del middlewares[reached:]
+    return None
+
+
+async def after_hooks(app: Application, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
+    try:
+        name_json(reply)
+        for middleware in middlewares:
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if type(change) is CoroutineType or is_awaitable(change):
+                change = await change
+            if change:
+                reply = await replaced(reply, change)
+        reply.headers = without_json_header(reply.headers)
+    except FAILURES as error:
+        await close_unsent(reply.body)
+        let_cancellation_pass(error)
+        return failure(app, request, error)
+    return reply
+
+
+async def replaced(reply: Reply, change: Any) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any) -> Reply:
+    """The reply with what a hook's dict names in place of its own."""
+    if not isinstance(change, Mapping):
+        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
+    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+    if "body" not in change:
+        return Reply(status, reply.body, headers, reply.content_type)
+    body, content_type = encoded(change["body"])
+    # What the handler said of its content stands; what we said of the JSON that was there does not.
+    return Reply(status, body, without_json_header(headers), content_type)
+
+
+# ======================================================================================================================
 # core/dialogue.py
 #
 # The way of a WebSocket through the framework, step by step.
@@ -6766,9 +6882,9 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
-        closing = await outcome(request, converse(app, request, ws, entered, send))
+        closing = await outcome(app, request, converse(app, request, ws, entered, send))
     finally:  # even if we are being cancelled
-        closing = await after_websocket_hooks(entered, request, closing)
+        closing = await after_websocket_hooks(app, entered, request, closing)
         current_request.reset(token)
     closing = await save_websocket_session(app, request, ws, closing)
     if not ws.closed:
@@ -6776,7 +6892,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
             await app._send_websocket_close(send, *closing)
 
 
-async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def outcome(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
     try:
         return await conversation
@@ -6789,7 +6905,7 @@ async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing
     except FAILURES as error:
         let_cancellation_pass(error)
         request._failed = True  # the session is not saved
-        log_failure(request, error)
+        log_failure(app, request, error)
         return FAILED
 
 
@@ -6863,7 +6979,7 @@ async def before_websocket_hooks(
 
 
 async def after_websocket_hooks(
-    entered: list[WebSocketMiddleware], request: WebSocketRequest, closing: Closing
+    app: Application, entered: list[WebSocketMiddleware], request: WebSocketRequest, closing: Closing
 ) -> Closing:
     """Call every entered hook, even if others raise."""
     for middleware in entered:
@@ -6873,7 +6989,7 @@ async def after_websocket_hooks(
                 await result
         except FAILURES as error:
             let_cancellation_pass(error)
-            log_failure(request, error)
+            log_failure(app, request, error)
             closing = FAILED
     return closing
 
@@ -6892,7 +7008,7 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
         await app._micropie.sessions.save(request, new_id)
     except FAILURES as error:
         let_cancellation_pass(error)
-        log_failure(request, error)
+        log_failure(app, request, error)
         return FAILED
     return closing
 
@@ -6955,7 +7071,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
     except FAILURES as error:
         let_cancellation_pass(error)
         reply = reply_to_error(app, request, error)
-    return await after_hooks(entered, request, reply) if entered else reply
+    return await after_hooks(app, entered, request, reply) if entered else reply
 
 
 async def take_own_body(router: Router, request: Request, limits: Limits) -> None:
@@ -7002,7 +7118,7 @@ async def reach(app: Application, request: Request, target: Target, segments: li
     if isinstance(target, Handover):
         take_over(request, target, segments)
         raise HandedOver(target.app)
-    raise HTTPError(404)
+    raise Unrouted(404)
 
 
 async def bound(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
@@ -7014,13 +7130,13 @@ async def bound(app: Application, request: Request, endpoint: Endpoint, segments
 
 
 def other_verb(choice: Choice, verb: str) -> Reply:
-    """The answer to OPTIONS, which names the verbs; `HTTPError` 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
+    """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
     if not choice.verbs:
-        raise HTTPError(404)
+        raise Unrouted(404)
     allow = [("Allow", choice.allow)]
     if verb == "OPTIONS":
         return Reply(204, None, allow)
-    raise HTTPError(405, headers=allow)
+    raise Unrouted(405, headers=allow)
 
 
 async def guarded(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
@@ -7112,6 +7228,7 @@ class App:
         surplus_path_status: int = 500,
         sync_threads: int = 32,
         templates: Any = "templates",
+        debug: bool | None = None,
     ) -> None:
         self.middlewares = []
         self.ws_middlewares = []
@@ -7136,6 +7253,7 @@ class App:
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send_reply if type(self)._send_response is App._send_response else send_by_override,
+            debug=debugger_of(self, wanted=debug),
         )
 
     @property

@@ -457,7 +457,7 @@ def test_a_stream_that_fails_is_not_ended(announced: bool, caplog: pytest.LogCap
         return held
 
     assert asyncio.run(main()) is not announced
-    assert [record.message for record in caplog.records] == ["GET '/' failed"]
+    assert [record.message for record in caplog.records] == ["GET '/' failed in Failing.index"]
 
 
 # -- what speaks ASGI beneath -------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from micropie.core.backends import (
     SessionPolicy,
 )
 from micropie.core.body import Limits, take_body
+from micropie.core.debugging import debugger_of
 from micropie.core.delivery import send_by_override, send_reply
 from micropie.core.dialogue import serve_websocket
 from micropie.core.headers import parse_cookies
@@ -76,6 +77,7 @@ class App:
         surplus_path_status: int = 500,
         sync_threads: int = 32,
         templates: Any = "templates",
+        debug: bool | None = None,
     ) -> None:
         self.middlewares = []
         self.ws_middlewares = []
@@ -100,6 +102,7 @@ class App:
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send_reply if type(self)._send_response is App._send_response else send_by_override,
+            debug=debugger_of(self, wanted=debug),
         )
 
     @property

@@ -1,30 +1,24 @@
-"""What the steps of a request know of the application, how they call its functions, and what they do when one fails.
+"""What the steps of a request know of the application, and how they call its functions.
 
 `Application` is the `App` as they see it; they know nothing else of it. `Parts` is what it is made of.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import CoroutineType
 from typing import Any, Protocol
 
 from micropie.core.backends import SessionPolicy
-from micropie.core.binding import SurplusSegments
 from micropie.core.body import Limits
+from micropie.core.debugging import Debugger
 from micropie.core.endpoint import Action, Handover
-from micropie.core.errors import HTTPError, InvalidInput, MissingDependency, log
-from micropie.core.headers import names_json
 from micropie.core.lifespan import Handler, MountedLifespan, start, stop
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.reply import Reply, error_reply, problem_reply
 from micropie.core.request import Request
 from micropie.core.routing import Router
 from micropie.core.templates import Templates
 from micropie.core.types import Send
 from micropie.core.workers import Workers
-
-FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
 
 
 class Parts:
@@ -33,6 +27,7 @@ class Parts:
     # PERF: slots, not a namespace, 0.02 µs for each look.
     __slots__ = (
         "allowed_origins",
+        "debug",
         "limits",
         "router",
         "running",
@@ -57,6 +52,7 @@ class Parts:
         allowed_origins: frozenset[str],
         surplus_path_status: int,
         send_reply: Callable[..., Awaitable[None]],
+        debug: Debugger | None,
     ) -> None:
         self.router = router
         self.sessions = sessions
@@ -67,6 +63,7 @@ class Parts:
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
+        self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
         self.running: list[Handler] = []  # how the applications below are stopped
 
@@ -100,6 +97,8 @@ async def startup(app: Application) -> None:
         await stop_below(app)
         raise
     app._started = True
+    if app._micropie.debug is not None:
+        app._micropie.debug.start()
 
 
 async def start_below(app: Application, found: Handover) -> None:
@@ -126,48 +125,13 @@ async def stop_below(app: Application) -> None:
 async def shutdown(app: Application) -> None:
     """Stop what was started below, run the shutdown handlers, and let the worker threads go."""
     app._started = False
+    if app._micropie.debug is not None:
+        app._micropie.debug.stop()
     below = [] if not app._micropie.running else [partial(stop_below, app)]
     try:
         await stop([*below, *app.shutdown_handlers], app._micropie.state)
     finally:
         app._micropie.workers.shutdown()
-
-
-def let_cancellation_pass(error: BaseException) -> None:
-    """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
-        raise error
-
-
-def log_failure(request: Request, error: BaseException) -> None:
-    """One record in the log: with the traceback, unless all that is wrong is a package that is not installed."""
-    if isinstance(error, MissingDependency):
-        log.error("%s %r: %s", request.method, request.scope["path"], error)
-    else:
-        log.error("%s %r failed", request.method, request.scope["path"], exc_info=error)
-
-
-def failure(request: Request, error: BaseException) -> Reply:
-    """A bare 500, after which the session is not saved."""
-    request._failed = True
-    log_failure(request, error)
-    return error_reply(HTTPError(500))
-
-
-def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
-    if isinstance(error, SurplusSegments):
-        error = HTTPError(app._micropie.surplus_path_status)
-    if isinstance(error, HTTPError):
-        try:
-            # Programs are told by JSON what is wrong with their values.
-            if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
-                return problem_reply(error)
-            return error_reply(error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
-    return failure(request, error)
 
 
 def is_awaitable(value: Any) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from types import AsyncGeneratorType
 from typing import Any
 
-from micropie.core.application import FAILURES, Application, failure, let_cancellation_pass, log_failure
+from micropie.core.application import Application
 from micropie.core.asgi import send_bodyless, send_stream, stream_start
 from micropie.core.errors import ClientGone, log
+from micropie.core.failures import FAILURES, failure, let_cancellation_pass, log_failure
 from micropie.core.reply import (
     BODYLESS,
     JSON,
@@ -30,7 +31,7 @@ async def with_saved_session(app: Application, request: Request, reply: Reply) -
     except FAILURES as error:
         await close_unsent(reply.body)
         let_cancellation_pass(error)
-        return failure(request, error)
+        return failure(app, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
     return reply
@@ -66,7 +67,7 @@ def send_reply(app: Application, request: Request, reply: Reply, send: Send, sen
     """Send a whole body by the protocol's own way, or stream it."""
     # PERF: no coroutine of ours round the sending, 0.1 µs.
     if type(reply.body) is str:
-        reply = with_encoded_text(request, reply)
+        reply = with_encoded_text(app, request, reply)
     if type(reply.body) is bytes:
         return send_whole(send, reply, reply.body, request.method)
     if not is_stream(reply.body):
@@ -76,12 +77,12 @@ def send_reply(app: Application, request: Request, reply: Reply, send: Send, sen
     return stream_reply(app, request, reply, send)
 
 
-def with_encoded_text(request: Request, reply: Reply) -> Reply:
+def with_encoded_text(app: Application, request: Request, reply: Reply) -> Reply:
     """The reply with its text as bytes; a 500 if that can't be."""
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(request, failure(request, error))
+        return with_encoded_text(app, request, failure(app, request, error))
     return reply
 
 
@@ -117,7 +118,7 @@ async def stream_reply(app: Application, request: Request, reply: Reply, send: S
     except ClientGone:
         pass  # the stream was reading the upload that broke off
     except Exception as error:
-        log_failure(request, error)
+        log_failure(app, request, error)
         raise
     finally:
         current_request.reset(token)
@@ -159,7 +160,7 @@ async def _send_by_override(
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(request, error), send, send_whole)
+        await send_reply(app, request, failure(app, request, error), send, send_whole)
 
 
 class Outgoing:

@@ -11,18 +11,13 @@ import functools
 from collections.abc import Awaitable
 from typing import Any
 
-from micropie.core.application import (
-    FAILURES,
-    Application,
-    is_awaitable,
-    let_cancellation_pass,
-    log_failure,
-)
+from micropie.core.application import Application, is_awaitable
 from micropie.core.backends import COOKIE
 from micropie.core.binding import SurplusSegments, bind
 from micropie.core.delivery import close_unsent
 from micropie.core.endpoint import Endpoint, Handover
 from micropie.core.errors import ConnectionClosed, HTTPError, log
+from micropie.core.failures import FAILURES, let_cancellation_pass, log_failure
 from micropie.core.guards import before_guards
 from micropie.core.handoff import hand_off_websocket, take_over
 from micropie.core.headers import host_of
@@ -47,9 +42,9 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
-        closing = await outcome(request, converse(app, request, ws, entered, send))
+        closing = await outcome(app, request, converse(app, request, ws, entered, send))
     finally:  # even if we are being cancelled
-        closing = await after_websocket_hooks(entered, request, closing)
+        closing = await after_websocket_hooks(app, entered, request, closing)
         current_request.reset(token)
     closing = await save_websocket_session(app, request, ws, closing)
     if not ws.closed:
@@ -57,7 +52,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
             await app._send_websocket_close(send, *closing)
 
 
-async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def outcome(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
     try:
         return await conversation
@@ -70,7 +65,7 @@ async def outcome(request: Request, conversation: Awaitable[Closing]) -> Closing
     except FAILURES as error:
         let_cancellation_pass(error)
         request._failed = True  # the session is not saved
-        log_failure(request, error)
+        log_failure(app, request, error)
         return FAILED
 
 
@@ -144,7 +139,7 @@ async def before_websocket_hooks(
 
 
 async def after_websocket_hooks(
-    entered: list[WebSocketMiddleware], request: WebSocketRequest, closing: Closing
+    app: Application, entered: list[WebSocketMiddleware], request: WebSocketRequest, closing: Closing
 ) -> Closing:
     """Call every entered hook, even if others raise."""
     for middleware in entered:
@@ -154,7 +149,7 @@ async def after_websocket_hooks(
                 await result
         except FAILURES as error:
             let_cancellation_pass(error)
-            log_failure(request, error)
+            log_failure(app, request, error)
             closing = FAILED
     return closing
 
@@ -173,6 +168,6 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
         await app._micropie.sessions.save(request, new_id)
     except FAILURES as error:
         let_cancellation_pass(error)
-        log_failure(request, error)
+        log_failure(app, request, error)
         return FAILED
     return closing

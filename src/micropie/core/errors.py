@@ -31,6 +31,10 @@ class HTTPError(Exception):
         self.headers = headers
 
 
+class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than UnroutedError
+    """Nothing answers a request with this path and this verb: 404, or 405 with the verbs that are answered."""
+
+
 class Fault(NamedTuple):
     """What is wrong with one value of a request: where it was looked for, its name, and what was expected.
 

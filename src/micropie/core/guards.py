@@ -1,8 +1,9 @@
 """The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first."""
 
-from micropie.core.application import FAILURES, Application, call, let_cancellation_pass, reply_to_error
+from micropie.core.application import Application, call
 from micropie.core.delivery import close_unsent
 from micropie.core.endpoint import Action, Guard, Guards
+from micropie.core.failures import FAILURES, let_cancellation_pass, reply_to_error
 from micropie.core.reply import Reply, encoded, is_stream, to_reply
 from micropie.core.request import Request
 

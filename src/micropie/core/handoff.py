@@ -5,11 +5,12 @@ It gets a copy of the scope with what is known of the request so far; the sessio
 
 from collections.abc import Iterable
 
-from micropie.core.application import Application, failure
+from micropie.core.application import Application
 from micropie.core.asgi import send_whole
 from micropie.core.delivery import Outgoing, send_reply, set_session_cookie
 from micropie.core.endpoint import Handover
 from micropie.core.errors import HTTPError
+from micropie.core.failures import failure
 from micropie.core.headers import encode_value
 from micropie.core.optional import late
 from micropie.core.reply import Reply, error_reply, header_pairs
@@ -72,7 +73,7 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
         if outgoing.started:
             raise
         reply = answer_meant(error) if request._mounted is not None else None
-        await send_reply(app, request, reply or failure(request, error), send, send_whole)
+        await send_reply(app, request, reply or failure(app, request, error), send, send_whole)
 
 
 def answer_meant(error: Exception) -> Reply | None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from types import CoroutineType
 from typing import Any
 
-from micropie.core.application import FAILURES, failure, is_awaitable, let_cancellation_pass
+from micropie.core.application import Application, is_awaitable
 from micropie.core.delivery import close_unsent, name_json, without_json_header
+from micropie.core.failures import FAILURES, failure, let_cancellation_pass
 from micropie.core.middleware import HttpMiddleware
 from micropie.core.reply import Reply, checked_status, encoded, header_pairs, is_stream
 from micropie.core.request import Request
@@ -28,7 +29,7 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
     return None
 
 
-async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+async def after_hooks(app: Application, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
     try:
         name_json(reply)
@@ -42,7 +43,7 @@ async def after_hooks(middlewares: list[HttpMiddleware], request: Request, reply
     except FAILURES as error:
         await close_unsent(reply.body)
         let_cancellation_pass(error)
-        return failure(request, error)
+        return failure(app, request, error)
     return reply
 
 

@@ -8,12 +8,13 @@ Each step is a function; hooks and guards are modules of their own, and the last
 from collections.abc import Awaitable
 from typing import Any
 
-from micropie.core.application import FAILURES, Application, call, let_cancellation_pass, reply_to_error
+from micropie.core.application import Application, call
 from micropie.core.binding import Arguments, bind
 from micropie.core.body import Limits, Upload, has_body, take_body
 from micropie.core.delivery import SendWhole, with_saved_session, within
 from micropie.core.endpoint import Choice, Endpoint, Guard, Handover, Target
-from micropie.core.errors import HTTPError
+from micropie.core.errors import Unrouted
+from micropie.core.failures import FAILURES, let_cancellation_pass, reply_to_error
 from micropie.core.guards import after_guard, before_guards
 from micropie.core.handoff import HandedOver, hand_off, take_over
 from micropie.core.hooks import after_hooks, before_hooks
@@ -71,7 +72,7 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
     except FAILURES as error:
         let_cancellation_pass(error)
         reply = reply_to_error(app, request, error)
-    return await after_hooks(entered, request, reply) if entered else reply
+    return await after_hooks(app, entered, request, reply) if entered else reply
 
 
 async def take_own_body(router: Router, request: Request, limits: Limits) -> None:
@@ -118,7 +119,7 @@ async def reach(app: Application, request: Request, target: Target, segments: li
     if isinstance(target, Handover):
         take_over(request, target, segments)
         raise HandedOver(target.app)
-    raise HTTPError(404)
+    raise Unrouted(404)
 
 
 async def bound(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
@@ -130,13 +131,13 @@ async def bound(app: Application, request: Request, endpoint: Endpoint, segments
 
 
 def other_verb(choice: Choice, verb: str) -> Reply:
-    """The answer to OPTIONS, which names the verbs; `HTTPError` 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
+    """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
     if not choice.verbs:
-        raise HTTPError(404)
+        raise Unrouted(404)
     allow = [("Allow", choice.allow)]
     if verb == "OPTIONS":
         return Reply(204, None, allow)
-    raise HTTPError(405, headers=allow)
+    raise Unrouted(405, headers=allow)
 
 
 async def guarded(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:

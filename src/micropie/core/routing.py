@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from micropie.core.controller import is_private
 from micropie.core.endpoint import Choice, Endpoint, Handover, Nothing, Target
-from micropie.core.errors import HTTPError, log
+from micropie.core.errors import HTTPError, Unrouted, log
 from micropie.core.oversights import oversights
 from micropie.core.request import Request
 from micropie.core.tree import INDEX, Branch, Match
@@ -43,7 +43,7 @@ class Router:
         ROUTERS[next(_numbers)] = self
 
     def find(self, request: Request) -> Match:
-        """What answers the HTTP request, and the path's parameters. `HTTPError` 404 if nothing does."""
+        """What answers the HTTP request, and the path's parameters. `Unrouted` if nothing does."""
         if request._route_handler is not None:
             return self._explicit(request._route_handler, request)
         target: Target | None = self._exact.get(request._plain_path())
@@ -102,7 +102,7 @@ class Router:
         """The method that a middleware has chosen, be it a private one."""
         target = self.root.exactly(name)
         if target is None:
-            raise HTTPError(404)
+            raise Unrouted(404)
         return target, list(request.path_params)
 
     def _search(self, segments: list[str]) -> Match:
@@ -112,7 +112,7 @@ class Router:
             return target, []
         found = self.root.find(segments)
         if isinstance(found[0], Nothing) and not found[0].guards:
-            raise HTTPError(404)
+            raise Unrouted(404)
         return found
 
 
