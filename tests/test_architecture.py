@@ -77,7 +77,7 @@ ARROWS: Mapping[str, set[str]] = {
     "listing": BINDING | STEPS | {"application"},
     "urls": BINDING | STEPS | {"application", "listing"},
     "rsgi": BINDING | STEPS | {"application", "pipeline", "app"},  # what an `App` is served with, from outside
-    "serving": BINDING | STEPS | {"rsgi"},  # who is to serve it
+    "serving": BINDING | STEPS | {"debugging", "rsgi"},  # who is to serve it
 }
 """What each module of the core may import; `app` may import them all, but for `rsgi` and `serving`."""
 

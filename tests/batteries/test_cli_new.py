@@ -34,7 +34,7 @@ def test_new(project):
             "  pie-shop/templates/index.html\n"
             "  pie-shop/templates/layout.html\n"
             "  pie-shop/tests/test_app.py\n"
-            "Now: cd pie-shop, and micropie run --reload\n"
+            "Now: cd pie-shop, and micropie run --dev\n"
         ),
         "",
     )

@@ -176,6 +176,7 @@ def test_startup_that_fails(project, server):
         (("--port", "x"), "argument --port: 'x' is no port: a number from 0 to 65535 is wanted"),
         (("--workers", "0"), "argument --workers: '0' is no number of processes: 1 or more are wanted"),
         (("--workers", "2", "--reload"), "argument --reload: not allowed with argument --workers"),
+        (("--workers", "2", "--dev"), "argument --dev: not allowed with argument --workers"),
         (("--server", "nginx"), "argument --server: invalid choice: 'nginx'"),
     ],
 )
@@ -270,11 +271,12 @@ def started(monkeypatch):
     """What would have been started."""
     commands: list[list[str]] = []
 
-    def note(program, command):
+    def note(program, command, environment):
         assert program == sys.executable
+        command += ["(in development mode)"] if environment.get("MICROPIE_DEV") else []
         commands.append(command)
 
-    monkeypatch.setattr(os, "execv", note)
+    monkeypatch.setattr(os, "execve", note)
     return commands
 
 
@@ -312,6 +314,20 @@ def test_reload_needs_watchfiles_with_granian(project, started, monkeypatch):
     ]  # fmt: skip
     message = "micropie: Granian needs the package watchfiles to reload: pip install watchfiles\n"
     assert project.call("run", "--port", port, "--reload", "--server", "granian") == (1, "", message)
+
+
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_dev_is_reload_in_development_mode(project, started, server, monkeypatch):
+    """The server's processes are told by the environment; ours is left as it was."""
+    project.write(app=SITE)
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    monkeypatch.setitem(sys.modules, "watchfiles", micropie)
+    port = str(free_port())
+    for option in ("--reload", "--dev"):
+        assert project.call("run", "--server", server, option, "--port", port).status == 0
+    reloading, developing = started
+    assert developing == [*reloading, "(in development mode)"]
+    assert "MICROPIE_DEV" not in os.environ
 
 
 def test_no_server(project, monkeypatch):
@@ -436,8 +452,9 @@ def test_ctrl_c_during_startup(project):
 
 def test_where_processes_cannot_be_replaced():
     """There the command is waited for, and its status is ours."""
+    code = "import os; raise SystemExit(int(os.environ['STATUS']))"
     with pytest.raises(SystemExit) as caught:
-        core_serving.wait_for(sys.executable, [sys.executable, "-c", "raise SystemExit(7)"])
+        core_serving.wait_for(sys.executable, [sys.executable, "-c", code], {**os.environ, "STATUS": "7"})
     assert caught.value.code == 7
 
 
@@ -452,7 +469,7 @@ def test_port_elsewhere(monkeypatch):
 
 def test_rsgi_command():
     """Granian serves `RSGI(app)` over its own protocol."""
-    job = core_serving.Job(RSGI(App()), core_serving.Named("a", "b", "/c"), "h", 1, None, 1, False, None)
+    job = core_serving.Job(RSGI(App()), core_serving.Named("a", "b", "/c"), "h", 1, None, 1, False, False, None)
     assert core_serving.command_of("granian", job)[2:6] == ["granian", "/c/a:b", "--interface", "rsgi"]
 
 

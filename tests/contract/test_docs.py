@@ -62,7 +62,7 @@ def code_beside_the_tutorial() -> Iterator[Any]:
     for page in PAGES:
         for code in fences(page.read_text(encoding="utf-8"), "python") if page.stem != "tutorial" else ():
             # The one file has no batteries, and a bare environment no other client.
-            needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx)", code, re.MULTILINE)
+            needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx|structlog)", code, re.MULTILINE)
             yield pytest.param(code, marks=pytest.mark.needs(*needs))
 
 

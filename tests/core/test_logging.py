@@ -2,6 +2,7 @@
 
 import functools
 import logging.config
+import logging.handlers
 
 import pytest
 

@@ -97,6 +97,7 @@ def _add_run(commands: Commands) -> None:
     several = made.add_mutually_exclusive_group()
     several.add_argument("--workers", type=_count, metavar="N", help="processes that serve ($WEB_CONCURRENCY, or one)")
     several.add_argument("--reload", action="store_true", help="start again when a file has changed")
+    several.add_argument("--dev", action="store_true", help="that, and debug pages for who is on this machine")
     made.add_argument("--tls-cert", metavar="FILE", help="certificate, for https")
     made.add_argument("--tls-key", metavar="FILE", help="its key")
     made.add_argument("--server", choices=("granian", "uvicorn"), help="the server; else what is installed")
@@ -106,7 +107,7 @@ def _run(options: argparse.Namespace) -> int:
     if (options.tls_cert is None) != (options.tls_key is None):
         raise UsageRefusal("--tls-cert and --tls-key belong together: give both")
     if options.workers is None:
-        options.workers = 1 if options.reload else workers_by_environment()
+        options.workers = 1 if options.reload or options.dev else workers_by_environment()
     serve(options.target, Options(*(getattr(options, name) for name in Options._fields)))
     return 0
 

@@ -25,7 +25,7 @@ def new_project(where: str) -> Iterator[str]:
         yield from (f"  {shown(path)}" for path in write_starter(folder))
     except OSError as error:
         raise Refusal(f"{error.filename} can't be written: {error.strerror}") from None
-    yield f"Now: cd {where}, and micropie run --reload"
+    yield f"Now: cd {where}, and micropie run --dev"
 
 
 def write_starter(folder: Path) -> Iterator[Path]:

@@ -19,6 +19,7 @@ class Options(NamedTuple):
     uds: str | None
     workers: int
     reload: bool
+    dev: bool
     tls_cert: str | None
     tls_key: str | None
     server: str | None

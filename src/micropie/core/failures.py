@@ -59,7 +59,7 @@ def explained(app: Application, request: Request, error: BaseException) -> Reply
         return None
     try:
         endpoint = endpoint_of(app, request)
-        page = app._micropie.debug.explain(request, error, endpoint and endpoint.handler)
+        page = app._micropie.debug.explain(request, error, None if endpoint is None else endpoint.handler)
         return None if page is None else to_reply(page)
     except Exception:  # its own must not hide the application's
         log.exception("The debug page can't be made")
@@ -75,7 +75,7 @@ def log_failure(app: Application, request: Request, error: BaseException) -> Non
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
     method, path, endpoint = request.method, path_of_request(request), endpoint_of(app, request)
-    handler, request_id = endpoint and name_of_endpoint(endpoint), request_id_of(request)
+    handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
     where = (f" in {handler}" if handler else "") + (f" (request id {request_id})" if request_id else "")
     facts = {"method": method, "path": path, "handler": handler, "request_id": request_id}
     if isinstance(error, MissingDependency):

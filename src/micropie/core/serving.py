@@ -9,10 +9,11 @@ import asyncio
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any, NamedTuple
 
+from micropie.core.debugging import DEV
 from micropie.core.optional import late, require
 from micropie.core.rsgi import RSGI
 
@@ -39,6 +40,7 @@ class Job(NamedTuple):
     uds: str | None
     workers: int
     reload: bool
+    dev: bool
     tls: tuple[str, str] | None  # certificate and key
 
     @property
@@ -55,13 +57,15 @@ def run(
     uds: str | None = None,
     workers: int = 1,
     reload: bool = False,
+    dev: bool = False,
     tls_cert: str | None = None,
     tls_key: str | None = None,
     server: str | None = None,
 ) -> None:
     """Serve an application with Granian or Uvicorn, until Ctrl-C.
 
-    `uds` is the path of a Unix socket, which stands for host and port; `server` is `"granian"` or `"uvicorn"`.
+    `uds` is the path of a Unix socket, which stands for host and port; `server` is `"granian"` or `"uvicorn"`. `dev` is
+    development mode: `reload`, and the debug pages for who is on this machine.
 
         if __name__ == "__main__":
             run(app)
@@ -70,12 +74,15 @@ def run(
     if (tls_cert is None) != (tls_key is None):
         raise ValueError("run() takes tls_cert and tls_key together: a certificate is of no use without its key")
     tls = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
-    job = Job(app, name_of(app), host, port, uds, workers, reload, tls)
+    job = Job(app, name_of(app), host, port, uds, workers, reload or dev, dev, tls)
     refuse_nonsense(job, server)
     chosen = choose_server(job, server)
     refuse_unreadable(job.tls)
     refuse_taken(job)
-    serve_here(job) if chosen == UVICORN and not job.needs_name else become(command_of(chosen, job))
+    if chosen == UVICORN and not job.needs_name:
+        serve_here(job)
+    else:
+        become(command_of(chosen, job), {**os.environ, DEV: "1"} if job.dev else os.environ)
 
 
 def refuse_import(caller: FrameType) -> None:
@@ -217,16 +224,16 @@ def command_of(server: str, job: Job) -> list[str]:
     return [sys.executable, "-m", server, *target, *where, *how, *secured]
 
 
-def become(command: list[str]) -> None:
+def become(command: list[str], environment: Mapping[str, str]) -> None:
     """Let a command take the place of this process: signals and the exit status are its own."""
     sys.stdout.flush()
     sys.stderr.flush()
-    _BECOME.get(os.name, os.execv)(command[0], command)
+    _BECOME.get(os.name, os.execve)(command[0], command, environment)
 
 
-def wait_for(_program: str, command: list[str]) -> None:
+def wait_for(_program: str, command: list[str], environment: Mapping[str, str]) -> None:
     """The same where processes can't be replaced."""
-    raise SystemExit(late("subprocess").call(command))
+    raise SystemExit(late("subprocess").call(command, env=environment))
 
 
 _BECOME = {"nt": wait_for}
