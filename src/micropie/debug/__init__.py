@@ -1,0 +1,1 @@
+"""Development mode: what is wrong is shown to who writes the application, and to nobody else."""
