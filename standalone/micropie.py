@@ -100,6 +100,7 @@ __all__ = [
     "SESSION_TIMEOUT",
     "App",
     "ClientGone",
+    "Configuration",
     "ConnectionClosed",
     "Controller",
     "Cookie",
@@ -125,6 +126,7 @@ __all__ = [
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
+    "configuration",
     "current_request",
     "methods",
     "routes",
@@ -3168,11 +3170,16 @@ class Templates:
         self._environment: Any = None
         self._async_environment: Any = None
 
-    async def render(self, name: str, context: dict[str, Any]) -> str:
-        """The rendered text. `MissingDependency` without Jinja2; Jinja2's own errors otherwise."""
+    @property
+    def environment(self) -> Any:
+        """The `jinja2.Environment`. `MissingDependency` without Jinja2."""
         if self._environment is None:
             self._environment = self._make_environment()
-        text = None if self._environment.is_async else self._attempt(name, context)
+        return self._environment
+
+    async def render(self, name: str, context: dict[str, Any]) -> str:
+        """The rendered text. `MissingDependency` without Jinja2; Jinja2's own errors otherwise."""
+        text = None if self.environment.is_async else self._attempt(name, context)
         return await self._render_async(name, context) if text is None else text
 
     def _attempt(self, name: str, context: dict[str, Any]) -> str | None:
@@ -6020,7 +6027,9 @@ def request_id_of(request: Request) -> str | None:
 # ======================================================================================================================
 # core/listing.py
 #
-# `routes(app)`: what an application answers, as data for documentation, command lines and tests.
+# What tools may know of an application: `routes(app)` is what it answers, `configuration(app)` what it is made with.
+#
+# They are all that documentation, command lines and test clients read.
 # ======================================================================================================================
 
 class Route(NamedTuple):
@@ -6142,6 +6151,38 @@ def verbs_of(branch: Branch, endpoint: Endpoint) -> tuple[str, ...] | None:
 def _verbs_that_lead_to(endpoint: Endpoint, *choices: Choice | None) -> tuple[str, ...]:
     found = {verb for choice in choices if choice for verb, other in choice.verbs.items() if other is endpoint}
     return tuple(sorted(found, key=lambda verb: (verb not in ("GET", "HEAD"), verb)))
+
+
+# -- what it is made with -----------------------------------------------------------------------------
+
+
+class Configuration:
+    """What an application is made with, to be read by tools.
+
+    `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
+    controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
+    """
+
+    def __init__(self, app: Application) -> None:
+        parts = app._micropie
+        self.session_backend: SessionBackend = parts.sessions.backend
+        self.applications: list[Any] = [found.app for found in parts.router.handovers if found.is_ours]
+        self.oversights: tuple[str, ...] = parts.router.warnings
+        self._templates = parts.templates
+
+    @property
+    def templates(self) -> Any:
+        """The `jinja2.Environment`. `MissingDependency` without Jinja2."""
+        return self._templates.environment
+
+
+def configuration(app: Application) -> Configuration:
+    """The configuration of an application.
+
+    for sentence in configuration(app).oversights:
+        print(sentence)
+    """
+    return Configuration(app)
 
 
 # -- where a client puts a parameter ------------------------------------------------------------------

@@ -13,7 +13,7 @@ from micropie.core.app import App
 from micropie.core.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 from micropie.core.controller import Controller, Mount, Resource, methods
 from micropie.core.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
-from micropie.core.listing import Route, routes
+from micropie.core.listing import Configuration, Route, configuration, routes
 from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.multipart import UploadedFile
 from micropie.core.reply import Reply, safe_redirect
@@ -32,6 +32,7 @@ __all__ = [
     "SESSION_TIMEOUT",
     "App",
     "ClientGone",
+    "Configuration",
     "ConnectionClosed",
     "Controller",
     "Cookie",
@@ -57,6 +58,7 @@ __all__ = [
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
+    "configuration",
     "current_request",
     "methods",
     "routes",

@@ -15,12 +15,14 @@ from micropie import (
     FromQuery,
     FromSession,
     Header,
+    InMemorySessionBackend,
     Mount,
     Parameter,
     Request,
     Resource,
     Route,
     UploadedFile,
+    configuration,
     methods,
     routes,
 )
@@ -308,3 +310,30 @@ def test_the_path_of_ws_index_with_parameters():
 def test_names_that_are_no_ascii():
     """Static parts are percent-encoded."""
     assert routes(type("Pages", (App,), {"büro": Notes()})())[0].path == "/b%C3%BCro/{id}"
+
+
+def test_configuration_is_what_the_application_is_made_with():
+    """Its session backend, the applications below it, and what it warned of."""
+
+    class Below(App):
+        pass
+
+    class Site(App):
+        below = Below()
+        notes = Notes  # a class where an instance belongs
+
+    backend = InMemorySessionBackend()
+    site = Site(session_backend=backend)
+    found = configuration(site)
+    assert found.session_backend is backend
+    assert found.applications == [Site.below]
+    (sentence,) = found.oversights
+    assert sentence.startswith("Site.notes")
+
+
+@pytest.mark.needs("jinja2")
+def test_configuration_has_the_templates_environment(tmp_path):
+    """The one that renders."""
+    (tmp_path / "page.txt").write_text("Hello")
+    environment = configuration(App(templates=tmp_path)).templates
+    assert environment.get_template("page.txt").render() == "Hello"

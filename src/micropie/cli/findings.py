@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from micropie import App, Route, routes
+from micropie import App, Route, configuration, routes
 from micropie.cli.loading import is_theirs, shown
 
 
@@ -52,9 +52,8 @@ class Subject:
     def __init__(self, app: App, above: "Subject | None" = None) -> None:
         self.app = app
         self.listed: list[Route] = routes(app) if above is None else above.listed
-        self.below = [
-            Subject(found.app, self) for found in app._micropie.router.handovers if isinstance(found.app, App)
-        ]
+        self.configuration = configuration(app)
+        self.below = [Subject(below, self) for below in self.configuration.applications]
         theirs = {id(route.owner) for subject in self.below for route in routes(subject.app)}
         ours = {id(route.owner) for route in routes(app)} - theirs
         self.routes = [route for route in self.listed if id(route.owner) in ours]

@@ -35,7 +35,7 @@ _GUARDS = ("_before", "_after")
 
 def oversights(subject: Subject) -> Iterator[Finding]:
     """What is probably not meant as it stands in the classes."""
-    for message in subject.app._micropie.router.warnings:
+    for message in subject.configuration.oversights:
         title, _, rest = message.partition(".")
         source = next((one for one in subject.sources if one.cls.__name__ == title), None)
         if source is not None:
@@ -185,8 +185,7 @@ def missing_templates(subject: Subject) -> Iterator[Finding]:
     """Templates that are named and not there, or that Jinja2 can't read."""
     if is_missing("jinja2"):
         return
-    templates = subject.app._micropie.templates
-    environment = templates._environment or templates._make_environment()
+    environment = subject.configuration.templates
     for source, call in renderings(subject):
         name = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
         if isinstance(name, str) and environment.loader is not None:
@@ -232,7 +231,7 @@ def places_of(loader: Any) -> str:
 
 def sessions_of_one_process(subject: Subject) -> Iterator[Finding]:
     """Sessions in memory, of which each worker has its own. For several workers only."""
-    if not isinstance(subject.app._micropie.sessions.backend, InMemorySessionBackend):
+    if not isinstance(subject.configuration.session_backend, InMemorySessionBackend):
         return
     use = next(session_uses(subject), None)
     if use is not None:

@@ -1,10 +1,14 @@
-"""`routes(app)`: what an application answers, as data for documentation, command lines and tests."""
+"""What tools may know of an application: `routes(app)` is what it answers, `configuration(app)` what it is made with.
+
+They are all that documentation, command lines and test clients read.
+"""
 
 import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from micropie.core.application import Application
+from micropie.core.backends import SessionBackend
 from micropie.core.body import BODY_METHODS
 from micropie.core.controller import is_private
 from micropie.core.endpoint import WEBSOCKET, Choice, Endpoint, Handover, is_collection, takes_segment
@@ -132,6 +136,38 @@ def verbs_of(branch: Branch, endpoint: Endpoint) -> tuple[str, ...] | None:
 def _verbs_that_lead_to(endpoint: Endpoint, *choices: Choice | None) -> tuple[str, ...]:
     found = {verb for choice in choices if choice for verb, other in choice.verbs.items() if other is endpoint}
     return tuple(sorted(found, key=lambda verb: (verb not in ("GET", "HEAD"), verb)))
+
+
+# -- what it is made with -----------------------------------------------------------------------------
+
+
+class Configuration:
+    """What an application is made with, to be read by tools.
+
+    `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
+    controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
+    """
+
+    def __init__(self, app: Application) -> None:
+        parts = app._micropie
+        self.session_backend: SessionBackend = parts.sessions.backend
+        self.applications: list[Any] = [found.app for found in parts.router.handovers if found.is_ours]
+        self.oversights: tuple[str, ...] = parts.router.warnings
+        self._templates = parts.templates
+
+    @property
+    def templates(self) -> Any:
+        """The `jinja2.Environment`. `MissingDependency` without Jinja2."""
+        return self._templates.environment
+
+
+def configuration(app: Application) -> Configuration:
+    """The configuration of an application.
+
+    for sentence in configuration(app).oversights:
+        print(sentence)
+    """
+    return Configuration(app)
 
 
 # -- where a client puts a parameter ------------------------------------------------------------------

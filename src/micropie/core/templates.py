@@ -32,11 +32,16 @@ class Templates:
         self._environment: Any = None
         self._async_environment: Any = None
 
-    async def render(self, name: str, context: dict[str, Any]) -> str:
-        """The rendered text. `MissingDependency` without Jinja2; Jinja2's own errors otherwise."""
+    @property
+    def environment(self) -> Any:
+        """The `jinja2.Environment`. `MissingDependency` without Jinja2."""
         if self._environment is None:
             self._environment = self._make_environment()
-        text = None if self._environment.is_async else self._attempt(name, context)
+        return self._environment
+
+    async def render(self, name: str, context: dict[str, Any]) -> str:
+        """The rendered text. `MissingDependency` without Jinja2; Jinja2's own errors otherwise."""
+        text = None if self.environment.is_async else self._attempt(name, context)
         return await self._render_async(name, context) if text is None else text
 
     def _attempt(self, name: str, context: dict[str, Any]) -> str | None:
