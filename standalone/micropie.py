@@ -4644,8 +4644,9 @@ class Resolver:
         try:
             return resolved(annotation, self.names)
         except Exception as error:
+            written = getattr(annotation, "__forward_arg__", annotation)  # Python 3.14 has resolved what it could
             self.problems.append(
-                f"the annotation of {what}, {annotation!r}, counts as none, since it cannot be resolved ({error}): "
+                f"the annotation of {what}, {written!r}, counts as none, since it cannot be resolved ({error}): "
                 "make its names known where the program runs, not only for the type checker, or leave it out"
             )
             return self._place_alone(annotation)
@@ -5554,7 +5555,7 @@ def _defined(owner: Any, name: str) -> Action | None:
 
 def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """Name and value of each attribute that the user's classes define, private ones included, nearest class first."""
-    reserved = {name for cls in framework for name in (*vars(cls), *vars(cls).get("__annotations__", ()))}
+    reserved = {name for cls in framework for name in (*vars(cls), *inspect.get_annotations(cls))}
     for cls in type(owner).__mro__:
         if cls in framework:
             continue

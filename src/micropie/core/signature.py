@@ -216,8 +216,9 @@ class Resolver:
         try:
             return resolved(annotation, self.names)
         except Exception as error:
+            written = getattr(annotation, "__forward_arg__", annotation)  # Python 3.14 has resolved what it could
             self.problems.append(
-                f"the annotation of {what}, {annotation!r}, counts as none, since it cannot be resolved ({error}): "
+                f"the annotation of {what}, {written!r}, counts as none, since it cannot be resolved ({error}): "
                 "make its names known where the program runs, not only for the type checker, or leave it out"
             )
             return self._place_alone(annotation)

@@ -4,6 +4,7 @@ Only what the user's own classes define counts, found by looking at the classes 
 instance: a request evaluates no property and touches no attribute.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from functools import partial, partialmethod
 from types import FunctionType, MethodType
@@ -260,7 +261,7 @@ def _defined(owner: Any, name: str) -> Action | None:
 
 def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """Name and value of each attribute that the user's classes define, private ones included, nearest class first."""
-    reserved = {name for cls in framework for name in (*vars(cls), *vars(cls).get("__annotations__", ()))}
+    reserved = {name for cls in framework for name in (*vars(cls), *inspect.get_annotations(cls))}
     for cls in type(owner).__mro__:
         if cls in framework:
             continue
