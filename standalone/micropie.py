@@ -617,7 +617,7 @@ INT64_DIGITS = 18  # so many digits always fit into 64 bits
 
 @functools.cache
 def late(module: str) -> ModuleType:
-    """A module of the standard library that few requests need, so that `import micropie` does not wait for it."""
+    """A module that few requests need, so that `import micropie` does not wait for it."""
     return importlib.import_module(module)
 
 
@@ -4375,7 +4375,10 @@ class Debugger(Protocol):
         """Watch no more."""
 
     def explain(self, request: Request, error: BaseException, handler: Callable[..., Any] | None) -> Any:
-        """What a handler could return; None where this client is told what every client is told."""
+        """A failure: what a handler could return; None where this client is told what every client is told."""
+
+    def guide(self, request: Request, error: HTTPError) -> Any:
+        """The same for a request that leads nowhere."""
 
 
 def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
@@ -5967,11 +5970,15 @@ def failure(app: Application, request: Request, error: BaseException) -> Reply:
 
 def explained(app: Application, request: Request, error: BaseException) -> Reply | None:
     """What the debug pages say of an exception, if there are any and this client may see them."""
-    if app._micropie.debug is None:
+    debug = app._micropie.debug
+    if debug is None:
         return None
     try:
-        endpoint = endpoint_of(app, request)
-        page = app._micropie.debug.explain(request, error, None if endpoint is None else endpoint.handler)
+        if isinstance(error, Unrouted):
+            page = debug.guide(request, error)
+        else:
+            endpoint = endpoint_of(app, request)
+            page = debug.explain(request, error, None if endpoint is None else endpoint.handler)
         return None if page is None else to_reply(page)
     except Exception:  # its own must not hide the application's
         log.exception("The debug page can't be made")

@@ -205,8 +205,3 @@ def test_a_watch_that_ends_while_the_loop_is_held_says_nothing_more(records):
 
     asyncio.run(main())
     assert "micropie-watchdog" not in [one.name for one in threading.enumerate()]
-
-
-def test_files_elsewhere_have_their_whole_path(tmp_path):
-    """Those in the working directory have the short one."""
-    assert watchdog.shown(str(tmp_path / "x.py")) == str(tmp_path / "x.py")

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from micropie.core.errors import MissingDependency
+from micropie.core.errors import HTTPError, MissingDependency
 from micropie.core.optional import late
 from micropie.core.request import Request
 
@@ -24,7 +24,10 @@ class Debugger(Protocol):
         """Watch no more."""
 
     def explain(self, request: Request, error: BaseException, handler: Callable[..., Any] | None) -> Any:
-        """What a handler could return; None where this client is told what every client is told."""
+        """A failure: what a handler could return; None where this client is told what every client is told."""
+
+    def guide(self, request: Request, error: HTTPError) -> Any:
+        """The same for a request that leads nowhere."""
 
 
 def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:

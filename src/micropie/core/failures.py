@@ -55,11 +55,15 @@ def failure(app: Application, request: Request, error: BaseException) -> Reply:
 
 def explained(app: Application, request: Request, error: BaseException) -> Reply | None:
     """What the debug pages say of an exception, if there are any and this client may see them."""
-    if app._micropie.debug is None:
+    debug = app._micropie.debug
+    if debug is None:
         return None
     try:
-        endpoint = endpoint_of(app, request)
-        page = app._micropie.debug.explain(request, error, None if endpoint is None else endpoint.handler)
+        if isinstance(error, Unrouted):
+            page = debug.guide(request, error)
+        else:
+            endpoint = endpoint_of(app, request)
+            page = debug.explain(request, error, None if endpoint is None else endpoint.handler)
         return None if page is None else to_reply(page)
     except Exception:  # its own must not hide the application's
         log.exception("The debug page can't be made")

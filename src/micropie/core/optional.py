@@ -23,7 +23,7 @@ INT64_DIGITS = 18  # so many digits always fit into 64 bits
 
 @functools.cache
 def late(module: str) -> ModuleType:
-    """A module of the standard library that few requests need, so that `import micropie` does not wait for it."""
+    """A module that few requests need, so that `import micropie` does not wait for it."""
     return importlib.import_module(module)
 
 

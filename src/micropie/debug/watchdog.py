@@ -9,22 +9,19 @@ import inspect
 import linecache
 import logging
 import sys
-import sysconfig
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import NamedTuple
 
 from micropie import App, routes
+from micropie.debug.places import is_ours, short
 
 BEAT = 0.01  # seconds
 LIMIT = 0.1  # seconds that the loop may be held without a word
 PATIENCE = 2.0  # seconds after which a loop that is still held is told of
 _log = logging.getLogger("micropie.watchdog")
-_PACKAGES = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-_NOT_OURS = ("<", str(Path(__file__).resolve().parents[1]), *_PACKAGES)  # how the files of others begin
 _watches: dict[int, "Watch"] = {}  # by the id of the loop, which its watch keeps alive
 
 
@@ -127,7 +124,7 @@ def record(place: Place, seconds: float, *, so_far: bool = False) -> None:
     """Say it in the log."""
     who = place.handler or place.function
     source = linecache.getline(place.file, place.line).strip()
-    where = f"{shown(place.file)}:{place.line}: {source}" + (f" (in {place.called})" if place.called else "")
+    where = f"{short(place.file)}:{place.line}: {source}" + (f" (in {place.called})" if place.called else "")
     _log.warning(
         "%s held the event loop for %.0f ms%s, at %s",
         who,
@@ -136,12 +133,6 @@ def record(place: Place, seconds: float, *, so_far: bool = False) -> None:
         where,
         extra={"handler": place.handler, "seconds": seconds, "file": place.file, "line": place.line},
     )
-
-
-def shown(file: str) -> str:
-    """The path, relative where it is in the working directory."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def frames_from(frame: FrameType | None) -> Iterator[FrameType]:
@@ -154,8 +145,9 @@ def frames_from(frame: FrameType | None) -> Iterator[FrameType]:
 def place_of(stack: list[FrameType], handlers: dict[CodeType, str]) -> Place:
     """Where a stack stands, the innermost frame first."""
     handler = next((handlers[frame.f_code] for frame in stack if frame.f_code in handlers), None)
-    ours = [at for at, frame in enumerate(stack) if frame.f_code in handlers or is_ours(frame.f_code)] or [0]
-    frame, called = stack[ours[0]], stack[: ours[0]][-1:]
+    codes = [frame.f_code for frame in stack]
+    at = next((at for at, code in enumerate(codes) if code in handlers or is_ours(code.co_filename)), 0)
+    frame, called = stack[at], stack[:at][-1:]
     return Place(
         handler,
         frame.f_code.co_filename,
@@ -163,11 +155,6 @@ def place_of(stack: list[FrameType], handlers: dict[CodeType, str]) -> Place:
         frame.f_code.co_qualname,
         name_of(called[0]) if called else None,
     )
-
-
-def is_ours(code: CodeType) -> bool:
-    """Whether it is the application's, not a package's."""
-    return not code.co_filename.startswith(_NOT_OURS)
 
 
 def name_of(frame: FrameType) -> str:

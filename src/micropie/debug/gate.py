@@ -1,0 +1,61 @@
+"""Who may see a debug page: a program on this machine, that asked this machine, with nobody in between.
+
+All of it must hold, since a server behind a proxy on the same machine has loopback peers only, and a page of another
+site may have its name resolved to this machine (DNS rebinding).
+"""
+
+import ipaddress
+import re
+from typing import Any
+
+# What proxies, load balancers and content delivery networks add to a request.
+_FORWARDED = re.compile(
+    "forwarded|via|cdn-loop|true-client-ip|(cf|fastly|fly|do)-.*"
+    "|x-(forwarded|real|client|cluster|original|remote|proxyuser|envoy|amz|amzn|azure|arr|appengine|cloud|vercel|nf)(-.*)?"
+)
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+
+
+def may_see(scope: Any) -> bool:
+    """Whether the client of a request may be told what is inside."""
+    pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope.get("headers") or ()]
+    headers = dict(pairs)
+    return (
+        is_loopback_peer(scope.get("client"))
+        and [name for name, _ in pairs].count("host") == 1
+        and is_loopback_host(headers["host"])
+        and not any(map(_FORWARDED.fullmatch, headers))
+        and is_of_this_machine(headers)
+    )
+
+
+def is_loopback_peer(client: Any) -> bool:
+    """Whether the connection comes from this machine; one over a Unix socket comes from who knows where."""
+    return bool(client) and is_loopback_address(str(client[0]))
+
+
+def is_loopback_address(text: str) -> bool:
+    """Whether it is an IP address of this machine itself (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host names this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, with any port."""
+    match = _HOST.fullmatch(host.lower())
+    if match is None:
+        return False
+    name = match[1]
+    return name == "localhost" or name.endswith(".localhost") or is_loopback_address(name.strip("[]"))
+
+
+def is_of_this_machine(headers: dict[str, str]) -> bool:
+    """Whether no page of another site asks, from inside the developer's browser (Fetch Metadata Request Headers)."""
+    origin = headers.get("origin")
+    if origin is not None and not is_loopback_host(origin.partition("://")[2]):
+        return False
+    return headers.get("sec-fetch-site") != "cross-site" or headers.get("sec-fetch-dest") == "document"

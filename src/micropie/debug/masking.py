@@ -1,0 +1,158 @@
+"""What a page shows of a value: the beginning of its `repr`, without what its name says to be secret.
+
+Values are written piece by piece until there is enough, so that neither a large nor an endless one takes long; nothing
+of the application's runs but its `__repr__` methods.
+"""
+
+import dataclasses
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice, zip_longest
+from types import SimpleNamespace
+from typing import Any
+
+MASK = "••••••"
+LIMIT = 1000  # characters of one value
+_DEPTH = 6  # levels inside a value
+
+_SECRET = frozenset((
+    "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "csrf", "cvc", "cvv", "dsn",
+    "jwt", "nonce", "otp", "passphrase", "passwd", "password", "passwords", "pin", "private", "pw", "pwd", "salt",
+    "secret", "secrets", "session", "sessions", "ssn", "token", "tokens", "xsrf",
+))  # fmt: skip
+_SECRET_PARTS = ("apikey", "accesskey", "passphrase", "passwd", "password", "secret", "sessid", "sessionid", "token")
+_PLAIN_KEYS = frozenset(("cache", "dict", "foreign", "partition", "primary", "public", "sort"))
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_IN_URL = re.compile(r"(://[^\s/?#:@'\"]*:)[^\s/?#@'\"]+@")
+_QUOTED = r"""b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*\""""
+_PAIR = re.compile(rf"""(?<![\w.-])([\w.-]+)(?:(['"]?\s*[=:]\s*)({_QUOTED})|(\s*=\s*)([^\s&'",;<>(){{}}\[\]]+))""")
+
+_LITERAL = re.compile(rf"""(?<![\w.-])([\w.-]+)(['"]?\s*[=:]\s*)({_QUOTED})""")
+
+
+def is_secret(name: Any) -> bool:
+    """Whether a name says, by one of its words, that its value is not to be shown: `api_key`, `userPassword`."""
+    text = name.decode("latin-1") if isinstance(name, bytes) else name
+    if not isinstance(text, str):
+        return False
+    words = [word.lower() for word in _WORD.findall(text[:200])]
+    if words[1:] and words[-1] in ("key", "keys"):
+        return words[-2] not in _PLAIN_KEYS
+    return not _SECRET.isdisjoint(words) or any(part in "".join(words) for part in _SECRET_PARTS)
+
+
+def shown(value: Any, name: Any = None) -> str:
+    """The value as text, masked if its name asks for it. It raises nothing, whatever the value does."""
+    if is_secret(name):
+        return MASK
+    try:
+        return printable(cut(_pieces(value, 0)))
+    except Exception as error:  # a class that lies about its own, a container that another thread changes
+        return f"<{type(value).__name__}, which raises {type(error).__name__}>"
+
+
+def printable(text: str) -> str:
+    """A text without the secrets that it names, and without what can't be sent."""
+    text = _PAIR.sub(_without_secret, _IN_URL.sub(rf"\1{MASK}@", text))
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def without_literals(source: str) -> str:
+    """A line of source with as many bullets in place of the text that is assigned to a secret name."""
+    return _LITERAL.sub(lambda one: one[1] + one[2] + "•" * len(one[3]) if is_secret(one[1]) else one[0], source)
+
+
+def _without_secret(pair: re.Match[str]) -> str:
+    return f"{pair[1]}{pair[2] or pair[4]}{MASK}" if is_secret(pair[1]) else pair[0]
+
+
+def cut(pieces: Iterable[str], limit: int = LIMIT) -> str:
+    """The pieces as one text, until that is long enough."""
+    text = ""
+    for piece in pieces:
+        text += piece
+        if len(text) > limit:
+            return text[:limit] + "…"
+    return text
+
+
+def _pieces(value: Any, depth: int) -> Iterator[str]:
+    """The `repr` of a value."""
+    if isinstance(value, str | bytes):
+        yield _own(value[:LIMIT]) + ("…" if len(value) > LIMIT else "")
+        return
+    members = _members(value)
+    if members is None:
+        yield _own(value)
+        return
+    opening, inside, closing = members
+    yield opening
+    if depth < _DEPTH:
+        for number, (label, member, name) in enumerate(inside):
+            yield ", " * bool(number) + label
+            yield from [MASK] if is_secret(name) else _pieces(member, depth + 1)
+    else:
+        yield "…"
+    yield closing
+
+
+Member = tuple[str, Any, Any]  # what stands before it, its value, its name
+
+
+def _members(value: Any) -> tuple[str, Iterator[Member], str] | None:
+    """What a container or a record consists of, between its brackets; None for other values."""
+    kind = type(value)
+    fields = _fields(value)
+    if fields is not None:
+        return f"{kind.__name__}(", ((f"{name}=", member, name) for name, member in fields), ")"
+    if isinstance(value, dict):
+        pairs = dict.items(value)
+        entries = ((f"{cut(_pieces(key, _DEPTH))}: ", member, key) for key, member in pairs)
+        return ("{", entries, "}") if kind is dict else (f"{kind.__name__}({{", entries, "})")
+    brackets = next((_BRACKETS[base] for base in _BRACKETS if isinstance(value, base)), None)
+    if brackets is None or not len(value):
+        return None
+    return brackets[0], _elements(value), brackets[1]
+
+
+_BRACKETS: dict[Any, tuple[str, str]] = {
+    list: ("[", "]"),
+    tuple: ("(", ")"),
+    set: ("{", "}"),
+    frozenset: ("frozenset({", "})"),
+    deque: ("deque([", "])"),
+}
+
+
+def _elements(value: Any) -> Iterator[Member]:
+    """The elements of a sequence or set; the second of a pair has the first as its name, as headers have."""
+    names = [None, value[0]] if isinstance(value, tuple) and value[2:] == () else []
+    base = next(base for base in _BRACKETS if isinstance(value, base))
+    return (("", element, name) for element, name in zip_longest(base.__iter__(value), names))
+
+
+def _fields(value: Any) -> list[tuple[str, Any]] | None:
+    """The fields of a record by their names: of a dataclass, a named tuple, attrs, msgspec, pydantic, a namespace."""
+    if isinstance(value, SimpleNamespace):
+        return list(vars(value).items())
+    names = _field_names(type(value))
+    return [(name, getattr(value, name, "…")) for name in islice(names, 100)] if names else None
+
+
+def _field_names(kind: Any) -> list[str]:
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind) if field.repr]
+    if issubclass(kind, tuple):
+        return list(getattr(kind, "_fields", ()))
+    attributes = [one.name for one in getattr(kind, "__attrs_attrs__", ())]
+    return attributes or list(getattr(kind, "__struct_fields__", ()) or getattr(kind, "__pydantic_fields__", ()))
+
+
+def _own(value: Any) -> str:
+    """What its `__repr__` says, or what is wrong with that."""
+    try:
+        text = repr(value)
+    except Exception as error:  # an integer of many digits, or the application's own
+        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
+    return text if len(text) <= LIMIT else text[:LIMIT] + "…"

@@ -1,0 +1,98 @@
+"""A failure as plain text, and as JSON."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from micropie import HTTPError
+from micropie.debug.facts import Group
+from micropie.debug.near import Near
+from micropie.debug.places import short
+from micropie.debug.traces import Frame, Trace
+
+
+def failure_text(headline: str, traces: list[Trace], groups: list[Group]) -> str:
+    """The exceptions as Python writes them, with the variables; then the request."""
+    return "\n".join([headline, *(line for trace in traces for line in _trace(trace)), *_groups(groups), ""])
+
+
+def _trace(trace: Trace) -> Iterator[str]:
+    yield ""
+    if trace.how:
+        yield f"{trace.how}:"
+        yield ""
+    yield f"{trace.kind}: {trace.message}"
+    yield from trace.notes
+    if trace.frames:
+        yield "Traceback (most recent call last):"
+    half = len(trace.frames) // 2
+    for number, frame in enumerate(trace.frames):
+        if trace.left_out and number == half:
+            yield f"  … {trace.left_out} frames …"
+        yield from _frame(frame)
+
+
+def _frame(frame: Frame) -> Iterator[str]:
+    where = f" in {frame.function}" if frame.function else ""
+    yield f'  File "{short(frame.file)}", line {frame.line},{where}'
+    yield from (f"    {line.text.strip()}" for line in frame.source if line.number == frame.line)
+    if frame.is_ours:
+        yield from (f"      {name} = {value}" for name, value in frame.variables)
+
+
+def _groups(groups: list[Group]) -> Iterator[str]:
+    for group in groups:
+        yield ""
+        yield group.title
+        yield from (f"  {name}: {value}" if name else f"  {value}" for name, value in group.rows)
+
+
+def failure_problem(headline: str, traces: list[Trace], groups: list[Group]) -> dict[str, Any]:
+    """The same as problem details (RFC 9457)."""
+    return {
+        "type": "about:blank",
+        "title": "Internal Server Error",
+        "status": 500,
+        "detail": f"{traces[0].kind}: {traces[0].message}",
+        "instance": headline,
+        "exceptions": [
+            {
+                "how": trace.how,
+                "type": trace.kind,
+                "message": trace.message,
+                "notes": trace.notes,
+                "frames": [_frame_problem(frame) for frame in trace.frames],
+            }
+            for trace in traces
+        ],
+        "request": {group.title.lower(): dict(group.rows) for group in groups},
+    }
+
+
+def _frame_problem(frame: Frame) -> dict[str, Any]:
+    source = next((line.text.strip() for line in frame.source if line.number == frame.line), None)
+    found = {"file": frame.file, "line": frame.line, "function": frame.function, "source": source}
+    return {**found, "variables": dict(frame.variables)} if frame.is_ours else found
+
+
+def nowhere_text(headline: str, refusal: str, found: list[Near]) -> str:
+    """What a request that leads nowhere could have meant."""
+    lines = [f"  {verbs_of(one)} {one.route.path}{f'  ({one.why})' if one.why else ''}" for one in found]
+    return "\n".join([headline, "", f"{refusal}: nothing answers this", *(["", "Near:", *lines] if lines else []), ""])
+
+
+def nowhere_problem(headline: str, error: HTTPError, found: list[Near]) -> dict[str, Any]:
+    """The same as problem details (RFC 9457)."""
+    near = [{"verbs": list(one.route.verbs), "path": one.route.path, "why": one.why} for one in found]
+    title = phrase_of(error.status)
+    return {"type": "about:blank", "title": title, "status": error.status, "instance": headline, "near": near}
+
+
+def phrase_of(status: int) -> str:
+    """What a status is called; nothing if it has no name."""
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+
+
+def verbs_of(one: Near) -> str:
+    """The verbs of a route."""
+    return ",".join(one.route.verbs) or "*"

@@ -1,0 +1,152 @@
+"""What is shown of an exception: its message, the frames that it came through, and the exceptions that it is due to."""
+
+import linecache
+from collections.abc import Iterator
+from itertools import islice
+from types import FrameType, FunctionType, ModuleType, TracebackType
+from typing import NamedTuple
+
+from micropie.debug.masking import LIMIT, cut, printable, shown, without_literals
+from micropie.debug.places import is_ours
+
+_AROUND = 5  # lines of source before and after the one where a frame stands
+_MAX_LINE = 300  # characters of a line of source
+_ENDS = 12  # frames at the beginning and at the end of a long traceback that are shown
+_MAX_LOCALS = 60
+_UNTOLD = (ModuleType, type, FunctionType)
+_MAX_TRACES = 20  # exceptions of one failure
+_BUDGET = 300_000  # characters of source and variables, of all exceptions together
+
+Columns = tuple[int, int]  # from and to
+
+
+class Line(NamedTuple):
+    """A line of source: its number, its text, and which columns are being executed, if any."""
+
+    number: int
+    text: str
+    columns: Columns | None
+
+
+class Frame(NamedTuple):
+    """One call on the way: `is_ours` tells the application's from those of packages; `line` is where it stands."""
+
+    file: str
+    line: int
+    function: str
+    is_ours: bool
+    source: list[Line]
+    variables: list[tuple[str, str]]
+
+
+class Trace(NamedTuple):
+    """One exception. `how` says what it has to do with the one before; `left_out` frames are missing in the middle."""
+
+    how: str
+    kind: str
+    message: str
+    notes: list[str]
+    frames: list[Frame]
+    left_out: int
+
+
+def traces_of(error: BaseException) -> list[Trace]:
+    """An exception, and those that it is due to, the nearest first; members of a group follow it."""
+    reader = _Reader()
+    return [reader.trace(how, one) for how, one in islice(_chain("", error, set()), _MAX_TRACES)]
+
+
+def _chain(how: str, error: BaseException, seen: set[int]) -> Iterator[tuple[str, BaseException]]:
+    if id(error) in seen:
+        return
+    seen.add(id(error))
+    yield how, error
+    if isinstance(error, BaseExceptionGroup):
+        for number, member in enumerate(error.exceptions, 1):
+            yield from _chain(f"Member {number} of {len(error.exceptions)} of the group", member, seen)
+    if error.__cause__ is not None:
+        yield from _chain("Raised because of", error.__cause__, seen)
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from _chain("Raised while handling", error.__context__, seen)
+
+
+class _Reader:
+    """Reads frames, until there is enough to read; further ones are named only."""
+
+    def __init__(self) -> None:
+        self._left = _BUDGET
+
+    def trace(self, how: str, error: BaseException) -> Trace:
+        """An exception and its frames, without the middle of very many."""
+        positions = list(_positions(error.__traceback__))
+        left_out = max(0, len(positions) - 2 * _ENDS)
+        chosen = positions[:_ENDS] + positions[-_ENDS:] if left_out else positions
+        frames = [self._frame(*position) for position in chosen]
+        if isinstance(error, SyntaxError) and error.filename and error.lineno:
+            frames.append(_unread(error.filename, error.lineno))
+        notes = [printable(cut([str(note)])) for note in getattr(error, "__notes__", ())]
+        return Trace(how, type(error).__qualname__, message_of(error), notes, frames, left_out)
+
+    def _frame(self, frame: FrameType, line: int, columns: Columns | None) -> Frame:
+        code = frame.f_code
+        known = Frame(code.co_filename, line, code.co_qualname, is_ours(code.co_filename), [], [])
+        if self._left <= 0:
+            return known
+        source = _source(known.file, line, columns, frame.f_globals)
+        variables = _variables(frame)
+        self._left -= sum(len(one.text) for one in source) + sum(len(name) + len(text) for name, text in variables)
+        return known._replace(source=source, variables=variables)
+
+
+def _variables(frame: FrameType) -> list[tuple[str, str]]:
+    """The values that say what happened, hence no modules, classes and functions."""
+    values = ((name, value) for name, value in frame.f_locals.items() if not isinstance(value, _UNTOLD))
+    return [(name, shown(value, name)) for name, value in islice(values, _MAX_LOCALS)]
+
+
+def message_of(error: BaseException) -> str:
+    """The text of an exception, of a fair length."""
+    try:
+        return printable(cut([str(error)], 4 * LIMIT))
+    except Exception as broken:
+        return f"<its __str__ raises {type(broken).__name__}>"
+
+
+def _positions(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int, Columns | None]]:
+    """Each frame, the line where it stands, and the columns if they are of that line alone."""
+    while traceback is not None:
+        code, instruction = traceback.tb_frame.f_code, traceback.tb_lasti
+        line, last, start, end = next(islice(code.co_positions(), instruction // 2, None), (None, None, None, None))
+        is_of_line = line == last == traceback.tb_lineno and start is not None and end is not None
+        yield traceback.tb_frame, traceback.tb_lineno, (start or 0, end or 0) if is_of_line else None
+        traceback = traceback.tb_next
+
+
+def _unread(file: str, line: int) -> Frame:
+    """The line that can't be read, for which there is no frame."""
+    return Frame(file, line, "", is_ours(file), _source(file, line, None, None), [])
+
+
+def _source(file: str, line: int, columns: Columns | None, module: dict[str, object] | None) -> list[Line]:
+    """The lines around the one where it stands; none if they can't be read."""
+    linecache.checkcache(file)
+    lines = linecache.getlines(file, module)
+    first = max(1, line - _AROUND)
+    return [
+        Line(number, _readable(text), _in_characters(text, columns) if number == line else None)
+        for number, text in enumerate(lines[first - 1 : line + _AROUND], first)
+    ]
+
+
+def _readable(text: str) -> str:
+    return without_literals(text.rstrip()[:_MAX_LINE].encode("utf-8", "backslashreplace").decode())
+
+
+def _in_characters(text: str, columns: Columns | None) -> Columns | None:
+    """Columns that are counted in UTF-8 bytes, in characters; None if they are the whole line."""
+    if columns is None:
+        return None
+    raw = text.encode("utf-8", "surrogatepass")
+    start, end = (len(raw[:column].decode("utf-8", "replace")) for column in columns)
+    is_all = not text[:start].strip() and not text[end:].strip()
+    return None if is_all or end > _MAX_LINE else (start, end)

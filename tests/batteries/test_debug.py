@@ -1,0 +1,905 @@
+"""The debug pages: what they show, to whom, and what they keep to themselves."""
+
+import re
+import sys
+from collections import OrderedDict, defaultdict, deque
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import attrs
+import msgspec
+import pydantic
+import pytest
+
+from micropie import App, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, methods
+from micropie.core.optional import late
+from micropie.debug import Debugger
+from micropie.debug.gate import may_see
+from micropie.debug.masking import LIMIT, MASK, is_secret, shown
+from micropie.debug.places import short
+from micropie.debug.traces import traces_of
+from micropie.testing import TestClient
+
+HTML, JSON, TEXT = "text/html,*/*;q=0.8", "application/json", "*/*"
+BARE = "500 Internal Server Error"
+
+
+class Notes(Resource):
+    async def get(self, id: int):
+        password = "hunter2"
+        raise LookupError(f"no note {id} for {len(password)}")
+
+    async def post(self, title: str):
+        return title
+
+    @methods("GET")
+    async def old(self): ...
+
+
+class Shop(App):
+    notes = Notes()
+
+    async def index(self):
+        return "page"
+
+    async def greet(self, name="Guest"):
+        return name
+
+    async def fail(self, *rest):
+        raise RuntimeError("<script>alert(1)</script>")
+
+    async def login(self, user, password):
+        self.request.session["user"] = user
+        raise RuntimeError("broken")
+
+    async def api(self):
+        raise RuntimeError("broken")
+
+    async def lost(self):
+        self.request._route_handler = None
+        raise LookupError
+
+    async def ws_chat(self, ws): ...
+
+
+def client_of(app, **options):
+    return TestClient(app, raise_exceptions=False, **options)
+
+
+def asked(path="/fail", *, app=None, accept=TEXT, headers=(), method="GET", **options):
+    """The reply of an application in development mode."""
+    with client_of(app or Shop(debug=True)) as client:
+        return client.request(method, path, headers=[("Accept", accept), *headers], **options)
+
+
+# -- who may see it -------------------------------------------------------------------------------------
+
+
+def scope(client=("127.0.0.1", 5), host="localhost", **headers):
+    pairs = [(b"host", host.encode("latin-1"))] if host is not None else []
+    pairs += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return {"client": client, "headers": pairs}
+
+
+@pytest.mark.parametrize(
+    "client", [("127.0.0.1", 5), ("127.8.9.1", 5), ("::1", 5), ("::ffff:127.0.0.1", 5), ["::1", 5]]
+)
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "localhost:8000",
+        "LOCALHOST",
+        "shop.localhost:1",
+        "127.0.0.1",
+        "127.0.0.1:8000",
+        "[::1]",
+        "[::1]:80",
+    ],
+)
+def test_programs_on_this_machine_may(client, host):
+    """By every name and address of it."""
+    assert may_see(scope(client, host))
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        None, (), ("", 0), ("10.0.0.1", 5), ("128.0.0.1", 5), ("::2", 5), ("fe80::1", 5), ("localhost", 5),
+        ("testclient", 5), ("0.0.0.0", 5), ("::ffff:10.0.0.1", 5), ("/run/app.sock", None), (None, 5),
+    ],
+)  # fmt: skip
+def test_peers_elsewhere_may_not(client):
+    """Nor may whoever comes over a Unix socket."""
+    assert not may_see(scope(client))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        None, "", "example.com", "localhost.evil.com", "evil-localhost", "evillocalhost", "127.0.0.1.evil.com",
+        "0x7f.1", "2130706433", "localhost@evil.com", "evil.com#localhost", "localhost/x", "localhost:80:80",
+        "localhost:", "localhost:x", "local\u0131host", "localhost evil.com", "evil.com\tlocalhost", "[::2]", "[::1",
+        "::1", "127.1", "0.0.0.0", "192.168.0.2:80", "localhost.", "[localhost]", "localhost,evil.com",
+    ],
+)  # fmt: skip
+def test_other_hosts_may_not(host):
+    """A name that leads here is not enough: its page runs in the developer's browser (DNS rebinding)."""
+    raw = None if host is None else host.encode("utf-8").decode("latin-1")
+    assert not may_see(scope(host=raw))
+
+
+def test_two_hosts_may_not():
+    """One of them is somebody else's."""
+    twice = scope()
+    twice["headers"].append((b"Host", b"localhost"))
+    assert not may_see(twice)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "forwarded", "via", "x_forwarded_for", "x_forwarded_host", "x_forwarded_proto", "x_forwarded", "x_real_ip",
+        "x_client_ip", "x_cluster_client_ip", "x_original_host", "x_original_forwarded_for", "cf_connecting_ip",
+        "true_client_ip", "cdn_loop", "fastly_client_ip", "fly_client_ip", "x_envoy_external_address",
+        "x_amzn_trace_id", "x_azure_clientip", "X_Forwarded_For", "x_vercel_forwarded_for", "do_connecting_ip",
+        "x_proxyuser_ip", "x_appengine_user_ip", "x_remote_addr",
+    ],
+)  # fmt: skip
+def test_forwarded_requests_may_not(name):
+    """Whatever the header says."""
+    assert not may_see(scope(**{name: ""}))
+
+
+@pytest.mark.parametrize("name", ["x_requested_with", "x_token", "x_request_id", "x_api_key", "user_agent", "viable"])
+def test_headers_of_programs_say_nothing(name):
+    """They are no proxy's."""
+    assert may_see(scope(**{name: "1"}))
+
+
+@pytest.mark.parametrize(
+    ("headers", "seen"),
+    [
+        ({"origin": "http://localhost:3000"}, True),
+        ({"origin": "http://127.0.0.1"}, True),
+        ({"origin": "https://evil.com"}, False),
+        ({"origin": "null"}, False),
+        ({"origin": ""}, False),
+        ({"sec_fetch_site": "none", "sec_fetch_dest": "document"}, True),
+        ({"sec_fetch_site": "same-origin", "sec_fetch_dest": "empty"}, True),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_dest": "document"}, True),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_dest": "iframe"}, False),
+        ({"sec_fetch_site": "cross-site", "sec_fetch_dest": "empty"}, False),
+        ({"sec_fetch_site": "cross-site"}, False),
+    ],
+)
+def test_pages_of_other_sites_may_not(headers, seen):
+    """A link to here may be followed, but nothing be read."""
+    assert may_see(scope(**headers)) is seen
+
+
+def test_a_scope_with_the_necessary_only_may_not():
+    """Neither client nor headers."""
+    assert not may_see({})
+
+
+@pytest.mark.parametrize("path", ["/fail", "/nowhere"])
+@pytest.mark.parametrize("accept", [HTML, JSON, TEXT])
+@pytest.mark.parametrize(
+    "options",
+    [{"client": ("203.0.113.7", 5)}, {"base_url": "http://example.com"}, {"headers": {"X-Forwarded-For": "127.0.0.1"}}],
+)
+def test_others_get_what_everybody_gets(path, accept, options):
+    """Byte for byte."""
+    with client_of(Shop(debug=True), **options) as client, client_of(Shop(), **options) as plain:
+        replies = [one.get(path, headers={"Accept": accept}) for one in (client, plain)]
+    assert len({(reply.status_code, reply.content, tuple(reply.headers.multi_items())) for reply in replies}) == 1
+
+
+# -- when it is on --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environment", "on"),
+    [
+        (None, None, False),
+        (None, "1", True),
+        (True, None, True),
+        (False, "1", False),
+        (False, None, False),
+        (None, "", False),
+    ],
+)
+def test_it_is_on_where_that_is_said(wanted, environment, on, monkeypatch):
+    """By the keyword, else by the environment, as `micropie run --dev` sets it."""
+    monkeypatch.delenv("MICROPIE_DEV", raising=False)
+    if environment is not None:
+        monkeypatch.setenv("MICROPIE_DEV", environment)
+    assert (asked(app=Shop(debug=wanted)).text != BARE) is on
+
+
+def test_without_the_pages_it_says_so(monkeypatch):
+    """As in the one-file form."""
+    monkeypatch.setitem(sys.modules, "micropie.debug", None)
+    late.cache_clear()
+    with pytest.raises(MissingDependency, match="pip install micropie"):
+        Shop(debug=True)
+
+
+def test_it_watches_the_loop_while_the_application_runs(monkeypatch):
+    """From startup to shutdown."""
+    calls = []
+    for name in ("start", "stop"):
+        monkeypatch.setattr(Debugger, name, lambda _self, name=name: calls.append(name))
+    with client_of(Shop(debug=True)):
+        assert calls == ["start"]
+    assert calls == ["start", "stop"]
+
+
+# -- the forms ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (HTML, "text/html; charset=utf-8"),
+        ("application/xhtml+xml", "text/html; charset=utf-8"),
+        (JSON, "application/problem+json"),
+        ("application/problem+json", "application/problem+json"),
+        (TEXT, "text/plain; charset=utf-8"),
+        ("text/plain", "text/plain; charset=utf-8"),
+        ("", "text/plain; charset=utf-8"),
+    ],
+)
+@pytest.mark.parametrize(("path", "status"), [("/fail", 500), ("/nowhere", 404)])
+def test_the_form_is_what_the_client_takes(path, status, accept, kind):
+    """The status stays; no cache keeps it, no other page frames it, nothing in it runs or loads."""
+    reply = asked(path, accept=accept)
+    assert (reply.status_code, reply.headers["content-type"]) == (status, kind)
+    assert reply.headers["cache-control"] == "no-store"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    policy = reply.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+
+
+def test_head_has_no_body():
+    """As for any reply."""
+    reply = asked(method="HEAD", accept=HTML)
+    assert (reply.status_code, reply.content) == (500, b"")
+
+
+def test_the_text_is_a_traceback_with_variables_and_the_request():
+    """In the order in which one reads it."""
+    text = asked("/notes/7?page=2&token=abc").text
+    assert text.startswith(
+        f"GET http://localhost/notes/7?page=2&token={MASK}\n\nLookupError: no note 7 for 7\nTraceback (most"
+    )
+    assert '  File "tests/batteries/test_debug.py", line ' in text
+    assert '    raise LookupError(f"no note {id} for {len(password)}")\n      self = <' in text
+    assert f"      id = 7\n      password = {MASK}\n" in text
+    assert "hunter2" not in text
+    assert (
+        "Route\n  path: /notes/{id}\n  verbs: GET, HEAD\n  handler: Notes.get\n  parameters: id (path)\n  file: tests/"
+        in text
+    )
+    assert f"Query\n  page: '2'\n  token: {MASK}\n" in text
+    assert "abc" not in text
+
+
+def test_the_json_has_the_same():
+    """As problem details."""
+    problem = asked("/notes/7", accept=JSON).json()
+    assert (problem["title"], problem["status"]) == ("Internal Server Error", 500)
+    assert (problem["detail"], problem["instance"]) == ("LookupError: no note 7 for 7", "GET http://localhost/notes/7")
+    frames = problem["exceptions"][0]["frames"]
+    assert frames[-1]["function"] == "Notes.get"
+    assert frames[-1]["variables"]["password"] == MASK
+    assert "variables" not in frames[0]
+    assert problem["request"]["route"]["handler"] == "Notes.get"
+
+
+def test_the_page_has_the_same():
+    """Escaped; the application's frames are told from those of packages."""
+    page = asked("/notes/7", accept=HTML).text
+    words = unescape(re.sub(r"<[^>]+>", " ", page.partition("<body>")[2]))
+    assert "LookupError no note 7 for 7" in re.sub(r"\s+", " ", words)
+    assert "<details class='frame' open><summary><code class='function'>Notes.get</code>" in page
+    assert re.search(r"<summary>\d+ frames of packages</summary>", page)
+    assert "hunter2" not in page
+    assert "{{" not in page
+
+
+def test_what_comes_from_outside_is_escaped():
+    """In the message, the path, the query, the headers, the variables."""
+    evil = "<script>alert(1)</script>'\"&"
+    for path in ("/fail/%3Cscript%3E?%3Cscript%3E=%3Cscript%3E", "/%3Cscript%3E"):
+        page = asked(path, accept=HTML, headers=[("X-Evil", evil), ("User-Agent", evil), ("Cookie", "<script>=1")]).text
+        assert page.count("<script>") == 1  # ours
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in asked(accept=HTML).text
+
+
+def test_markers_of_the_page_in_values_stay_what_they_are():
+    """They are filled in once."""
+
+    class Site(App):
+        async def index(self):
+            raise RuntimeError("{{style}}{{script}}")
+
+    assert "{{style}}{{script}}</h1>" in asked("/", app=Site(debug=True), accept=HTML).text
+
+
+# -- the request ----------------------------------------------------------------------------------------
+
+
+def test_the_form_the_files_and_the_session_are_shown():
+    """Names of sessions and cookies without their values."""
+    with client_of(Shop(debug=True)) as client:
+        client.session({"cart": ["apple"]})
+        text = client.post("/login", data={"user": "ann", "password": "hunter2"}, cookies={"theme": "dark"}).text
+    assert f"Form\n  user: 'ann'\n  password: {MASK}\n" in text
+    assert f"Session\n  cart: {MASK}\n  user: {MASK}\n" in text
+    assert "Cookies\n" in text
+    assert f"  theme: {MASK}\n" in text
+    assert "apple" not in text
+    assert "dark" not in text
+
+
+@pytest.mark.parametrize(
+    ("body", "shown_as"),
+    [
+        ({"name": "ann", "api_key": "k"}, f"JSON\n  name: 'ann'\n  api_key: {MASK}\n"),
+        ([1, {"token": 2}], f"JSON\n  [1, {{'token': {MASK}}}]\n"),
+    ],
+)
+def test_the_json_body_is_shown(body, shown_as):
+    """Members of an object one by one."""
+    assert shown_as in asked("/api", method="POST", json=body).text
+
+
+@pytest.mark.needs("multipart")
+def test_files_are_shown_by_their_names():
+    """One or several of a field."""
+
+    class Site(App):
+        async def index(self):
+            raise RuntimeError
+
+    files = [("one", ("a.txt", b"x")), ("some", ("b.txt", b"y")), ("some", ("c.txt", b"z"))]
+    text = asked("/", app=Site(debug=True), method="POST", files=files).text
+    assert "Files\n  one: 'a.txt', text/plain\n  some: 'b.txt', text/plain\n  some: 'c.txt', text/plain\n" in text
+
+
+@pytest.mark.parametrize("query", ["&".join(["a=1"] * 1500), "%ff=%ff"])
+def test_a_query_that_cannot_be_read_hides_nothing_else(query):
+    """It says why."""
+
+    class Hook(HttpMiddleware):
+        async def before_request(self, request):
+            raise RuntimeError("in a hook")
+
+    site = Shop(debug=True)
+    site.middlewares.append(Hook())
+    text = asked(f"/greet?{query}", app=site).text
+    assert "RuntimeError: in a hook" in text
+    assert "handler: Shop.greet" in text
+
+
+def test_a_failure_on_the_way_to_nowhere_has_no_route():
+    """There is none."""
+
+    class Hook(HttpMiddleware):
+        async def before_request(self, request):
+            raise RuntimeError("in a hook")
+
+    site = Shop(debug=True)
+    site.middlewares.append(Hook())
+    text = asked("/nowhere", app=site).text
+    assert "RuntimeError: in a hook" in text
+    assert "\nRoute\n" not in text
+
+
+def test_the_root_path_is_shown():
+    """Where a server has one."""
+
+    async def below(scope, receive, send):
+        await site({**scope, "root_path": "/api", "path": "/api" + scope["path"]}, receive, send)
+
+    site = Shop(debug=True)
+    assert "  root path: /api\n" in asked(app=below).text
+
+
+# -- exceptions -----------------------------------------------------------------------------------------
+
+
+def raised(function):
+    """The traces of what a function raises."""
+    try:
+        function()
+    except BaseException as error:
+        return traces_of(error)
+    raise AssertionError
+
+
+def described(function):
+    return [(trace.how, trace.kind, trace.message) for trace in raised(function)]
+
+
+def fail(error, *, cause=None):
+    raise error from cause
+
+
+def chained(inner, *, cause=None, suppress=False):
+    try:
+        fail(inner)
+    except ValueError as handled:
+        outer = TypeError("outer")
+        outer.__context__, outer.__cause__, outer.__suppress_context__ = handled, cause, suppress
+        raise outer  # noqa: B904  that is what is shown
+
+
+def test_the_chain_of_causes():
+    """Causes before contexts, and what is suppressed not at all."""
+    outer, inner = ("", "TypeError", "outer"), ValueError("inner")
+    assert described(lambda: chained(inner)) == [outer, ("Raised while handling", "ValueError", "inner")]
+    assert described(lambda: chained(inner, suppress=True)) == [outer]
+    assert described(lambda: chained(inner, cause=KeyError("k"))) == [outer, ("Raised because of", "KeyError", "'k'")]
+
+
+@pytest.mark.parametrize(
+    ("accept", "told"), [(TEXT, "Raised because of:\n\nKeyError: 'k'\n\nRequest\n"), (HTML, "KeyError")]
+)
+def test_a_cause_that_was_never_raised(accept, told):
+    """It has no frames."""
+
+    class Site(App):
+        async def index(self):
+            raise TypeError("outer") from KeyError("k")
+
+    assert told in asked("/", app=Site(debug=True), accept=accept).text
+
+
+def test_a_circle_of_causes_ends():
+    """Each is told once."""
+
+    def circle():
+        first, second = ValueError("1"), ValueError("2")
+        first.__cause__, second.__cause__ = second, first
+        raise first
+
+    assert [message for _, _, message in described(circle)] == ["1", "2"]
+
+
+def test_an_endless_chain_is_cut():
+    """After twenty."""
+
+    def chain():
+        error = ValueError("0")
+        for number in range(1, 5000):
+            following = ValueError(str(number))
+            following.__cause__ = error
+            error = following
+        raise error
+
+    assert len(raised(chain)) == 20
+
+
+def test_members_of_a_group():
+    """They follow it, with their own causes."""
+
+    def group():
+        first = KeyError("a")
+        first.__cause__ = OSError("disk")
+        raise ExceptionGroup("two", [first, ValueError("b")])
+
+    assert described(group) == [
+        ("", "ExceptionGroup", "two (2 sub-exceptions)"),
+        ("Member 1 of 2 of the group", "KeyError", "'a'"),
+        ("Raised because of", "OSError", "disk"),
+        ("Member 2 of 2 of the group", "ValueError", "b"),
+    ]
+
+
+def test_notes_and_secrets_in_messages():
+    """Notes are shown; passwords in URLs and named values are not."""
+
+    def noted():
+        error = ValueError("postgres://ann:pw@db/x failed, password='hunter2', token=abc")
+        error.add_note("see https://user:secret@example.com")
+        raise error
+
+    (trace,) = raised(noted)
+    assert trace.message == f"postgres://ann:{MASK}@db/x failed, password={MASK}, token={MASK}"
+    assert trace.notes == [f"see https://user:{MASK}@example.com"]
+
+
+def test_a_syntax_error_shows_the_line(tmp_path):
+    """It has no frame of its own."""
+    file = tmp_path / "broken.py"
+    file.write_text("def f(:\n")
+    (trace,) = raised(lambda: compile(file.read_text(), str(file), "exec"))
+    last = trace.frames[-1]
+    assert (last.file, last.line, [line.text for line in last.source]) == (str(file), 1, ["def f(:"])
+    (without,) = raised(lambda: fail(SyntaxError("x")))
+    assert [frame.function for frame in without.frames][-1] == "fail"
+
+
+def test_where_in_the_line():
+    """The part that failed is marked, unless that is all of it; in characters, not bytes."""
+
+    def partly():
+        return "é", 1 / 0
+
+    (trace,) = raised(partly)
+    (here,) = [line for line in trace.frames[-1].source if line.columns]
+    assert here.columns is not None
+    assert here.text[slice(*here.columns)] == "1 / 0"
+
+
+def test_a_deep_recursion_is_cut_in_the_middle():
+    """Both ends are shown, in all forms."""
+
+    class Site(App):
+        async def index(self, n=0):
+            return await self.index(n + 1)
+
+    site = Site(debug=True)
+    text, page = asked("/", app=site).text, asked("/", app=site, accept=HTML).text
+    assert re.search(r"^  … \d{3,} frames …$", text, re.MULTILINE)
+    assert re.search(r"… \d{3,} frames …</li>", page)
+    assert text.count("in test_a_deep") < 30
+
+
+def test_everything_together_is_bounded():
+    """Many large variables in many frames of many exceptions."""
+
+    def deep(n, error):
+        text = "x" * 100_000
+        if n:
+            deep(n - 1, dict.fromkeys(range(1000), text) and error)
+        raise ValueError(text) from error
+
+    class Site(App):
+        async def index(self):
+            error = None
+            for _ in range(30):
+                try:
+                    deep(100, error)
+                except ValueError as raised_:
+                    error = raised_
+            raise RuntimeError("last") from error
+
+    site = Site(debug=True)
+    for accept in (HTML, JSON, TEXT):
+        assert len(asked("/", app=site, accept=accept).content) < 2_000_000
+
+
+def test_source_that_cannot_be_read():
+    """The frame is there, without it."""
+
+    class Site(App):
+        async def index(self):
+            exec("1 / 0")
+
+    page = asked("/", app=Site(debug=True), accept=HTML).text
+    assert "&lt;string&gt;:1" in page
+    assert "ZeroDivisionError" in page
+
+
+def test_literals_of_secret_names_in_the_source_are_masked():
+    """As many bullets as there were characters."""
+    page = asked("/notes/7", accept=HTML).text
+    assert "password = •••••••••" in page
+
+
+def test_an_exception_that_cannot_be_told():
+    """Its text raises."""
+
+    class OddError(Exception):
+        def __str__(self):
+            raise ValueError
+
+    class Site(App):
+        async def index(self):
+            raise OddError
+
+    assert "<its __str__ raises ValueError>" in asked("/", app=Site(debug=True)).text
+
+
+@pytest.mark.needs("jinja2")
+def test_a_template_that_fails_shows_its_line(tmp_path):
+    """And its variables."""
+    (tmp_path / "page.html").write_text("<p>\n{{ 1 / number }}\n</p>")
+
+    class Site(App):
+        async def index(self):
+            return await self._render_template("page.html", number=0)
+
+    text = asked("/", app=Site(debug=True, templates=tmp_path)).text
+    assert 'page.html", line 2' in text
+    assert "    {{ 1 / number }}\n" in text
+    assert "      number = 0\n" in text
+
+
+def test_without_a_package_the_remedy_is_shown(monkeypatch):
+    """As in the log."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+
+    class Site(App):
+        async def index(self):
+            return await self._render_template("x.html")
+
+    assert (
+        "MissingDependency: Templates need the package 'jinja2': pip install" in asked("/", app=Site(debug=True)).text
+    )
+
+
+def test_a_page_that_cannot_be_made_hides_nothing(monkeypatch, caplog):
+    """Both failures are logged, and the client gets the bare 500."""
+
+    def fail(*_args):
+        raise RuntimeError("in the page")
+
+    monkeypatch.setattr("micropie.debug.debugger.facts_of", fail)
+    assert asked().text == BARE
+    first, second = [record for record in caplog.records if record.name == "micropie"]
+    assert first.getMessage() == "GET '/fail' failed in Shop.fail"
+    assert second.getMessage() == "The debug page can't be made"
+
+
+def test_a_failure_below_another_application():
+    """Each has its own pages; the whole path is shown."""
+
+    class Site(App):
+        below = Shop(debug=True)
+
+    text = asked("/below/notes/3", app=Site(debug=True)).text
+    assert "LookupError: no note 3" in text
+
+
+# -- values ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password", "PASSWORD", "password2", "db_password", "userPassword", "mypassword", "passwd", "pwd", "secret",
+        "client_secret", "token", "authToken", "X-Token", "api_key", "apiKey", "X-API-Key", "secret_key",
+        "private_key", "auth", "Authorization", "proxy-authorization", "cookie", "Set-Cookie", "session",
+        "session_id", "sessionid", "credentials", "csrf", "dsn", "pin", "otp", b"token",
+    ],
+)  # fmt: skip
+def test_names_that_say_secret(name):
+    """In snake, camel and kebab case."""
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "author", "authors", "keyboard", "spinner", "pinned", "key", "keys", "primary_key", "public_key",
+        "cache_key", "passage", "compass", "user", "id", "", 5, None, ("password",), "cookbook", "assess",
+    ],
+)  # fmt: skip
+def test_names_that_do_not(name):
+    """Whole words count."""
+    assert not is_secret(name)
+
+
+@dataclass
+class Account:
+    name: str
+    password: str
+    inside: Any = None
+    hidden: str = field(default="not told", repr=False)
+
+
+@attrs.define
+class AttrsAccount:
+    name: str
+    password: str
+
+
+class StructAccount(msgspec.Struct):
+    name: str
+    password: str
+
+
+class ModelAccount(pydantic.BaseModel):
+    name: str
+    password: str
+    key: pydantic.SecretStr = pydantic.SecretStr("s3cr3t")
+
+
+class Liar:
+    def __repr__(self):
+        raise ValueError
+
+
+class Number:
+    def __repr__(self):
+        return 5
+
+
+class Long:
+    def __repr__(self):
+        return "x" * 10**7
+
+
+class Pretender:
+    def __getattribute__(self, name):
+        raise ValueError
+
+
+class Named(NamedTuple):
+    name: str
+    password: str
+
+
+circle: list[Any] = [1]
+circle.append(circle)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "'a'"),
+        (b"a", "b'a'"),
+        ([], "[]"),
+        ((), "()"),
+        (set(), "set()"),
+        ([1, 2], "[1, 2]"),
+        ({"a": 1}, "{'a': 1}"),
+        ({1}, "{1}"),
+        (frozenset({1}), "frozenset({1})"),
+        (deque([1]), "deque([1])"),
+        (defaultdict(list, {"token": [1]}), f"defaultdict({{'token': {MASK}}})"),
+        (OrderedDict(a=1), "OrderedDict({'a': 1})"),
+        ({"a": [{"password": "x"}]}, f"{{'a': [{{'password': {MASK}}}]}}"),
+        ([("authorization", "Bearer x")], f"[('authorization', {MASK})]"),
+        ([(b"cookie", b"x")], f"[(b'cookie', {MASK})]"),
+        (("a", "b", "c"), "('a', 'b', 'c')"),
+        (Account("a", "b", {"pin": 1}), f"Account(name='a', password={MASK}, inside={{'pin': {MASK}}})"),
+        (AttrsAccount("a", "b"), f"AttrsAccount(name='a', password={MASK})"),
+        (StructAccount("a", "b"), f"StructAccount(name='a', password={MASK})"),
+        (ModelAccount(name="a", password="b"), f"ModelAccount(name='a', password={MASK}, key=SecretStr('**********'))"),
+        (Named("a", "b"), f"Named(name='a', password={MASK})"),
+        (SimpleNamespace(name="a", password="b"), f"SimpleNamespace(name='a', password={MASK})"),
+        ("postgres://ann:pw@db/x", f"'postgres://ann:{MASK}@db/x'"),
+        ("a=1&password=hunter2&b=2", f"'a=1&password={MASK}&b=2'"),
+        (b'{"password": "x", "a": 1}', f"b'{{\"password\": {MASK}, \"a\": 1}}'"),
+        (circle, "[1, [1, [1, [1, [1, [1, […]]]]]]]"),
+        ("\ud800", "'\\ud800'"),
+        (10**6000, "<int, whose repr raises ValueError>"),
+        (Liar(), "<Liar, whose repr raises ValueError>"),
+        (Number(), "<Number, whose repr raises TypeError>"),
+        (Pretender(), "<Pretender, which raises ValueError>"),
+        (Long(), "x" * LIMIT + "…"),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_values(value, text):
+    """As Python writes them, without secrets; whatever a value does, it is told."""
+    assert shown(value) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * 10**7,
+        b"x" * 10**7,
+        [["x" * 100] * 100] * 100,
+        {str(i): "x" * 50 for i in range(10**5)},
+        list(range(10**6)),
+    ],
+)
+def test_large_values_are_cut(value):
+    """At a thousand characters."""
+    assert len(shown(value)) <= LIMIT + 1
+    assert shown(value).endswith("…")
+
+
+def test_paths_are_short_where_they_can_be(tmp_path):
+    """In the working directory, and where packages are."""
+    assert short(str(Path.cwd() / "shop" / "app.py")) == "shop/app.py"
+    assert short(pytest.__file__) == "pytest/__init__.py"
+    assert short(str(tmp_path / "x.py")) == str(tmp_path / "x.py")
+
+
+# -- paths that lead nowhere ----------------------------------------------------------------------------
+
+
+def near(path, method="GET"):
+    reply = asked(path, method=method, accept=JSON)
+    return reply.status_code, [(one["path"], one["why"]) for one in reply.json()["near"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "found"),
+    [
+        ("GET", "/gret/Ann", 404, [("/greet", "")]),
+        ("GET", "/GREET", 404, [("/greet", "")]),
+        ("GET", "/greet/a/b", 500, [("/greet", "1 segment too many")]),
+        ("GET", "/index/x", 500, []),
+        ("GET", "/note/3", 404, [("/notes/{id}", ""), ("/notes/{title}", "answers POST only"), ("/notes/old", "")]),
+        ("PUT", "/notes/old", 405, [("/notes/old", "answers GET, HEAD only"), ("/notes/{id}", "answers GET, HEAD only"),
+                                    ("/notes/{title}", "answers POST only")]),
+        ("GET", "/notes", 405, [("/notes/{id}", "1 segment missing"), ("/notes/{title}", "answers POST only"),
+                                ("/notes/old", "1 segment missing")]),
+        ("GET", "/fial/1/2/3", 404, [("/fail/{rest*}", "")]),
+        ("GET", "/quite/another", 404, []),
+        ("GET", "/chat", 404, []),
+    ],
+)  # fmt: skip
+def test_near_routes(method, path, status, found):
+    """By the names in the path, the best first; what does not fit is said."""
+    assert near(path, method) == (status, found)
+
+
+def test_the_page_links_to_what_can_be_opened():
+    """Routes without parameters that answer GET, at the path where the application is."""
+    page = asked("/notse/old", accept=HTML).text
+    assert "<a href='/notes/old'><code>/notes/old</code></a>" in page
+    assert "<span class='verbs'>WS</span> <code>/chat</code>" in page
+    assert "<code>/notes/{id}</code>" in page
+    assert "tests/batteries/test_debug.py:" in page
+
+
+def test_mounts_are_listed():
+    """With all that is there, up to two hundred."""
+
+    async def other(scope, receive, send): ...
+
+    async def page(self): ...
+
+    members: dict[str, Any] = {f"page{number}": page for number in range(250)}
+    site = type("Many", (App,), {**members, "other": Mount(other)})(debug=True)
+    html = asked("/nowhere", app=site, accept=HTML).text
+    assert html.count("<li>") == 201
+    assert "… and 51 more" in html
+
+
+def test_text_for_others():
+    """A line each."""
+    assert asked("/note/3").text == (
+        "GET http://localhost/note/3\n\n404 Not Found: nothing answers this\n\nNear:\n"
+        "  GET,HEAD /notes/{id}\n  POST /notes/{title}  (answers POST only)\n  GET,HEAD /notes/old\n"
+    )
+    assert asked("/quite/another").text == "GET http://localhost/quite/another\n\n404 Not Found: nothing answers this\n"
+
+
+def test_allow_stays():
+    """405 names the verbs."""
+    assert asked("/notes/old", method="PUT").headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_an_answer_of_the_applications_own_stays():
+    """A handler's 404 is no wrong path."""
+
+    class Site(App):
+        async def item(self, id: int):
+            raise HTTPError(404, "No such item")
+
+    assert asked("/item/3", app=Site(debug=True)).text == "404 Not Found: No such item"
+
+
+def test_a_status_without_a_name():
+    """`surplus_path_status` may be any."""
+    assert asked("/greet/a/b", app=Shop(debug=True, surplus_path_status=499)).status_code == 499
+    assert "\n499: nothing answers" in asked("/greet/a/b", app=Shop(debug=True, surplus_path_status=499)).text
+
+
+def test_hooks_see_the_page():
+    """It is a reply like any other, which they may replace."""
+
+    class Pages(HttpMiddleware):
+        async def after_request(self, request, status_code, response_body, extra_headers):
+            return {"body": "own page"} if status_code == 404 else None
+
+    site = Shop(debug=True)
+    site.middlewares.append(Pages())
+    assert asked("/nowhere", app=site).text == "own page"
