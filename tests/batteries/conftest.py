@@ -1,12 +1,14 @@
-"""What the tests of the command line are given."""
+"""What the tests of the command line and of pages are given."""
 
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from micropie.cli.loading import is_theirs
+from tests.batteries.browsing import launched
 from tests.batteries.commands import Project
 
 
@@ -24,3 +26,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     for name in set(sys.modules) - before:
         if is_theirs(getattr(sys.modules[name], "__file__", None) or "<none>"):
             del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One browser for the tests of a module."""
+    with launched() as browser:
+        yield browser

@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -87,6 +88,25 @@ def test_reload(project):
         time.sleep(1.1)  # Uvicorn's watcher compares times of change, which may be whole seconds
         project.write(app=SITE.replace("Hello", "Goodbye"))
         wait_until(lambda: text_at(url) == "Goodbye")
+
+
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_dev(project, server):
+    """`--dev` shows who is on this machine what failed, and takes up what is changed."""
+    project.write(app=SITE.replace('return "Hello"', "raise LookupError('no such page')"))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "app:app", "--dev", "--port", str(port), "--server", server)
+    with serving(project, *command, ready=lambda: text_at(url) is not None):
+        assert httpx.get(url).text.startswith(
+            f"GET {url}/\n\nLookupError: no such page\nTraceback (most recent call last):\n"
+        )
+        proxied = httpx.get(url, headers={"X-Forwarded-For": "127.0.0.1"})
+        assert (proxied.status_code, proxied.text) == (500, "500 Internal Server Error")
+        assert httpx.get(url, headers={"Host": "example.com"}).text == "500 Internal Server Error"
+        time.sleep(1.1)  # Uvicorn's watcher compares times of change, which may be whole seconds
+        project.write(app=SITE)
+        wait_until(lambda: text_at(url) == "Hello")
 
 
 @pytest.mark.parametrize("server", ["granian", "uvicorn"])

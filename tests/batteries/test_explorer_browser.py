@@ -5,34 +5,17 @@ The application is `explored.py`, served by Uvicorn.
 
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Response, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Response, expect
 
+from tests.batteries.browsing import DESK, PHONE, READABLE, contrast
 from tests.integrations.serving import Server, serving
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-PHONE = ViewportSize(width=360, height=740)
-DESK = ViewportSize(width=1200, height=900)
 
 MOST_BYTES = 60_000
 """The page with everything that it loads, but for the document."""
-
-READABLE = 4.5
-"""The contrast of text (WCAG 2.2, 1.4.3)."""
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +23,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The application, at the root of a site."""
     with serving("tests.batteries.explored:app", tmp_path_factory.mktemp("explored") / "log") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.fail("there is no Chromium: run scripts/test, which installs it, or `apt-get install chromium`")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -384,26 +355,6 @@ def test_text_is_readable_in_both_schemes(page, scheme):
     contrasts = [(one.inner_text(), contrast(one)) for one in shown.all()]
     assert len(contrasts) > 20
     assert [(text, ratio) for text, ratio in contrasts if ratio < READABLE] == []
-
-
-def contrast(element: Locator) -> float:
-    """The contrast of an element's text with what is behind it (WCAG 2.2, relative luminance)."""
-    colours = element.evaluate(
-        """element => {
-            const behind = [];
-            for (let one = element; one; one = one.parentElement) behind.push(getComputedStyle(one).backgroundColor);
-            return [getComputedStyle(element).color, behind.find((colour) => !/, 0\\)$/.test(colour))];
-        }"""
-    )
-    light, dark = sorted((luminance(colour) for colour in colours), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(colour: str) -> float:
-    """How bright an rgb() colour is, from 0 to 1."""
-    channels = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_a_phone_needs_no_sideways_scrolling(page):
