@@ -4,12 +4,15 @@ MICROPIE_FORM=package (the default) or standalone: the form that must have been 
 was. MICROPIE_BARE=1: the optional packages are absent, and must be. In the standalone form and in a bare environment
 only tests/core and tests/contract are run.
 
+The tests ask by `micropie.testing`, which the one file does not have; there the package's own is put beside it.
+
 `@pytest.mark.needs("jinja2")` on a test that uses an optional package: the test is deselected in a bare environment,
 and fails in any other one where the package is missing. Nothing is ever skipped for want of an install.
 """
 
 import os
-from importlib.util import find_spec
+import sys
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ import micropie
 
 TESTS = Path(__file__).resolve().parent
 STANDALONE = TESTS.parent / "standalone" / "micropie.py"
+CLIENT = TESTS.parent / "src" / "micropie" / "testing"
 EVERYWHERE = {"core", "contract"}
 """The folders that use public names of the core only."""
 
@@ -31,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*packages): the optional packages without which the test has no sense")
     if form(Path(micropie.__file__).resolve()) != FORM:
         raise pytest.UsageError(f"MICROPIE_FORM is {FORM!r}, but micropie was imported from {micropie.__file__}")
+    if FORM == "standalone":
+        put_client_beside()
     present = [package for package in OPTIONAL if find_spec(package)]
     if BARE and present:
         raise pytest.UsageError(f"MICROPIE_BARE is 1, but there are {', '.join(present)}")
@@ -42,6 +48,15 @@ def form(file: Path) -> str:
         return "standalone"
     is_package = file.name == "__init__.py" and file.parent.joinpath("core", "__init__.py").is_file()
     return "package" if is_package else "neither package nor standalone"
+
+
+def put_client_beside() -> None:
+    """Let the tests import `micropie.testing`: it takes public names of `micropie` only, whichever form that is."""
+    spec = spec_from_file_location("micropie.testing", CLIENT / "__init__.py", submodule_search_locations=[str(CLIENT)])
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["micropie.testing"] = module_from_spec(spec)
+    spec.loader.exec_module(module)
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -38,6 +38,7 @@ from micropie import (
 )
 from micropie.openapi import Docs, openapi, unlisted
 from tests.client import http
+from tests.wire import wire
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
@@ -1030,10 +1031,10 @@ def test_one_line_serves_the_page_and_the_document():
     """/docs, and /openapi.json, which names neither itself nor the page."""
     app = Site()
     page = http(app, path="/docs")
-    assert (page.status, page.header("content-type")) == (200, "text/html; charset=utf-8")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert "<title>Pies &amp; &lt;more&gt;</title>" in page.text
     shown = http(app, path="/openapi.json")
-    assert (shown.status, shown.header("content-type")) == (200, "application/json")
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "application/json")
     assert shown.json()["info"] == {"title": "Pies & <more>", "version": "3"}
     assert [*shown.json()["paths"]] == ["/pie/{name}"]
     assert shown.json() == http(app, path="/openapi.json").json()
@@ -1042,31 +1043,31 @@ def test_one_line_serves_the_page_and_the_document():
 def test_the_page_may_load_nothing_from_elsewhere():
     """Its policy, and the other headers that keep it to itself."""
     page = http(Site(), path="/docs")
-    assert page.header("content-security-policy") == (
+    assert page.headers["content-security-policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    assert (page.header("x-content-type-options"), page.header("referrer-policy")) == ("nosniff", "no-referrer")
+    assert (page.headers["x-content-type-options"], page.headers["referrer-policy"]) == ("nosniff", "no-referrer")
 
 
 @pytest.mark.parametrize("file", ["style.css", "explorer.js", "dom.js"])
 def test_the_pages_files_have_their_types(file):
     """A browser that sniffs nothing takes them."""
     answer = http(Site(), path=f"/docs/{file}")
-    assert answer.header("content-type") == f"text/{'css' if file == 'style.css' else 'javascript'}; charset=utf-8"
-    assert answer.header("x-content-type-options") == "nosniff"
+    assert answer.headers["content-type"] == f"text/{'css' if file == 'style.css' else 'javascript'}; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("file", ["missing.js", "..", "__init__.py", "%2e%2e%2f__init__.py", "schemas.py"])
 def test_no_other_file_is_served(file):
     """Whatever is asked for."""
-    assert http(Site(), path=f"/docs/{file}").status == 404
+    assert http(Site(), path=f"/docs/{file}").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
 def test_documentation_is_only_read(path):
     """Other verbs are refused."""
-    assert http(Site(), "POST", path).status == 405
+    assert http(Site(), "POST", path).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -1080,7 +1081,7 @@ def test_documentation_is_only_read(path):
 )
 def test_the_page_finds_its_files_wherever_it_is_served(path, root_path, here, root):
     """By relative references, so that no proxy needs to say its prefix."""
-    page = http(Site(), path=path, scope={"root_path": root_path}).text
+    page = wire(Site(), path=path, scope={"root_path": root_path}).text
     assert f'src="{here}explorer.js"' in page
     assert f'data-root="{root}" data-document="{root}openapi.json"' in page
 
@@ -1088,7 +1089,7 @@ def test_the_page_finds_its_files_wherever_it_is_served(path, root_path, here, r
 def test_a_root_path_is_the_documents_server():
     """Without one the paths are complete."""
     assert "servers" not in http(Site(), path="/openapi.json").json()
-    below = http(Site(), path="/v1/openapi.json", scope={"root_path": "/v1"}).json()
+    below = wire(Site(), path="/v1/openapi.json", scope={"root_path": "/v1"}).json()
     assert below["servers"] == [{"url": "/v1"}]
 
 
@@ -1114,9 +1115,9 @@ def test_a_guard_guards_the_document_too(path, is_async):
     class Guarded(App):
         docs = Private() if is_async else Plain()
 
-    assert http(Guarded(), path=path).status == 403
-    assert http(Guarded(), path=path, query="key=none").status == 404
-    assert http(Guarded(), path=path, query="key=1").status == 200
+    assert http(Guarded(), path=path).status_code == 403
+    assert http(Guarded(), path=path, query="key=none").status_code == 404
+    assert http(Guarded(), path=path, query="key=1").status_code == 200
 
 
 def test_docs_belong_to_an_application():

@@ -353,6 +353,20 @@ def test_one_body(client, options):
         client.post("/", **options)
 
 
+@pytest.mark.parametrize("call", ["get", "post"])
+def test_unknown_options(client, call):
+    """What no option is called is refused, not ignored; other clients call them otherwise."""
+    with pytest.raises(TypeError, match="no option 'body': there are content, cookies, data, files, "):
+        getattr(client, call)("/", body=b"text")
+
+
+@pytest.mark.parametrize("option", ["json", "query"])
+def test_unknown_options_of_a_handshake(client, option):
+    """A WebSocket has no body."""
+    with pytest.raises(TypeError, match="There is no option"), client.websocket("/chat", **{option: 1}):
+        pass
+
+
 def test_content_of_no_kind(client):
     """What is no content is told so."""
     with pytest.raises(TypeError, match="json= takes other values"):
@@ -1082,7 +1096,7 @@ def with_headers(*pairs):
         ([START, END, END], "after the reply's last http.response.body"),
         ([{"type": "http.response.pathsend"}], "where http.response.start is expected"),
         ([START, {}], "where http.response.body is expected"),
-        ([{**START, "status": "200"}], "has the status '200': it is an int from 200 to 599"),
+        ([{**START, "status": "200"}], "has the status '200': it is an int from 100 to 599"),
         ([{**START, "status": True}], "has the status True"),
         ([{**START, "status": 600}], "has the status 600"),
         ([with_headers((b"a",))], "a header is a pair of bytes"),
@@ -1096,6 +1110,8 @@ def with_headers(*pairs):
         ([START, {**END, "body": "text"}], "body is bytes, more_body is a bool"),
         ([START, {**END, "more_body": 1}], "body is bytes, more_body is a bool"),
         ([{**START, "status": 304}, {**END, "body": b"x"}], "The reply to 304 has no body"),
+        ([{**START, "status": 103, "headers": [(b"content-length", b"0")]}], "which a reply 103 never has"),
+        ([{**START, "status": 103}, {**END, "body": b"x"}], "The reply to 103 has no body"),
         (
             [with_headers((b"content-length", b"5")), {**END, "body": b"four"}],
             "promises 5 bytes, the application sent 4",

@@ -5,7 +5,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from micropie import App, HttpMiddleware, Request, Session, WebSocketRequest, current_request
-from tests.client import http, lifespan, websocket
+from tests.client import http
+from tests.wire import lifespan, websocket, wire
 
 
 class Binder(App):
@@ -45,7 +46,7 @@ class Binder(App):
 
 def bound(path, **keywords):
     """What the handler got, as it sent it back."""
-    return http(Binder(), keywords.pop("method", "GET"), path, **keywords).json()
+    return wire(Binder(), keywords.pop("method", "GET"), path, **keywords).json()
 
 
 def logged_in(app, **data):
@@ -105,7 +106,7 @@ def test_12_body_wins_over_session():
     """The body comes before the session."""
     app = SessionBinder()
     cookies = logged_in(app, name="session")
-    assert http(app, "POST", "/one", form={"name": "form"}, cookies=cookies).json() == {"name": "form"}
+    assert http(app, "POST", "/one", data={"name": "form"}, cookies=cookies).json() == {"name": "form"}
 
 
 def test_12_session_fills_by_name():
@@ -128,7 +129,7 @@ def test_12_default_comes_last():
 def test_12_missing_parameter_is_400():
     """A parameter without a value or a default is a bad request that names it."""
     answer = http(Binder(), path="/one")
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'name'")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing required parameter 'name'")
 
 
 def test_12_the_first_missing_parameter_is_named():
@@ -267,7 +268,7 @@ class Law(App):
 def test_law_get_requests(path, query, status, text):
     """The section "Flexible HTTP Routing for GET Requests" holds to the letter."""
     answer = http(Law(), path=path, query=query)
-    assert (answer.status, answer.text) == (status, text)
+    assert (answer.status_code, answer.text) == (status, text)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ def test_law_get_requests(path, query, status, text):
 )
 def test_law_post_requests(path, form, text):
     """The section "Flexible HTTP POST Request Handling" holds to the letter, for form and JSON."""
-    assert http(Law(), "POST", path, form=form).text == text
+    assert http(Law(), "POST", path, data=form).text == text
     assert http(Law(), "POST", path, json=form).text == text
 
 
@@ -367,7 +368,7 @@ def test_14_query_follows_parse_qs(query):
 def test_14_form_follows_parse_qs(body):
     """So is a form."""
     headers = [("Content-Type", "application/x-www-form-urlencoded")]
-    assert http(Echo(), "POST", "/form", body=body.encode(), headers=headers).json() == parse_qs(body)
+    assert wire(Echo(), "POST", "/form", body=body.encode(), headers=headers).json() == parse_qs(body)
 
 
 def test_14_blank_values_count_as_absent():
@@ -391,33 +392,33 @@ def test_14_a_thousand_query_fields_are_taken():
 
 def test_14_more_than_a_thousand_query_fields_are_400():
     """The 1,001st is a bad request."""
-    assert http(Echo(), path="/query", query=fields(1001)).status == 400
+    assert http(Echo(), path="/query", query=fields(1001)).status_code == 400
 
 
 def test_14_too_many_query_fields_are_400_when_bound():
     """Also when a parameter asks for them."""
-    assert http(Binder(), path="/guest", query=fields(1001)).status == 400
+    assert http(Binder(), path="/guest", query=fields(1001)).status_code == 400
 
 
 def test_14_a_thousand_form_fields_are_taken():
     """A form may have 1,000."""
     headers = [("Content-Type", "application/x-www-form-urlencoded")]
-    assert len(http(Echo(), "POST", "/form", body=fields(1000).encode(), headers=headers).json()) == 1000
+    assert len(wire(Echo(), "POST", "/form", body=fields(1000).encode(), headers=headers).json()) == 1000
 
 
 def test_14_more_than_a_thousand_form_fields_are_413():
     """One more is too large."""
     headers = [("Content-Type", "application/x-www-form-urlencoded")]
-    answer = http(Echo(), "POST", "/form", body=fields(1001).encode(), headers=headers)
-    assert (answer.status, answer.text) == (413, "413 Payload Too Large")
+    answer = wire(Echo(), "POST", "/form", body=fields(1001).encode(), headers=headers)
+    assert (answer.status_code, answer.text) == (413, "413 Payload Too Large")
 
 
 def test_14_max_form_parts_sets_the_limit():
     """`max_form_parts` changes it."""
     headers = [("Content-Type", "application/x-www-form-urlencoded")]
     app = Echo(max_form_parts=3)
-    assert http(app, "POST", "/form", body=b"a=1&b=2&c=3", headers=headers).status == 200
-    assert http(app, "POST", "/form", body=b"a=1&b=2&c=3&d=4", headers=headers).status == 413
+    assert http(app, "POST", "/form", content=b"a=1&b=2&c=3", headers=headers).status_code == 200
+    assert http(app, "POST", "/form", content=b"a=1&b=2&c=3&d=4", headers=headers).status_code == 413
 
 
 # 15. request.query, form, json; query_params, body_params.
@@ -435,7 +436,7 @@ class Asking(App):
 
 def ask(question, method="GET", **keywords):
     """What a question to the request in a handler gives."""
-    return http(Asking(question), method, **keywords).json()["answer"]
+    return wire(Asking(question), method, **keywords).json()["answer"]
 
 
 def test_15_query_gives_the_first_value():

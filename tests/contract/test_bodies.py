@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from micropie import App, ClientGone, HTTPError, HttpMiddleware
-from tests.client import ahttp, http, run
+from tests.client import http, run
+from tests.wire import awire, wire
 
 TOO_LARGE = (413, "413 Payload Too Large")
 TOO_SLOW = (408, "408 Request Timeout: Failed to receive body")
@@ -41,12 +42,12 @@ class Echo(App):
 
 def seen(method="POST", **keywords):
     """What the handler saw."""
-    return http(Echo(), method, **keywords).json()
+    return wire(Echo(), method, **keywords).json()
 
 
 def status_and_text(app, path="/", **keywords):
-    answer = http(app, "POST", path, **keywords)
-    return answer.status, answer.text
+    answer = wire(app, "POST", path, **keywords)
+    return answer.status_code, answer.text
 
 
 # 16. Which methods' bodies are parsed.
@@ -73,8 +74,8 @@ def test_16_delete_without_a_body_is_not_parsed(headers):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PROPFIND", "TRACE"])
 def test_16_other_methods_bodies_are_left_alone(method):
     """Nobody reads them, whatever they are."""
-    answer = http(Echo(max_body_size=1), method, body=b"{broken", headers=JSON)
-    assert answer.status == 200
+    answer = http(Echo(max_body_size=1), method, content=b"{broken", headers=JSON)
+    assert answer.status_code == 200
 
 
 def test_16_a_body_left_alone_is_not_received():
@@ -85,7 +86,7 @@ def test_16_a_body_left_alone_is_not_received():
         pulled.append(True)
         yield b"a=1"
 
-    assert http(Echo(), "GET", body=body(), headers=FORM).status == 200
+    assert wire(Echo(), "GET", body=body(), headers=FORM).status_code == 200
     assert pulled == []
 
 
@@ -185,7 +186,7 @@ def test_17_broken_json_is_400(body):
 def test_17_broken_json_runs_no_handler():
     """The handler does not run."""
     app = Echo()
-    http(app, "POST", body=b"{", headers=JSON)
+    http(app, "POST", content=b"{", headers=JSON)
     assert app.ran == 0
 
 
@@ -198,7 +199,7 @@ def test_1_json_may_be_nested_200_deep(left, right):
     """A depth of 200 is taken."""
     body = left * 199 + b"[]" + right * 199
 
-    assert http(Echo(), "POST", path="/length", body=body, headers=JSON).status == 200
+    assert wire(Echo(), "POST", path="/length", body=body, headers=JSON).status_code == 200
 
 
 @pytest.mark.parametrize("depth", [201, 1000, 100_000])
@@ -211,7 +212,7 @@ def test_1_deeper_json_is_400(depth, left, right):
 
 def test_1_many_brackets_are_not_deep():
     """Breadth is no depth, and brackets in strings don't count."""
-    assert http(Echo(), "POST", path="/length", json=[[]] * 500 + ["[" * 500]).status == 200
+    assert http(Echo(), "POST", path="/length", json=[[]] * 500 + ["[" * 500]).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ def test_1_json_is_read_the_same_with_and_without_orjson(text, value):
         async def index(self):
             return {"repr": repr(self.request.get_json)}
 
-    assert http(Value(), "POST", body=text, headers=JSON).json() == {"repr": repr(value)}
+    assert wire(Value(), "POST", body=text, headers=JSON).json() == {"repr": repr(value)}
 
 
 def test_17_get_json_is_empty_when_there_is_none():
@@ -345,7 +346,7 @@ def test_19_empty_messages_are_no_progress():
 
 def test_19_a_steady_sender_is_served():
     """A body that takes longer than `body_timeout` is fine if it keeps the rate."""
-    answer = http(Echo(body_timeout=0.2), "POST", "/length", body=dripping(2000, 0.05, 12), headers=FORM)
+    answer = wire(Echo(body_timeout=0.2), "POST", "/length", body=dripping(2000, 0.05, 12), headers=FORM)
     assert answer.json() == 24_000
 
 
@@ -357,7 +358,7 @@ def test_19_a_stall_after_much_data_is_408():
 def test_19_too_large_is_413():
     """A body over `max_body_size` is a 413; one of that size is not."""
     app = Echo(max_body_size=100)
-    assert http(app, "POST", "/length", body=b"x" * 100).json() == 100
+    assert http(app, "POST", "/length", content=b"x" * 100).json() == 100
     assert status_and_text(app, body=b"x" * 101) == TOO_LARGE
     assert app.ran == 0
 
@@ -397,21 +398,23 @@ def test_19_a_content_length_that_lies_is_found_out():
 @pytest.mark.parametrize("length", ["abc", "-1", "1e9", "9" * 50, "", "+5", "\u00b2"])
 def test_19_a_strange_content_length_breaks_nothing(length):
     """The server's to refuse; here it is as good as none, or too large."""
-    answer = http(Echo(), "POST", body=b"a=1", headers=[("Content-Length", length)])
-    assert answer.status in {200, 400, 413}
+    answer = http(Echo(), "POST", content=b"a=1", headers=[("Content-Length", length)])
+    assert answer.status_code in {200, 400, 413}
 
 
 def test_19_the_default_limit_is_16_mib():
     """16 MiB by default."""
     headers = [("Content-Length", str(16 * 2**20 + 1))]
     assert status_and_text(Echo(), body=[b"x"], headers=headers) == TOO_LARGE
-    assert http(Echo(), "POST", "/length", body=b"x" * (16 * 2**20), headers=[("Content-Type", "a/b")]).json() == 2**24
+    assert (
+        http(Echo(), "POST", "/length", content=b"x" * (16 * 2**20), headers=[("Content-Type", "a/b")]).json() == 2**24
+    )
 
 
 def test_19_a_form_field_over_its_limit_is_413():
     """`max_form_field_size` bounds one value, also of an urlencoded form."""
     app = Echo(max_form_field_size=10)
-    assert http(app, "POST", form={"a": "x" * 10, "b": "y" * 10}).status == 200
+    assert http(app, "POST", data={"a": "x" * 10, "b": "y" * 10}).status_code == 200
     assert status_and_text(app, form={"a": "x" * 11}) == TOO_LARGE
 
 
@@ -420,15 +423,15 @@ def test_19_a_form_field_over_its_limit_is_413():
 def test_19_a_client_that_leaves_mid_body_runs_no_handler(parts, headers, caplog):
     """The handler does not run on half a body, and nothing is logged as a failure."""
     app = Echo()
-    http(app, "POST", body=parts, headers=headers, disconnect=True)
+    wire(app, "POST", body=parts, headers=headers, disconnect=True)
     assert app.ran == 0
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_19_errors_of_the_body_keep_the_connection_legal():
     """Each of them is one whole reply with a length."""
-    answer = http(Echo(body_timeout=0.05), "POST", body=stalling(), headers=FORM)
-    assert (answer.complete, answer.header("content-length")) == (True, str(len(TOO_SLOW[1])))
+    answer = wire(Echo(body_timeout=0.05), "POST", body=stalling(), headers=FORM)
+    assert (answer.is_complete, answer.headers["content-length"]) == (True, str(len(TOO_SLOW[1])))
 
 
 # 20. Multipart.
@@ -541,7 +544,7 @@ class Uploads(App):
 def upload(path, *parts, app=None, **keywords):
     """The answer to a multipart form of these parts."""
     body = keywords.pop("body", None) or multipart(*parts)
-    return http(app or Uploads(), "POST", path, body=body, headers=keywords.pop("headers", FORM_DATA), **keywords)
+    return wire(app or Uploads(), "POST", path, body=body, headers=keywords.pop("headers", FORM_DATA), **keywords)
 
 
 @needs_multipart
@@ -558,7 +561,7 @@ def upload(path, *parts, app=None, **keywords):
 def test_20_no_boundary_is_400(content_type):
     """A form without a boundary cannot be read."""
     answer = upload("/nothing", headers=[("Content-Type", content_type)])
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing boundary")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing boundary")
 
 
 @needs_multipart
@@ -606,7 +609,7 @@ def test_20_malformed_is_400(body):
     """A body that is no multipart form is refused, and the handler does not run."""
     app = Uploads()
     answer = upload("/nothing", app=app, body=body or [b""])
-    assert answer.status in ({400} if len(body) < 50_000 else {400, 413})
+    assert answer.status_code in ({400} if len(body) < 50_000 else {400, 413})
     assert app.ran == []
 
 
@@ -615,7 +618,7 @@ def test_20_truncated_anywhere_is_400():
     """Whatever byte it stops at: never a form that looks whole."""
     end = len(WHOLE) - len(b"\r\n")
     for cut in range(1, end):
-        assert upload("/nothing", body=WHOLE[:cut]).status == 400, cut
+        assert upload("/nothing", body=WHOLE[:cut]).status_code == 400, cut
 
 
 @needs_multipart
@@ -636,7 +639,7 @@ def test_20_without_the_package_it_is_500(monkeypatch, caplog):
     """One clear log line, without a traceback, says what to install."""
     monkeypatch.setitem(sys.modules, "multipart", None)
     answer = upload("/nothing", text("a", "1"))
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert (answer.status_code, answer.text) == (500, "500 Internal Server Error")
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [(record.exc_info, "pip install" in record.getMessage()) for record in errors] == [(None, True)]
     assert re.search(r"\bmultipart\b", errors[0].getMessage())
@@ -717,7 +720,7 @@ def test_20_filename_is_a_bare_name(filename, bare):
 def test_20_filename_has_no_nul():
     """A NUL never gets through: it is removed, or the form refused."""
     answer = upload("/one", file("file", b"x", "a\0.txt"))
-    assert answer.status == 400 or "\0" not in answer.json()["filename"]
+    assert answer.status_code == 400 or "\0" not in answer.json()["filename"]
 
 
 THREE = (file("first", b"1st"), file("second", b"2nd"), text("title", "t"))
@@ -773,7 +776,7 @@ def test_20_a_field_behind_a_large_file():
 def test_20_a_missing_parameter_is_400():
     """Known when the form is whole."""
     answer = upload("/two_and_a_field", THREE[0], THREE[2])
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'second'")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing required parameter 'second'")
 
 
 @needs_multipart
@@ -829,7 +832,7 @@ def test_20_the_handler_starts_before_the_file_is_complete():
             await started.wait()
             yield whole[200:]
 
-        return await ahttp(Starting(), "POST", body=body(), headers=FORM_DATA)
+        return await awire(Starting(), "POST", body=body(), headers=FORM_DATA)
 
     assert run(main()).json() == {"length": 1000}
 
@@ -853,7 +856,7 @@ def test_20_chunks_arrive_as_they_come():
             await read.wait()
             yield whole[50_000:]
 
-        return await ahttp(Reading(), "POST", body=body(), headers=FORM_DATA)
+        return await awire(Reading(), "POST", body=body(), headers=FORM_DATA)
 
     assert run(main()).json() == {"more": True}
 
@@ -874,7 +877,7 @@ def test_20_before_hooks_run_before_the_body():
 
     app = Uploads()
     app.middlewares.append(Refusing())
-    assert upload("/one", app=app, body=body()).status == 403
+    assert upload("/one", app=app, body=body()).status_code == 403
     assert pulled == []
 
 
@@ -883,13 +886,13 @@ def test_20_before_hooks_run_before_the_body():
 def test_20_a_handler_that_never_drains_still_answers(size):
     """The rest is discarded."""
     answer = upload("/ignores", body=chunked(multipart(file("file", b"x" * size), text("title", "t"))))
-    assert (answer.status, answer.text) == (200, "ignored")
+    assert (answer.status_code, answer.text) == (200, "ignored")
 
 
 @needs_multipart
 def test_20_a_handler_that_raises_still_answers():
     """With a 500."""
-    assert upload("/raises", body=chunked(multipart(file("file", b"x" * 5_000_000)))).status == 500
+    assert upload("/raises", body=chunked(multipart(file("file", b"x" * 5_000_000)))).status_code == 500
 
 
 @needs_multipart
@@ -903,14 +906,14 @@ def test_20_what_a_handler_leaves_is_read(path, status):
             yield chunk
             pulled.append(len(chunk))
 
-    assert upload(path, body=body()).status == status
+    assert upload(path, body=body()).status_code == status
     assert sum(pulled) == len(multipart(file("file", b"x" * 5_000_000)))
 
 
 @needs_multipart
 def test_20_an_unknown_route_answers_an_upload():
     """404 without a handler."""
-    assert upload("/unknown", file("file", b"x")).status == 404
+    assert upload("/unknown", file("file", b"x")).status_code == 404
 
 
 @needs_multipart
@@ -918,7 +921,7 @@ def test_20_a_stream_may_read_the_upload():
     """A generator that a handler returns may go on reading."""
     body = chunked(multipart(file("file", b"x" * 3_000_000)))
     answer = upload("/stream", body=body)
-    assert answer.body == b"X" * 3_000_000
+    assert answer.content == b"X" * 3_000_000
 
 
 @needs_multipart
@@ -1017,7 +1020,7 @@ def test_20_the_reader_of_a_truncated_upload_gets_400():
     """Never a truncated file that looks whole."""
     app = Uploads()
     answer = upload("/failing_reader", app=app, body=ending(BEGUN))
-    assert (answer.status, app.seen) == (400, [HTTPError, 400])
+    assert (answer.status_code, app.seen) == (400, [HTTPError, 400])
 
 
 @needs_multipart
@@ -1025,7 +1028,7 @@ def test_20_the_reader_of_a_stalled_upload_gets_408():
     """No progress for `body_timeout`."""
     app = Uploads(body_timeout=0.1)
     answer = upload("/failing_reader", app=app, body=stalling(BEGUN))
-    assert (answer.status, answer.text, app.seen) == (*TOO_SLOW, [HTTPError, 408])
+    assert (answer.status_code, answer.text, app.seen) == (*TOO_SLOW, [HTTPError, 408])
 
 
 @needs_multipart
@@ -1033,7 +1036,7 @@ def test_20_the_reader_of_an_upload_that_is_too_large_gets_413():
     """`max_upload_size` bounds the files of a request."""
     app = Uploads(max_upload_size=700)
     answer = upload("/failing_reader", app=app, body=chunked(multipart(file("file", b"x" * 1000)), 100))
-    assert (answer.status, answer.text, app.seen) == (*TOO_LARGE, [HTTPError, 413])
+    assert (answer.status_code, answer.text, app.seen) == (*TOO_LARGE, [HTTPError, 413])
 
 
 @needs_multipart
@@ -1055,7 +1058,7 @@ def test_20_client_gone_is_an_http_error():
 def test_20_a_queue_reader_gets_the_exception_too():
     """`await file["content"].get()` raises it."""
     app = Uploads()
-    assert upload("/queue", app=app, body=ending(BEGUN)).status == 400
+    assert upload("/queue", app=app, body=ending(BEGUN)).status_code == 400
     assert app.seen == [bytes]
 
 
@@ -1086,7 +1089,7 @@ def test_20_an_upload_that_trickles_is_408():
             yield b"x"
             await asyncio.sleep(0.02)
 
-    assert upload("/failing_reader", app=Uploads(body_timeout=0.1), body=body()).status == 408
+    assert upload("/failing_reader", app=Uploads(body_timeout=0.1), body=body()).status_code == 408
 
 
 @needs_multipart
@@ -1125,7 +1128,7 @@ def test_20_bytes_are_held_back_by_the_reading():
                 pulled.append(True)
                 yield chunk
 
-        answer = await ahttp(Slow(), "POST", body=body(), headers=FORM_DATA)
+        answer = await awire(Slow(), "POST", body=body(), headers=FORM_DATA)
         return answer.json(), at_first_chunk[0] * 65_536
 
     result, taken = run(main())
@@ -1139,54 +1142,54 @@ def test_20_bytes_are_held_back_by_the_reading():
 @needs_multipart
 def test_20_too_many_parts_are_413():
     """`max_form_parts`, 1,000 by default."""
-    assert upload("/form", *[text(f"f{number}", "1") for number in range(1000)]).status == 200
-    assert upload("/form", *[text(f"f{number}", "1") for number in range(1001)]).status == 413
-    assert upload("/form", text("a", "1"), text("b", "1"), app=Uploads(max_form_parts=1)).status == 413
+    assert upload("/form", *[text(f"f{number}", "1") for number in range(1000)]).status_code == 200
+    assert upload("/form", *[text(f"f{number}", "1") for number in range(1001)]).status_code == 413
+    assert upload("/form", text("a", "1"), text("b", "1"), app=Uploads(max_form_parts=1)).status_code == 413
 
 
 @needs_multipart
 def test_20_a_text_field_over_its_limit_is_413():
     """`max_form_field_size`."""
     app = Uploads(max_form_field_size=10)
-    assert upload("/field", text("title", "x" * 10), app=app).status == 200
+    assert upload("/field", text("title", "x" * 10), app=app).status_code == 200
     answer = upload("/field", text("title", "x" * 11), app=app)
-    assert (answer.status, answer.text) == TOO_LARGE
+    assert (answer.status_code, answer.text) == TOO_LARGE
 
 
 @needs_multipart
 def test_20_a_text_field_of_one_mib_is_taken():
     """1 MiB by default."""
-    assert upload("/form", text("a", "x" * 2**20)).status == 200
-    assert upload("/form", text("a", "x" * (2**20 + 1))).status == 413
+    assert upload("/form", text("a", "x" * 2**20)).status_code == 200
+    assert upload("/form", text("a", "x" * (2**20 + 1))).status_code == 413
 
 
 @needs_multipart
 def test_20_text_fields_together_are_bounded_by_max_body_size():
     """All text of a form is a buffered body."""
     app = Uploads(max_body_size=1000)
-    assert upload("/form", *[text(f"f{number}", "x" * 300) for number in range(3)], app=app).status == 200
-    assert upload("/form", *[text(f"f{number}", "x" * 300) for number in range(4)], app=app).status == 413
+    assert upload("/form", *[text(f"f{number}", "x" * 300) for number in range(3)], app=app).status_code == 200
+    assert upload("/form", *[text(f"f{number}", "x" * 300) for number in range(4)], app=app).status_code == 413
 
 
 @needs_multipart
 def test_20_files_are_not_bounded_by_max_body_size():
     """Files have their own limit."""
-    assert upload("/one", file("file", b"x" * 5000), app=Uploads(max_body_size=1000)).status == 200
+    assert upload("/one", file("file", b"x" * 5000), app=Uploads(max_body_size=1000)).status_code == 200
 
 
 @needs_multipart
 def test_20_files_together_are_bounded_by_max_upload_size():
     """The files of a request together."""
     app = Uploads(max_upload_size=1000)
-    assert upload("/nothing", file("a", b"x" * 500), file("b", b"x" * 500), app=app).status == 200
-    assert upload("/nothing", file("a", b"x" * 500), file("b", b"x" * 501), app=app).status == 413
+    assert upload("/nothing", file("a", b"x" * 500), file("b", b"x" * 500), app=app).status_code == 200
+    assert upload("/nothing", file("a", b"x" * 500), file("b", b"x" * 501), app=app).status_code == 413
 
 
 @needs_multipart
 def test_20_max_upload_size_none_is_no_limit():
     """`None`: no limit."""
     app = Uploads(max_upload_size=None, max_body_size=1000)
-    assert upload("/one", body=chunked(multipart(file("file", b"x" * 2_000_000))), app=app).status == 200
+    assert upload("/one", body=chunked(multipart(file("file", b"x" * 2_000_000))), app=app).status_code == 200
 
 
 @needs_multipart
@@ -1200,7 +1203,7 @@ def test_20_content_length_decides_before_an_upload_is_read():
 
     app = Uploads(max_upload_size=1000, max_body_size=1000)
     answer = upload("/one", app=app, body=body(), headers=[*FORM_DATA, ("Content-Length", "10000000")])
-    assert (answer.status, pulled) == (413, [])
+    assert (answer.status_code, pulled) == (413, [])
 
 
 @needs_multipart
@@ -1213,7 +1216,7 @@ def test_20_what_a_handler_leaves_is_discarded_within_the_limits():
             yield b"x" * 10_000
 
     answer = upload("/ignores", app=Uploads(max_upload_size=1_000_000), body=endless())
-    assert answer.status in {200, 413}
+    assert answer.status_code in {200, 413}
 
 
 @needs_multipart
@@ -1225,7 +1228,7 @@ def test_20_part_headers_are_bounded():
         while True:
             yield b"a" * 10_000
 
-    assert upload("/nothing", body=endless()).status in {400, 413}
+    assert upload("/nothing", body=endless()).status_code in {400, 413}
 
 
 @needs_multipart
@@ -1237,13 +1240,13 @@ def test_20_an_endless_preamble_is_bounded():
             yield b"x" * 10_000
 
     app = Uploads(max_upload_size=1_000_000, max_body_size=1_000_000)
-    assert upload("/nothing", app=app, body=endless()).status in {400, 413}
+    assert upload("/nothing", app=app, body=endless()).status_code in {400, 413}
 
 
 @needs_multipart
 def test_20_the_end_of_the_form_is_the_end():
     """What follows the last boundary is no part of the form."""
-    assert upload("/form", body=multipart(text("a", "1")) + b"epilogue").status in {200, 400}
+    assert upload("/form", body=multipart(text("a", "1")) + b"epilogue").status_code in {200, 400}
 
 
 # 21. App._parse_multipart.

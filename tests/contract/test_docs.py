@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import micropie
-from tests.client import ahttp, http, running
+from tests.client import ahttp, http
+from tests.wire import running, wire
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -72,7 +73,7 @@ def test_code_beside_the_tutorial_runs(code, monkeypatch):
     monkeypatch.setattr("logging.basicConfig", lambda **_: None)  # the tests' own logging stays as it is
     app = run_code(code).get("app")
     if app is not None and hasattr(app, "index"):
-        assert http(app).status == 200
+        assert http(app).status_code == 200
 
 
 def test_tutorial_step_2_says_hello():
@@ -97,13 +98,13 @@ def test_tutorial_step_4_renders_the_template():
 def test_tutorial_steps_5_and_6_accept_the_form(number):
     """The entry is on the page after the redirect; step 6 remembers the name."""
     app = step(number)
-    signed = http(app, "POST", "/sign", form={"name": "Ann", "message": "<i>"})
-    assert (signed.status, signed.header("location")) == (303, "/")
+    signed = http(app, "POST", "/sign", data={"name": "Ann", "message": "<i>"})
+    assert (signed.status_code, signed.headers["location"]) == (303, "/")
     page = http(app, cookies=signed.cookies).text
     assert "<li><b>Ann</b>: &lt;i&gt;</li>" in page
     assert ('value="Ann"' in page) is (number == 6)
-    assert http(app, "GET", "/sign", query="name=x&message=y").status == 405
-    assert http(app, "POST", "/sign", form={"name": "Ann"}).status == 400
+    assert http(app, "GET", "/sign", query="name=x&message=y").status_code == 405
+    assert http(app, "POST", "/sign", data={"name": "Ann"}).status_code == 400
 
 
 @pytest.mark.needs("jinja2")
@@ -112,7 +113,7 @@ def test_tutorial_step_7_keeps_the_entries():
 
     async def sign(app: Any) -> None:
         async with running(app):
-            await ahttp(app, "POST", "/sign", form={"name": "Ann", "message": "Hi"})
+            await ahttp(app, "POST", "/sign", data={"name": "Ann", "message": "Hi"})
             assert "<li><b>Ann</b>: Hi</li>" in (await ahttp(app)).text
 
     async def look(app: Any) -> Any:
@@ -129,14 +130,14 @@ def test_tutorial_step_8_wraps_every_request():
     app = step(2)
     app.middlewares.append(run_code(fences(text, "python")[0])["ErrorPages"]())
     missing = http(app, "GET", "/nowhere")
-    assert (missing.status, missing.text) == (404, "<h1>No such page</h1>")
-    assert http(app).header("x-content-type-options") == "nosniff"
+    assert (missing.status_code, missing.text) == (404, "<h1>No such page</h1>")
+    assert http(app).headers["x-content-type-options"] == "nosniff"
 
 
 def test_tutorial_step_9_is_live():
     """The first event comes, and the client may leave."""
-    answer = http(step(9), "GET", "/live", leave_after=1)
-    assert answer.header("content-type") == "text/event-stream"
+    answer = wire(step(9), "GET", "/live", leave_after=1)
+    assert answer.headers["content-type"] == "text/event-stream"
     assert answer.text == "data: 1\n\n"
 
 

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, WebSocketMiddleware
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 FAILED = (500, b"500 Internal Server Error")
 
@@ -79,8 +80,8 @@ def site(*hooks, cls=Site, **keywords):
 
 
 def status_and_body(app, path="/", **keywords):
-    answer = http(app, path=path, **keywords)
-    return answer.status, answer.body
+    answer = wire(app, path=path, **keywords)
+    return answer.status_code, answer.content
 
 
 def errors(caplog):
@@ -107,7 +108,7 @@ def test_27_middlewares_start_empty():
 def test_27_before_hooks_see_the_body():
     """A before hook runs after the body is read."""
     hook = Hook(before=lambda request: {"body": {"seen": request.body_params}})
-    assert http(site(hook), "POST", form={"a": "1"}).json() == {"seen": {"a": ["1"]}}
+    assert http(site(hook), "POST", data={"a": "1"}).json() == {"seen": {"a": ["1"]}}
 
 
 def test_27_before_hooks_see_json():
@@ -145,7 +146,7 @@ def test_27_a_truthy_dict_answers_at_once():
         ),
         path="/fails",
     )
-    assert (answer.status, answer.body, answer.header("x-why")) == (403, b"no", "1")
+    assert (answer.status_code, answer.content, answer.headers["x-why"]) == (403, b"no", "1")
     assert calls == ["before 1", "after 1 403"]
 
 
@@ -163,14 +164,14 @@ def test_27_anything_falsy_goes_on(value):
 def test_27_a_short_cut_may_have_a_json_body():
     """The body is what a handler may return."""
     answer = http(site(Hook(before={"body": {"a": 1}})))
-    assert (answer.json(), answer.header("content-type")) == ({"a": 1}, "application/json")
+    assert (answer.json(), answer.headers["content-type"]) == ({"a": 1}, "application/json")
 
 
 @pytest.mark.parametrize("headers", [[("X-A", "1")], {"X-A": "1"}, (("X-A", "1"),), None])
 def test_27_headers_of_a_short_cut(headers):
     """Its headers may be a list or a dict."""
     answer = http(site(Hook(before={"body": "x", "headers": headers})))
-    assert (answer.status, answer.header("x-a")) == (200, "1" if headers else None)
+    assert (answer.status_code, answer.headers.get("x-a")) == (200, "1" if headers else None)
 
 
 def test_27_a_short_cut_does_not_change_the_hooks_dict():
@@ -219,46 +220,46 @@ def test_27_after_hooks_get_status_body_and_headers():
 def test_27_after_hooks_may_append_headers_in_place():
     """`extra_headers` may be appended to."""
     answer = http(site(Hook(after=lambda r, s, b, headers: headers.append(("X-Hook", "1")))), path="/headed")
-    assert (answer.status, answer.header("x-own"), answer.header("x-hook")) == (201, "1", "1")
+    assert (answer.status_code, answer.headers["x-own"], answer.headers["x-hook"]) == (201, "1", "1")
 
 
 @pytest.mark.parametrize("path", ["/", "/stream", "/nothing", "/fails", "/json"])
 def test_27_headers_are_appended_to_any_reply(path):
     """Whatever the reply is."""
     answer = http(site(Hook(after=lambda r, s, b, headers: headers.append(("X-Hook", "1")))), path=path)
-    assert answer.header("x-hook") == "1"
+    assert answer.headers["x-hook"] == "1"
 
 
 def test_27_an_after_hook_may_replace_the_status():
     """`status_code` replaces the status, and nothing else."""
     answer = http(site(Hook(after={"status_code": 202})), path="/headed")
-    assert (answer.status, answer.body, answer.header("x-own")) == (202, b"headed", "1")
+    assert (answer.status_code, answer.content, answer.headers["x-own"]) == (202, b"headed", "1")
 
 
 def test_27_an_after_hook_may_replace_the_body():
     """`body` replaces the body; its length follows."""
     answer = http(site(Hook(after={"body": "other body"})), path="/headed")
-    assert (answer.status, answer.body, answer.header("content-length")) == (201, b"other body", "10")
-    assert answer.header("x-own") == "1"
+    assert (answer.status_code, answer.content, answer.headers["content-length"]) == (201, b"other body", "10")
+    assert answer.headers["x-own"] == "1"
 
 
 def test_27_a_body_may_be_replaced_by_json():
     """And its type."""
     answer = http(site(Hook(after={"body": {"b": 2}})))
-    assert (answer.json(), answer.header("content-type")) == ({"b": 2}, "application/json")
+    assert (answer.json(), answer.headers["content-type"]) == ({"b": 2}, "application/json")
 
 
 def test_27_a_json_body_may_be_replaced_by_text():
     """JSON by text: the old type does not stay."""
     answer = http(site(Hook(after={"body": "text"})), path="/json")
-    assert (answer.body, answer.header("content-type")) == (b"text", "text/html; charset=utf-8")
+    assert (answer.content, answer.headers["content-type"]) == (b"text", "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize("headers", [[("X-New", "2")], {"X-New": "2"}])
 def test_27_an_after_hook_may_replace_the_headers(headers):
     """`headers`, a list or a dict, replace the handler's."""
     answer = http(site(Hook(after={"headers": headers})), path="/headed")
-    assert (answer.header("x-own"), answer.header("x-new"), answer.body) == (None, "2", b"headed")
+    assert (answer.headers.get("x-own"), answer.headers.get("x-new"), answer.content) == (None, "2", b"headed")
 
 
 def test_27_later_after_hooks_see_the_change():
@@ -273,7 +274,7 @@ def test_27_an_after_hooks_dict_is_not_changed():
     """A dict that the hook keeps is the same afterwards."""
     kept = {"headers": [("X-A", "1")]}
     app = site(Hook(after=kept), Hook(after=lambda r, s, b, headers: headers.append(("X-Late", "1"))))
-    assert http(app).header("x-late") == "1"
+    assert http(app).headers["x-late"] == "1"
     assert kept == {"headers": [("X-A", "1")]}
 
 
@@ -310,14 +311,14 @@ def test_27_after_hooks_may_wrap_a_stream():
 
         return {"body": louder()}
 
-    assert http(site(Hook(after=shout)), path="/stream").body == b"AB"
+    assert http(site(Hook(after=shout)), path="/stream").content == b"AB"
 
 
 def test_27_errors_found_before_the_hooks_pass_all_after_hooks():
     """Bad JSON is answered before any before hook; all after hooks see it."""
     calls: list[str] = []
     app = site(Hook("1", calls), Hook("2", calls))
-    http(app, "POST", body=b"{", headers=[("Content-Type", "application/json")])
+    http(app, "POST", content=b"{", headers=[("Content-Type", "application/json")])
     assert calls == ["after 1 400", "after 2 400"]
 
 
@@ -334,13 +335,13 @@ def test_27_a_bare_500_has_no_headers_of_the_reply():
     """What hooks and handler added is gone."""
     app = site(Hook(after=lambda r, s, b, headers: headers.append(("X-Hook", "1"))), Hook(after=raising))
     answer = http(app, path="/headed")
-    assert (answer.status, answer.header("x-hook"), answer.header("x-own")) == (500, None, None)
+    assert (answer.status_code, answer.headers.get("x-hook"), answer.headers.get("x-own")) == (500, None, None)
 
 
 def test_27_after_an_after_hook_that_raises_the_session_is_not_saved():
     """No cookie goes out with the 500."""
     answer = http(site(Hook(after=raising)), path="/visit")
-    assert answer.header("set-cookie") is None
+    assert answer.headers.get("set-cookie") is None
 
 
 def test_27_a_session_save_that_raises_gives_a_bare_500(caplog):
@@ -353,7 +354,7 @@ def test_27_a_session_save_that_raises_gives_a_bare_500(caplog):
     calls: list[str] = []
     app = site(Hook("1", calls), session_backend=Broken())
     answer = http(app, path="/visit")
-    assert (answer.status, answer.body, answer.header("set-cookie")) == (*FAILED, None)
+    assert (answer.status_code, answer.content, answer.headers.get("set-cookie")) == (*FAILED, None)
     assert calls == ["before 1", "after 1 200"]
     assert len(errors(caplog)) == 1
 
@@ -625,13 +626,13 @@ class Handing(HttpMiddleware):
 def test_10_the_sub_application_answers():
     """Its reply is the reply."""
     answer = http(site(Handing(inner({}))))
-    assert (answer.status, answer.body, answer.header("x-inner")) == (200, b"inner", "1")
+    assert (answer.status_code, answer.content, answer.headers["x-inner"]) == (200, b"inner", "1")
 
 
 def test_10_it_gets_its_own_path():
     """`path` is `_subapp_path`, `root_path` the old one + "/" + the mount."""
     record: dict[str, object] = {}
-    http(site(Handing(inner(record))), path="/mounted/sub/page", scope={"root_path": "/outer"})
+    wire(site(Handing(inner(record))), path="/mounted/sub/page", scope={"root_path": "/outer"})
     scope = record["scope"]
     assert isinstance(scope, dict)
     assert (scope["path"], scope["root_path"]) == ("/sub/page", "/outer/mounted")
@@ -672,14 +673,14 @@ def test_10_it_gets_what_is_known():
 def test_10_a_body_already_read_is_replayed():
     """The sub-application can read the body again."""
     record: dict[str, object] = {}
-    http(site(Handing(inner(record))), "POST", form={"a": "1"})
+    http(site(Handing(inner(record))), "POST", data={"a": "1"})
     assert record["body"] == b"a=1"
 
 
 def test_10_a_body_not_read_is_passed_on():
     """A method whose body is left alone reaches the sub-application unread."""
     record: dict[str, object] = {}
-    http(site(Handing(inner(record))), "PROPFIND", body=[b"a", b"b"])
+    wire(site(Handing(inner(record))), "PROPFIND", body=[b"a", b"b"])
     assert record["body"] == b"ab"
 
 
@@ -732,7 +733,7 @@ def test_10_an_app_as_sub_application_reads_what_is_preset():
     app = site(Handing(Inner(), path="/page"))
     cookies = http(app, path="/visit").cookies
     assert http(app, "POST", json={"name": "n"}, cookies=cookies).json()["name"] == "n"
-    assert http(app, "POST", form={"name": "n"}).json() == {
+    assert http(app, "POST", data={"name": "n"}).json() == {
         "session": {},
         "body": {"name": ["n"]},
         "json": {},
@@ -777,7 +778,7 @@ def test_10_a_preset_scope_is_trusted():
         "get_json": {"k": 1},
         "files": {},
     }
-    answer = http(Inner(), "POST", "/page", body=b"name=wire", scope=scope)
+    answer = wire(Inner(), "POST", "/page", body=b"name=wire", scope=scope)
     assert answer.json() == {
         "session": {"user": "alice"},
         "body": {"name": ["preset"]},
@@ -790,5 +791,5 @@ def test_10_a_preset_session_is_not_saved_here():
     """It belongs to the application that put it there."""
     backend = InMemorySessionBackend()
     session: dict[str, object] = {}
-    answer = http(Inner(backend), path="/remember", scope={"session": session})
-    assert (session, backend.sessions, answer.header("set-cookie")) == ({"inner": True}, {}, None)
+    answer = wire(Inner(backend), path="/remember", scope={"session": session})
+    assert (session, backend.sessions, answer.headers.get("set-cookie")) == ({"inner": True}, {}, None)

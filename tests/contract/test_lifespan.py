@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from micropie import App
-from tests.client import ahttp, http, lifespan, lifespan_messages, run, running
+from tests.client import ahttp, http, run
+from tests.wire import lifespan, lifespan_messages, running, wire
 
 WHOLE = ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
@@ -250,7 +251,7 @@ def test_38_state_is_honoured():
     app.startup_handlers.append(connect)
     assert lifespan(app, state) == WHOLE
     assert state == {"database": "connected"}
-    assert http(app, scope={"state": dict(state)}).text == "connected"
+    assert wire(app, scope={"state": dict(state)}).text == "connected"
 
 
 def test_38_state_does_not_disturb_handlers_that_do_not_want_it():
@@ -278,5 +279,5 @@ def test_38_startup_handlers_do_not_run_without_a_lifespan():
     """They belong to the event."""
     calls: list[str] = []
     app = app_with([noting(calls, "start")])
-    http(app)
+    wire(app)
     assert calls == []

@@ -8,7 +8,8 @@ import pytest
 
 import micropie
 from micropie import App, HTTPError, HttpMiddleware
-from tests.client import http, lifespan, lifespan_messages, run, running, websocket
+from tests.client import http, run
+from tests.wire import lifespan, lifespan_messages, running, websocket, wire
 
 DOCUMENTED = [
     "App",
@@ -168,7 +169,7 @@ def test_app_lists_may_be_replaced(name):
 
     setattr(app, name, {"middlewares": [Hook()], "ws_middlewares": [WsHook()]}.get(name, [handler]))
     lifespan(app)
-    http(app)
+    wire(app)
     websocket(app)
     assert calls == ["hook"]
 
@@ -281,7 +282,7 @@ def test_send_response_can_be_called():
         await App()._send_response(send, 201, {"a": 1}, [("X-Own", "1")])
 
     answer = http(asgi)
-    assert (answer.status, answer.json(), answer.header("x-own")) == (201, {"a": 1}, "1")
+    assert (answer.status_code, answer.json(), answer.headers["x-own"]) == (201, {"a": 1}, "1")
 
 
 def test_send_response_without_headers():
@@ -291,7 +292,11 @@ def test_send_response_without_headers():
         await App()._send_response(send, 404, "gone")
 
     answer = http(asgi)
-    assert (answer.status, answer.text, answer.header("content-type")) == (404, "gone", "text/html; charset=utf-8")
+    assert (answer.status_code, answer.text, answer.headers["content-type"]) == (
+        404,
+        "gone",
+        "text/html; charset=utf-8",
+    )
 
 
 def test_send_websocket_close_can_be_called():
@@ -344,19 +349,19 @@ def test_send_response_can_be_overridden(path, status, body):
     """Every reply goes through an override, once."""
     app = Sending()
     answer = http(app, path=path)
-    assert (answer.status, answer.body, answer.header("x-sent")) == (status, body, "1")
+    assert (answer.status_code, answer.content, answer.headers["x-sent"]) == (status, body, "1")
     assert [sent for sent, _ in app.sent] == [status]
 
 
 def test_an_overridden_send_response_keeps_the_type_of_json():
     """What passes it stays what it is."""
-    assert http(Sending(), path="/json").header("content-type") == "application/json"
+    assert http(Sending(), path="/json").headers["content-type"] == "application/json"
 
 
 def test_an_overridden_send_response_answers_head():
     """Without a body."""
     answer = http(Sending(), "HEAD", "/json")
-    assert (answer.body, answer.header("content-length")) == (b"", "7")
+    assert (answer.content, answer.headers["content-length"]) == (b"", "7")
 
 
 def test_an_overridden_send_response_keeps_the_cookie():
@@ -372,7 +377,7 @@ def test_an_overridden_send_response_may_change_the_reply():
             await super()._send_response(send, 418, "tea", extra_headers)
 
     answer = http(Changing())
-    assert (answer.status, answer.text) == (418, "tea")
+    assert (answer.status_code, answer.text) == (418, "tea")
 
 
 def test_an_overridden_send_response_that_raises_is_500():
@@ -383,7 +388,7 @@ def test_an_overridden_send_response_that_raises_is_500():
             raise ArithmeticError("secret")
 
     answer = http(Raising())
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert (answer.status_code, answer.text) == (500, "500 Internal Server Error")
 
 
 def test_send_websocket_close_can_be_overridden():
@@ -460,7 +465,7 @@ def test_redirect_can_be_overridden():
         def _redirect(self, location, extra_headers=None, *, status=302):
             return super()._redirect(f"/app{location}", extra_headers, status=status)
 
-    assert http(Prefixing(), path="/away").header("location") == "/app/login"
+    assert http(Prefixing(), path="/away").headers["location"] == "/app/login"
 
 
 def test_render_template_can_be_overridden():

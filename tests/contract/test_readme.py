@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from micropie import App
-from tests.client import ahttp, http, running, websocket
+from tests.client import ahttp, http
+from tests.wire import running, websocket, wire
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 FENCE = r"<!-- {}: (\S+) -->\n```\w+\n(.*?)^```$"
@@ -152,24 +153,24 @@ def test_snippet_first_app(app):
 def test_snippet_routing(app, path, query, text):
     """Each address in the comments reaches its method with its arguments."""
     answer = http(app, "GET", path, query=query)
-    assert (answer.status, answer.text) == (200, text)
+    assert (answer.status_code, answer.text) == (200, text)
 
 
 def test_routing_private_names_are_not_found():
     """/_recipe is 404."""
-    assert http(run_snippet("routing")["app"], "GET", "/_recipe").status == 404
+    assert http(run_snippet("routing")["app"], "GET", "/_recipe").status_code == 404
 
 
 def test_routing_a_missing_parameter_is_a_400_that_names_it():
     """The text of the 400 is the one in the README."""
     answer = http(run_snippet("routing")["app"], "GET", "/pie")
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'kind'")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing required parameter 'kind'")
     assert f"`{answer.text}`" in README
 
 
 def test_routing_surplus_segments_are_a_500():
     """Path segments that no parameter takes are a 500."""
-    assert http(run_snippet("routing")["app"], "GET", "/about-us/more").status == 500
+    assert http(run_snippet("routing")["app"], "GET", "/about-us/more").status_code == 500
 
 
 def test_snippet_typed(app):
@@ -187,7 +188,7 @@ def test_snippet_typed(app):
         "slices": 1,
         "extras": ["cream"],
     }
-    assert http(app, "POST", "/order", form={"pie": "plum", "slices": "2"}).json()["slices"] == 2
+    assert http(app, "POST", "/order", data={"pie": "plum", "slices": "2"}).json()["slices"] == 2
 
 
 def test_snippet_controllers(app):
@@ -196,11 +197,11 @@ def test_snippet_controllers(app):
     assert http(app).text == "Home"
     assert http(app, "GET", "/admin/users", headers=token).json() == ["Ann", "Bob"]
     shown = http(app, "GET", "/admin/users/show/1", headers=token)
-    assert (shown.text, shown.header("cache-control")) == ("Bob", "no-store")
+    assert (shown.text, shown.headers["cache-control"]) == ("Bob", "no-store")
     for path in ("/admin/users", "/admin/nothing"):
         refused = http(app, "GET", path)
-        assert (refused.status, refused.header("cache-control")) == (401, "no-store")
-    assert http(app, "GET", "/admin/nothing", headers=token).status == 404
+        assert (refused.status_code, refused.headers["cache-control"]) == (401, "no-store")
+    assert http(app, "GET", "/admin/nothing", headers=token).status_code == 404
     assert websocket(app, "/admin/log", headers=token).sent == ["ready"]
     assert not websocket(app, "/admin/log").accepted
 
@@ -209,14 +210,14 @@ def test_snippet_verbs(app):
     """Each verb reaches its method; others are refused."""
     assert http(app, "GET", "/notes").json() == {"1": "Buy apples"}
     assert http(app, "GET", "/notes/1").text == "Buy apples"
-    assert http(app, "GET", "/notes/2").status == 404
-    assert http(app, "PUT", "/notes/2", json={"text": "Eat pie"}).status == 201
+    assert http(app, "GET", "/notes/2").status_code == 404
+    assert http(app, "PUT", "/notes/2", json={"text": "Eat pie"}).status_code == 201
     assert http(app, "GET", "/notes/search", query="q=pie").json() == ["Eat pie"]
-    assert http(app, "DELETE", "/notes/2").status == 204
+    assert http(app, "DELETE", "/notes/2").status_code == 204
     refused = http(app, "POST", "/notes")
-    assert (refused.status, refused.header("allow")) == (405, "GET, HEAD, OPTIONS")
-    assert http(app, "POST", "/subscribe", form={"email": "a@b"}).text == "a@b is subscribed"
-    assert http(app, "GET", "/subscribe/a@b").status == 405
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert http(app, "POST", "/subscribe", data={"email": "a@b"}).text == "a@b is subscribed"
+    assert http(app, "GET", "/subscribe/a@b").status_code == 405
 
 
 def test_snippet_urls(app):
@@ -231,34 +232,38 @@ def test_snippet_urls(app):
 def test_snippet_request(app):
     """Query, form and JSON bind alike; the request's own methods read them too."""
     for how in ({"query": "username=ann"}, {"form": {"username": "ann"}}, {"json": {"username": "ann"}}):
-        assert http(app, "POST", "/signup", **how).text == "ann on free"
-    found = http(app, "GET", "/search", query="q=pie&tag=a&tag=b", headers=[("User-Agent", "me")])
+        assert wire(app, "POST", "/signup", **how).text == "ann on free"
+    found = wire(app, "GET", "/search", query="q=pie&tag=a&tag=b", headers=[("User-Agent", "me")])
     assert found.json() == {"q": "pie", "tags": ["a", "b"], "agent": "me"}
-    assert http(app, "GET", "/search").json() == {"q": "everything", "tags": [], "agent": None}
-    assert http(app, "POST", "/order", json={"items": [1], "note": "soon"}).json() == {"items": [1], "note": "soon"}
-    assert http(app, "POST", "/order", form={"note": "soon"}).json() == {"items": [], "note": "soon"}
-    refused = http(app, "GET", "/order")
-    assert (refused.status, refused.header("allow")) == (405, "OPTIONS, POST")
-    assert http(app, "POST", "/order", body=b"{", headers=[("Content-Type", "application/json")]).status == 400
+    assert wire(app, "GET", "/search").json() == {"q": "everything", "tags": [], "agent": None}
+    assert wire(app, "POST", "/order", json={"items": [1], "note": "soon"}).json() == {"items": [1], "note": "soon"}
+    assert wire(app, "POST", "/order", form={"note": "soon"}).json() == {"items": [], "note": "soon"}
+    refused = wire(app, "GET", "/order")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "OPTIONS, POST")
+    assert wire(app, "POST", "/order", body=b"{", headers=[("Content-Type", "application/json")]).status_code == 400
 
 
 def test_snippet_replies(app):
     """Each reply has the status, type and body that its comment says."""
     text = http(app, "GET", "/text")
-    assert (text.status, text.header("content-type"), text.text) == (200, "text/html; charset=utf-8", "<h1>Pie</h1>")
+    assert (text.status_code, text.headers["content-type"], text.text) == (
+        200,
+        "text/html; charset=utf-8",
+        "<h1>Pie</h1>",
+    )
     raw = http(app, "GET", "/raw")
-    assert (raw.header("content-type"), raw.body) == ("image/png", b"\x89PNG")
+    assert (raw.headers["content-type"], raw.content) == ("image/png", b"\x89PNG")
     data = http(app, "GET", "/data")
-    assert (data.header("content-type"), data.json()) == ("application/json", {"pies": ["apple", "plum"]})
+    assert (data.headers["content-type"], data.json()) == ("application/json", {"pies": ["apple", "plum"]})
     created = http(app, "GET", "/created")
-    assert (created.status, created.json()) == (201, {"id": 7})
+    assert (created.status_code, created.json()) == (201, {"id": 7})
     nothing = http(app, "GET", "/nothing")
-    assert (nothing.status, nothing.body) == (204, b"")
+    assert (nothing.status_code, nothing.content) == (204, b"")
     for path, status in (("/old", 302), ("/moved", 308)):
         answer = http(app, "GET", path)
-        assert (answer.status, answer.header("location")) == (status, "/text")
+        assert (answer.status_code, answer.headers["location"]) == (status, "/text")
     missing = http(app, "GET", "/missing")
-    assert (missing.status, missing.text) == (404, "404 Not Found: No such pie")
+    assert (missing.status_code, missing.text) == (404, "404 Not Found: No such pie")
 
 
 def test_snippet_sync(app):
@@ -268,12 +273,12 @@ def test_snippet_sync(app):
 
 def test_snippet_streaming(app):
     """Async and sync generators send each chunk as a message; events have their type."""
-    count = http(app, "GET", "/count/2")
+    count = wire(app, "GET", "/count/2")
     assert [chunk for chunk in count.chunks if chunk] == [b"0\n", b"1\n"]
-    rows = http(app, "GET", "/rows")
+    rows = wire(app, "GET", "/rows")
     assert [chunk for chunk in rows.chunks if chunk] == [b"id,name\n", b"1,apple\n"]
-    events = http(app, "GET", "/events")
-    assert events.header("content-type") == "text/event-stream"
+    events = wire(app, "GET", "/events")
+    assert events.headers["content-type"] == "text/event-stream"
     assert next(chunk for chunk in events.chunks if chunk) == b"event: tick\ndata: 0\n\n"
 
 
@@ -283,22 +288,22 @@ def test_snippet_sessions(app):
     assert first.text == "Visit number 1"
     second = http(app, cookies=first.cookies)
     assert second.text == "Visit number 2"
-    assert http(app, "GET", "/account", cookies=first.cookies).status == 401
-    login = http(app, "POST", "/login", form={"user": "ann"}, cookies=first.cookies)
+    assert http(app, "GET", "/account", cookies=first.cookies).status_code == 401
+    login = http(app, "POST", "/login", data={"user": "ann"}, cookies=first.cookies)
     assert login.text == "Welcome, ann"
     assert login.cookies["session_id"] != first.cookies["session_id"]
     assert http(app, "GET", "/account", cookies=login.cookies).text == "ann"
-    assert http(app, "GET", "/account", cookies=first.cookies).status == 401
+    assert http(app, "GET", "/account", cookies=first.cookies).status_code == 401
     assert http(app, "GET", "/logout", cookies=login.cookies).text == "Bye"
-    assert http(app, "GET", "/account", cookies=login.cookies).status == 401
+    assert http(app, "GET", "/account", cookies=login.cookies).status_code == 401
 
 
 def test_sessions_cookie_has_the_attributes_named():
     """The cookie is HttpOnly, SameSite=Lax and Secure, but for plain HTTP on loopback."""
     app = run_snippet("sessions")["app"]
-    cookie = http(app).header("set-cookie") or ""
+    cookie = http(app).headers.get("set-cookie") or ""
     assert {"HttpOnly", "SameSite=Lax", "Secure"} <= set(cookie.split("; "))
-    local = http(app, host="127.0.0.1:8000", client=("127.0.0.1", 4711)).header("set-cookie") or ""
+    local = wire(app, host="127.0.0.1:8000", client=("127.0.0.1", 4711)).headers.get("set-cookie") or ""
     assert "Secure" not in local.split("; ")
     assert "HttpOnly" in local.split("; ")
 
@@ -320,21 +325,21 @@ def test_snippet_session_backend(namespace):
 def test_snippet_middleware(app):
     """Without the token nobody comes in; every reply says how long it took."""
     refused = http(app)
-    assert (refused.status, refused.text, refused.header("www-authenticate")) == (401, "Who are you?", "Bearer")
-    assert re.fullmatch(r"app;dur=\d+\.\d", refused.header("server-timing") or "")
+    assert (refused.status_code, refused.text, refused.headers["www-authenticate"]) == (401, "Who are you?", "Bearer")
+    assert re.fullmatch(r"app;dur=\d+\.\d", refused.headers["server-timing"] or "")
     inside = http(app, headers=[("Authorization", "Bearer let-me-in")])
-    assert (inside.status, inside.text) == (200, "Inside")
-    assert re.fullmatch(r"app;dur=\d+\.\d", inside.header("server-timing") or "")
-    broken = http(app, "POST", "/", body=b"{", headers=[("Content-Type", "application/json")])
-    assert broken.status == 400
+    assert (inside.status_code, inside.text) == (200, "Inside")
+    assert re.fullmatch(r"app;dur=\d+\.\d", inside.headers["server-timing"] or "")
+    broken = http(app, "POST", "/", content=b"{", headers=[("Content-Type", "application/json")])
+    assert broken.status_code == 400
 
 
 def test_snippet_error_pages(app):
     """The hook replaces the 404 and the 500, which keeps its status."""
     missing = http(app, "GET", "/nowhere")
-    assert (missing.status, missing.text) == (404, "<h1>No pie here</h1>")
+    assert (missing.status_code, missing.text) == (404, "<h1>No pie here</h1>")
     dropped = http(app, "GET", "/drop")
-    assert (dropped.status, dropped.text) == (500, "<h1>We dropped it</h1>")
+    assert (dropped.status_code, dropped.text) == (500, "<h1>We dropped it</h1>")
     assert http(app).text == "Home"
 
 
@@ -351,7 +356,7 @@ def test_snippet_error_pages(app):
 def test_snippet_explicit_routing(app, path, status, text):
     """The hook sends requests to a private handler and to a sub-application."""
     answer = http(app, "GET", path)
-    assert (answer.status, answer.text) == (status, text)
+    assert (answer.status_code, answer.text) == (status, text)
 
 
 def test_snippet_websockets(app):
@@ -390,7 +395,7 @@ def test_snippet_uploads(app):
     head = b'--B\r\nContent-Disposition: form-data; name="title"\r\n\r\nPie\r\n--B\r\n'
     head += b'Content-Disposition: form-data; name="picture"; filename="../pie.png"\r\nContent-Type: image/png\r\n\r\n'
     multipart = [("Content-Type", "multipart/form-data; boundary=B")]
-    answer = http(app, "POST", "/upload", body=[head, content, b"\r\n--B--\r\n"], headers=multipart)
+    answer = wire(app, "POST", "/upload", body=[head, content, b"\r\n--B--\r\n"], headers=multipart)
     assert answer.json() == {
         "title": "Pie",
         "file": "pie.png",
@@ -398,17 +403,17 @@ def test_snippet_uploads(app):
         "bytes": 256_000,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    assert http(app, "POST", "/upload", form={"picture": "text"}).status == 400
+    assert http(app, "POST", "/upload", data={"picture": "text"}).status_code == 400
 
 
 @pytest.mark.needs("micropie.openapi")
 def test_snippet_documented_api(app):
     """The API does what it documents; the page is there."""
     baked = http(app, "POST", "/pies", json={"name": "apple"})
-    assert (baked.status, baked.json()) == (201, {"name": "apple", "slices": 8})
+    assert (baked.status_code, baked.json()) == (201, {"name": "apple", "slices": 8})
     assert http(app, path="/pies/apple").json() == {"name": "apple", "slices": 8}
-    assert http(app, path="/pies/plum").status == 404
-    assert http(app, "POST", "/pies", json={"slices": "many"}).status == 400
+    assert http(app, path="/pies/plum").status_code == 404
+    assert http(app, "POST", "/pies", json={"slices": "many"}).status_code == 400
     assert "<title>Bakery</title>" in http(app, path="/docs").text
     document = http(app, path="/openapi.json").json()
     assert document["paths"]["/pies"]["post"]["responses"]["201"]["description"] == "The pie, fresh from the oven."
@@ -427,17 +432,20 @@ def test_snippet_testing(namespace):
 
 def test_snippet_limits(app):
     """A longer body is refused with the text in the comment."""
-    assert http(app, "POST", "/save", form={"text": "pie"}).text == "3 characters"
-    answer = http(app, "POST", "/save", form={"text": "x" * 2000})
-    assert (answer.status, answer.text) == (413, "413 Payload Too Large")
-    assert http(app, "GET", "/save/a/b").status == 404
+    assert http(app, "POST", "/save", data={"text": "pie"}).text == "3 characters"
+    answer = http(app, "POST", "/save", data={"text": "x" * 2000})
+    assert (answer.status_code, answer.text) == (413, "413 Payload Too Large")
+    assert http(app, "GET", "/save/a/b").status_code == 404
 
 
 def test_snippet_errors(app):
     """The detail of an HTTPError is shown; an exception's text is not."""
     assert http(app, "GET", "/bake/180").json() == {"minutes": 50}
     wrong = http(app, "GET", "/bake/hot")
-    assert (wrong.status, wrong.text) == (400, "400 Bad Request: degrees must be a whole number")
+    assert (wrong.status_code, wrong.text) == (400, "400 Bad Request: degrees must be a whole number")
     hot = http(app, "GET", "/bake/400")
-    assert (hot.status, hot.header("retry-after")) == (503, "60")
-    assert (http(app, "GET", "/bake/0").status, http(app, "GET", "/bake/0").text) == (500, "500 Internal Server Error")
+    assert (hot.status_code, hot.headers["retry-after"]) == (503, "60")
+    assert (http(app, "GET", "/bake/0").status_code, http(app, "GET", "/bake/0").text) == (
+        500,
+        "500 Internal Server Error",
+    )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from micropie import App, Resource, routes
-from tests.client import UNSET, http
+from tests.client import http
+from tests.wire import UNSET, wire
 
 
 @dataclass
@@ -61,15 +62,15 @@ class Site(App):
 )
 def test_allow_names_the_verbs_of_the_path(path, allow):
     """For OPTIONS, and for a verb that is refused."""
-    assert http(Site(), "OPTIONS", path).header("allow") == allow
+    assert http(Site(), "OPTIONS", path).headers["allow"] == allow
     refused = http(Site(), "TRACE", path)
-    assert (refused.status, refused.header("allow")) == (405, allow)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allow)
 
 
 @pytest.mark.parametrize(("verb", "path"), [("PUT", "/notes"), ("DELETE", "/notes"), ("POST", "/notes/7")])
 def test_a_verb_of_the_other_path_is_refused(verb, path):
     """Also with a body that would do."""
-    assert http(Site(), verb, path, json={"id": 7, "text": "x"}).status == 405
+    assert http(Site(), verb, path, json={"id": 7, "text": "x"}).status_code == 405
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_verb_of_the_other_path_is_refused(verb, path):
 )
 def test_each_verb_has_its_path(verb, path, text):
     """The parameters of POST may all be the body's."""
-    assert http(Site(), verb, path, json={"text": "x"} if verb in ("POST", "PUT") else UNSET).text == text
+    assert wire(Site(), verb, path, json={"text": "x"} if verb in ("POST", "PUT") else UNSET).text == text
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_lists_are_never_the_paths():
 @pytest.mark.parametrize("path", ["/settings/7", "/pages"])
 def test_a_path_without_any_verb_is_not_found(path):
     """Nothing takes the segment, or nothing can do without one."""
-    assert http(Site(surplus_path_status=404), path=path).status == 404
+    assert http(Site(surplus_path_status=404), path=path).status_code == 404
 
 
 def test_the_listing_says_the_same():

@@ -6,7 +6,8 @@ import logging
 import pytest
 
 from micropie import App, HttpMiddleware, WebSocketMiddleware
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 NOT_FOUND = (404, b"404 Not Found")
 FAILED = (500, b"500 Internal Server Error")
@@ -14,8 +15,8 @@ FAILED = (500, b"500 Internal Server Error")
 
 def answer(app, path, **keywords):
     """Status and body of the reply to a GET."""
-    reply = http(app, path=path, **keywords)
-    return reply.status, reply.body
+    reply = wire(app, path=path, **keywords)
+    return reply.status_code, reply.content
 
 
 class Pages(App):
@@ -130,13 +131,13 @@ def test_2_encoded_slash_does_not_split_in_lower_case():
 def test_2_without_raw_path_the_decoded_path_is_split():
     """A server without `raw_path` gives only the decoded path."""
     scope = {"path": "/rest/a/b", "raw_path": None}
-    assert http(Pages(), path="/rest/a%2Fb", scope=scope).json() == ["a", "b"]
+    assert wire(Pages(), path="/rest/a%2Fb", scope=scope).json() == ["a", "b"]
 
 
 def test_2_raw_path_that_does_not_decode_to_path_is_ignored():
     """When `path` was changed on the way, it alone counts."""
     scope = {"path": "/rest/x/y", "raw_path": b"/greet/a%2Fb"}
-    assert http(Pages(), scope=scope).json() == ["x", "y"]
+    assert wire(Pages(), scope=scope).json() == ["x", "y"]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_2_the_name_is_percent_decoded():
 @pytest.mark.parametrize("cls", [Pages, Greedy])
 def test_2_invalid_utf8_is_a_bad_request(cls, path):
     """Bytes that are no UTF-8 are refused, not replaced."""
-    assert http(cls(), path=path).status == 400
+    assert http(cls(), path=path).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -263,7 +264,7 @@ def test_4_private_first_segment_is_404(cls, path):
 
 def test_4_private_is_404_for_every_method():
     """The method does not matter."""
-    statuses = {http(Pages(), method, "/_hidden").status for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS")}
+    statuses = {http(Pages(), method, "/_hidden").status_code for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS")}
     assert statuses == {404}
 
 
@@ -561,7 +562,7 @@ def test_6_no_such_method_is_404():
 
 def test_6_404_is_html():
     """The error text is sent as HTML, like the releases'."""
-    assert http(Pages(), path="/nothing").header("content-type") == "text/html; charset=utf-8"
+    assert http(Pages(), path="/nothing").headers["content-type"] == "text/html; charset=utf-8"
 
 
 def test_6_index_with_args_gets_all_segments():

@@ -15,7 +15,8 @@ from micropie import (
     Session,
     SessionBackend,
 )
-from tests.client import ahttp, http, run
+from tests.client import http, run
+from tests.wire import awire, wire
 
 FAILED = (500, b"500 Internal Server Error")
 LOCAL = {"host": "localhost:8000", "client": ("127.0.0.1", 5000)}
@@ -132,7 +133,7 @@ def visited(**keywords):
 
 def stored(app, session_id):
     """What the next request of this client sees."""
-    return http(app, path="/look", **with_id(session_id)).json()
+    return wire(app, path="/look", **with_id(session_id)).json()
 
 
 # 29. Loading and saving.
@@ -158,9 +159,9 @@ def test_29_the_readmes_example():
     app = Visits()
     first = http(app)
     assert first.text == "You have visited 1 times."
-    again = http(app, **with_id(cookie(first)))
+    again = wire(app, **with_id(cookie(first)))
     assert again.text == "You have visited 2 times."
-    assert http(app, **with_id(cookie(first))).text == "You have visited 3 times."
+    assert wire(app, **with_id(cookie(first))).text == "You have visited 3 times."
     assert http(app).text == "You have visited 1 times."
 
 
@@ -175,13 +176,13 @@ def test_29_an_unused_session_sets_no_cookie():
     """Nothing in the session, no cookie, nothing saved."""
     backend = Recorder()
     answer = http(Site(backend), path="/look")
-    assert (answer.header("set-cookie"), backend.calls) == (None, [])
+    assert (answer.headers.get("set-cookie"), backend.calls) == (None, [])
 
 
 def test_29_a_known_session_sets_no_new_cookie():
     """The client has it already."""
     app, _, session_id = visited()
-    assert http(app, path="/put/a/1", **with_id(session_id)).header("set-cookie") is None
+    assert wire(app, path="/put/a/1", **with_id(session_id)).headers.get("set-cookie") is None
     assert stored(app, session_id) == {"user": "alice", "a": "1"}
 
 
@@ -196,7 +197,7 @@ def test_29_the_backend_sees_plain_dicts():
 def test_29_load_gets_the_cookies_id():
     """`load(id)` gets the id."""
     backend = Recorder(known={"a": 1})
-    assert http(Site(backend), path="/look", **with_id("known")).json() == {"a": 1}
+    assert wire(Site(backend), path="/look", **with_id("known")).json() == {"a": 1}
     assert backend.calls[0] == ("load", "known")
 
 
@@ -208,8 +209,8 @@ def test_29_empty_or_none_from_load_means_unknown(nothing):
         async def load(self, session_id):
             return nothing
 
-    answer = http(Site(Empty()), path="/put/a/1", **with_id("gone"))
-    assert (answer.status, cookie(answer) != "gone") == (200, True)
+    answer = wire(Site(Empty()), path="/put/a/1", **with_id("gone"))
+    assert (answer.status_code, cookie(answer) != "gone") == (200, True)
 
 
 @pytest.mark.parametrize(
@@ -224,15 +225,15 @@ def test_29_empty_or_none_from_load_means_unknown(nothing):
 def test_29_a_changed_session_is_saved(path, expected):
     """Setting, replacing and nesting are saved."""
     app, _, session_id = visited()
-    http(app, path=path, **with_id(session_id))
+    wire(app, path=path, **with_id(session_id))
     assert stored(app, session_id) == expected
 
 
 def test_29_a_removed_key_is_saved():
     """Removing one of two is a change."""
     app, _, session_id = visited()
-    http(app, path="/put/a/1", **with_id(session_id))
-    http(app, path="/drop/user", **with_id(session_id))
+    wire(app, path="/put/a/1", **with_id(session_id))
+    wire(app, path="/drop/user", **with_id(session_id))
     assert stored(app, session_id) == {"a": "1"}
 
 
@@ -240,15 +241,15 @@ def test_29_values_mutated_in_place_are_saved():
     """Appending to a list of the session is a change."""
     app, _, session_id = visited()
     for value in "xyz":
-        http(app, path=f"/push/{value}", **with_id(session_id))
+        wire(app, path=f"/push/{value}", **with_id(session_id))
     assert stored(app, session_id) == {"user": "alice", "list": ["x", "y", "z"]}
 
 
 def test_29_deep_changes_are_saved():
     """However deep the change is."""
     app, _, session_id = visited()
-    http(app, path="/make_deep", **with_id(session_id))
-    http(app, path="/deep/9", **with_id(session_id))
+    wire(app, path="/make_deep", **with_id(session_id))
+    wire(app, path="/deep/9", **with_id(session_id))
     assert stored(app, session_id)["deep"] == {"x": {"y": "9"}}
 
 
@@ -262,7 +263,7 @@ def test_29_a_change_of_type_is_a_change(before, after):
             self.request.session["v"] = after
             return "ok"
 
-    http(Changing(backend), **with_id("known"))
+    wire(Changing(backend), **with_id("known"))
     assert [type(call[2]["v"]) for call in backend.calls if call[0] == "save"] == [type(after)]
 
 
@@ -270,21 +271,21 @@ def test_29_a_change_of_type_is_a_change(before, after):
 def test_29_an_unchanged_session_is_touched(path):
     """Its expiry is pushed by `touch(id, timeout)`, and nothing is written."""
     backend = Toucher(known={"user": "alice"})
-    http(Site(backend), path=path, **with_id("known"))
+    wire(Site(backend), path=path, **with_id("known"))
     assert backend.calls == [("load", "known"), ("touch", "known", 28800)]
 
 
 def test_29_a_backend_without_touch_saves():
     """Without `touch` an unchanged session is saved again."""
     backend = Recorder(known={"user": "alice"})
-    http(Site(backend), path="/look", **with_id("known"))
+    wire(Site(backend), path="/look", **with_id("known"))
     assert backend.calls == [("load", "known"), ("save", "known", {"user": "alice"}, 28800)]
 
 
 def test_29_a_changed_session_is_not_touched():
     """One call is enough."""
     backend = Toucher(known={"user": "alice"})
-    http(Site(backend), path="/put/a/1", **with_id("known"))
+    wire(Site(backend), path="/put/a/1", **with_id("known"))
     assert [call[0] for call in backend.calls] == ["load", "save"]
 
 
@@ -292,15 +293,15 @@ def test_29_a_changed_session_is_not_touched():
 def test_29_an_emptied_session_is_deleted(path):
     """`save(id, {}, 0)` deletes it, and the cookie expires."""
     backend = Recorder(known={"user": "alice"})
-    answer = http(Site(backend), path=path, **with_id("known"))
+    answer = wire(Site(backend), path=path, **with_id("known"))
     assert backend.calls[1:] == [("save", "known", {}, 0)]
-    assert answer.header("set-cookie") == "session_id=; Path=/; SameSite=Lax; HttpOnly; Secure; Max-Age=0"
+    assert answer.headers["set-cookie"] == "session_id=; Path=/; SameSite=Lax; HttpOnly; Secure; Max-Age=0"
 
 
 def test_29_a_deleted_session_is_gone():
     """The old cookie is worth nothing."""
     app, backend, session_id = visited()
-    http(app, path="/clear", **with_id(session_id))
+    wire(app, path="/clear", **with_id(session_id))
     assert (stored(app, session_id), backend.sessions) == ({}, {})
 
 
@@ -338,21 +339,21 @@ def test_29_saved_before_the_reply_starts():
 def test_29_changes_made_while_streaming_are_not_saved():
     """The head is on the wire by then."""
     backend = Recorder(known={"user": "alice"})
-    assert http(Site(backend), path="/stream", **with_id("known")).body == b"ab"
+    assert wire(Site(backend), path="/stream", **with_id("known")).content == b"ab"
     assert backend.stored == {"known": {"user": "alice"}}
 
 
 def test_29_an_exception_saves_nothing():
     """A failed handler's changes are lost, and the expiry stays."""
     backend = Toucher(known={"user": "alice"})
-    http(Site(backend), path="/fails", **with_id("known"))
+    wire(Site(backend), path="/fails", **with_id("known"))
     assert backend.calls == [("load", "known")]
 
 
 def test_29_http_error_saves():
     """A refusal's changes are kept."""
     backend = Toucher(known={"user": "alice"})
-    http(Site(backend), path="/refuses", **with_id("known"))
+    wire(Site(backend), path="/refuses", **with_id("known"))
     assert backend.stored["known"] == {"user": "alice", "refused": True}
 
 
@@ -366,7 +367,7 @@ def test_29_session_timeout_reaches_the_backend():
 def test_29_assigning_the_session_keeps_its_id():
     """`request.session = {…}` replaces the data, not the session."""
     app, backend, session_id = visited()
-    http(app, path="/assign/b/2", **with_id(session_id))
+    wire(app, path="/assign/b/2", **with_id(session_id))
     assert list(backend.sessions) == [session_id]
 
 
@@ -378,7 +379,7 @@ def test_29_a_session_that_is_assigned_to_itself_keeps_its_data():
             self.request.session = self.request.session
             return dict(self.request.session)
 
-    assert http(Same(Recorder(known={"a": 1})), **with_id("known")).json() == {"a": 1}
+    assert wire(Same(Recorder(known={"a": 1})), **with_id("known")).json() == {"a": 1}
 
 
 # 30. Ids.
@@ -396,7 +397,7 @@ def test_30_ids_are_long_and_fresh():
 def test_30_an_unknown_id_is_never_adopted():
     """A planted id is not used for the client's data."""
     app = Site()
-    answer = http(app, path="/put/user/alice", **with_id("planted-by-somebody-else"))
+    answer = wire(app, path="/put/user/alice", **with_id("planted-by-somebody-else"))
     assert cookie(answer) != "planted-by-somebody-else"
     assert stored(app, "planted-by-somebody-else") == {}
 
@@ -405,14 +406,14 @@ def test_30_an_expired_id_is_not_adopted():
     """Nor an expired one."""
     app, backend, session_id = visited()
     backend.last_access[session_id] = 0
-    assert cookie(http(app, path="/put/a/1", **with_id(session_id))) != session_id
+    assert cookie(wire(app, path="/put/a/1", **with_id(session_id))) != session_id
 
 
 def test_30_a_logged_out_id_is_not_adopted():
     """Nor one whose session was emptied."""
     app, _, session_id = visited()
-    http(app, path="/clear", **with_id(session_id))
-    assert cookie(http(app, path="/put/a/1", **with_id(session_id))) != session_id
+    wire(app, path="/clear", **with_id(session_id))
+    assert cookie(wire(app, path="/put/a/1", **with_id(session_id))) != session_id
 
 
 @pytest.mark.parametrize(
@@ -428,7 +429,7 @@ def test_30_an_impossible_id_never_reaches_the_backend(session_id):
 def test_30_rotate_gives_a_fresh_id_and_drops_the_old_one():
     """After `rotate()` the client has another id; the old one is worthless, the data are kept."""
     app, backend, session_id = visited()
-    fresh = cookie(http(app, path="/login", **with_id(session_id)))
+    fresh = cookie(wire(app, path="/login", **with_id(session_id)))
     assert fresh != session_id
     assert (stored(app, fresh), stored(app, session_id)) == ({"user": "alice"}, {})
     assert list(backend.sessions) == [fresh]
@@ -437,14 +438,14 @@ def test_30_rotate_gives_a_fresh_id_and_drops_the_old_one():
 def test_30_rotate_saves_an_unchanged_session():
     """Rotating alone is a change."""
     app, _, session_id = visited()
-    fresh = cookie(http(app, path="/regenerate", **with_id(session_id)))
+    fresh = cookie(wire(app, path="/regenerate", **with_id(session_id)))
     assert (fresh != session_id, stored(app, fresh)) == (True, {"user": "alice"})
 
 
 def test_30_regenerate_session_is_an_alias():
     """`request.regenerate_session()` deletes the old id from the backend too."""
     backend = Recorder(known={"user": "alice"})
-    fresh = cookie(http(Site(backend), path="/regenerate", **with_id("known")))
+    fresh = cookie(wire(Site(backend), path="/regenerate", **with_id("known")))
     assert ("save", "known", {}, 0) in backend.calls
     assert ("save", fresh, {"user": "alice"}, 28800) in backend.calls
 
@@ -460,7 +461,7 @@ def test_30_rotate_of_an_empty_session_sets_no_cookie():
     """There is nothing to keep."""
     backend = Recorder()
     answer = http(Site(backend), path="/regenerate")
-    assert (answer.status, answer.header("set-cookie"), backend.calls) == (200, None, [])
+    assert (answer.status_code, answer.headers.get("set-cookie"), backend.calls) == (200, None, [])
 
 
 # 31. The cookie.
@@ -469,11 +470,11 @@ def test_30_rotate_of_an_empty_session_sets_no_cookie():
 def test_31_the_cookies_attributes():
     """`Path=/; SameSite=Lax; HttpOnly; Secure`, in this order."""
     answer = http(Site(), path="/put/a/1")
-    assert answer.header("set-cookie") == f"session_id={cookie(answer)}; Path=/; SameSite=Lax; HttpOnly; Secure"
+    assert answer.headers["set-cookie"] == f"session_id={cookie(answer)}; Path=/; SameSite=Lax; HttpOnly; Secure"
 
 
 def is_secure(secure="auto", scheme="http", **keywords):
-    line = http(Site(session_cookie_secure=secure), path="/put/a/1", scope={"scheme": scheme}, **keywords).header(
+    line = wire(Site(session_cookie_secure=secure), path="/put/a/1", scope={"scheme": scheme}, **keywords).headers.get(
         "set-cookie"
     )
     assert line is not None
@@ -533,20 +534,20 @@ def test_31_true_and_false_force_it():
 def test_31_a_reply_with_the_cookie_is_private():
     """It says `Cache-Control: private` and `Vary: Cookie`."""
     answer = http(Site(), path="/put/a/1")
-    assert (answer.header("cache-control"), answer.header("vary")) == ("private", "Cookie")
+    assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private", "Cookie")
 
 
 def test_31_a_reply_without_the_cookie_says_nothing():
     """Other replies are left alone."""
     answer = http(Site())
-    assert (answer.header("cache-control"), answer.header("vary")) == (None, None)
+    assert (answer.headers.get("cache-control"), answer.headers.get("vary")) == (None, None)
 
 
 def test_31_the_handlers_cache_control_stays():
     """A handler's own Cache-Control wins; Cookie is added to its Vary."""
     answer = http(Site(), path="/cached")
-    assert answer.header("cache-control") == "no-store"
-    vary = {field.strip() for line in answer.header_all("vary") for field in line.split(",")}
+    assert answer.headers["cache-control"] == "no-store"
+    vary = {field.strip() for line in answer.headers.get_list("vary") for field in line.split(",")}
     assert vary == {"Accept", "Cookie"}
 
 
@@ -559,7 +560,7 @@ def test_31_a_handlers_own_cookies_stay():
             return 200, "ok", [("Set-Cookie", "theme=dark"), ("Set-Cookie", "lang=en")]
 
     answer = http(Own())
-    assert answer.header_all("set-cookie")[:2] == ["theme=dark", "lang=en"]
+    assert answer.headers.get_list("set-cookie")[:2] == ["theme=dark", "lang=en"]
     assert list(answer.cookies) == ["theme", "lang", "session_id"]
 
 
@@ -572,13 +573,13 @@ def test_31_vary_that_says_so_already_stays(vary):
             self.request.session["x"] = 1
             return 200, "ok", [("Vary", vary)]
 
-    assert http(Varying()).header("vary") == vary
+    assert http(Varying()).headers["vary"] == vary
 
 
 def test_31_the_expired_cookie_is_private_too():
     """A reply that deletes the cookie sets it as well."""
     app, _, session_id = visited()
-    assert http(app, path="/clear", **with_id(session_id)).header("cache-control") == "private"
+    assert wire(app, path="/clear", **with_id(session_id)).headers["cache-control"] == "private"
 
 
 def test_31_a_stream_may_set_the_cookie():
@@ -700,13 +701,13 @@ def test_32_concurrent_requests_see_no_half_made_changes():
         class Racing(App):
             async def change(self):
                 self.request.session["list"].append("x")
-                other = await ahttp(self, path="/look", **with_id("known"))
+                other = await awire(self, path="/look", **with_id("known"))
                 return other.json()
 
             async def look(self):
                 return dict(self.request.session)
 
-        return (await ahttp(Racing(backend), path="/change", **with_id("known"))).json()
+        return (await awire(Racing(backend), path="/change", **with_id("known"))).json()
 
     assert run(main()) == {"list": []}
 
@@ -793,9 +794,9 @@ class Broken(Recorder):
 )
 def test_33_a_backend_that_raises_is_500(where, path, caplog):
     """Nothing hangs, nothing leaks; one log line."""
-    answer = http(Site(Broken(where)), path=path, **with_id("known"))
-    assert (answer.status, answer.body, answer.header("set-cookie")) == (*FAILED, None)
-    assert "secret" not in str(answer.headers)
+    answer = wire(Site(Broken(where)), path=path, **with_id("known"))
+    assert (answer.status_code, answer.content, answer.headers.get("set-cookie")) == (*FAILED, None)
+    assert "secret" not in str(answer.headers.multi_items())
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
 
 
@@ -818,7 +819,7 @@ def test_33_a_stream_that_is_not_sent_is_closed():
             await anext(stream)
             return stream
 
-    assert http(Streaming(Broken("save"))).status == 500
+    assert http(Streaming(Broken("save"))).status_code == 500
     assert closed == [True]
 
 

@@ -46,7 +46,7 @@ def test_40_the_readmes_example(folder):
 
     answer = http(MyApp())
     assert answer.text == "<title>Welcome</title><h1>Hello from MicroPie!</h1>"
-    assert answer.header("content-type") == "text/html; charset=utf-8"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
 @needs_jinja2
@@ -125,7 +125,7 @@ def test_40_a_broken_template_is_500(folder, text, caplog):
     """No internals reach the client; the log has them once."""
     write(folder, "page.html", text)
     answer = http(Pages())
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert (answer.status_code, answer.text) == (500, "500 Internal Server Error")
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
 
 
@@ -135,7 +135,7 @@ def test_40_no_template_outside_of_the_folder(folder, name):
     """A missing template is a 500, and no name leads out of the folder."""
     (folder.parent / "secret.txt").write_text("secret")
     answer = http(Pages(), query=f"template={name}")
-    assert answer.status == 500
+    assert answer.status_code == 500
     assert "secret" not in answer.text
 
 
@@ -149,14 +149,14 @@ def test_40_a_folder_that_is_missing_is_500(tmp_path, monkeypatch):
             return "plain"
 
     app = Both()
-    assert (http(app).status, http(app, path="/plain").text) == (500, "plain")
+    assert (http(app).status_code, http(app, path="/plain").text) == (500, "plain")
 
 
 def test_40_without_jinja2_it_is_500(monkeypatch, caplog):
     """The log says what to install, without a traceback."""
     monkeypatch.setitem(sys.modules, "jinja2", None)
     answer = http(Pages())
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert (answer.status_code, answer.text) == (500, "500 Internal Server Error")
     errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [(record.exc_info, "pip install" in record.getMessage()) for record in errors] == [(None, True)]
     assert "jinja2" in errors[0].getMessage().lower()

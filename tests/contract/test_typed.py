@@ -28,7 +28,8 @@ from micropie import (
     WebSocket,
     WebSocketRequest,
 )
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 
 class Color(Enum):
@@ -159,7 +160,7 @@ def test_13_text_is_converted(annotation, text, value):
     app = taking(annotation)
     assert http(app, path=f"/{escaped(text)}").text == repr(value)
     assert http(app, query=f"it={escaped(text)}").text == repr(value)
-    assert http(app, "POST", form={"it": text}).text == repr(value)
+    assert http(app, "POST", data={"it": text}).text == repr(value)
 
 
 @pytest.mark.parametrize(("annotation", "text", "message"), REFUSED_TEXT, ids=ids)
@@ -169,9 +170,9 @@ def test_13_what_does_not_fit_is_400(annotation, text, message):
     for answer in (
         http(app, path=f"/{escaped(text)}"),
         http(app, query=f"it={escaped(text)}"),
-        http(app, "POST", form={"it": text}),
+        http(app, "POST", data={"it": text}),
     ):
-        assert (answer.status, answer.text) == (400, refused(message))
+        assert (answer.status_code, answer.text) == (400, refused(message))
 
 
 @pytest.mark.parametrize("text", ["true", "1", "on", "yes", "TRUE", "On"])
@@ -252,14 +253,14 @@ def test_13_json_is_taken_by_its_types(annotation, given, value):
 def test_13_other_json_is_400(annotation, given, message):
     """JSON of another type is refused: nothing is guessed."""
     answer = http(taking(annotation), "POST", json={"it": given})
-    assert (answer.status, answer.text) == (400, refused(message))
+    assert (answer.status_code, answer.text) == (400, refused(message))
 
 
 def test_13_repeated_values_fill_a_collection():
     """All values of a repeated query or form field, in order."""
     app = taking(list[int])
     assert http(app, query="it=3&it=1&it=2").text == "[3, 1, 2]"
-    assert http(app, "POST", form=[("it", "3"), ("it", "1")]).text == "[3, 1]"
+    assert http(app, "POST", data=[("it", "3"), ("it", "1")]).text == "[3, 1]"
     assert http(taking(tuple[int, str]), query="it=3&it=x").text == "(3, 'x')"
 
 
@@ -286,18 +287,18 @@ def test_13_a_fault_in_a_mapping_does_not_name_the_clients_key():
 def test_13_sets_are_bounded():
     """Numbers can be made to collide in a set; so more than 1,000 of them are refused."""
     app = taking(set[int])
-    assert http(app, "POST", json={"it": list(range(1000))}).status == 200
+    assert http(app, "POST", json={"it": list(range(1000))}).status_code == 200
     assert http(app, "POST", json={"it": list(range(1001))}).text == refused("expected at most 1000 items")
 
 
 def test_13_mappings_with_other_keys_than_text_are_bounded():
     """For the same reason."""
     app = taking(dict[int, int])
-    assert http(app, "POST", json={"it": {str(n): n for n in range(1000)}}).status == 200
+    assert http(app, "POST", json={"it": {str(n): n for n in range(1000)}}).status_code == 200
     assert http(app, "POST", json={"it": {str(n): n for n in range(1001)}}).text == refused(
         "expected at most 1000 items"
     )
-    assert http(taking(dict[str, int]), "POST", json={"it": {str(n): n for n in range(1001)}}).status == 200
+    assert http(taking(dict[str, int]), "POST", json={"it": {str(n): n for n in range(1001)}}).status_code == 200
 
 
 def test_13_values_that_no_client_can_send_are_not_chosen():
@@ -331,7 +332,7 @@ class Several(App):
 def test_12_missing_is_400():
     """A required parameter without a value, in the words of untyped ones."""
     answer = http(Several())
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'a'")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing required parameter 'a'")
 
 
 def test_12_a_default_is_used_as_it_is():
@@ -342,7 +343,7 @@ def test_12_a_default_is_used_as_it_is():
 def test_13_all_faults_are_told_at_once():
     """In signature order, joined by a semicolon; what is surplus is converted too."""
     answer = http(Several(), query="b=x&c=y&d=1&d=z&e=w")
-    assert answer.status == 400
+    assert answer.status_code == 400
     assert answer.text == told(
         "Missing required parameter 'a'",
         "Invalid value for parameter 'b': expected a number",
@@ -355,7 +356,7 @@ def test_13_all_faults_are_told_at_once():
 def test_12_typed_signatures_take_every_kind_of_parameter():
     """Keyword-only ones and `**kwargs` from query, form and JSON."""
     assert http(Several(), path="/1", query="c=on&d=4&e=5").json() == [1, 1.5, True, [4], {"e": 5}]
-    assert http(Several(), "POST", "/1", form={"b": "2", "e": "5"}).json() == [1, 2.0, False, [], {"e": 5}]
+    assert http(Several(), "POST", "/1", data={"b": "2", "e": "5"}).json() == [1, 2.0, False, [], {"e": 5}]
     assert http(Several(), "POST", "/1", json={"b": 2, "e": 5}, query="e=6").json() == [1, 2.0, False, [], {"e": 6}]
     assert http(Several(), "POST", "/1", json={"e": "5"}).text == refused("expected an integer", "rest")
 
@@ -383,13 +384,13 @@ def test_12_several_path_parameters():
 
 def test_7_surplus_segments_stay_what_they_are():
     """More segments than parameters: 500, or what `surplus_path_status` says."""
-    assert http(taking(int), path="/1/2").status == 500
+    assert http(taking(int), path="/1/2").status_code == 500
 
     class Polite(App):
         async def index(self, n: int):
             return n
 
-    assert http(Polite(surplus_path_status=404), path="/1/2").status == 404
+    assert http(Polite(surplus_path_status=404), path="/1/2").status_code == 404
 
 
 def test_13_at_most_fifty_faults_are_told():
@@ -411,10 +412,10 @@ def test_13_deep_nesting_is_a_400():
     nested: dict[str, Any] = {}
     for _ in range(99):
         nested = {"children": [nested]}
-    assert http(taking(Tree), "POST", json=nested).status == 200
+    assert http(taking(Tree), "POST", json=nested).status_code == 200
     for _ in range(99):
         nested = {"children": [nested]}
-    assert http(taking(Tree), "POST", json=nested).status == 400
+    assert http(taking(Tree), "POST", json=nested).status_code == 400
 
 
 def test_13_nesting_that_exhausts_the_stack_is_a_400():
@@ -423,7 +424,7 @@ def test_13_nesting_that_exhausts_the_stack_is_a_400():
     for _ in range(198):
         nested = {"next": nested}
     answer = http(taking(Chain), "POST", json=nested)
-    assert (answer.status, answer.text) == (400, refused("expected less nesting"))
+    assert (answer.status_code, answer.text) == (400, refused("expected less nesting"))
 
 
 # Problem details.
@@ -448,9 +449,9 @@ PROBLEM = "application/problem+json"
 def test_13_programs_get_problem_details(accept, is_problem):
     """Who names JSON in Accept gets RFC 9457's form, others the text; both with the same status."""
     answer = http(taking(int), query=f"it={SECRET}", headers=[("Accept", accept)])
-    assert answer.status == 400
-    assert answer.header("content-type") == (PROBLEM if is_problem else "text/html; charset=utf-8")
-    assert answer.header("x-content-type-options") == "nosniff"
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == (PROBLEM if is_problem else "text/html; charset=utf-8")
+    assert answer.headers["x-content-type-options"] == "nosniff"
     if is_problem:
         assert answer.json() == {
             "type": "about:blank",
@@ -473,7 +474,7 @@ def test_13_problem_details_pass_the_after_hooks():
     app = taking(int)
     app.middlewares.append(Watch())
     answer = http(app, headers=[("Accept", "application/json")])
-    assert (answer.header("content-type"), answer.header("x-seen")) == (PROBLEM, "yes")
+    assert (answer.headers["content-type"], answer.headers["x-seen"]) == (PROBLEM, "yes")
     assert seen == [(400, b"{", True)]
 
 
@@ -522,7 +523,7 @@ PLACES = [
 @pytest.mark.parametrize(("annotation", "request_", "fault"), PLACES, ids=ids)
 def test_13_a_fault_names_place_and_parameter(annotation, request_, fault):
     """Where the value was, or was looked for, under which name, and what is wrong; never the value."""
-    answer = http(taking(annotation), headers=[*request_.pop("headers", ()), ("Accept", PROBLEM)], **request_)
+    answer = wire(taking(annotation), headers=[*request_.pop("headers", ()), ("Accept", PROBLEM)], **request_)
     assert [tuple(error.values()) for error in answer.json()["errors"]] == [fault]
     assert SECRET not in answer.text
 
@@ -598,8 +599,8 @@ def test_13_a_query_field_only():
     """Neither the path nor the body fills it."""
     app = Placed()
     assert http(app, path="/query", query="p=2").json() == 2
-    assert http(app, "POST", "/query", form={"p": "2", "page": "2"}).json() == 1
-    assert http(app, path="/query/2").status == 500
+    assert http(app, "POST", "/query", data={"p": "2", "page": "2"}).json() == 1
+    assert http(app, path="/query/2").status_code == 500
 
 
 def test_13_a_record_of_the_whole_query():
@@ -616,7 +617,7 @@ def test_13_a_session_value_only():
     app = Placed()
     cookies = http(app, path="/log_in/7").cookies
     assert http(app, path="/session", cookies=cookies).json() == 7
-    assert http(app, path="/session", query="user=8").status == 400
+    assert http(app, path="/session", query="user=8").status_code == 400
     assert http(app, path="/optional_session", query="user=8").text == ""
     assert http(app, path="/optional_session", cookies=cookies).json() == 7
 
@@ -714,8 +715,8 @@ def test_13_a_dataclass_takes_the_form():
     """Its fields are text to convert, repeated ones lists."""
     app = taking(Note)
     form = [("title", "a"), ("pages", "2"), ("tags", "x"), ("tags", "y"), ("done", "on"), ("more", "1")]
-    assert http(app, "POST", form=form).text == repr(Note("a", 2, ["x", "y"], done=True))
-    assert http(app, "POST", form={"title": "a", "where": "x"}).text == refused("expected an object", "where")
+    assert http(app, "POST", data=form).text == repr(Note("a", 2, ["x", "y"], done=True))
+    assert http(app, "POST", data={"title": "a", "where": "x"}).text == refused("expected an object", "where")
 
 
 def test_13_faults_of_a_record_say_where():
@@ -821,7 +822,7 @@ def test_13_unions_inside_each_other_are_tried_once():
     for _ in range(60):
         wrong, right = {"below": wrong}, {"v": "x", "w": 1, "below": right}
     app = taking(Annotated[Left | Right, FromBody()])
-    assert http(app, "POST", json=wrong).status == 400
+    assert http(app, "POST", json=wrong).status_code == 400
     assert http(app, "POST", json=right).text.count("Right(w=1") == 61
 
 
@@ -830,8 +831,8 @@ def test_13_a_union_of_records_takes_the_body():
     app = taking(Left | Right | None)
     assert http(app, "POST", json={"v": 1}).text == repr(Left(1))
     assert http(app, "POST", json={"v": "x", "w": 2}).text == repr(Right(2))
-    assert http(app, "POST", form={"v": "3"}).text == repr(Left(3))
-    assert http(app, "POST", form={"v": "x", "w": "y"}).text == refused("expected a valid object", "it")
+    assert http(app, "POST", data={"v": "3"}).text == repr(Left(3))
+    assert http(app, "POST", data={"v": "x", "w": "y"}).text == refused("expected a valid object", "it")
     assert http(app).text == "400 Bad Request: Missing required parameter 'it'"
 
 
@@ -872,12 +873,12 @@ BODIES = [
 @pytest.mark.parametrize(("annotation", "request_", "value"), BODIES, ids=ids)
 def test_13_from_body_takes_the_whole_body(annotation, request_, value):
     """JSON of any type, a form as a dict, other text and bytes as they are."""
-    assert http(taking(Annotated[annotation, FromBody()]), "POST", **request_).text == value
+    assert wire(taking(Annotated[annotation, FromBody()]), "POST", **request_).text == value
 
 
 def test_13_from_body_without_a_body():
     """Is missing, or the default."""
-    assert http(taking(Annotated[str, FromBody()]), "POST").status == 400
+    assert http(taking(Annotated[str, FromBody()]), "POST").status_code == 400
     assert http(taking(Annotated[str, FromBody()], "none"), "POST").text == "'none'"
 
 
@@ -938,16 +939,16 @@ PICTURE = ("picture", "a.png", "image/png", b"png")
 )  # fmt: skip
 def test_20_uploads_bind_by_type(path, parts, text):
     """Text fields convert, files come as such, a list and a record get the whole form."""
-    assert http(Uploads(), "POST", path, **multipart(parts)).text == text
+    assert wire(Uploads(), "POST", path, **multipart(parts)).text == text
 
 
 @pytest.mark.needs("multipart")
 def test_14_a_blank_field_counts_as_absent():
     """In a multipart form as in an urlencoded one."""
-    answer = http(Uploads(), "POST", "/one", **multipart([PICTURE, ("size", ""), ("title", "")]))
+    answer = wire(Uploads(), "POST", "/one", **multipart([PICTURE, ("size", ""), ("title", "")]))
     assert answer.text == "400 Bad Request: Missing required parameter 'size'"
-    assert http(Uploads(), "POST", "/one", **multipart([PICTURE, ("size", "5"), ("title", "")])).json()[3] == "none"
-    answer = http(Uploads(), "POST", "/note", **multipart([("title", "a"), ("pages", ""), ("tags", ""), ("tags", "x")]))
+    assert wire(Uploads(), "POST", "/one", **multipart([PICTURE, ("size", "5"), ("title", "")])).json()[3] == "none"
+    answer = wire(Uploads(), "POST", "/note", **multipart([("title", "a"), ("pages", ""), ("tags", ""), ("tags", "x")]))
     assert answer.json() == ["a", 1, ["x"]]
 
 
@@ -955,13 +956,13 @@ def test_20_files_of_an_outer_application_are_handed_over():
     """As it left them in the scope."""
     app = Uploads()
     scope = {"files": {"pictures": {"filename": "a"}}, "body_params": {"tags": ["x"]}, "body_parsed": True}
-    assert http(app, "POST", "/some", scope=scope).json() == [["a"], ["x"]]
+    assert wire(app, "POST", "/some", scope=scope).json() == [["a"], ["x"]]
 
 
 @pytest.mark.needs("multipart")
 def test_20_a_query_field_is_not_waited_for_in_the_form():
     """What the query fills the handler has already; a path segment too."""
-    answer = http(Uploads(), "POST", "/one", query="size=5&title=x", **multipart([PICTURE]))
+    answer = wire(Uploads(), "POST", "/one", query="size=5&title=x", **multipart([PICTURE]))
     assert answer.json() == ["a.png", 3, 5, "x"]
 
 
@@ -999,7 +1000,7 @@ def test_13_an_unresolvable_type_keeps_its_place(annotation, caplog):
     app = taking(annotation)
     assert len(caplog.records) == 1
     answer = http(app, query="it=5")
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'it'")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing required parameter 'it'")
 
 
 class Strange:
@@ -1314,7 +1315,7 @@ MISFITS = [
 def test_22_a_result_that_does_not_fit_is_500(returns, result, caplog):
     """It is the application's fault; the log says what is wrong."""
     answer = http(showing(returns, result))
-    assert (answer.status, answer.text) == (500, "500 Internal Server Error")
+    assert (answer.status_code, answer.text) == (500, "500 Internal Server Error")
     assert "does not fit its annotation" in caplog.text
 
 
@@ -1336,7 +1337,7 @@ def test_22_sync_handlers_are_shaped_too():
 
     assert http(Sync(), path="/plain").text == ANN
     assert http(Sync(), path="/later").text == ANN
-    assert http(Sync(), path="/redirect").status == 302
+    assert http(Sync(), path="/redirect").status_code == 302
 
 
 def test_22_a_return_annotation_that_cannot_be_used_is_warned_about(caplog):

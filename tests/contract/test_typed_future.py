@@ -57,7 +57,7 @@ def test_13_postponed_annotations_convert():
     """As if they stood there at once."""
     app = Site()
     assert http(app, path="/number/5", headers=[("X-Token", "t")]).json() == [5, "t"]
-    assert http(app, path="/number/x").status == 400
+    assert http(app, path="/number/x").status_code == 400
 
 
 def test_13_postponed_annotations_of_records_convert():
@@ -69,7 +69,7 @@ def test_13_postponed_annotations_of_records_convert():
         "children": [{"title": "c", "due": None, "children": []}],
     }
     assert http(Site(), "POST", "/tag", json={"name": "a", "x": 1}).json() == {"name": "a"}
-    assert http(Site(), "POST", "/tag", json={"weight": 1}).status == 400
+    assert http(Site(), "POST", "/tag", json={"weight": 1}).status_code == 400
 
 
 def test_13_what_only_the_type_checker_imports(caplog):
@@ -79,5 +79,5 @@ def test_13_what_only_the_type_checker_imports(caplog):
         "Site.method", "Site.mine", "Site.later",
     ]  # fmt: skip
     assert http(app, path="/method/k").json() == ["GET", "k"]
-    assert http(app, path="/mine", query="key=k").status == 400
+    assert http(app, path="/mine", query="key=k").status_code == 400
     assert http(app, path="/later").text == "later"

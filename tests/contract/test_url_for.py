@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from micropie import App, Controller, FromQuery, FromSession, Header, HttpMiddleware, Mount, Resource, methods, url_for
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 
 class Color(enum.Enum):
@@ -411,7 +412,7 @@ class Answering(App):
 )
 def test_the_root_path_stands_in_front(root, path, prefix):
     """The `root_path` of the current request, percent-encoded, never a host."""
-    urls = http(Answering(), path="/urls", scope={"root_path": root, "path": path}).json()
+    urls = wire(Answering(), path="/urls", scope={"root_path": root, "path": path}).json()
     assert urls == [f"{prefix}/urls", f"{prefix}/blog/post/7", f"{prefix}/files/x"]
 
 
@@ -442,10 +443,10 @@ class Above(App):
 def test_urls_of_an_application_below(root):
     """From above its handlers are below its branch; from below they are too, and the handlers above are above."""
     app = Above()
-    above = http(app, path=f"{root}/urls", scope={"root_path": root}).json()
+    above = wire(app, path=f"{root}/urls", scope={"root_path": root}).json()
     assert above == [f"{root}/below", f"{root}/below/a/b", f"{root}/below/page", f"{root}/below/shared/post/7"]
     site = Site()
-    below = http(app, path=f"{root}/below/urls", scope={"root_path": root}).json()
+    below = wire(app, path=f"{root}/below/urls", scope={"root_path": root}).json()
     assert below[:3] == [f"{root}/below/page", f"{root}/below/shared/post/7", f"{root}/blog/post/7"]
     assert websocket(app, f"{root}/below/urls", scope={"root_path": root}).sent[0].count(f"{root}/below/") == 2  # type: ignore[arg-type]
     assert site is not None
@@ -499,7 +500,7 @@ def test_in_a_hook():
 
     app = Answering()
     app.middlewares.append(Login())
-    assert http(app, path="/x/y", scope={"root_path": "/x"}).header("location") == "/x/blog/post/1"
+    assert wire(app, path="/x/y", scope={"root_path": "/x"}).headers["location"] == "/x/blog/post/1"
 
 
 # In templates.
@@ -521,5 +522,5 @@ def test_in_a_template(tmp_path, wait):
 
             return await self._render_template("page.html", site=self, page=2, later=later)
 
-    text = http(Pages(templates=str(tmp_path)), scope={"root_path": "/app"}).text
+    text = wire(Pages(templates=str(tmp_path)), scope={"root_path": "/app"}).text
     assert text == '<a href="/app/blog/post/7?page=2{}">'.format("&amp;" if wait else "")

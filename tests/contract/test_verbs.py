@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from micropie import App, Controller, HttpMiddleware, Resource, methods
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 NOT_ALLOWED = "405 Method Not Allowed"
@@ -101,8 +102,8 @@ class Site(App):
 
 def answer(method, path, app=None, **keywords):
     """Status and text of the reply."""
-    reply = http(app or Site(), method, path, **keywords)
-    return reply.status, reply.text
+    reply = wire(app or Site(), method, path, **keywords)
+    return reply.status_code, reply.text
 
 
 # Plain handlers.
@@ -140,8 +141,8 @@ def test_11_declared_verbs_are_answered(verb, text):
 def test_11_other_verbs_are_a_405_with_allow(verb):
     """`Allow` lists what is answered (RFC 9110 §15.5.6)."""
     scope = {"method": verb}  # as it came: names of methods are case-sensitive
-    reply = http(Site(), verb, "/save", scope=scope)
-    assert (reply.status, reply.header("allow")) == (405, "OPTIONS, POST, PUT")
+    reply = wire(Site(), verb, "/save", scope=scope)
+    assert (reply.status_code, reply.headers["allow"]) == (405, "OPTIONS, POST, PUT")
     assert reply.text == ("" if verb == "HEAD" else NOT_ALLOWED)
 
 
@@ -155,7 +156,7 @@ def test_11_a_405_passes_the_after_hooks():
     app = Site()
     app.middlewares.append(Pages())
     reply = http(app, "GET", "/save")
-    assert (reply.status, reply.text, reply.header("allow")) == (405, "page of 405", "OPTIONS, POST, PUT")
+    assert (reply.status_code, reply.text, reply.headers["allow"]) == (405, "page of 405", "OPTIONS, POST, PUT")
 
 
 @pytest.mark.parametrize(
@@ -170,13 +171,13 @@ def test_11_a_405_passes_the_after_hooks():
 def test_11_options_is_answered(path, allow):
     """204 without a body, and `Allow` (RFC 9110 §9.3.7)."""
     reply = http(Site(), "OPTIONS", path)
-    assert (reply.status, reply.body, reply.header("allow")) == (204, b"", allow)
+    assert (reply.status_code, reply.content, reply.headers["allow"]) == (204, b"", allow)
 
 
 def test_11_head_goes_through_get():
     """The handler runs, the body stays away, the length is GET's."""
     reply = http(Site(), "HEAD", "/page/a")
-    assert (reply.status, reply.body, reply.header("content-length")) == (200, b"", "5")
+    assert (reply.status_code, reply.content, reply.headers["content-length"]) == (200, b"", "5")
 
 
 def test_11_binding_is_as_ever():
@@ -331,21 +332,26 @@ def test_11_a_resource_binds_forms():
 def test_11_a_verb_that_a_resource_has_not(verb, path, allow):
     """405 with `Allow`."""
     reply = http(Site(), verb, path)
-    assert (reply.status, reply.header("allow")) == (405, allow)
+    assert (reply.status_code, reply.headers["allow"]) == (405, allow)
 
 
 def test_11_head_of_a_resource_goes_through_get():
     """Unless it has a `head` of its own."""
     reply = http(Site(), "HEAD", "/notes/7")
-    assert (reply.status, reply.body, reply.header("content-length")) == (200, b"", "5")
+    assert (reply.status_code, reply.content, reply.headers["content-length"]) == (200, b"", "5")
     own = http(Site(), "HEAD", "/files/a")
-    assert (own.status, own.body, own.header("x-head"), own.header("content-length")) == (200, b"", "own", "7")
+    assert (own.status_code, own.content, own.headers["x-head"], own.headers["content-length"]) == (
+        200,
+        b"",
+        "own",
+        "7",
+    )
 
 
 def test_11_a_resource_may_answer_options_itself():
     """Its `options` is called."""
     reply = http(Site(), "OPTIONS", "/files/a")
-    assert (reply.status, reply.text, reply.header("allow")) == (200, "own options", "anything")
+    assert (reply.status_code, reply.text, reply.headers["allow"]) == (200, "own options", "anything")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from micropie import App, ConnectionClosed, HTTPError, InMemorySessionBackend, WebSocket, WebSocketMiddleware
-from tests.client import awebsocket, http, run, websocket
+from tests.client import http, run
+from tests.wire import awebsocket, websocket
 
 NO_ROUTE = (1008, "No matching WebSocket route")
 PRIVATE = (1008, "Private handler not allowed")

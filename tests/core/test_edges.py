@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from micropie import App, ConnectionClosed, HttpMiddleware, Request, WebSocket, WebSocketMiddleware, current_request
-from tests.client import http, lifespan, websocket
+from tests.client import http
+from tests.wire import lifespan, websocket, wire
 
 
 def scope(**changes: Any) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def test_a_header_may_be_any_text():
         async def index(self):
             return 200, "", [("X-Price", "5 €"), ("X-Name", "José")]
 
-    headers = dict(http(Euro()).messages[0]["headers"])
+    headers = dict(wire(Euro()).messages[0]["headers"])
     assert (headers[b"x-price"], headers[b"x-name"]) == ("5 €".encode(), "José".encode("latin-1"))
 
 
@@ -127,7 +128,7 @@ def test_a_handlers_own_json_type_stands_once_behind_hooks():
 
     app = Problem()
     app.middlewares.append(Nothing())
-    assert http(app).header_all("content-type") == ["application/problem+json"]
+    assert http(app).headers.get_list("content-type") == ["application/problem+json"]
 
 
 def test_sending_that_breaks_after_the_start_is_the_servers_to_see():
@@ -141,7 +142,7 @@ def test_sending_that_breaks_after_the_start_is_the_servers_to_see():
             await send({"type": "http.response.start", "status": status_code, "headers": []})
             raise RuntimeError("midway")
 
-    assert not http(Broken(), raises=RuntimeError).complete
+    assert not wire(Broken(), raises=RuntimeError).is_complete
 
 
 def test_a_sub_application_that_breaks_after_the_start_is_the_servers_to_see():
@@ -157,7 +158,7 @@ def test_a_sub_application_that_breaks_after_the_start_is_the_servers_to_see():
 
     app = App()
     app.middlewares.append(Mount())
-    assert not http(app, raises=RuntimeError).complete
+    assert not wire(app, raises=RuntimeError).is_complete
 
 
 def test_an_application_can_send_outside_of_a_request():
@@ -349,7 +350,7 @@ def test_an_iterator_that_can_not_be_closed_is_logged(moment, caplog):
         async def index(self):
             return Stuck()
 
-    http(Stream(), leave_after=0 if moment == "before" else 2)
+    wire(Stream(), leave_after=0 if moment == "before" else 2)
     deadline = time.monotonic() + 10
     while not caplog.records and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -380,7 +381,7 @@ def test_a_sub_application_gets_a_raw_path_that_says_the_same(path, subapp_path,
 
     app = App()
     app.middlewares.append(Mount())
-    assert http(app, path=path).status == 204
+    assert http(app, path=path).status_code == 204
     assert (scopes[0]["path"], scopes[0]["raw_path"]) == ("/" + subapp_path.removeprefix("/"), raw)
 
 

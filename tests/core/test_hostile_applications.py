@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, SessionBackend
-from tests.client import ahttp, http, run
+from tests.client import http, run
+from tests.wire import awire, wire
 
 MARKER = "internal-marker"
 FAILED = "500 Internal Server Error"
@@ -103,7 +104,7 @@ def test_a_handler_may_raise_anything(method, error, sync):
             raise error
 
     answer = http(Raising(), method, "/s" if sync else "/a")
-    assert (answer.status, answer.text) == (500, "" if method == "HEAD" else FAILED)
+    assert (answer.status_code, answer.text) == (500, "" if method == "HEAD" else FAILED)
 
 
 @pytest.mark.parametrize("threads", [0, 1])
@@ -118,7 +119,7 @@ def test_a_handler_may_raise_stop_iteration(threads):
             raise StopIteration(MARKER)
 
     app = Raising(sync_threads=threads)
-    assert [http(app, path=path).status for path in ("/a", "/s")] == [500, 500]
+    assert [http(app, path=path).status_code for path in ("/a", "/s")] == [500, 500]
 
 
 def test_a_cancellation_that_is_not_ours_is_500():
@@ -135,7 +136,7 @@ def test_a_cancellation_that_is_not_ours_is_500():
 
     for path in ("/direct", "/awaited"):
         answer = http(Cancelled(), path=path)
-        assert (answer.status, answer.text) == (500, FAILED)
+        assert (answer.status_code, answer.text) == (500, FAILED)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +185,8 @@ def test_a_result_that_means_nothing_is_500(method, result, session):
             return result
 
     answer = http(Wrong(), method)
-    assert (answer.status, answer.text) == (500, "" if method == "HEAD" else FAILED)
-    assert answer.header("set-cookie") is None
+    assert (answer.status_code, answer.text) == (500, "" if method == "HEAD" else FAILED)
+    assert answer.headers.get("set-cookie") is None
 
 
 def test_a_circle_is_500():
@@ -197,7 +198,7 @@ def test_a_circle_is_500():
             circle.append(circle)
             return circle
 
-    assert http(Circle()).status == 500
+    assert http(Circle()).status_code == 500
 
 
 class Splitting(App):
@@ -240,14 +241,14 @@ HARMLESS = {"content-type", "content-length", "location", "x-content-type-option
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_no_value_splits_a_header(method, path, text):
     """Neither in names nor in values, of a tuple, a redirect or an HTTPError."""
-    assert {name for name, _ in http(Splitting(text), method, f"/{path}").headers} <= HARMLESS
+    assert {name for name, _ in http(Splitting(text), method, f"/{path}").headers.multi_items()} <= HARMLESS
 
 
 @pytest.mark.parametrize("text", ["a\r\nSet-Cookie: b=c", "a\nb", "a\rb", "a\0b"])
 def test_no_hook_splits_a_header(text):
     """The same for what a hook appends."""
     answer = http(site(After(lambda headers: headers.append(("X-Value", text)))))
-    assert (answer.status, answer.header_all("x-value")) == (200, [])
+    assert (answer.status_code, answer.headers.get_list("x-value")) == (200, [])
 
 
 @pytest.mark.parametrize(
@@ -262,7 +263,7 @@ def test_a_reply_has_at_most_one_length(method, stream, values):
         async def index(self):
             return 200, iter(["hello"]) if stream else "hello", [("Content-Length", value) for value in values]
 
-    length = http(Measuring(), method).header("content-length")
+    length = http(Measuring(), method).headers.get("content-length")
     assert length in {None, "5"}
 
 
@@ -288,8 +289,8 @@ def test_any_text_is_a_location(location):
             return self._redirect(location)
 
     answer = http(Redirecting())
-    assert answer.status == 302
-    assert (answer.header("location") or "").isascii()
+    assert answer.status_code == 302
+    assert (answer.headers["location"] or "").isascii()
 
 
 @pytest.mark.parametrize("error", [HTTPError("x"), HTTPError(None), HTTPError(99), HTTPError(600), HTTPError(True)])  # type: ignore[arg-type]
@@ -301,7 +302,7 @@ def test_an_impossible_http_error_is_500(error):
             raise error
 
     answer = http(Raising())
-    assert (answer.status, answer.text) == (500, FAILED)
+    assert (answer.status_code, answer.text) == (500, FAILED)
 
 
 @pytest.mark.parametrize("headers", ["x", [("a",)], [None], [("a", "b", "c")]])
@@ -312,7 +313,7 @@ def test_impossible_headers_of_an_http_error_are_500(headers):
         async def index(self):
             raise HTTPError(400, "x", headers)
 
-    assert http(Raising()).status == 500
+    assert http(Raising()).status_code == 500
 
 
 # Hooks.
@@ -324,15 +325,15 @@ def test_impossible_headers_of_an_http_error_are_500(headers):
 def test_a_hook_may_raise_anything(path, hook, error):
     """A hook that raises makes a bare 500 of whatever the reply was."""
     answer = http(site(hook(raising(error))), path=path)
-    assert (answer.status, answer.text) == (500, FAILED)
-    assert answer.header("set-cookie") is None
+    assert (answer.status_code, answer.text) == (500, FAILED)
+    assert answer.headers.get("set-cookie") is None
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_before_hook_may_refuse(path):
     """An HTTPError of a hook is an answer, like a handler's."""
     answer = http(site(Before(raising(HTTPError(403, "No")))), path=path)
-    assert (answer.status, answer.text) == (403, "403 Forbidden: No")
+    assert (answer.status_code, answer.text) == (403, "403 Forbidden: No")
 
 
 WRONG_ANSWERS = [
@@ -361,7 +362,7 @@ WRONG_ANSWERS = [
 def test_a_wrong_answer_of_a_hook_is_500(path, hook, change):
     """What is no dict, or names what cannot be, never reaches the wire in part."""
     answer = http(site(hook(lambda _: change)), path=path)
-    assert (answer.status, answer.text) == (500, FAILED)
+    assert (answer.status_code, answer.text) == (500, FAILED)
 
 
 @pytest.mark.parametrize("item", ["abc", ("a",), ("a", "b", "c"), None, 5, (), [[]]], ids=repr)
@@ -370,14 +371,14 @@ def test_a_wrong_answer_of_a_hook_is_500(path, hook, change):
 def test_what_a_hook_appends_must_be_a_header(method, path, item):
     """A malformed header in the list is a 500, or dropped, but never an exception in the server."""
     answer = http(site(After(lambda headers: headers.append(item))), method, path)
-    assert answer.status in {200, 404, 500}
+    assert answer.status_code in {200, 404, 500}
 
 
 @pytest.mark.parametrize("item", [("X-Number", 5), (b"x-number", b"5"), ["X-Number", "5"], (b"x-number", 5)], ids=repr)
 @pytest.mark.parametrize("path", ["/", "/visit", "/stream", "/nowhere"])
 def test_a_header_that_a_hook_appends_may_be_of_any_type(path, item):
     """What works without a session works with one."""
-    assert http(site(After(lambda headers: headers.append(item))), path=path).header("x-number") == "5"
+    assert http(site(After(lambda headers: headers.append(item))), path=path).headers["x-number"] == "5"
 
 
 @pytest.mark.parametrize("action", [list.clear, lambda headers: headers.extend([("a", "b")] * 1000)])
@@ -385,7 +386,7 @@ def test_a_header_that_a_hook_appends_may_be_of_any_type(path, item):
 def test_a_hook_may_do_what_it_likes_with_the_headers(path, action):
     """The list is the reply's own."""
     app = site(After(action))
-    assert [http(app, path=path).status for _ in range(3)] == [http(Site(), path=path).status] * 3
+    assert [http(app, path=path).status_code for _ in range(3)] == [http(Site(), path=path).status_code] * 3
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
@@ -406,7 +407,7 @@ def test_the_hooks_around_one_that_raises_are_paired(hook, position):
 
     hooks: list[HttpMiddleware] = [Counting("a"), Counting("b")]
     hooks.insert(position, hook(raising(RuntimeError(MARKER))))
-    assert http(site(*hooks)).status == 500
+    assert http(site(*hooks)).status_code == 500
     assert sorted(calls, key=lambda call: call[1]) in (
         [[], ["+a", "-a"], ["+a", "-a", "+b", "-b"]][position : position + 1]
         if hook is Before
@@ -447,8 +448,8 @@ class Broken(SessionBackend):
 def test_a_backend_may_raise_anything(where, path, error):
     """A store that is down is a bare 500, and sets no cookie."""
     answer = http(Site(Broken(where, error)), path=path, cookies={"session_id": "x" * 32})
-    assert (answer.status, answer.text) == (500, FAILED)
-    assert answer.header("set-cookie") is None
+    assert (answer.status_code, answer.text) == (500, FAILED)
+    assert answer.headers.get("set-cookie") is None
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
@@ -460,7 +461,7 @@ def test_a_backend_may_raise_while_another_application_answers(error):
         request._subapp = Site()
 
     answer = http(site(Before(hand_on), backend=Broken("save", error)))
-    assert (answer.status, answer.text) == (500, FAILED)
+    assert (answer.status_code, answer.text) == (500, FAILED)
 
 
 @pytest.mark.parametrize("where", ["before", "after", "load", "save"])
@@ -471,7 +472,7 @@ def test_a_cancellation_in_a_hook_or_a_backend_is_500(where):
     if where in {"before", "after"}:
         app.middlewares.append((Before if where == "before" else After)(raising(cancelled)))
     answer = http(app, path="/visit", cookies={"session_id": "x" * 32})
-    assert (answer.status, answer.text) == (500, FAILED)
+    assert (answer.status_code, answer.text) == (500, FAILED)
 
 
 @pytest.mark.parametrize("segment", ["/", "/%41", "/a%2f"])
@@ -506,7 +507,7 @@ def test_a_value_that_cannot_be_copied_is_500():
             self.request.session["lock"] = threading.Lock()
             return "locked"
 
-    assert http(Locking()).status == 500
+    assert http(Locking()).status_code == 500
 
 
 def test_an_expired_session_that_is_saved_lives():
@@ -581,7 +582,7 @@ def test_a_stream_is_closed_whenever_the_client_leaves(threads, method, leave_af
     app = Returning(stream, sync_threads=threads)
 
     async def exchange():
-        await ahttp(app, method, leave_after=leave_after, send_fails=send_fails)
+        await awire(app, method, leave_after=leave_after, send_fails=send_fails)
         for _ in range(100):
             if stream.closed:
                 return
@@ -608,7 +609,7 @@ def test_a_stream_is_closed_if_the_session_cannot_be_saved():
     """The 500 goes out, the stream does not."""
     stream = Closing(["x"])
     app = Returning(stream, session_backend=Broken("touch", OSError(MARKER)))
-    assert http(app, cookies={"session_id": "x" * 32}).status == 500
+    assert http(app, cookies={"session_id": "x" * 32}).status_code == 500
     assert stream.closed == 1
 
 
@@ -622,7 +623,7 @@ def test_a_stream_that_cannot_be_closed_is_the_logs_business(backend, method, ca
             raise RuntimeError(MARKER)
 
     answer = http(Returning(Stuck(["x"]), session_backend=backend), method, cookies={"session_id": "x" * 32})
-    assert answer.status == (500 if backend else 200)
+    assert answer.status_code == (500 if backend else 200)
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
@@ -642,15 +643,15 @@ def test_a_stream_that_breaks_is_cut_off(kind, before, error):
         raise error
 
     made = {"async": broken, "sync": broken_too, "iterator": lambda: Closing(["x"] * before, error)}[kind]
-    answer = http(Returning(made()), raises=Exception)
-    assert (answer.status, answer.body, answer.complete) == (200, b"x" * before, False)
+    answer = wire(Returning(made()), raises=Exception)
+    assert (answer.status_code, answer.content, answer.is_complete) == (200, b"x" * before, False)
 
 
 @pytest.mark.parametrize("chunk", [None, 5, object(), ["x"], ("x",), {"a": 1}, "\ud800"], ids=repr)
 def test_a_chunk_that_is_none_cuts_the_stream_off(chunk, caplog):
     """Chunks are text or bytes."""
-    answer = http(Returning(iter(["a", chunk, "b"])), raises=Exception)
-    assert (answer.body, answer.complete) == (b"a", False)
+    answer = wire(Returning(iter(["a", chunk, "b"])), raises=Exception)
+    assert (answer.content, answer.is_complete) == (b"a", False)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
@@ -714,14 +715,14 @@ def test_an_endless_stream_ends_with_its_client(kind, leave_after, send_fails):
     expected = [] if leave_after == 0 and send_fails else [1]  # what never began needs no closing
 
     async def exchange():
-        answer = await ahttp(app, path=f"/{kind}", leave_after=leave_after, send_fails=send_fails)
+        answer = await awire(app, path=f"/{kind}", leave_after=leave_after, send_fails=send_fails)
         for _ in range(100):
             if app._seen() == expected:
                 break
             await asyncio.sleep(0.01)  # a thread may have to end first
         return answer
 
-    assert not run(exchange()).complete
+    assert not run(exchange()).is_complete
     assert app._seen() == expected
 
 
@@ -818,7 +819,7 @@ def test_a_request_can_be_cancelled_anywhere(where, turns):
     path = f"/{where}" if where in vars(Slow) else "/visit"
 
     async def cancelled():
-        task = asyncio.create_task(ahttp(app, path=path, cookies={"session_id": "x" * 32}, leave_after=1000))
+        task = asyncio.create_task(awire(app, path=path, cookies={"session_id": "x" * 32}, leave_after=1000))
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()

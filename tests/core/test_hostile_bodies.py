@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from micropie import App, HttpMiddleware
-from tests.client import ahttp, http, run
+from tests.client import http, run
+from tests.wire import awire, wire
 
 JSON = [("content-type", "application/json")]
 FORM = [("content-type", "application/x-www-form-urlencoded")]
@@ -152,15 +153,15 @@ async def endless(piece=b"x" * 100):
 def test_what_is_no_json_is_400(body):
     """No handler runs for a document that RFC 8259 does not have, or that nests too deep."""
     app = Site()
-    answer = http(app, "POST", "/json", body=body, headers=JSON)
-    assert (answer.status, answer.text, app.calls) == (400, BAD_JSON, 0)
+    answer = wire(app, "POST", "/json", body=body, headers=JSON)
+    assert (answer.status_code, answer.text, app.calls) == (400, BAD_JSON, 0)
 
 
 @pytest.mark.parametrize("depth", [1, 199, 200])
 def test_json_may_nest_200_deep(depth):
     """The limit itself is allowed."""
     body = b"[" * depth + b"]" * depth
-    assert http(Site(), "POST", "/json", body=body, headers=JSON).body == b'{"value":' + body + b"}"
+    assert wire(Site(), "POST", "/json", body=body, headers=JSON).content == b'{"value":' + body + b"}"
 
 
 @pytest.mark.parametrize("value", [None, True, 0, -1, 1.5, "", "x", [], {}, [None], {"": {"": ""}}, "\0\r\n", "🥧"])
@@ -173,7 +174,7 @@ def test_any_json_value_is_a_body(value):
 def test_a_body_that_is_no_object_has_no_members(value):
     """A parameter is not looked for in lists, strings and numbers."""
     answer = http(Site(), "POST", "/member", json=value)
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing required parameter 'name'")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing required parameter 'name'")
 
 
 DOCUMENT = '{"ä":["🥧","\\u00e4\\ud83e\\udd67",-1.5e3,true,null],"name":"x"}'.encode()
@@ -182,20 +183,20 @@ DOCUMENT = '{"ä":["🥧","\\u00e4\\ud83e\\udd67",-1.5e3,true,null],"name":"x"}'
 def test_json_is_read_wherever_it_is_split():
     """Two messages that meet inside a character, an escape or a number are one document."""
     for index in range(len(DOCUMENT) + 1):
-        answer = http(Site(), "POST", "/json", body=[DOCUMENT[:index], DOCUMENT[index:]], headers=JSON)
+        answer = wire(Site(), "POST", "/json", body=[DOCUMENT[:index], DOCUMENT[index:]], headers=JSON)
         assert answer.json()["value"]["ä"] == ["🥧", "ä🥧", -1500.0, True, None]
 
 
 def test_json_is_read_byte_by_byte():
     """Each byte in a message of its own, empty messages in between."""
     pieces = [piece for byte in DOCUMENT for piece in (b"", bytes([byte]), b"")]
-    assert http(Site(), "POST", "/json", body=pieces, headers=JSON).json()["value"]["name"] == "x"
+    assert wire(Site(), "POST", "/json", body=pieces, headers=JSON).json()["value"]["name"] == "x"
 
 
 def test_truncated_json_is_400_at_every_byte():
     """A document that ends early is broken, wherever it ends."""
     for index in range(len(DOCUMENT)):
-        assert http(Site(), "POST", "/json", body=DOCUMENT[:index], headers=JSON).status == 400
+        assert wire(Site(), "POST", "/json", body=DOCUMENT[:index], headers=JSON).status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -229,8 +230,8 @@ def test_truncated_json_is_400_at_every_byte():
 )
 def test_only_the_media_type_makes_json(content_type, is_json):
     """Parameters and look-alikes don't decide, and no field takes long to read."""
-    answer = http(Site(), "POST", "/json", body=b"[", headers=[("content-type", content_type)])
-    assert answer.status == (400 if is_json else 200)
+    answer = http(Site(), "POST", "/json", content=b"[", headers=[("content-type", content_type)])
+    assert answer.status_code == (400 if is_json else 200)
 
 
 # Forms.
@@ -258,14 +259,14 @@ def test_only_the_media_type_makes_json(content_type, is_json):
 def test_any_bytes_are_a_form(body, fields, content_type):
     """A form is read as far as it can be, whatever the body is called."""
     headers = [] if content_type is None else [("content-type", content_type)]
-    assert http(Site(), "POST", "/form", body=body, headers=headers).json() == fields
+    assert wire(Site(), "POST", "/form", body=body, headers=headers).json() == fields
 
 
 def test_a_form_is_read_wherever_it_is_split():
     """Two messages that meet inside an escape or a character are one form."""
     body = "a=%C3%A4&b=ä+🥧&a=2".encode()
     for index in range(len(body) + 1):
-        answer = http(Site(), "POST", "/form", body=[body[:index], body[index:]], headers=FORM)
+        answer = wire(Site(), "POST", "/form", body=[body[:index], body[index:]], headers=FORM)
         assert answer.json() == {"a": ["ä", "2"], "b": ["ä 🥧"]}
 
 
@@ -274,7 +275,7 @@ def test_a_form_is_read_wherever_it_is_split():
 def test_a_form_of_too_many_fields_is_413(field, number, status):
     """A thousand fields are read, empty ones included."""
     app = Site()
-    assert http(app, "POST", "/form", body=b"&".join([field] * number), headers=FORM).status == status
+    assert wire(app, "POST", "/form", body=b"&".join([field] * number), headers=FORM).status_code == status
     assert app.calls == (status == 200)
 
 
@@ -283,7 +284,7 @@ def test_a_form_of_too_many_fields_is_413(field, number, status):
 def test_a_form_field_that_is_too_long_is_413(size, status, value):
     """The limit is on the value itself, in bytes."""
     app = Site(max_form_field_size=LIMIT)
-    assert http(app, "POST", "/form", body=b"b=1&a=" + value * size, headers=FORM).status == status
+    assert http(app, "POST", "/form", content=b"b=1&a=" + value * size, headers=FORM).status_code == status
 
 
 # Sizes.
@@ -294,8 +295,8 @@ def test_a_form_field_that_is_too_long_is_413(size, status, value):
 def test_an_endless_body_ends_with_413(method, headers):
     """What has no end is refused at the limit, and no handler sees it."""
     app = Site(max_body_size=LIMIT)
-    answer = http(app, method, "/size", body=endless(), headers=headers)
-    assert (answer.status, answer.text, app.calls) == (413, TOO_LARGE, 0)
+    answer = wire(app, method, "/size", body=endless(), headers=headers)
+    assert (answer.status_code, answer.text, app.calls) == (413, TOO_LARGE, 0)
 
 
 @pytest.mark.parametrize("size", [LIMIT - 1, LIMIT])
@@ -304,7 +305,7 @@ def test_a_body_of_the_limit_is_read(size, pieces):
     """The limit itself is allowed, in however many messages."""
     body = b"x" * size
     parts = [body[i * size // pieces : (i + 1) * size // pieces] for i in range(pieces)]
-    assert http(Site(max_body_size=LIMIT), "POST", "/size", body=parts).text == str(size)
+    assert wire(Site(max_body_size=LIMIT), "POST", "/size", body=parts).text == str(size)
 
 
 @pytest.mark.parametrize("pieces", [[LIMIT + 1], [LIMIT, 1], [1] * (LIMIT + 1), [0] * 50 + [LIMIT + 1]])
@@ -313,8 +314,8 @@ def test_a_body_over_the_limit_is_413_whatever_it_announces(pieces, announced):
     """The bytes are counted: a content-length beside a transfer-encoding can't hide them (RFC 9112 §6.3)."""
     headers = [("transfer-encoding", "chunked")] + ([] if announced is None else [("content-length", announced)])
     app = Site(max_body_size=LIMIT)
-    answer = http(app, "POST", "/size", body=[b"x" * size for size in pieces], headers=headers)
-    assert (answer.status, app.calls) == (413, 0)
+    answer = wire(app, "POST", "/size", body=[b"x" * size for size in pieces], headers=headers)
+    assert (answer.status_code, app.calls) == (413, 0)
 
 
 def test_a_body_ends_with_the_last_byte_that_is_announced():
@@ -333,7 +334,7 @@ def test_an_announced_size_over_the_limit_is_refused_unread(announced):
 @pytest.mark.parametrize("announced", ["0", "-0", "00", "x", ""])
 def test_a_delete_may_announce_anything(announced):
     """A DELETE is answered whatever its content-length is."""
-    assert http(Site(), "DELETE", "/size", headers=[("content-length", announced)]).status == 200
+    assert http(Site(), "DELETE", "/size", headers=[("content-length", announced)]).status_code == 200
 
 
 # Time.
@@ -384,7 +385,7 @@ def test_a_client_that_leaves_midway_reaches_no_handler(start, headers):
 def test_nobody_minds_that_the_client_is_gone(send_fails):
     """The answer to a client that left goes nowhere, and raises nothing."""
     app = Site()
-    http(app, "POST", "/form", body=[b"a="], headers=FORM, disconnect=True, send_fails=send_fails)
+    wire(app, "POST", "/form", body=[b"a="], headers=FORM, disconnect=True, send_fails=send_fails)
     assert app.calls == 0
 
 
@@ -408,7 +409,7 @@ def test_a_request_can_be_cancelled_while_its_body_is_read(turns):
 
     async def cancelled():
         app = Site()
-        task = asyncio.create_task(ahttp(app, "POST", "/json", body=endless(b""), headers=JSON, timeout=30))
+        task = asyncio.create_task(awire(app, "POST", "/json", body=endless(b""), headers=JSON, timeout=30))
         for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
@@ -422,7 +423,7 @@ def test_a_request_can_be_cancelled_while_its_body_is_read(turns):
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "DELETE"])
 def test_other_methods_bodies_are_left_alone(method):
     """A body that means nothing is neither read nor parsed."""
-    assert http(Site(max_body_size=1), method, "/json", headers=JSON).status == 200
+    assert http(Site(max_body_size=1), method, "/json", headers=JSON).status_code == 200
 
 
 def test_every_refusal_passes_the_after_hooks():

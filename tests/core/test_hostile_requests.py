@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from micropie import App
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 BAD_REQUEST = "400 Bad Request"
 NOT_FOUND = "404 Not Found"
@@ -146,14 +147,14 @@ class CatchAll(App):
 def test_no_path_reaches_what_is_no_route(path):
     """Private names in any encoding, attributes, look-alikes and nonsense are 404."""
     answer = http(Site(), path=path)
-    assert (answer.status, answer.text) == (404, NOT_FOUND)
+    assert (answer.status_code, answer.text) == (404, NOT_FOUND)
 
 
 @pytest.mark.parametrize("path", ["/_private", "/%5fprivate", "/__class__/x", "/ws_x", "/%77%73_x/y", "/_"])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "DELETE"])
 def test_a_catch_all_does_not_catch_private_names(method, path):
     """Private names are 404 also where `index` takes every path."""
-    assert http(CatchAll(), method, path).status == 404
+    assert http(CatchAll(), method, path).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -207,10 +208,10 @@ def test_a_path_that_is_no_utf_8_is_400(raw, errors, with_raw_path):
     scope: dict[str, Any] = {"path": path, "raw_path": b"/" + raw if with_raw_path else None}
     if errors == "replace" and not with_raw_path:
         # U+FFFD may have been sent: it is text like any other.
-        assert http(CatchAll(), scope=scope).status == 200
+        assert wire(CatchAll(), scope=scope).status_code == 200
     else:
-        answer = http(CatchAll(), scope=scope)
-        assert (answer.status, answer.text.partition(":")[0]) == (400, BAD_REQUEST)
+        answer = wire(CatchAll(), scope=scope)
+        assert (answer.status_code, answer.text.partition(":")[0]) == (400, BAD_REQUEST)
 
 
 def test_a_replacement_character_that_was_sent_is_text():
@@ -240,7 +241,7 @@ def test_a_replacement_character_that_was_sent_is_text():
 )
 def test_a_raw_or_root_path_that_does_not_fit_is_ignored(scope):
     """`path` decides; what contradicts it is no way around the routing."""
-    assert http(Site(), path="/echo/x", scope=scope).json() == {"segment": "x"}
+    assert wire(Site(), path="/echo/x", scope=scope).json() == {"segment": "x"}
 
 
 @pytest.mark.parametrize(
@@ -262,7 +263,7 @@ def test_a_raw_or_root_path_that_does_not_fit_is_ignored(scope):
 )
 def test_a_root_path_is_cut_off_at_a_segment_only(root, path, status):
     """Below the root path the same names are private as ever."""
-    assert http(Site(), path=path, scope={"root_path": root}).status == status
+    assert wire(Site(), path=path, scope={"root_path": root}).status_code == status
 
 
 @pytest.mark.parametrize("key", ["headers", "query_string", "raw_path", "root_path", "scheme", "client", "server"])
@@ -279,7 +280,7 @@ def test_a_scope_without_an_entry_is_served(method, path, key, missing):
             del incomplete[key]
         await site(incomplete, receive, send)
 
-    assert http(app, method, path).status == 200
+    assert http(app, method, path).status_code == 200
 
 
 @pytest.mark.parametrize("key", ["headers", "query_string", "raw_path", "root_path", "scheme", "client", "server"])
@@ -328,14 +329,14 @@ def test_a_handshake_without_an_entry_is_served(key, missing):
 )
 def test_a_query_is_read_as_far_as_it_can_be(query, value):
     """A query is never an error but by its number of fields."""
-    assert http(Site(), path="/search", query=query).json() == {"q": value}
+    assert wire(Site(), path="/search", query=query).json() == {"q": value}
 
 
 @pytest.mark.parametrize("field", [b"a=1", b"a", b"", b"q=1"])
 @pytest.mark.parametrize(("number", "status"), [(1000, 200), (1001, 400), (100_000, 400)])
 def test_a_query_of_too_many_fields_is_400(field, number, status):
     """A thousand fields are read, empty ones included, and not one more."""
-    assert http(Site(), path="/search", query=b"&".join([field] * number)).status == status
+    assert wire(Site(), path="/search", query=b"&".join([field] * number)).status_code == status
 
 
 @pytest.mark.parametrize("name", ["function", "context", "args", "kwargs", "request", "session", "cls", "q"])
@@ -343,7 +344,7 @@ def test_a_query_of_too_many_fields_is_400(field, number, status):
 def test_any_name_may_be_a_keyword(path, name):
     """`**rest` takes names that our own functions use for their parameters."""
     assert http(Site(), path=path, query=f"{name}=1").json() == {name: "1"}
-    assert http(Site(), "POST", path, form={name: "1"}).json() == {name: "1"}
+    assert http(Site(), "POST", path, data={name: "1"}).json() == {name: "1"}
     assert http(Site(), "POST", path, json={name: "1"}).json() == {name: "1"}
 
 
@@ -351,7 +352,7 @@ def test_any_name_may_be_a_keyword(path, name):
 def test_a_client_cannot_pass_self(path):
     """A name that the method has bound already is left out of `**rest`."""
     assert http(Site(), path=path, query="self=1&x=2").json() == {"x": "2"}
-    assert http(Site(), "POST", path, form={"self": "1", "x": "2"}).json() == {"x": "2"}
+    assert http(Site(), "POST", path, data={"self": "1", "x": "2"}).json() == {"x": "2"}
     assert http(Site(), "POST", path, json={"self": 1, "x": 2}).json() == {"x": 2}
 
 
@@ -410,8 +411,8 @@ def test_no_impossible_id_reaches_the_backend(cookie):
 
     backend = Backend()
     backend.loaded = []
-    answer = http(Site(backend), path="/visit", headers=[("cookie", cookie)])
-    assert (answer.status, answer.text) == (200, "noted")
+    answer = wire(Site(backend), path="/visit", headers=[("cookie", cookie)])
+    assert (answer.status_code, answer.text) == (200, "noted")
     assert backend.loaded == []
     assert list(backend.sessions) == [answer.cookies["session_id"]]
 
@@ -443,8 +444,8 @@ def test_an_unknown_id_is_never_adopted():
 )
 def test_the_cookie_is_secure_unless_all_is_local(host, client, headers):
     """Nothing that a remote client can send takes `Secure` away."""
-    answer = http(Site(), path="/visit", host=host, client=(client, 1), headers=headers)
-    assert "Secure" in (answer.header("set-cookie") or "").split("; ")
+    answer = wire(Site(), path="/visit", host=host, client=(client, 1), headers=headers)
+    assert "Secure" in (answer.headers["set-cookie"] or "").split("; ")
 
 
 @pytest.mark.parametrize(
@@ -473,7 +474,7 @@ def test_another_origin_gets_no_socket_with_our_cookie(headers):
 def test_many_headers_are_no_work_before_somebody_asks():
     """Ten thousand fields, some of them not text, change nothing."""
     headers = [(b"x-%d" % number, b"\xff\x00\x80" * 10) for number in range(10_000)]
-    assert http(Site(), headers=headers).text == "index"
+    assert wire(Site(), headers=headers).text == "index"
 
 
 @pytest.mark.parametrize("method", ["get", "PoSt", "BREW", "", "\r\n", "GET\0", "é", "X" * 10_000])
@@ -494,14 +495,14 @@ def test_no_value_of_the_client_is_echoed_in_an_error(detail):
     for answer in (
         http(app, path=f"/{detail.replace('/', '')}", query={"q": detail}.__repr__()),
         http(app, path="/echo", query=f"wrong={detail}"),
-        http(app, "POST", "/echo", body=detail.encode(), headers=[("content-type", "application/json")]),
-        http(app, "POST", "/echo", body=detail.encode(), headers=[("content-type", "multipart/form-data")]),
+        wire(app, "POST", "/echo", body=detail.encode(), headers=[("content-type", "application/json")]),
+        wire(app, "POST", "/echo", body=detail.encode(), headers=[("content-type", "multipart/form-data")]),
     ):
-        assert answer.status in {400, 404}
+        assert answer.status_code in {400, 404}
         assert answer.text in {
             NOT_FOUND,
             f"{BAD_REQUEST}: Missing required parameter 'segment'",
             f"{BAD_REQUEST}: Bad JSON",
             f"{BAD_REQUEST}: Missing boundary",
         }
-        assert answer.header("x-content-type-options") == "nosniff"
+        assert answer.headers["x-content-type-options"] == "nosniff"

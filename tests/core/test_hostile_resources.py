@@ -13,6 +13,7 @@ import pytest
 
 from micropie import App, InMemorySessionBackend
 from tests.client import http, run
+from tests.wire import wire
 
 MiB = 1 << 20
 
@@ -399,8 +400,8 @@ def test_requests_that_break_leave_no_descriptor_and_no_cycle():
     before = descriptors()
     for _ in range(100):
         http(app, path="/raising")
-        http(app, path="/stream", raises=RuntimeError)
-        http(app, path="/file", leave_after=1)
+        wire(app, path="/stream", raises=RuntimeError)
+        wire(app, path="/file", leave_after=1)
     run(round_trip())
     for _ in range(100):
         if descriptors() <= before:

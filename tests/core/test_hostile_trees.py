@@ -3,7 +3,8 @@
 import pytest
 
 from micropie import App, Controller, HTTPError, HttpMiddleware, Mount, Resource
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 REFUSED = "401 Unauthorized"
 
@@ -97,8 +98,8 @@ BELOW = [
 def test_nothing_gets_past_a_guard(path, verb):
     """Whatever stands below, or does not, is refused alike."""
     answer = http(Site(), verb, f"/vault{path}")
-    assert (answer.status, answer.text) == (401, "" if verb == "HEAD" else REFUSED)
-    assert answer.header("allow") is None
+    assert (answer.status_code, answer.text) == (401, "" if verb == "HEAD" else REFUSED)
+    assert answer.headers.get("allow") is None
 
 
 @pytest.mark.parametrize("path", BELOW)
@@ -129,7 +130,7 @@ def test_no_websocket_gets_past_a_guard(path):
 def test_no_other_spelling_leads_in(path):
     """What is not the branch's name, segment by segment, is not the branch."""
     answer = http(Site(), path=path)
-    assert answer.status == 404
+    assert answer.status_code == 404
     assert "SECRET" not in answer.text
 
 
@@ -143,13 +144,13 @@ def test_encoded_names_are_the_names():
 def test_dot_segments_are_no_way_around(path):
     """They are text, as everywhere in a path: nothing is resolved."""
     answer = http(Site(), path=path)
-    assert answer.status == 200
+    assert answer.status_code == 200
     assert ".." in answer.json()[0]
 
 
 def test_invalid_utf8_below_a_branch():
     """It is a 400 as everywhere, and nothing is called."""
-    assert http(Site(), path="/vault/%FF").status == 400
+    assert http(Site(), path="/vault/%FF").status_code == 400
 
 
 def test_a_changed_path_is_guarded():
@@ -167,15 +168,15 @@ def test_a_changed_path_is_guarded():
 def test_a_very_long_path():
     """Ten thousand segments cost no stack."""
     assert http(Site(), path="/vault" + "/secrets" * 10_000).text == REFUSED
-    assert http(Site(), path="/public" + "/x" * 10_000).status == 200
+    assert http(Site(), path="/public" + "/x" * 10_000).status_code == 200
 
 
 def test_a_stale_raw_path_is_no_way_in():
     """When `path` is another one than `raw_path`, it alone counts."""
     scope = {"path": "/vault/secrets", "raw_path": b"/public"}
-    assert http(Site(), scope=scope).text == REFUSED
+    assert wire(Site(), scope=scope).text == REFUSED
     scope = {"path": "/public", "raw_path": b"/vault/secrets"}
-    assert http(Site(), scope=scope).json() == []
+    assert wire(Site(), scope=scope).json() == []
 
 
 @pytest.mark.parametrize("method", ["get", "GeT", "GET ", "__init__", "\u0130", ""])
@@ -185,8 +186,8 @@ def test_odd_verbs_of_a_resource(method):
     class Open(App):
         secrets = Secrets()
 
-    answer = http(Open(), "GET", "/secrets/1", scope={"method": method})
-    assert (answer.status, answer.header("allow")) == (405, "GET, HEAD, OPTIONS")
+    answer = wire(Open(), "GET", "/secrets/1", scope={"method": method})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_a_deep_tree():
@@ -196,7 +197,7 @@ def test_a_deep_tree():
         branch = type("Level", (Controller,), {"down": branch})()
     app = type("Deep", (App,), {"down": branch})()
     assert http(app, path="/down" * 51 + "/7").text == "SECRET 7"
-    assert http(app, path="/down" * 40).status == 404
+    assert http(app, path="/down" * 40).status_code == 404
 
 
 def test_a_body_for_a_mount_is_not_kept():
@@ -211,5 +212,5 @@ def test_a_body_for_a_mount_is_not_kept():
     class Open(App):
         raw = Mount(teller)
 
-    assert http(Open(), "POST", "/raw", body=parts()).text == "SECRET"
+    assert wire(Open(), "POST", "/raw", body=parts()).text == "SECRET"
     assert len(read) <= 2

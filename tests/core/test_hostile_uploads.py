@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from micropie import App, HTTPError
-from tests.client import ahttp, http, run
+from tests.client import run
+from tests.wire import awire, wire
 
 pytestmark = pytest.mark.needs("multipart")
 
@@ -113,7 +114,7 @@ async def size(file):
 
 def post(app, path, body, *, headers=HEADERS, **keywords):
     """Post a multipart body."""
-    return http(app, "POST", path, body=body, headers=headers, **keywords)
+    return wire(app, "POST", path, body=body, headers=headers, **keywords)
 
 
 # Boundaries.
@@ -126,7 +127,7 @@ def post(app, path, body, *, headers=HEADERS, **keywords):
 def test_a_form_without_a_boundary_is_400(parameters):
     """Nothing that is empty or only looks like a boundary is one."""
     answer = post(Site(), "/whole", form(("a", "1")), headers=[("content-type", f"multipart/form-data{parameters}")])
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Missing boundary")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing boundary")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_a_boundary_in_any_spelling_is_read(parameters, boundary):
 def test_a_wrong_boundary_is_400(parameters):
     """A form that does not have the boundary which it announces is malformed."""
     answer = post(Site(), "/whole", form(("a", "1")), headers=[("content-type", f"multipart/form-data{parameters}")])
-    assert (answer.status, answer.text) == (400, MALFORMED)
+    assert (answer.status_code, answer.text) == (400, MALFORMED)
 
 
 @pytest.mark.parametrize("length", [201, 60_000])
@@ -178,7 +179,7 @@ def test_a_huge_boundary_is_400(length):
     boundary = "x" * length
     headers = [("content-type", f"multipart/form-data; boundary={boundary}")]
     answer = post(Site(), "/whole", form(("a", "1"), boundary=boundary), headers=headers)
-    assert (answer.status, answer.text) == (400, MALFORMED)
+    assert (answer.status_code, answer.text) == (400, MALFORMED)
 
 
 # Malformed forms.
@@ -217,7 +218,7 @@ DISPOSITION = b'Content-Disposition: form-data; name="a"'
 def test_a_malformed_form_is_400(body, split):
     """However it arrives, what is no multipart form is one constant answer."""
     answer = post(Site(), "/whole", pieces(body, split) or [b""])
-    assert (answer.status, answer.text) == (400, MALFORMED)
+    assert (answer.status_code, answer.text) == (400, MALFORMED)
 
 
 TRICKY = b"\r\n--boun\r\n\r--bound\n\r\n--\0\xff"  # nearly boundaries
@@ -243,7 +244,7 @@ def test_a_truncated_form_is_400_at_every_byte(path):
     body = form(("file", "n", b"0123456789"))
     end = body.rindex(b"--bound--") + len(b"--bound--")
     for index in range(end):
-        status = post(Site(), path, body[:index]).status
+        status = post(Site(), path, body[:index]).status_code
         assert status == 400 or (path == "/none" and status == 200 and b"\r\n\r\n" in body[:index]), index
 
 
@@ -254,7 +255,7 @@ def test_a_client_that_leaves_midway_reaches_no_end(path):
     for index in range(0, len(body) - len(b"--\r\n"), 3):
         app = Site()
         answer = post(app, path, [body[:index]], disconnect=True)
-        assert answer.status == 400
+        assert answer.status_code == 400
         assert app.outcomes in ([], ["ClientGone 400"])
 
 
@@ -283,7 +284,7 @@ def test_a_client_that_leaves_midway_reaches_no_end(path):
 @pytest.mark.parametrize("path", ["/whole", "/names"])
 def test_bombs_are_413(path, body, status):
     """Too many parts, too many or too long headers, too much text."""
-    assert post(Site(), path, pieces(body)).status == status
+    assert post(Site(), path, pieces(body)).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/whole", "/one", "/none", "/some", "/sync", "/stream_unread", "/missing"])
@@ -299,14 +300,14 @@ def test_an_endless_form_ends(path, head):
     app = Site(max_upload_size=1 << 20, max_body_size=1 << 20)
     answer = post(app, path, endless(), timeout=30)
     runs = {"/none", "/some", "/stream_unread"} if head else set()
-    assert answer.status == (200 if path in runs else 413)
+    assert answer.status_code == (200 if path in runs else 413)
 
 
 def test_an_announced_upload_over_the_limit_is_refused_unread():
     """A form that is too large by its own word is not read at all."""
     headers = [*HEADERS, ("content-length", str(3 << 20))]
     app = Site(max_upload_size=1 << 20, max_body_size=1 << 20)
-    assert post(app, "/whole", [b"x"], headers=headers, disconnect=True).status == 413
+    assert post(app, "/whole", [b"x"], headers=headers, disconnect=True).status_code == 413
 
 
 def test_what_follows_the_last_boundary_is_ignored():
@@ -372,7 +373,7 @@ def test_any_field_name_is_only_a_name(name):
 def test_nested_quotes_confuse_nobody(disposition, found):
     """What stands inside of quotes is no parameter."""
     body = f"--bound\r\nContent-Disposition: {disposition}\r\n\r\nxyz\r\n--bound--\r\n".encode()
-    assert post(Site(), "/one", body).status == found
+    assert post(Site(), "/one", body).status_code == found
 
 
 # Orders.
@@ -410,7 +411,9 @@ def test_a_stream_reads_the_upload_that_feeds_it(path):
     """What comes in goes out, both at once, and is all there."""
     content = bytes(range(256)) * (BIG // 256)
     answer = post(Site(), path, pieces(form(("file", "n", content))), timeout=30)
-    assert answer.body == content if path == "/stream" else sum(map(int, map(bytes.decode, answer.chunks[:-1]))) == BIG
+    assert (
+        answer.content == content if path == "/stream" else sum(map(int, map(bytes.decode, answer.chunks[:-1]))) == BIG
+    )
 
 
 @pytest.mark.parametrize(
@@ -429,7 +432,7 @@ def test_a_stream_reads_the_upload_that_feeds_it(path):
 def test_a_handler_that_reads_nothing_still_answers(path, status, body):
     """Whatever a handler does instead of reading, the rest is discarded."""
     answer = post(Site(), path, pieces(form(("file", "n", b"x" * BIG), ("g", "n", b"x" * BIG))))
-    assert (answer.status, answer.body) == (status, body)
+    assert (answer.status_code, answer.content) == (status, body)
 
 
 @pytest.mark.parametrize("path", ["/one", "/whole", "/sync", "/missing"])
@@ -441,7 +444,7 @@ def test_an_upload_that_stops_is_408(path):
         await asyncio.Event().wait()
 
     app = Site(body_timeout=0.05)
-    assert post(app, path, stops()).status == 408
+    assert post(app, path, stops()).status_code == 408
     assert app.outcomes == (["HTTPError 408"] if path == "/one" else [])
 
 
@@ -454,7 +457,7 @@ def test_a_handler_that_takes_its_time_costs_no_timeout():
             return await size(file)
 
     answer = post(Slow(body_timeout=0.1), "/slow", pieces(form(("file", "n", b"x" * BIG))))
-    assert (answer.status, answer.text) == (200, str(BIG))
+    assert (answer.status_code, answer.text) == (200, str(BIG))
 
 
 def test_a_failed_upload_leaves_nothing_to_read():
@@ -495,7 +498,7 @@ def test_a_request_can_be_cancelled_while_it_uploads(path, turns):
 
     async def cancelled():
         before = open_files()
-        request = ahttp(Site(), "POST", path, body=iter(uploading()), headers=HEADERS, timeout=30)
+        request = awire(Site(), "POST", path, body=iter(uploading()), headers=HEADERS, timeout=30)
         task = asyncio.create_task(request)
         for _ in range(turns):
             await asyncio.sleep(0)

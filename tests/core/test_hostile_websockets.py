@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from micropie import App, ConnectionClosed, HTTPError, InMemorySessionBackend, WebSocketMiddleware
-from tests.client import awebsocket, run, websocket
+from tests.client import run
+from tests.wire import awebsocket, websocket
 
 MARKER = "internal-marker"
 BROKEN = (1011, "Internal server error")

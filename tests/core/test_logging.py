@@ -7,7 +7,8 @@ import logging.handlers
 import pytest
 
 from micropie import App, Controller, HttpMiddleware, Resource, WebSocketMiddleware
-from tests.client import http, websocket
+from tests.client import http
+from tests.wire import websocket, wire
 
 FORMAT = {
     "version": 1,
@@ -74,7 +75,7 @@ def facts(record):
 )
 def test_a_failure_is_one_record_that_names_the_handler(path, handler, caplog):
     """Method, whole path and handler are in its text, and attributes of it."""
-    assert http(Site(), "GET", path).status == 500
+    assert http(Site(), "GET", path).status_code == 500
     (record,) = caplog.records
     told = path.replace("%20", " ")
     assert record.getMessage() == f"GET {told!r} failed in {handler}"
@@ -84,7 +85,7 @@ def test_a_failure_is_one_record_that_names_the_handler(path, handler, caplog):
 
 def test_a_stream_that_breaks_is_one_record(caplog):
     """Its server is told by the same exception."""
-    http(Site(), "GET", "/words", raises=RuntimeError)
+    wire(Site(), "GET", "/words", raises=RuntimeError)
     assert [record.getMessage() for record in caplog.records] == ["GET '/words' failed in Site.words"]
 
 
@@ -104,7 +105,7 @@ def test_a_hook_that_fails_names_the_handler_that_was_meant(path, handler, caplo
 
     site = Site()
     site.middlewares.append(Hook())
-    assert http(site, "POST", path).status == 500
+    assert http(site, "POST", path).status_code == 500
     (record,) = caplog.records
     assert facts(record)[2:] == (handler, None)
     assert record.getMessage().endswith(f"failed in {handler}" if handler else "failed")
@@ -145,13 +146,13 @@ def test_the_request_id_is_the_proxys(sent, kept, caplog):
 
 def test_a_handler_without_a_name_of_its_own_has_that_of_the_route(caplog):
     """A partial of a method is one."""
-    assert http(Site(), "GET", "/partly").status == 500
+    assert http(Site(), "GET", "/partly").status_code == 500
     assert [record.handler for record in caplog.records] == ["partly"]
 
 
 def test_an_application_that_fails_below_a_part_of_its_path_says_the_whole(caplog):
     """A server may strip the path that it is mounted at."""
-    http(Site(), "GET", "/page/x", scope={"root_path": "/api", "path": "/api/page/x"})
+    wire(Site(), "GET", "/page/x", scope={"root_path": "/api", "path": "/api/page/x"})
     assert [record.path for record in caplog.records] == ["/api/page/x"]
 
 

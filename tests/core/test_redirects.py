@@ -15,9 +15,9 @@ class Login(App):
 
 def target(location: str) -> str | None:
     """Where a client that asks for `location` is sent."""
-    answer = http(Login(), "POST", form={"next": location})
-    assert answer.status == 302
-    return answer.header("location")
+    answer = http(Login(), "POST", data={"next": location})
+    assert answer.status_code == 302
+    return answer.headers.get("location")
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_the_status_can_be_chosen():
         async def index(self):
             return safe_redirect("/x", status=303)
 
-    assert http(See()).status == 303
+    assert http(See()).status_code == 303

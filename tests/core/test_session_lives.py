@@ -6,6 +6,7 @@ from typing import Any
 
 from micropie import App, InMemorySessionBackend
 from tests.client import ahttp, http
+from tests.wire import wire
 
 
 class Members(App):
@@ -75,7 +76,7 @@ def test_rotating_and_emptying_ends_the_session():
     app = Members(backend)
     cookies = http(app, path="/login/ann").cookies
     answer = http(app, path="/rotate_and_leave", cookies=cookies)
-    assert "Max-Age=0" in (answer.header("set-cookie") or "")
+    assert "Max-Age=0" in (answer.headers["set-cookie"] or "")
     assert backend.sessions == {}
 
 
@@ -132,4 +133,4 @@ def test_a_foreign_session_can_not_be_rotated():
         async def index(self):
             self.request.regenerate_session()
 
-    assert http(Inner(), scope={"session": {"user": "ann"}}).status == 500
+    assert wire(Inner(), scope={"session": {"user": "ann"}}).status_code == 500

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from micropie import App, HTTPError
-from tests.client import ahttp, http, lifespan, run
+from tests.client import ahttp, http, run
+from tests.wire import awire, lifespan, wire
 
 COLOUR = contextvars.ContextVar("COLOUR", default="none")
 TIMEOUT = 10.0
@@ -107,7 +108,7 @@ def test_each_of_many_requests_sees_itself():
     async def main():
         app = Echo(sync_threads=4)
         names = [str(number) for number in range(100)]
-        answers = await asyncio.gather(*(ahttp(app, path="/asked", query=f"name={name}") for name in names))
+        answers = await asyncio.gather(*(awire(app, path="/asked", query=f"name={name}") for name in names))
         return names, [answer.text for answer in answers]
 
     names, answers = run(main())
@@ -119,7 +120,7 @@ def test_as_many_run_at_once_as_there_are_threads():
 
     async def main():
         app = Doors(sync_threads=2)
-        tasks = [asyncio.create_task(ahttp(app, path=f"/enter/{name}")) for name in "abc"]
+        tasks = [asyncio.create_task(awire(app, path=f"/enter/{name}")) for name in "abc"]
         await until(lambda: len(app._entered) == 2)
         await asyncio.sleep(0.05)
         entered = list(app._entered)
@@ -135,9 +136,9 @@ def test_who_comes_first_is_served_first():
 
     async def main():
         app = Doors(sync_threads=1)
-        first = asyncio.create_task(ahttp(app, path="/enter/first"))
+        first = asyncio.create_task(awire(app, path="/enter/first"))
         await until(lambda: app._entered)
-        others = [asyncio.create_task(ahttp(app, path=f"/quick/{name}")) for name in names]
+        others = [asyncio.create_task(awire(app, path=f"/quick/{name}")) for name in names]
         await asyncio.sleep(0.05)
         app._open.set()
         await asyncio.gather(first, *others)
@@ -151,7 +152,7 @@ def test_one_after_another_needs_one_thread():
     app = Echo(sync_threads=8)
 
     async def main():
-        return {(await ahttp(app, path="/thread")).text for _ in range(50)}
+        return {(await awire(app, path="/thread")).text for _ in range(50)}
 
     assert len(run(main())) == 1
 
@@ -161,9 +162,9 @@ def test_a_blocked_stream_leaves_the_other_threads_alone():
 
     async def main():
         app = Doors(sync_threads=2)
-        stream = asyncio.create_task(ahttp(app, path="/stream"))
+        stream = asyncio.create_task(awire(app, path="/stream"))
         await until(lambda: app._entered)
-        other = await ahttp(app, path="/quick/other")
+        other = await awire(app, path="/quick/other")
         app._open.set()
         return other.text, (await stream).chunks
 
@@ -207,7 +208,7 @@ def test_a_handler_sees_the_context_and_changes_its_own_copy(size):
     async def main():
         COLOUR.set("white")
         app = Painter(sync_threads=size or 1)
-        return [(await ahttp(app, path=f"/{colour}")).text for colour in ("red", "blue")]
+        return [(await awire(app, path=f"/{colour}")).text for colour in ("red", "blue")]
 
     assert run(main()) == ["white", "white"]
 
@@ -227,9 +228,9 @@ def test_a_generator_keeps_one_context(size):
             finally:
                 seen.append((COLOUR.get(), self.request.method))
 
-    assert http(Painter(sync_threads=size)).chunks == [b"none", b"red", b"blue", b""]
+    assert wire(Painter(sync_threads=size)).chunks == [b"none", b"red", b"blue", b""]
     assert seen == [("green", "GET")]
-    http(Painter(sync_threads=size), leave_after=2)
+    wire(Painter(sync_threads=size), leave_after=2)
     wait_for(lambda: len(seen) == 2)
     assert seen[1][1] == "GET"
 
@@ -250,10 +251,10 @@ def test_an_exception_takes_no_others_along(size, error):
 
     async def main():
         app = Half(sync_threads=size)
-        return await asyncio.gather(*(ahttp(app, path=f"/{number}") for number in range(20)))
+        return await asyncio.gather(*(awire(app, path=f"/{number}") for number in range(20)))
 
     answers = run(main())
-    assert [answer.status for answer in answers] == [200, 500] * 10
+    assert [answer.status_code for answer in answers] == [200, 500] * 10
     assert [answer.text for answer in answers[::2]] == [str(number) for number in range(0, 20, 2)]
 
 
@@ -264,7 +265,7 @@ def test_the_log_shows_where_a_handler_failed(caplog):
         def index(self):
             return 1 // 0
 
-    assert http(Failing()).status == 500
+    assert http(Failing()).status_code == 500
     assert "return 1 // 0" in caplog.text
 
 
@@ -275,7 +276,7 @@ def test_the_log_shows_the_stop_iteration(caplog):
         def index(self):
             return next(iter(()))
 
-    assert http(Stopping()).status == 500
+    assert http(Stopping()).status_code == 500
     assert "RuntimeError: a handler raised StopIteration" in caplog.text
     assert "return next(iter(()))" in caplog.text
 
@@ -295,11 +296,11 @@ def test_a_handler_that_runs_when_it_is_cancelled_runs_to_its_end():
 
     async def main():
         app = Doors(sync_threads=1)
-        task = asyncio.create_task(ahttp(app, path="/enter/gone"))
+        task = asyncio.create_task(awire(app, path="/enter/gone"))
         await until(lambda: app._entered)
         await leave(task)
         app._open.set()
-        answer = await ahttp(app, path="/quick/next")
+        answer = await awire(app, path="/quick/next")
         return answer.text, app._left
 
     assert run(main()) == ("next", ["gone"])
@@ -310,14 +311,14 @@ def test_a_handler_that_is_cancelled_before_it_starts_never_does():
 
     async def main():
         app = Doors(sync_threads=1)
-        first = asyncio.create_task(ahttp(app, path="/enter/first"))
+        first = asyncio.create_task(awire(app, path="/enter/first"))
         await until(lambda: app._entered)
-        second = asyncio.create_task(ahttp(app, path="/quick/second"))
+        second = asyncio.create_task(awire(app, path="/quick/second"))
         await asyncio.sleep(0.05)
         await leave(second)
         app._open.set()
         await first
-        await ahttp(app, path="/quick/third")
+        await awire(app, path="/quick/third")
         return app._entered
 
     assert run(main()) == ["first", "third"]
@@ -332,7 +333,7 @@ def test_a_stream_that_is_cancelled_in_its_next_is_closed_after_it(size):
 
     async def main():
         app = Doors(sync_threads=size)
-        task = asyncio.create_task(ahttp(app, path="/stream"))
+        task = asyncio.create_task(awire(app, path="/stream"))
         await until(lambda: app._entered)
         await leave(task)
         await asyncio.sleep(0.05)
@@ -381,7 +382,7 @@ class Player(App):
 def test_an_iterator_is_closed_once_and_not_on_the_loop(size, leave_after):
     """`close()` may block too."""
     tape = Tape(5)
-    http(Player(tape, sync_threads=size), leave_after=leave_after)
+    wire(Player(tape, sync_threads=size), leave_after=leave_after)
     wait_for(lambda: tape.closed_in)
     assert [thread is threading.main_thread() for thread in tape.closed_in] == [size == 0]
 
@@ -390,7 +391,7 @@ def test_an_iterator_is_closed_once_and_not_on_the_loop(size, leave_after):
 def test_an_iterator_that_breaks_is_closed_once(size):
     """Its exception ends the reply."""
     tape = Tape(2, ValueError("broken"))
-    assert http(Player(tape, sync_threads=size), raises=ValueError).chunks == [b"x", b"x"]
+    assert wire(Player(tape, sync_threads=size), raises=ValueError).chunks == [b"x", b"x"]
     wait_for(lambda: tape.closed_in)
     assert len(tape.closed_in) == 1
 
@@ -398,7 +399,7 @@ def test_an_iterator_that_breaks_is_closed_once(size):
 @pytest.mark.parametrize("size", [0, 1])
 def test_an_iterator_needs_no_close(size):
     """A list's has none."""
-    assert http(Player(iter(["a", "b"]), sync_threads=size)).body == b"ab"
+    assert http(Player(iter(["a", "b"]), sync_threads=size)).content == b"ab"
 
 
 @pytest.mark.parametrize("size", [0, 1])
@@ -413,7 +414,7 @@ def test_an_exception_of_close_is_in_the_log(size, caplog):
     tape = Stuck(1)
     answer = http(Player(tape, sync_threads=size))
     wait_for(lambda: "it is stuck" in caplog.text)
-    assert answer.complete
+    assert answer.is_complete
     assert "A stream's iterator could not be closed" in caplog.text
 
 
@@ -423,7 +424,7 @@ def test_an_exception_of_close_is_in_the_log(size, caplog):
 def test_an_app_serves_one_event_loop_after_another():
     """Handlers and streams, with the same threads."""
     app = Echo(sync_threads=1)
-    seen = [(http(app, path=f"/{number}").text, http(app, path="/letters/abc").body) for number in range(5)]
+    seen = [(http(app, path=f"/{number}").text, http(app, path="/letters/abc").content) for number in range(5)]
     assert seen == [(str(number), b"abc") for number in range(5)]
     assert len({http(app, path="/thread").text for _ in range(5)}) == 1
 
@@ -480,19 +481,19 @@ def test_the_threads_end_with_the_lifespan_and_later_work_starts_new_ones():
     """Shutting down is not final: tests and reloaders serve on."""
     before = threads()
     app = Echo()
-    assert http(app, path="/thread").text == "micropie_0"
+    assert wire(app, path="/thread").text == "micropie_0"
     (thread,) = threads() - before
     lifespan(app)
     thread.join(TIMEOUT)
     assert not thread.is_alive()
-    assert http(app, path="/thread").text == "micropie_0"
+    assert wire(app, path="/thread").text == "micropie_0"
 
 
 def test_the_threads_end_with_the_app():
     """An app that is dropped leaves none."""
     before = threads()
     app = Echo()
-    http(app, path="/thread")
+    wire(app, path="/thread")
     (thread,) = threads() - before
     del app
     wait_for(lambda: is_gone(thread.is_alive))

@@ -53,7 +53,7 @@ def followed(handler, *args):
     assert path.isascii()
     assert not {".", ".."} & set(path.split("/"))
     answer = http(SITE, path=path, query=query)
-    assert answer.status == 200, (path, query)
+    assert answer.status_code == 200, (path, query)
     return answer.json()
 
 

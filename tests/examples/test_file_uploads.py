@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from tests.client import http
+from tests.wire import wire
 
 pytestmark = pytest.mark.needs("multipart")
 
@@ -19,7 +20,7 @@ def app(example, tmp_path):
 def test_a_file_is_stored_and_measured(app, upload, tmp_path):
     """The bytes on disk are those sent; the reply has their number and checksum."""
     content = bytes(range(256)) * 1000
-    answer = http(app, "POST", "/upload", **upload(content)).json()
+    answer = wire(app, "POST", "/upload", **upload(content)).json()
     stored = tmp_path / "kept" / answer.pop("stored_as")
     assert stored.read_bytes() == content
     assert answer == {
@@ -32,8 +33,8 @@ def test_a_file_is_stored_and_measured(app, upload, tmp_path):
 
 def test_text_is_no_file(app, tmp_path):
     """A form field of that name is refused."""
-    answer = http(app, "POST", "/upload", form={"file": "text"})
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Send a multipart form with a file")
+    answer = http(app, "POST", "/upload", data={"file": "text"})
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Send a multipart form with a file")
     assert list((tmp_path / "kept").iterdir()) == []
 
 
@@ -41,7 +42,7 @@ def test_a_broken_upload_leaves_no_file(app, upload, tmp_path):
     """When the client leaves midway, what was stored is removed."""
     request = upload(b"x" * 100_000)
     request["body"] = request["body"][:2]
-    http(app, "POST", "/upload", **request, disconnect=True)
+    wire(app, "POST", "/upload", **request, disconnect=True)
     assert list((tmp_path / "kept").iterdir()) == []
 
 

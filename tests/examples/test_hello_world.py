@@ -18,9 +18,9 @@ from tests.client import http
 def test_address_answers(app, path, query, text):
     """Each address of the README answers."""
     answer = http(app, "GET", path, query=query)
-    assert (answer.status, answer.text) == (200, text)
+    assert (answer.status_code, answer.text) == (200, text)
 
 
 def test_a_form_binds_like_a_query(app):
     """POST name=Carol greets Carol."""
-    assert http(app, "POST", "/greet", form={"name": "Carol"}).json() == {"greeting": "Hello, Carol!"}
+    assert http(app, "POST", "/greet", data={"name": "Carol"}).json() == {"greeting": "Hello, Carol!"}

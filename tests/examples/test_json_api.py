@@ -8,28 +8,32 @@ from tests.client import http
 def test_a_pie_is_added_read_changed_and_removed(app):
     """The whole life of a pie."""
     added = http(app, "POST", "/pies", json={"name": " apple "})
-    assert (added.status, added.header("location"), added.json()) == (201, "/pies/1", {"number": "1", "name": "apple"})
+    assert (added.status_code, added.headers["location"], added.json()) == (
+        201,
+        "/pies/1",
+        {"number": "1", "name": "apple"},
+    )
     assert http(app, "GET", "/pies").json() == [{"number": "1", "name": "apple"}]
     assert http(app, "PUT", "/pies/1", json={"name": "plum"}).json() == {"number": "1", "name": "plum"}
     assert http(app, "GET", "/pies/1").json() == {"number": "1", "name": "plum"}
     removed = http(app, "DELETE", "/pies/1")
-    assert (removed.status, removed.body) == (204, b"")
+    assert (removed.status_code, removed.content) == (204, b"")
     gone = http(app, "GET", "/pies/1")
-    assert (gone.status, gone.text) == (404, "404 Not Found: No such pie")
+    assert (gone.status_code, gone.text) == (404, "404 Not Found: No such pie")
 
 
 @pytest.mark.parametrize("value", [{}, {"name": ""}, {"name": 7}, ["apple"], "apple", None])
 def test_json_without_a_name_is_refused(app, value):
     """Whatever JSON arrives, a pie needs a name that is text."""
     answer = http(app, "POST", "/pies", json=value)
-    assert answer.status == 400
+    assert answer.status_code == 400
     assert http(app, "GET", "/pies").json() == []
 
 
 def test_broken_json_is_refused(app):
     """A body that is no JSON never reaches the handler."""
-    answer = http(app, "POST", "/pies", body=b"no json", headers=[("Content-Type", "application/json")])
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Bad JSON")
+    answer = http(app, "POST", "/pies", content=b"no json", headers=[("Content-Type", "application/json")])
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Bad JSON")
 
 
 @pytest.mark.parametrize(("path", "allow"), [("/pies", "GET, POST"), ("/pies/1", "GET, PUT, DELETE")])
@@ -37,9 +41,9 @@ def test_other_methods_are_not_allowed(app, path, allow):
     """PATCH is 405, with the methods that are."""
     http(app, "POST", "/pies", json={"name": "apple"})
     answer = http(app, "PATCH", path)
-    assert (answer.status, answer.header("allow")) == (405, allow)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
 
 
 def test_surplus_segments_are_not_found(app):
     """/pies/1/2 is 404."""
-    assert http(app, "GET", "/pies/1/2").status == 404
+    assert http(app, "GET", "/pies/1/2").status_code == 404

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.client import ahttp, lifespan, running
+from tests.wire import awire, lifespan, running
 
 
 def test_notes_survive_a_restart(app, example):
@@ -12,13 +12,13 @@ def test_notes_survive_a_restart(app, example):
 
     async def add() -> tuple[int, str]:
         async with running(app):
-            answer = await ahttp(app, "POST", "/add", form={"text": "Buy plums"})
-            return answer.status, answer.text
+            answer = await awire(app, "POST", "/add", form={"text": "Buy plums"})
+            return answer.status_code, answer.text
 
     async def look() -> str:
         other = example.Notes("notes.db")
         async with running(other):
-            return (await ahttp(other)).text
+            return (await awire(other)).text
 
     assert asyncio.run(add()) == (201, '{"added":"Buy plums"}')
     assert asyncio.run(look()) == '["Buy plums"]'
@@ -45,7 +45,7 @@ def test_only_short_notes_by_post(app, method, text, status):
     async def add() -> int:
         async with running(app):
             if method == "GET":
-                return (await ahttp(app, "GET", "/add", query=f"text={text}")).status
-            return (await ahttp(app, "POST", "/add", form={"text": text})).status
+                return (await awire(app, "GET", "/add", query=f"text={text}")).status_code
+            return (await awire(app, "POST", "/add", form={"text": text})).status_code
 
     assert asyncio.run(add()) == status

@@ -23,14 +23,14 @@ from tests.client import http
 def test_each_reply_is_as_it_should_be_and_timed(app, method, path, status, text):
     """Guard, routes and error pages do their work, and every reply has the timing header."""
     answer = http(app, method, path)
-    assert (answer.status, answer.text) == (status, text)
-    assert re.fullmatch(r"app;dur=\d+\.\d\d", answer.header("server-timing") or "")
+    assert (answer.status_code, answer.text) == (status, text)
+    assert re.fullmatch(r"app;dur=\d+\.\d\d", answer.headers["server-timing"] or "")
 
 
 def test_the_token_opens_the_back_room(app):
     """With the token the handler answers."""
     answer = http(app, "GET", "/admin", headers=[("Authorization", "Bearer let-me-in")])
-    assert (answer.status, answer.text) == (200, "The back room")
+    assert (answer.status_code, answer.text) == (200, "The back room")
 
 
 def test_the_back_room_has_no_side_door(app):
@@ -41,11 +41,11 @@ def test_the_back_room_has_no_side_door(app):
 
 def test_the_table_routes_by_method(app):
     """POST adds a pie at the address where GET lists them."""
-    answer = http(app, "POST", "/v1/pies", form={"name": "plum"})
-    assert (answer.status, answer.json()) == (201, ["apple", "plum"])
+    answer = http(app, "POST", "/v1/pies", data={"name": "plum"})
+    assert (answer.status_code, answer.json()) == (201, ["apple", "plum"])
 
 
 def test_a_broken_body_is_still_a_400(app):
     """The hooks stand a request that was refused before them."""
-    answer = http(app, "POST", "/", body=b"{", headers=[("Content-Type", "application/json")])
-    assert (answer.status, answer.text) == (400, "400 Bad Request: Bad JSON")
+    answer = http(app, "POST", "/", content=b"{", headers=[("Content-Type", "application/json")])
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Bad JSON")

@@ -5,7 +5,8 @@ import contextlib
 
 import pytest
 
-from tests.client import ahttp, http, running
+from tests.client import ahttp, http
+from tests.wire import running, wire
 
 
 @pytest.fixture(autouse=True)
@@ -26,28 +27,28 @@ def test_visits_are_counted_in_the_file(app, example):
 
 def test_login_gives_a_fresh_id_and_logout_forgets(app):
     """Old ids are worth nothing after log-in and log-out."""
-    before = http(app).cookies
-    login = http(app, "POST", "/login", form={"user": "alice", "password": "apple"}, cookies=before)
-    assert (login.status, login.header("location")) == (303, "/")
+    before = wire(app).cookies
+    login = wire(app, "POST", "/login", form={"user": "alice", "password": "apple"}, cookies=before)
+    assert (login.status_code, login.headers["location"]) == (303, "/")
     assert login.cookies["session_id"] != before["session_id"]
-    assert http(app, cookies=login.cookies).text == "Hello, alice. This is visit number 2."
-    assert http(app, cookies=before).text == "Hello, stranger. This is visit number 1."
-    assert http(app, "POST", "/logout", cookies=login.cookies).status == 303
-    assert http(app, cookies=login.cookies).text == "Hello, stranger. This is visit number 1."
+    assert wire(app, cookies=login.cookies).text == "Hello, alice. This is visit number 2."
+    assert wire(app, cookies=before).text == "Hello, stranger. This is visit number 1."
+    assert wire(app, "POST", "/logout", cookies=login.cookies).status_code == 303
+    assert wire(app, cookies=login.cookies).text == "Hello, stranger. This is visit number 1."
 
 
 @pytest.mark.parametrize(("user", "password"), [("alice", "plum"), ("mallory", "apple"), ("alice", "äpfel")])
 def test_wrong_passwords_are_refused(app, user, password):
     """Name and password must belong together."""
-    answer = http(app, "POST", "/login", form={"user": user, "password": password})
-    assert (answer.status, answer.text) == (403, "403 Forbidden: Wrong name or password")
+    answer = http(app, "POST", "/login", data={"user": user, "password": password})
+    assert (answer.status_code, answer.text) == (403, "403 Forbidden: Wrong name or password")
 
 
 @pytest.mark.parametrize("path", ["/login/alice/apple", "/logout"])
 def test_get_changes_nothing(app, path):
     """Logging in or out needs a POST."""
     answer = http(app, "GET", path)
-    assert (answer.status, answer.header("allow")) == (405, "POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 def test_expired_sessions_are_unknown_and_swept(app, example):
@@ -70,7 +71,7 @@ def test_the_file_is_closed_at_shutdown(app, example):
 
     async def use() -> int:
         async with running(app):
-            return (await ahttp(app)).status
+            return (await ahttp(app)).status_code
 
     assert asyncio.run(use()) == 200
     with pytest.raises(example.sqlite3.ProgrammingError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Answer, ahttp, awebsocket, running
+from tests.wire import Answer, awebsocket, awire, running
 
 DEMO = Path(__file__).parents[2] / "scripts" / "demo"
 BROWSER = [("Accept", "text/html,*/*;q=0.8")]
@@ -31,7 +31,7 @@ def used(app: Any, use: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
 
 def ask(app: Any, *args: Any, **kwargs: Any) -> Answer:
     """One request to a fresh run of the app."""
-    answer = used(app, lambda app: ahttp(app, *args, **kwargs))
+    answer = used(app, lambda app: awire(app, *args, **kwargs))
     assert isinstance(answer, Answer)
     return answer
 
@@ -41,18 +41,18 @@ def test_a_visitor_signs_the_wall_and_is_remembered(app):
     """The form puts an escaped pie on the wall and the name into the session; leaving forgets it."""
 
     async def visit(app: Any) -> None:
-        first = await ahttp(app)
+        first = await awire(app)
         assert "Welcome to the wall" in first.text
         cookies = first.cookies
-        signed = await ahttp(app, "POST", "/sign", form={**PIE, "kind": "peach"}, cookies=cookies)
-        assert (signed.status, signed.header("location")) == (303, "/#wall")
-        page = (await ahttp(app, cookies=cookies)).text
+        signed = await awire(app, "POST", "/sign", form={**PIE, "kind": "peach"}, cookies=cookies)
+        assert (signed.status_code, signed.headers["location"]) == (303, "/#wall")
+        page = (await awire(app, cookies=cookies)).text
         assert "Hello, Ann!" in page
         assert "This is your visit number 2." in page
         assert "&lt;i&gt;Hi&lt;/i&gt;" in page
         assert "<i>Hi</i>" not in page
-        assert (await ahttp(app, "POST", "/leave", cookies=cookies)).status == 303
-        assert "Hello!" in (await ahttp(app, cookies=cookies)).text
+        assert (await awire(app, "POST", "/leave", cookies=cookies)).status_code == 303
+        assert "Hello!" in (await awire(app, cookies=cookies)).text
 
     used(app, visit)
 
@@ -70,7 +70,7 @@ def test_a_visitor_signs_the_wall_and_is_remembered(app):
 def test_a_wrong_form_comes_back(app, change, said):
     """What is wrong is said beside its field."""
     answer = ask(app, "POST", "/sign", form={**PIE, "kind": "peach", **change})
-    assert answer.status == 422
+    assert answer.status_code == 422
     assert f">{said}</span>" in answer.text
     assert answer.text.count('class="wrong"') == 1
 
@@ -79,13 +79,13 @@ def test_the_api_lists_reads_and_adds(app):
     """The wall as JSON, for programs."""
 
     async def use(app: Any) -> None:
-        assert [pie["name"] for pie in (await ahttp(app, "GET", "/api/pies")).json()] == ["The baker"]
-        added = await ahttp(app, "POST", "/api/pies", json={**PIE, "kind": "peach"})
-        assert (added.status, added.header("location")) == (201, "/api/pies/2")
-        assert (await ahttp(app, "GET", "/api/pies/2")).json() == added.json()
+        assert [pie["name"] for pie in (await awire(app, "GET", "/api/pies")).json()] == ["The baker"]
+        added = await awire(app, "POST", "/api/pies", json={**PIE, "kind": "peach"})
+        assert (added.status_code, added.headers["location"]) == (201, "/api/pies/2")
+        assert (await awire(app, "GET", "/api/pies/2")).json() == added.json()
         assert {key: added.json()[key] for key in PIE} == {**PIE, "kind": "peach"}
-        assert (await ahttp(app, "GET", "/api/pies/9")).status == 404
-        assert (await ahttp(app, "GET", "/api/cakes")).status == 404
+        assert (await awire(app, "GET", "/api/pies/9")).status_code == 404
+        assert (await awire(app, "GET", "/api/cakes")).status_code == 404
 
     used(app, use)
 
@@ -96,7 +96,7 @@ def test_the_api_lists_reads_and_adds(app):
 )
 def test_the_api_refuses_wrong_pies(app, value, status):
     """Whatever JSON arrives, nothing wrong hangs on the wall."""
-    assert ask(app, "POST", "/api/pies", json=value).status == status
+    assert ask(app, "POST", "/api/pies", json=value).status_code == status
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_the_api_refuses_wrong_pies(app, value, status):
 def test_other_methods_are_not_allowed(app, method, path, allow):
     """What changes something needs a POST."""
     answer = ask(app, method, path)
-    assert (answer.status, answer.header("allow")) == (405, allow)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
 
 
 @pytest.mark.needs("multipart")
@@ -131,14 +131,14 @@ def test_the_oven_bakes(app, example, monkeypatch):
     naps: list[float] = []
     monkeypatch.setattr(example.time, "sleep", naps.append)
     assert ask(app, "POST", "/bake", form={"kind": "cherry"}).json() == {"baked": "cherry pie", "minutes": 45}
-    assert ask(app, "POST", "/bake", form={"kind": "mud"}).status == 400
+    assert ask(app, "POST", "/bake", form={"kind": "mud"}).status_code == 400
     assert naps == [1]
 
 
 def test_the_live_numbers_come_as_events(app):
     """An event has the time, the pies and the people."""
     answer = ask(app, "GET", "/live", leave_after=1)
-    assert answer.header("content-type") == "text/event-stream"
+    assert answer.headers["content-type"] == "text/event-stream"
     event = re.fullmatch(r"data: (.*)\n\n", answer.text)
     assert event is not None
     data = json.loads(event[1])
@@ -163,21 +163,21 @@ def test_the_chat_says_who_speaks(app):
 def test_the_pages_files_are_served(app, example, name):
     """Each file has its type and content."""
     answer = ask(app, "GET", f"/static/{name}")
-    assert answer.header("content-type") == example.STATIC[name]
-    assert answer.body == Path("static", name).read_bytes()
+    assert answer.headers["content-type"] == example.STATIC[name]
+    assert answer.content == Path("static", name).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["app.py", "..%2Fapp.py", "%2e%2e/app.py", "nothing.css", ""])
 def test_no_other_file_is_served(app, name):
     """Only the files that are listed can be had."""
-    assert ask(app, "GET", f"/static/{name}").status in {400, 404}
+    assert ask(app, "GET", f"/static/{name}").status_code in {400, 404}
 
 
 @pytest.mark.needs("jinja2")
 def test_browsers_get_a_page_for_what_is_not_there(app):
     """A browser's 404 is a page, a program's is plain."""
     page = ask(app, "GET", "/nowhere", headers=BROWSER)
-    assert page.status == 404
+    assert page.status_code == 404
     assert "<h1>This shelf is empty</h1>" in page.text
     assert ask(app, "GET", "/nowhere").text == "404 Not Found"
 
@@ -186,8 +186,8 @@ def test_every_reply_is_timed_and_guarded(app):
     """The middleware's headers stand on replies and errors."""
     for path in ("/api/pies", "/nowhere"):
         answer = ask(app, "GET", path)
-        assert re.fullmatch(r"app;dur=\d+\.\d\d", answer.header("server-timing") or "")
-        assert (answer.header("content-security-policy") or "").startswith("default-src 'self'")
+        assert re.fullmatch(r"app;dur=\d+\.\d\d", answer.headers["server-timing"] or "")
+        assert (answer.headers["content-security-policy"] or "").startswith("default-src 'self'")
 
 
 def test_the_wall_does_not_grow_for_ever(app, example):

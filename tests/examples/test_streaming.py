@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.client import Answer, http
+from tests.client import http
+from tests.wire import Answer, wire
 
 
 def chunks(answer: Answer) -> list[bytes]:
@@ -14,26 +15,26 @@ def chunks(answer: Answer) -> list[bytes]:
 
 def test_numbers_come_one_by_one(app):
     """Each number is a chunk."""
-    answer = http(app, "GET", "/count/3")
-    assert answer.header("content-type") == "text/plain; charset=utf-8"
+    answer = wire(app, "GET", "/count/3")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert chunks(answer) == [b"1\n", b"2\n", b"3\n"]
 
 
 @pytest.mark.parametrize("to", ["many", "1001", "-1", "²"])
 def test_an_impossible_number_is_refused(app, to):
     """Only numbers up to 1000 are counted to."""
-    assert http(app, "GET", f"/count/{to}").status == 400
+    assert http(app, "GET", f"/count/{to}").status_code == 400
 
 
 def test_a_sync_generator_streams(app):
     """Its chunks come one by one, too."""
-    assert chunks(http(app, "GET", "/slow")) == [b"Pastry ", b"filling ", b"lid\n"]
+    assert chunks(wire(app, "GET", "/slow")) == [b"Pastry ", b"filling ", b"lid\n"]
 
 
 def test_the_clock_ticks_until_the_client_leaves(app, capsys):
     """An event has the time; the client's leaving stops the generator."""
-    answer = http(app, "GET", "/clock", leave_after=1)
-    assert answer.header("content-type") == "text/event-stream"
+    answer = wire(app, "GET", "/clock", leave_after=1)
+    assert answer.headers["content-type"] == "text/event-stream"
     assert re.fullmatch(rb"event: tick\ndata: \d\d:\d\d:\d\d\n\n", chunks(answer)[0])
     assert capsys.readouterr().out == "The client left, the clock stops.\n"
 
@@ -41,5 +42,5 @@ def test_the_clock_ticks_until_the_client_leaves(app, capsys):
 def test_the_page_listens_to_the_clock(app):
     """The page is HTML and opens /clock."""
     answer = http(app)
-    assert answer.header("content-type") == "text/html; charset=utf-8"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert 'new EventSource("/clock")' in answer.text

@@ -17,8 +17,8 @@ def test_the_form_extends_the_layout(app):
 
 def test_an_order_is_listed_escaped(app):
     """After the form one is sent to the list, where markup is text."""
-    sent = http(app, "POST", "/order", form={"name": "<b>Bob</b>", "kind": "plum"})
-    assert (sent.status, sent.header("location")) == (303, "/orders")
+    sent = http(app, "POST", "/order", data={"name": "<b>Bob</b>", "kind": "plum"})
+    assert (sent.status_code, sent.headers["location"]) == (303, "/orders")
     assert "<li>plum for &lt;b&gt;Bob&lt;/b&gt;</li>" in http(app, "GET", "/orders").text
 
 
@@ -32,8 +32,8 @@ def test_an_order_is_listed_escaped(app):
 )
 def test_what_is_wrong_is_said(app, form, said):
     """A wrong form comes back with its errors, and nothing is ordered."""
-    answer = http(app, "POST", "/order", form=form)
-    assert answer.status == 422
+    answer = http(app, "POST", "/order", data=form)
+    assert answer.status_code == 422
     known = ("Who is it for?", "Choose a pie that we have.")
     assert [text for text in known if text in answer.text] == said
     assert "None yet." in http(app, "GET", "/orders").text
@@ -41,12 +41,12 @@ def test_what_is_wrong_is_said(app, form, said):
 
 def test_what_was_typed_is_kept(app):
     """The name and the choice are still there in the form that comes back."""
-    page = http(app, "POST", "/order", form={"name": '"Ann', "kind": "stone"}).text
+    page = http(app, "POST", "/order", data={"name": '"Ann', "kind": "stone"}).text
     assert 'value="&#34;Ann"' in page
 
 
 def test_get_orders_nothing(app):
     """The form's address sends a GET back to the form."""
     answer = http(app, "GET", "/order", query="name=Ann&kind=plum")
-    assert (answer.status, answer.header("location")) == (303, "/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert "None yet." in http(app, "GET", "/orders").text

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.client import http
+from tests.wire import wire
 
 PIE = {"title": "Bake a pie", "state": "open", "due": None}
 
@@ -10,16 +11,16 @@ PIE = {"title": "Bake a pie", "state": "open", "due": None}
 def test_a_todo_is_added_read_changed_and_removed(app):
     """The whole life of a todo."""
     added = http(app, "POST", "/todos", json={"title": "Bake a pie"})
-    assert (added.status, added.header("location"), added.json()) == (201, "/todos/1", {**PIE, "id": 1})
+    assert (added.status_code, added.headers["location"], added.json()) == (201, "/todos/1", {**PIE, "id": 1})
     assert http(app, path="/todos/1").json() == {**PIE, "id": 1}
     changed = http(app, "PATCH", "/todos/1", json={"state": "done", "due": "2030-01-31"}).json()
     assert changed == {**PIE, "id": 1, "state": "done", "due": "2030-01-31"}
-    replaced = http(app, "PUT", "/todos/1", form={"title": "Eat it"}).json()
+    replaced = http(app, "PUT", "/todos/1", data={"title": "Eat it"}).json()
     assert replaced == {"title": "Eat it", "state": "open", "due": None, "id": 1}
     removed = http(app, "DELETE", "/todos/1")
-    assert (removed.status, removed.body) == (204, b"")
+    assert (removed.status_code, removed.content) == (204, b"")
     gone = http(app, path="/todos/1")
-    assert (gone.status, gone.text) == (404, "404 Not Found: No such todo")
+    assert (gone.status_code, gone.text) == (404, "404 Not Found: No such todo")
 
 
 def test_todos_are_listed_filtered_and_counted(app):
@@ -48,8 +49,8 @@ def test_todos_are_listed_filtered_and_counted(app):
 )
 def test_what_is_wrong_is_named(app, request_, fault):
     """Where it stands, and what it is called."""
-    answer = http(app, **request_, headers=[("Accept", "application/json")])
-    assert (answer.status, answer.header("content-type")) == (400, "application/problem+json")
+    answer = wire(app, **request_, headers=[("Accept", "application/json")])
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     (error,) = answer.json()["errors"]
     assert (error["in"], error["name"]) == fault
 
@@ -57,13 +58,13 @@ def test_what_is_wrong_is_named(app, request_, fault):
 def test_other_verbs_are_not_allowed(app):
     """DELETE of all todos is 405."""
     answer = http(app, "DELETE", "/todos")
-    assert answer.status == 405
-    assert {"GET", "POST"} <= {*(answer.header("allow") or "").split(", ")}
+    assert answer.status_code == 405
+    assert {"GET", "POST"} <= {*(answer.headers["allow"] or "").split(", ")}
 
 
 def test_it_is_documented(app):
     """The page and the document are there."""
-    assert http(app, path="/docs").status == 200
+    assert http(app, path="/docs").status_code == 200
     document = http(app, path="/openapi.json").json()
     assert {path: [*item] for path, item in document["paths"].items()} == {
         "/todos": ["get", "post"],

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from tests.client import base_scope, http, websocket
+from tests.client import http
+from tests.wire import base_scope, websocket
 
 
 class Visitor:

@@ -16,7 +16,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from micropie import App
-from tests.client import ahttp, awebsocket
+from tests.client import ahttp
+from tests.wire import awebsocket, awire
 
 
 class Colour(enum.Enum):
@@ -243,11 +244,11 @@ async def answers() -> dict[str, Any]:
         found[f"returned/{name}"] = shown(await ahttp(app, path=f"/give/{name}"))
     for name, body in RECEIVED.items():
         for path in ("show", "params"):
-            reply = await ahttp(app, "POST", f"/{path}", body=body, headers=[("content-type", "application/json")])
+            reply = await awire(app, "POST", f"/{path}", body=body, headers=[("content-type", "application/json")])
             found[f"{path}/{name}"] = shown(reply)
     members = b'{"a": {"x": [1.0, 1e5, "\xc3\xa9", null]}, "b": "text"}'
     for path in ("bound", "params"):
-        reply = await ahttp(app, "POST", f"/{path}", body=members, headers=[("content-type", "application/json")])
+        reply = await awire(app, "POST", f"/{path}", body=members, headers=[("content-type", "application/json")])
         found[f"{path}/members"] = shown(reply)
     for name in SENT:
         found[f"sent/{name}"] = (await awebsocket(app, f"/give/{name}")).sent
@@ -259,7 +260,7 @@ async def answers() -> dict[str, Any]:
 
 def shown(reply: Any) -> list[Any]:
     """Give what the client sees of a reply, in ASCII."""
-    return [reply.status, reply.header("content-type"), reply.body.decode("latin-1")]
+    return [reply.status_code, reply.headers.get("content-type"), reply.content.decode("latin-1")]
 
 
 def main() -> None:

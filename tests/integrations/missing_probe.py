@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from micropie import App
-from tests.client import ahttp
+from tests.wire import awire
 
 MULTIPART = [("content-type", "multipart/form-data; boundary=B")]
 
@@ -58,8 +58,8 @@ async def answers() -> dict[str, Any]:
 
     async def ask(case: str, *request: Any, **options: Any) -> None:
         records.texts = []
-        reply = await ahttp(app, *request, **options)
-        found[case] = {"reply": [reply.status, reply.text], "log": records.texts}
+        reply = await awire(app, *request, **options)
+        found[case] = {"reply": [reply.status_code, reply.text], "log": records.texts}
 
     await ask("template", "GET", "/page")
     await ask("template again", "GET", "/page")

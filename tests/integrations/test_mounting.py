@@ -10,8 +10,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from micropie import App, HttpMiddleware, WebSocketMiddleware
-from tests.client import http, websocket
+from tests.client import http
 from tests.integrations.client import client, get, request
+from tests.wire import websocket
 
 
 class Branch(HttpMiddleware):
@@ -275,7 +276,7 @@ def test_a_sub_application_that_says_nothing(caplog):
     parent = Parent()
     parent.middlewares.append(Branch("silent", silent))
     reply = http(parent, "GET", "/silent")
-    assert (reply.status, reply.text) == (500, "500 Internal Server Error")
+    assert (reply.status_code, reply.text) == (500, "500 Internal Server Error")
     assert [(record.name, record.levelno) for record in caplog.records] == [("micropie", logging.ERROR)]
 
 

@@ -11,8 +11,8 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from micropie import App
-from tests.client import websocket
 from tests.integrations.client import client, get, request
+from tests.wire import websocket
 
 ORIGIN = {"origin": "https://front.example"}
 

@@ -12,8 +12,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from micropie import App, Controller, HTTPError, Mount, url_for
-from tests.client import lifespan_messages, run, running, websocket
+from tests.client import run
 from tests.integrations.client import get, request
+from tests.wire import lifespan_messages, running, websocket
 
 
 async def shown(request):

@@ -14,7 +14,7 @@ TESTS = """
 import pytest
 
 def test_plain():
-    pass
+    import micropie.testing  # beside the one file too
 
 @pytest.mark.needs("json", "no_such_package")
 def test_needing():
@@ -29,6 +29,8 @@ def project(tmp_path):
     package.mkdir(parents=True)
     for file in (package / "__init__.py", package.parent / "__init__.py"):
         file.touch()
+    (package.parent / "testing").mkdir()
+    (package.parent / "testing" / "__init__.py").write_text("CLIENT = True\n")
     (tmp_path / "standalone").mkdir()
     (tmp_path / "standalone" / "micropie.py").touch()
     for folder in ("core", "unit"):

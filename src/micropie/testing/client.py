@@ -16,7 +16,7 @@ from micropie.testing.lifespan import Lifespan
 from micropie.testing.response import URL, Response
 from micropie.testing.socket import ClientWebSocket, Dialogue, connected
 from micropie.testing.target import Site
-from micropie.testing.types import ASGIApp, Handshake, HeaderFields, Options
+from micropie.testing.types import ASGIApp, Handshake, HeaderFields, Options, refuse_unknown
 
 _MAX_REDIRECTS = 20  # as browsers have it
 _SEE_OTHER, _MOVED = 303, (301, 302)
@@ -152,6 +152,7 @@ class Client:
         self, method: str, target: Any, args: tuple[Any, ...], options: Options, *, streamed: bool
     ) -> tuple[Exchange, Response]:
         """Ask, and ask again where the reply redirects to, if it may be followed."""
+        refuse_unknown(options, Options)
         url, body = self._site.url(target, args, options.get("params")), body_of(options)
         history: list[Response] = []
         while True:
@@ -208,6 +209,7 @@ class Client:
         self, target: Any, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
     ) -> AsyncIterator[ClientWebSocket]:
         """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000."""
+        refuse_unknown(options, Handshake)
         offered = list(subprotocols)
         more = [("Sec-WebSocket-Protocol", ", ".join(offered))] if offered else []
         scope = self._scope("websocket", self._site.url(target, args, options.get("params")), options, more)

@@ -15,10 +15,10 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9110 §5.6.2, in lower
 _SPLITTING = re.compile(rb"[\r\n\0]")
 _DIGITS = re.compile(rb"[0-9]+")
 _MAX_REASON = 123  # bytes: a close frame has 125, two of them the code (RFC 6455 §5.5)
-_LAST_STATUS = 599
+_FIRST_STATUS, _LAST_STATUS = 100, 599
 _FIRST_CODE, _LAST_CODE = 1000, 4999
 _UNSENDABLE: Final = {1004, 1005, 1006, 1015}  # close codes that never go over the wire (RFC 6455 §7.4.1)
-_OK, _NO_CONTENT, _NOT_MODIFIED = 200, 204, 304
+_OK, _NO_CONTENT, _NOT_MODIFIED = 200, 204, 304  # those below the first are interim
 
 
 class ProtocolError(AssertionError):
@@ -82,8 +82,8 @@ class HttpRules:
         status = message.get("status")
         if self.status:
             raise ProtocolError("The application sent http.response.start twice: a request has one reply")
-        if type(status) is not int or not _OK <= status <= _LAST_STATUS:
-            raise ProtocolError(f"http.response.start has the status {status!r}: it is an int from 200 to 599")
+        if type(status) is not int or not _FIRST_STATUS <= status <= _LAST_STATUS:
+            raise ProtocolError(f"http.response.start has the status {status!r}: it is an int from 100 to 599")
         fields = _fields("http.response.start", message)
         self._promised = self._length([value for name, value in fields if name == b"content-length"], status)
         self.status = status
@@ -94,8 +94,8 @@ class HttpRules:
             return None
         if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
             raise ProtocolError(f"http.response.start has the content-length {values!r}: it is one number")
-        if status == _NO_CONTENT:  # RFC 9110 §8.6
-            raise ProtocolError("http.response.start has a content-length, which a reply 204 never has")
+        if status == _NO_CONTENT or status < _OK:  # RFC 9110 §8.6
+            raise ProtocolError(f"http.response.start has a content-length, which a reply {status} never has")
         return int(values[0])
 
     def _check_body(self, message: Message) -> None:
@@ -110,7 +110,7 @@ class HttpRules:
 
     def _check_length(self, *, is_last: bool) -> None:
         # RFC 9110 §6.4.1; the content-length of such a reply is that of a GET.
-        if self._method == "HEAD" or self.status in (_NO_CONTENT, _NOT_MODIFIED):
+        if self._method == "HEAD" or self.status in (_NO_CONTENT, _NOT_MODIFIED) or self.status < _OK:
             if self._sent:
                 what = "HEAD" if self._method == "HEAD" else self.status
                 raise ProtocolError(f"The reply to {what} has no body, the application sent {self._sent} bytes")

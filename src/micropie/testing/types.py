@@ -34,3 +34,10 @@ class Options(Handshake, total=False):
     files: Files
     content: Content
     follow_redirects: bool
+
+
+def refuse_unknown(options: Mapping[str, Any], kind: type[Handshake]) -> None:
+    """TypeError for what is no option: a type checker says so too, but tests are seldom checked."""
+    known = kind.__annotations__
+    if unknown := options.keys() - known:
+        raise TypeError(f"There is no option {min(unknown)!r}: there are {', '.join(sorted(known))}")
