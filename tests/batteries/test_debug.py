@@ -517,6 +517,20 @@ def test_notes_and_secrets_in_messages():
     assert trace.notes == [f"see https://user:{MASK}@example.com"]
 
 
+@pytest.mark.parametrize("notes", [5, None, "text"])
+def test_notes_that_are_none(notes):
+    """Anybody may set them, to anything."""
+    error = ValueError("x")
+    error.__notes__ = notes
+    assert raised(lambda: fail(error))[0].notes == []
+
+
+def test_a_terminal_is_given_no_commands():
+    """Control characters are written as Python does; lines and tabs stay."""
+    error = ValueError("a\x00\x1b[31m\x7f\x9b\r\n\té\ud800")
+    assert raised(lambda: fail(error))[0].message == "a\\x00\\x1b[31m\\x7f\\x9b\\x0d\n\té\\ud800"
+
+
 def test_a_syntax_error_shows_the_line(tmp_path):
     """It has no frame of its own."""
     file = tmp_path / "broken.py"

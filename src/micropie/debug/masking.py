@@ -28,6 +28,7 @@ _IN_URL = re.compile(r"(://[^\s/?#:@'\"]*:)[^\s/?#@'\"]+@")
 _QUOTED = r"""b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*\""""
 _PAIR = re.compile(rf"""(?<![\w.-])([\w.-]+)(?:(['"]?\s*[=:]\s*)({_QUOTED})|(\s*=\s*)([^\s&'",;<>(){{}}\[\]]+))""")
 
+_CONTROL = re.compile(r"[^\t\n -~\xa0-\U0010ffff]")
 _LITERAL = re.compile(rf"""(?<![\w.-])([\w.-]+)(['"]?\s*[=:]\s*)({_QUOTED})""")
 
 
@@ -53,9 +54,9 @@ def shown(value: Any, name: Any = None) -> str:
 
 
 def printable(text: str) -> str:
-    """A text without the secrets that it names, and without what can't be sent."""
+    """A text without the secrets that it names, what can't be sent, and what a terminal would take for commands."""
     text = _PAIR.sub(_without_secret, _IN_URL.sub(rf"\1{MASK}@", text))
-    return text.encode("utf-8", "backslashreplace").decode()
+    return _CONTROL.sub(lambda one: f"\\x{ord(one[0]):02x}", text).encode("utf-8", "backslashreplace").decode()
 
 
 def without_literals(source: str) -> str:

@@ -14,6 +14,7 @@ _MAX_LINE = 300  # characters of a line of source
 _ENDS = 12  # frames at the beginning and at the end of a long traceback that are shown
 _MAX_LOCALS = 60
 _UNTOLD = (ModuleType, type, FunctionType)
+_MAX_NOTES = 20
 _MAX_TRACES = 20  # exceptions of one failure
 _BUDGET = 300_000  # characters of source and variables, of all exceptions together
 
@@ -84,8 +85,7 @@ class _Reader:
         frames = [self._frame(*position) for position in chosen]
         if isinstance(error, SyntaxError) and error.filename and error.lineno:
             frames.append(_unread(error.filename, error.lineno))
-        notes = [printable(cut([str(note)])) for note in getattr(error, "__notes__", ())]
-        return Trace(how, type(error).__qualname__, message_of(error), notes, frames, left_out)
+        return Trace(how, type(error).__qualname__, message_of(error), _notes(error), frames, left_out)
 
     def _frame(self, frame: FrameType, line: int, columns: Columns | None) -> Frame:
         code = frame.f_code
@@ -102,6 +102,11 @@ def _variables(frame: FrameType) -> list[tuple[str, str]]:
     """The values that say what happened, hence no modules, classes and functions."""
     values = ((name, value) for name, value in frame.f_locals.items() if not isinstance(value, _UNTOLD))
     return [(name, shown(value, name)) for name, value in islice(values, _MAX_LOCALS)]
+
+
+def _notes(error: BaseException) -> list[str]:
+    notes = getattr(error, "__notes__", None)  # anybody may set it, to anything
+    return [printable(cut([str(note)])) for note in notes[:_MAX_NOTES]] if isinstance(notes, list) else []
 
 
 def message_of(error: BaseException) -> str:
