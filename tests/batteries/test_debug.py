@@ -672,7 +672,7 @@ def test_a_failure_below_another_application():
         below = Shop(debug=True)
 
     text = asked("/below/notes/3", app=Site(debug=True)).text
-    assert "LookupError: no note 3" in text
+    assert text.startswith("GET http://localhost/below/notes/3\n\nLookupError: no note 3")
 
 
 # -- values ---------------------------------------------------------------------------------------------
@@ -777,6 +777,8 @@ circle.append(circle)
         ([("authorization", "Bearer x")], f"[('authorization', {MASK})]"),
         ([(b"cookie", b"x")], f"[(b'cookie', {MASK})]"),
         (("a", "b", "c"), "('a', 'b', 'c')"),
+        (("token",), "('token',)"),
+        ([("a",)], "[('a',)]"),
         (Account("a", "b", {"pin": 1}), f"Account(name='a', password={MASK}, inside={{'pin': {MASK}}})"),
         (AttrsAccount("a", "b"), f"AttrsAccount(name='a', password={MASK})"),
         (StructAccount("a", "b"), f"StructAccount(name='a', password={MASK})"),

@@ -66,9 +66,10 @@ def _request(request: Request) -> Iterator[tuple[str, Any]]:
 
 
 def url_of(request: Request) -> str:
-    """The URL, as it was asked for."""
+    """The URL, as it was asked for; below another application with the path that leads there."""
     scope = request.scope
-    path = (scope.get("raw_path") or b"").decode("latin-1") or scope["path"]
+    path, root = (scope.get("raw_path") or b"").decode("latin-1") or scope["path"], scope.get("root_path") or ""
+    path = path if f"{path}/".startswith(f"{root}/") else root + path
     query = (scope.get("query_string") or b"").decode("latin-1")
     return f"{scope.get('scheme', 'http')}://{request.headers.get('host', '')}{path}{'?' * bool(query)}{query}"
 

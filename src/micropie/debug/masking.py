@@ -1,7 +1,7 @@
 """What a page shows of a value: the beginning of its `repr`, without what its name says to be secret.
 
-Values are written piece by piece until there is enough, so that neither a large nor an endless one takes long; nothing
-of the application's runs but its `__repr__` methods.
+Values are written piece by piece until there is enough, so that neither a large nor an endless one takes long. Nothing
+of the application's runs but its `__repr__` methods, and the descriptors of its records.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from typing import Any
 MASK = "••••••"
 LIMIT = 1000  # characters of one value
 _DEPTH = 6  # levels inside a value
+_PAIR_LENGTH = 2
 
 _SECRET = frozenset((
     "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "csrf", "cvc", "cvv", "dsn",
@@ -114,7 +115,8 @@ def _members(value: Any) -> tuple[str, Iterator[Member], str] | None:
     brackets = next((_BRACKETS[base] for base in _BRACKETS if isinstance(value, base)), None)
     if brackets is None or not len(value):
         return None
-    return brackets[0], _elements(value), brackets[1]
+    opening, closing = brackets
+    return opening, _elements(value), ",)" if closing == ")" and len(value) == 1 else closing
 
 
 _BRACKETS: dict[Any, tuple[str, str]] = {
@@ -128,8 +130,8 @@ _BRACKETS: dict[Any, tuple[str, str]] = {
 
 def _elements(value: Any) -> Iterator[Member]:
     """The elements of a sequence or set; the second of a pair has the first as its name, as headers have."""
-    names = [None, value[0]] if isinstance(value, tuple) and value[2:] == () else []
     base = next(base for base in _BRACKETS if isinstance(value, base))
+    names = [None, value[0]] if base is tuple and len(value) == _PAIR_LENGTH else []
     return (("", element, name) for element, name in zip_longest(base.__iter__(value), names))
 
 
