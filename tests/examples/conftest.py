@@ -2,12 +2,15 @@
 
 import importlib.util
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from micropie.testing import BlockingClient
+from tests.client import visitor
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -31,6 +34,13 @@ def example(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 def app(example: ModuleType) -> Any:
     """The example's application."""
     return example.app
+
+
+@pytest.fixture
+def client(app: Any) -> Iterator[BlockingClient]:
+    """A visitor of the example, while it runs."""
+    with visitor(app) as client:
+        yield client
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import hashlib
 
 import pytest
 
-from tests.client import http
 from tests.wire import wire
 
 pytestmark = pytest.mark.needs("multipart")
@@ -17,10 +16,10 @@ def app(example, tmp_path):
     return example.Uploads(tmp_path / "kept")
 
 
-def test_a_file_is_stored_and_measured(app, upload, tmp_path):
+def test_a_file_is_stored_and_measured(client, tmp_path):
     """The bytes on disk are those sent; the reply has their number and checksum."""
     content = bytes(range(256)) * 1000
-    answer = wire(app, "POST", "/upload", **upload(content)).json()
+    answer = client.post("/upload", files={"file": ("pie.bin", content)}).json()
     stored = tmp_path / "kept" / answer.pop("stored_as")
     assert stored.read_bytes() == content
     assert answer == {
@@ -31,9 +30,9 @@ def test_a_file_is_stored_and_measured(app, upload, tmp_path):
     }
 
 
-def test_text_is_no_file(app, tmp_path):
+def test_text_is_no_file(client, tmp_path):
     """A form field of that name is refused."""
-    answer = http(app, "POST", "/upload", data={"file": "text"})
+    answer = client.post("/upload", data={"file": "text"})
     assert (answer.status_code, answer.text) == (400, "400 Bad Request: Send a multipart form with a file")
     assert list((tmp_path / "kept").iterdir()) == []
 
@@ -46,6 +45,6 @@ def test_a_broken_upload_leaves_no_file(app, upload, tmp_path):
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-def test_the_form_posts_a_file(app):
+def test_the_form_posts_a_file(client):
     """The page has the form."""
-    assert 'enctype="multipart/form-data"' in http(app).text
+    assert 'enctype="multipart/form-data"' in client.get("/").text

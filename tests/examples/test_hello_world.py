@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.client import http
-
 
 @pytest.mark.parametrize(
     ("path", "query", "text"),
@@ -15,12 +13,12 @@ from tests.client import http
         ("/about-us", "", "A plain function works too; it runs in a worker thread."),
     ],
 )
-def test_address_answers(app, path, query, text):
+def test_address_answers(client, path, query, text):
     """Each address of the README answers."""
-    answer = http(app, "GET", path, query=query)
+    answer = client.get(f"{path}?{query}")
     assert (answer.status_code, answer.text) == (200, text)
 
 
-def test_a_form_binds_like_a_query(app):
+def test_a_form_binds_like_a_query(client):
     """POST name=Carol greets Carol."""
-    assert http(app, "POST", "/greet", data={"name": "Carol"}).json() == {"greeting": "Hello, Carol!"}
+    assert client.post("/greet", data={"name": "Carol"}).json() == {"greeting": "Hello, Carol!"}

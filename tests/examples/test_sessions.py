@@ -5,8 +5,7 @@ import contextlib
 
 import pytest
 
-from tests.client import ahttp, http
-from tests.wire import running, wire
+from tests.client import http
 
 
 @pytest.fixture(autouse=True)
@@ -16,38 +15,38 @@ def _file_closed(example):
     example.sessions.close()
 
 
-def test_visits_are_counted_in_the_file(app, example):
+def test_visits_are_counted_in_the_file(client, example):
     """The counter goes on in another process, that is, with another backend on the same file."""
-    first = http(app)
+    first = client.get("/")
     assert first.text == "Hello, stranger. This is visit number 1."
     with contextlib.closing(example.SqliteSessions("sessions.db")) as sessions:
-        other = example.Members(sessions)
-        assert http(other, cookies=first.cookies).text == "Hello, stranger. This is visit number 2."
+        other = http(example.Members(sessions), cookies=first.cookies)
+    assert other.text == "Hello, stranger. This is visit number 2."
 
 
-def test_login_gives_a_fresh_id_and_logout_forgets(app):
+def test_login_gives_a_fresh_id_and_logout_forgets(client):
     """Old ids are worth nothing after log-in and log-out."""
-    before = wire(app).cookies
-    login = wire(app, "POST", "/login", form={"user": "alice", "password": "apple"}, cookies=before)
+    before = client.get("/").cookies
+    login = client.post("/login", data={"user": "alice", "password": "apple"}, cookies=before)
     assert (login.status_code, login.headers["location"]) == (303, "/")
     assert login.cookies["session_id"] != before["session_id"]
-    assert wire(app, cookies=login.cookies).text == "Hello, alice. This is visit number 2."
-    assert wire(app, cookies=before).text == "Hello, stranger. This is visit number 1."
-    assert wire(app, "POST", "/logout", cookies=login.cookies).status_code == 303
-    assert wire(app, cookies=login.cookies).text == "Hello, stranger. This is visit number 1."
+    assert client.get("/", cookies=login.cookies).text == "Hello, alice. This is visit number 2."
+    assert client.get("/", cookies=before).text == "Hello, stranger. This is visit number 1."
+    assert client.post("/logout", cookies=login.cookies).status_code == 303
+    assert client.get("/", cookies=login.cookies).text == "Hello, stranger. This is visit number 1."
 
 
 @pytest.mark.parametrize(("user", "password"), [("alice", "plum"), ("mallory", "apple"), ("alice", "äpfel")])
-def test_wrong_passwords_are_refused(app, user, password):
+def test_wrong_passwords_are_refused(client, user, password):
     """Name and password must belong together."""
-    answer = http(app, "POST", "/login", data={"user": user, "password": password})
+    answer = client.post("/login", data={"user": user, "password": password})
     assert (answer.status_code, answer.text) == (403, "403 Forbidden: Wrong name or password")
 
 
 @pytest.mark.parametrize("path", ["/login/alice/apple", "/logout"])
-def test_get_changes_nothing(app, path):
+def test_get_changes_nothing(client, path):
     """Logging in or out needs a POST."""
-    answer = http(app, "GET", path)
+    answer = client.get(path)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
@@ -69,10 +68,6 @@ def test_expired_sessions_are_unknown_and_swept(app, example):
 def test_the_file_is_closed_at_shutdown(app, example):
     """Shutdown closes the database."""
 
-    async def use() -> int:
-        async with running(app):
-            return (await ahttp(app)).status_code
-
-    assert asyncio.run(use()) == 200
+    assert http(app).status_code == 200
     with pytest.raises(example.sqlite3.ProgrammingError):
         example.sessions._db.execute("SELECT 1")

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from tests.client import http
 from tests.wire import Answer, wire
 
 
@@ -21,9 +20,9 @@ def test_numbers_come_one_by_one(app):
 
 
 @pytest.mark.parametrize("to", ["many", "1001", "-1", "²"])
-def test_an_impossible_number_is_refused(app, to):
+def test_an_impossible_number_is_refused(client, to):
     """Only numbers up to 1000 are counted to."""
-    assert http(app, "GET", f"/count/{to}").status_code == 400
+    assert client.get(f"/count/{to}").status_code == 400
 
 
 def test_a_sync_generator_streams(app):
@@ -39,8 +38,8 @@ def test_the_clock_ticks_until_the_client_leaves(app, capsys):
     assert capsys.readouterr().out == "The client left, the clock stops.\n"
 
 
-def test_the_page_listens_to_the_clock(app):
+def test_the_page_listens_to_the_clock(client):
     """The page is HTML and opens /clock."""
-    answer = http(app)
+    answer = client.get("/")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert 'new EventSource("/clock")' in answer.text

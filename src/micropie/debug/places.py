@@ -15,7 +15,7 @@ def is_ours(file: str) -> bool:
 
 
 def short(file: str) -> str:
-    """A path as one reads it: relative to the working directory, or to where packages are."""
+    """A path as one reads it: relative to where packages are, even inside the project, or to the working directory."""
     path = Path(file)
-    base = next((base for base in (Path.cwd(), *map(Path, _PACKAGES)) if path.is_relative_to(base)), None)
+    base = next((base for base in (*map(Path, _PACKAGES), Path.cwd()) if path.is_relative_to(base)), None)
     return file if base is None else str(path.relative_to(base))
