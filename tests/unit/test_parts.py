@@ -167,3 +167,9 @@ def test_attrs_classes_need_msgspec(monkeypatch, caplog):
     app = Pies()
     assert "msgspec" in caplog.text
     assert http(app, query="it=5").json() == ["5"]
+
+
+def test_whichever_comes_first_finds_the_json_codec():
+    """Reading and writing both may be what a process does first."""
+    assert optional._first_decode(b"[1]") == [1]
+    assert optional._first_encode([1], optional.jsonable, 0) == b"[1]"
