@@ -672,7 +672,8 @@ def test_any_dialogue_is_legal(path, query, headers, scope, messages, before, af
     app = Site(Moody(broken))
     app.ws_middlewares.append(SocketSpoiler(before, after))
     scope.pop("extensions", None)
-    dialogue = run(awebsocket(app, path, query=query, headers=headers, scope=scope, send=messages, timeout=20))
+    options = {"query": query, "headers": headers, "scope": scope, "send": messages}
+    dialogue = run(awebsocket(app, path, subprotocols=["json"], timeout=20, **options))
     if secretless(path, query, messages):
         blob = repr(dialogue.messages).encode()
         assert not any(secret in blob for secret in SECRETS)
