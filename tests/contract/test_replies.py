@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware
+from micropie import App, HTTPError, HttpMiddleware, Reply
 from tests.client import ahttp, http, run
 from tests.wire import wire
 
@@ -333,6 +333,26 @@ def test_23_a_wrong_content_length_is_corrected():
 def test_23_the_handlers_content_type_wins_and_stands_once(name, body):
     """A handler's own Content-Type replaces ours."""
     assert reply(lambda: (200, body, [(name, "text/plain")])).headers["content-type"] == "text/plain"
+
+
+@pytest.mark.parametrize("body", [lambda: "x", lambda: b"x", lambda: iter(["x"])], ids=["text", "bytes", "stream"])
+@pytest.mark.parametrize("headers", [[], [("X-A", "1")]], ids=["bare", "with a header"])
+def test_22_a_reply_may_be_of_any_type(body, headers):
+    """The type of a `Reply` goes out, whatever it is, with other headers and without."""
+    response = http(Returning(lambda: Reply(200, body(), headers, "text/plain")))
+    assert (response.status_code, response.headers["content-type"], response.text) == (200, "text/plain", "x")
+
+
+def test_22_a_replys_own_header_comes_before_its_type():
+    """Of a `Content-Type` among the headers and the reply's type the header counts."""
+    response = http(Returning(lambda: Reply(200, "x", [("Content-Type", "text/csv")], "text/plain")))
+    assert response.headers.get_list("content-type") == ["text/csv"]
+
+
+def test_22_a_replys_type_cannot_split_the_headers():
+    """A type with a line break is dropped like any such header."""
+    response = http(Returning(lambda: Reply(200, "x", [], "text/plain\r\nX-Evil: 1")))
+    assert "x-evil" not in response.headers
 
 
 def test_23_the_handlers_content_type_wins_for_streams():

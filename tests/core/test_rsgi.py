@@ -7,7 +7,19 @@ from typing import Annotated, Any, Self
 
 import pytest
 
-from micropie import RSGI, App, Controller, Cookie, Header, HttpMiddleware, Mount, Resource, current_request, url_for
+from micropie import (
+    RSGI,
+    App,
+    Controller,
+    Cookie,
+    Header,
+    HttpMiddleware,
+    Mount,
+    Reply,
+    Resource,
+    current_request,
+    url_for,
+)
 
 LEFT = RuntimeError("RSGI transport is closed")
 FORM = ("content-type", "application/x-www-form-urlencoded")
@@ -207,6 +219,17 @@ def test_headers_of_the_handler_go_out_with_a_length():
     reply = serve(Shop(), Scope("/tag/x"))
     assert reply.headers == [HTML, ("x-tag", "x"), ("content-length", "6")]
     assert reply.body == [b"tagged"]
+
+
+def test_a_reply_may_be_of_any_type():
+    """The type of a `Reply` goes out, whatever it is."""
+
+    class Site(App):
+        async def index(self):
+            return Reply(200, "x", [], "text/plain")
+
+    answer = serve(Site(), Scope("/"))
+    assert ("content-type", "text/plain") in answer.headers
 
 
 @pytest.mark.parametrize("value", ["Zoë", "\u20ac"])

@@ -28,7 +28,8 @@ _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is enc
 class Reply:
     """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs.
 
-    A controller's `_after` gets it, and may assign to all of them what a handler might return.
+    `content_type` counts where the headers name none. A controller's `_after` gets the reply, and may assign to all of
+    them what a handler might return.
 
         async def _after(self, reply):
             if reply.status == 404:
@@ -66,7 +67,11 @@ def _from_reply(reply: Reply) -> Reply:
     """A copy of a reply that may come from a user, and may be used again."""
     known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
     body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)
-    return Reply(checked_status(reply.status), body, header_pairs(reply.headers), content_type)
+    headers = header_pairs(reply.headers)
+    if content_type not in (HTML, JSON):  # the two that go out by themselves; headers of the reply's own come behind
+        headers.insert(0, ("Content-Type", content_type))
+        content_type = HTML
+    return Reply(checked_status(reply.status), body, headers, content_type)
 
 
 def _from_tuple(result: tuple[Any, ...]) -> Reply:
