@@ -1,4 +1,4 @@
-"""The arrows of ARCHITECTURE.md, held by reading the sources.
+"""The order of the house, held by reading the sources.
 
 Each rule is a function from sources to complaints; the made-up sources at the end show that each of them can fail.
 """
@@ -13,73 +13,25 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
-LEAVES = {"types", "errors"}
-TOOLS = LEAVES | {
-    "optional",
-    "headers",
-    "records",
-    "scalars",
-    "constraints",
-    "foreign",
-    "convert",
-    "shape",
-    "session",
-    "workers",
-}
-REQUESTS = TOOLS | {"request", "websocket", "controller"}
-SIGNATURES = REQUESTS | {"multipart", "signature"}  # a parameter may be a request or a file
-BINDING = SIGNATURES | {"places", "binding"}
-ROUTES = BINDING | {"reply", "endpoint", "tree"}
-STEPS = ROUTES | {"routing", "body", "reply", "middleware", "asgi", "backends", "templates", "lifespan"}
+ORDER = (
+    "basics",
+    "conversion",
+    "replies",
+    "requests",
+    "templates",
+    "handlers",
+    "sessions",
+    "routing",
+    "pipeline",
+    "app",
+    "inspection",
+    "rsgi",
+    "run",
+)
+"""The folders of the core, and the modules beside them: each imports from those above it only, and from itself."""
 
-ARROWS: Mapping[str, set[str]] = {
-    "__init__": set(),
-    "types": set(),
-    "errors": {"types"},
-    "optional": LEAVES,
-    "headers": LEAVES,
-    "records": LEAVES | {"optional"},
-    "scalars": LEAVES | {"optional"},
-    "constraints": LEAVES,
-    "foreign": LEAVES | {"optional", "records", "scalars"},
-    "convert": LEAVES | {"optional", "records", "scalars", "constraints", "foreign"},
-    "shape": LEAVES | {"optional", "records", "reply"},  # a result may be one
-    "session": LEAVES | {"optional"},
-    "workers": LEAVES | {"optional"},
-    "request": TOOLS,
-    "websocket": TOOLS,
-    "controller": TOOLS | {"request", "reply"},  # a guard is given the reply
-    "signature": REQUESTS | {"multipart"},
-    "places": SIGNATURES,
-    "binding": SIGNATURES | {"places"},
-    "endpoint": BINDING,
-    "tree": BINDING | {"endpoint"},
-    "oversights": BINDING | {"endpoint", "tree"},
-    "routing": BINDING | {"endpoint", "tree", "oversights"},
-    "multipart": LEAVES | {"optional", "headers", "request"},
-    "body": LEAVES | {"optional", "headers", "request", "multipart"},
-    "reply": LEAVES | {"optional", "headers"},
-    "middleware": LEAVES | {"optional", "headers", "request", "reply"},  # the request is what its hooks are given
-    "asgi": LEAVES | {"optional", "headers", "workers", "reply"},
-    "backends": LEAVES | {"headers", "session", "request"},  # a session belongs to a request
-    "jinja_sync": {"optional"},
-    "templates": LEAVES | {"optional", "jinja_sync"},
-    "lifespan": LEAVES,
-    "debugging": LEAVES | {"optional", "request"},
-    "application": BINDING | STEPS | {"debugging"},
-    "failures": BINDING | STEPS | {"application"},
-    "delivery": BINDING | STEPS | {"application", "failures"},
-    "handoff": BINDING | STEPS | {"application", "failures", "delivery"},
-    "hooks": BINDING | STEPS | {"application", "failures", "delivery"},
-    "guards": BINDING | STEPS | {"application", "failures", "delivery"},
-    "pipeline": BINDING | STEPS | {"application", "failures", "delivery", "handoff", "hooks", "guards"},
-    "dialogue": BINDING | STEPS | {"application", "failures", "delivery", "handoff", "guards"},
-    "listing": BINDING | STEPS | {"application"},
-    "urls": BINDING | STEPS | {"application", "listing"},
-    "rsgi": BINDING | STEPS | {"application", "pipeline", "app"},  # what an `App` is served with, from outside
-    "serving": BINDING | STEPS | {"debugging", "rsgi"},  # who is to serve it
-}
-"""What each module of the core may import; `app` may import them all, but for `rsgi` and `serving`."""
+IMPORTERS = {"basics.optional", "basics.json_codec"}
+"""The modules that import packages which may be missing."""
 
 OPTIONAL = {"jinja2", "multipart", "orjson"}
 
@@ -138,31 +90,41 @@ def batteries(sources: Sources) -> dict[str, str]:
 # The rules.
 
 
-def against_the_arrows(sources: Sources) -> list[str]:
-    """A core module imports those below it only, by their full names."""
+def against_the_order(sources: Sources) -> list[str]:
+    """A core module imports from its own folder and those above it only, by their full names."""
     complaints = []
-    modules = core(sources)
-    for name, source in modules.items():
-        if name not in {*ARROWS, "app"}:
-            complaints.append(f"core/{name}.py has no place in ARROWS: add it there and in ARCHITECTURE.md")
+    for name, source in core(sources).items():
+        if name == "__init__":
             continue
-        below = ARROWS.get(name, modules.keys() - {"app", "rsgi", "serving"})
-        allowed = {f"micropie.core.{module}" for module in below}
-        ours = {module for module in imported(source) if root(module) in {"micropie", ""}}
-        complaints += [f"core/{name}.py imports {module}" for module in sorted(ours - allowed)]
+        if root(name) not in ORDER:
+            complaints.append(f"{path_of(name)} has no place in ORDER: add its folder there and in core/__init__.py")
+            continue
+        allowed = ORDER[: ORDER.index(root(name)) + 1]
+        ours = (module for module in sorted(imported(source)) if root(module) in {"micropie", ""})
+        complaints += [f"{path_of(name)} imports {module}" for module in ours if folder_of(module) not in allowed]
     return complaints
 
 
+def folder_of(module: str) -> str:
+    """Give the folder of the core that a dotted name is in; nothing if it is not in the core."""
+    return root(module.removeprefix("micropie.core.")) if module.startswith("micropie.core.") else ""
+
+
+def path_of(name: str) -> str:
+    """Give the file of a core module."""
+    return f"core/{name.replace('.', '/')}.py"
+
+
 def beyond_the_standard_library(sources: Sources) -> list[str]:
-    """The core is the standard library's own; only `optional` looks further, and when it is called."""
+    """The core is the standard library's own; only `basics` looks further, and when it is called."""
     complaints = []
     for name, source in core(sources).items():
         for node, in_function in imports(source):
             for module in modules_of(node):
                 known = root(module) in sys.stdlib_module_names | {"micropie"}
-                lazily = name == "optional" and in_function and root(module) in OPTIONAL
-                if not (known or lazily) or (root(module) == "importlib" and name != "optional"):
-                    complaints.append(f"core/{name}.py:{node.lineno} imports {module}")
+                lazily = name in IMPORTERS and in_function and root(module) in OPTIONAL
+                if not (known or lazily) or (root(module) == "importlib" and name not in IMPORTERS):
+                    complaints.append(f"{path_of(name)}:{node.lineno} imports {module}")
     return complaints
 
 
@@ -172,7 +134,7 @@ def hidden(sources: Sources) -> list[str]:
     for name, source in sources.items():
         for node, in_function in imports(source):
             external = {root(module) for module in modules_of(node)} - sys.stdlib_module_names - {"micropie", ""}
-            if in_function and not (external and (not is_core(name) or name == "micropie.core.optional")):
+            if in_function and not (external and (not is_core(name) or name == "micropie.core.basics.optional")):
                 complaints.append(f"{name}:{node.lineno} imports inside a function")
     return complaints
 
@@ -214,7 +176,7 @@ def ambiguous(sources: Sources) -> list[str]:
         for name in sorted({found for statement in ast.parse(source).body for found in defined(statement)}):
             first = owners.setdefault(name, module)
             if first != module:
-                complaints.append(f"{name} is defined in core/{first}.py and core/{module}.py")
+                complaints.append(f"{name} is defined in {path_of(first)} and {path_of(module)}")
     return complaints
 
 
@@ -238,7 +200,7 @@ def defining(sources: Sources) -> list[str]:
 
 
 RULES = [
-    against_the_arrows,
+    against_the_order,
     beyond_the_standard_library,
     hidden,
     behind_the_counter,
@@ -262,47 +224,51 @@ LAZY = "def f():\n    import {}\n"
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (against_the_arrows, "core.request", "from micropie.core.routing import Route"),
-        (against_the_arrows, "core.request", "from micropie import App"),
-        (against_the_arrows, "core.request", "from .types import Scope"),
-        (against_the_arrows, "core.pipeline", "from micropie.core.app import App"),
-        (against_the_arrows, "core.app", "from micropie.core.rsgi import RSGI"),
-        (against_the_arrows, "core.utils", ""),
-        (beyond_the_standard_library, "core.reply", "import orjson"),
-        (beyond_the_standard_library, "core.reply", LAZY.format("orjson")),
-        (beyond_the_standard_library, "core.optional", "import orjson"),
-        (beyond_the_standard_library, "core.reply", "import importlib"),
-        (hidden, "core.reply", LAZY.format("json")),
-        (hidden, "core.reply", LAZY.format("micropie.core.types")),
+        (against_the_order, "core.requests.request", "from micropie.core.routing.router import Router"),
+        (against_the_order, "core.requests.request", "from micropie import App"),
+        (against_the_order, "core.requests.request", "from .types import Scope"),
+        (against_the_order, "core.pipeline.http", "from micropie.core.app import App"),
+        (against_the_order, "core.app", "from micropie.core.rsgi import RSGI"),
+        (against_the_order, "core.utils", ""),
+        (against_the_order, "core.helpers.request", ""),
+        (beyond_the_standard_library, "core.replies.reply", "import orjson"),
+        (beyond_the_standard_library, "core.replies.reply", LAZY.format("orjson")),
+        (beyond_the_standard_library, "core.basics.optional", "import orjson"),
+        (beyond_the_standard_library, "core.replies.reply", "import importlib"),
+        (hidden, "core.replies.reply", LAZY.format("json")),
+        (hidden, "core.replies.reply", LAZY.format("micropie.core.basics.types")),
         (hidden, "static", LAZY.format("json")),
         (hidden, "static", LAZY.format("micropie")),
-        (behind_the_counter, "static", "from micropie.core.reply import Reply"),
+        (behind_the_counter, "static", "from micropie.core.replies.reply import Reply"),
         (behind_the_counter, "static", "from micropie import core"),
         (behind_the_counter, "static", "from .core import reply"),
         (cycles, "static", "import micropie.static"),
-        (ambiguous, "core.reply", "Scope = 1"),
-        (ambiguous, "core.reply", "class Scope: pass"),
+        (ambiguous, "core.replies.reply", "Scope = 1"),
+        (ambiguous, "core.replies.reply", "class Scope: pass"),
         (defining, "__init__", "def f(): pass"),
         (defining, "__init__", "name = 1"),
     ],
 )
 def test_rule_can_fail(rule, name, source):
     """A source that breaks a rule is complained of, once."""
-    sources = {"micropie.core.types": "Scope = dict", f"micropie.{name}": source}
+    sources = {"micropie.core.basics.types": "Scope = dict", f"micropie.{name}": source}
     assert len(rule(sources)) == 1
 
 
 @pytest.mark.parametrize(
     ("name", "source"),
     [
-        ("core.optional", LAZY.format("orjson")),
-        ("core.app", "from micropie.core.types import Scope"),
+        ("core.basics.optional", LAZY.format("orjson")),
+        ("core.app", "from micropie.core.basics.types import Scope"),
         ("sessions.redis", LAZY.format("redis")),
         ("rooms.redis", "from micropie import App\nfrom micropie.rooms.memory import Room"),
-        ("__init__", '"""Doc."""\nfrom micropie.core.types import Scope\n__all__ = ["Scope"]\n__version__ = "1"'),
+        (
+            "__init__",
+            '"""Doc."""\nfrom micropie.core.basics.types import Scope\n__all__ = ["Scope"]\n__version__ = "1"',
+        ),
     ],
 )
 def test_rules_allow_what_is_right(name, source):
-    """What ARCHITECTURE.md allows is allowed."""
-    sources = {"micropie.core.types": "Scope = dict", f"micropie.{name}": source}
+    """What is right is not complained of."""
+    sources = {"micropie.core.basics.types": "Scope = dict", f"micropie.{name}": source}
     assert [complaint for rule in RULES for complaint in rule(sources)] == []

@@ -10,20 +10,22 @@ app = MyApp()
 """
 
 from micropie.core.app import App
-from micropie.core.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
-from micropie.core.controller import Controller, Mount, Resource, methods
-from micropie.core.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
-from micropie.core.listing import Configuration, Route, configuration, routes
-from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.multipart import UploadedFile
-from micropie.core.reply import Reply, safe_redirect
-from micropie.core.request import Request, WebSocketRequest, current_request
+from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
+from micropie.core.handlers.annotations import Cookie, FromBody, FromQuery, FromSession, Header
+from micropie.core.handlers.signature import Parameter
+from micropie.core.inspection import Configuration, Route, configuration, routes
+from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.replies.redirects import safe_redirect
+from micropie.core.replies.reply import Reply
+from micropie.core.requests.request import Request, WebSocketRequest, current_request
+from micropie.core.requests.session import Session
+from micropie.core.requests.uploaded_file import UploadedFile
+from micropie.core.requests.websocket import WebSocket
+from micropie.core.routing.controller import Controller, Mount, Resource, methods
+from micropie.core.routing.url_for import url_for
 from micropie.core.rsgi import RSGI
-from micropie.core.serving import run
-from micropie.core.session import Session
-from micropie.core.signature import Cookie, FromBody, FromQuery, FromSession, Header, Parameter
-from micropie.core.urls import url_for
-from micropie.core.websocket import WebSocket
+from micropie.core.run import run
+from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 
 __version__ = "1.0.0a1"
 

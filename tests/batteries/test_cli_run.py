@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import micropie
 from micropie import RSGI, App, run
-from micropie.core import serving as core_serving
+from micropie.core import run as core_run
 from tests.batteries.commands import SITE, free_port, serving, text_at, wait_until
 
 SCRIPT = SITE.replace("import App", "import App, run") + "\nif __name__ == '__main__':\n    run(app{})\n"
@@ -474,7 +474,7 @@ def test_where_processes_cannot_be_replaced():
     """There the command is waited for, and its status is ours."""
     code = "import os; raise SystemExit(int(os.environ['STATUS']))"
     with pytest.raises(SystemExit) as caught:
-        core_serving.wait_for(sys.executable, [sys.executable, "-c", code], {**os.environ, "STATUS": "7"})
+        core_run.wait_for(sys.executable, [sys.executable, "-c", code], {**os.environ, "STATUS": "7"})
     assert caught.value.code == 7
 
 
@@ -484,13 +484,13 @@ def test_port_elsewhere(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(OSError, match=str(errno.EADDRINUSE)):
-            core_serving.refuse_taken_port(socket, *taken.getsockname())
+            core_run.refuse_taken_port(socket, *taken.getsockname())
 
 
 def test_rsgi_command():
     """Granian serves `RSGI(app)` over its own protocol."""
-    job = core_serving.Job(RSGI(App()), core_serving.Named("a", "b", "/c"), "h", 1, None, 1, False, False, None)
-    assert core_serving.command_of("granian", job)[2:6] == ["granian", "/c/a:b", "--interface", "rsgi"]
+    job = core_run.Job(RSGI(App()), core_run.Named("a", "b", "/c"), "h", 1, None, 1, False, False, None)
+    assert core_run.command_of("granian", job)[2:6] == ["granian", "/c/a:b", "--interface", "rsgi"]
 
 
 @pytest.mark.parametrize(
@@ -507,14 +507,14 @@ def test_the_name_of_what_the_program_makes(monkeypatch, spec, file, named):
     made = App()
     vars(program).update(__file__=file, __spec__=spec, app=made)
     monkeypatch.setitem(sys.modules, "__main__", program)
-    assert core_serving.name_of(made) == named
+    assert core_run.name_of(made) == named
 
 
 def test_the_name_in_a_package(project):
     """A package is imported from the folder that it is in."""
     project.write(**{"shop/__init__": SITE})
     package = importlib.import_module("shop")
-    assert core_serving.name_of(package.app) == ("shop", "app", str(project.folder))
+    assert core_run.name_of(package.app) == ("shop", "app", str(project.folder))
 
 
 def test_rsgi_is_granians():
@@ -541,5 +541,5 @@ def test_an_address_that_is_not_there():
         port = taken.getsockname()[1]
         taken.listen()
         with pytest.raises(OSError, match=str(errno.EADDRINUSE)):
-            core_serving.refuse_taken_port(TwoAddresses(), "name", port)
-    core_serving.refuse_taken_port(TwoAddresses(), "name", free_port())
+            core_run.refuse_taken_port(TwoAddresses(), "name", port)
+    core_run.refuse_taken_port(TwoAddresses(), "name", free_port())

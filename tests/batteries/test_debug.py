@@ -15,7 +15,7 @@ import pydantic
 import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, methods
-from micropie.core.optional import late
+from micropie.core.basics.optional import late
 from micropie.debug import Debugger
 from micropie.debug.gate import may_see
 from micropie.debug.masking import LIMIT, MASK, is_secret, shown

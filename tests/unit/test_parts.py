@@ -13,8 +13,11 @@ import pydantic
 import pytest
 
 from micropie import App, InMemorySessionBackend
-from micropie.core import backends, body, optional
-from micropie.core.multipart import FormLimits, MultipartForm, Spool
+from micropie.core.basics import json_codec, optional
+from micropie.core.requests import body_stream
+from micropie.core.requests.multipart import FormLimits, MultipartForm
+from micropie.core.requests.uploaded_file import Spool
+from micropie.core.sessions import store
 from tests.client import http
 
 
@@ -47,14 +50,14 @@ class Pie(pydantic.BaseModel):
 def test_records_of_other_packages_are_json(value, text, with_orjson, monkeypatch):
     """Structs, models and subclasses of float are JSON, with orjson and without."""
     if not with_orjson:
-        monkeypatch.setattr(optional, "_json_encode", optional._stdlib_encode)
-    assert optional.dumps(value).decode() == text
+        monkeypatch.setattr(json_codec, "_json_encode", json_codec._stdlib_encode)
+    assert json_codec.dumps(value).decode() == text
     json.loads(text)
 
 
 def test_the_memory_of_ended_sessions_is_bounded(monkeypatch):
     """Only the last ids that were given up are remembered."""
-    monkeypatch.setattr(backends, "MAX_ENDED", 2)
+    monkeypatch.setattr(store, "MAX_ENDED", 2)
 
     class Rotating(App):
         async def index(self):
@@ -123,13 +126,13 @@ def test_waiting_for_a_body_leaves_nothing_behind():
             await asyncio.sleep(0)
             return {"type": "http.request", "body": b"", "more_body": False}
 
-        await body.Body(receive, None, None, 5).chunk()
-        waiting = len(body._waits)
+        await body_stream.Body(receive, None, None, 5).chunk()
+        waiting = len(body_stream._waits)
         await asyncio.sleep(pause)
         return waiting
 
-    assert [asyncio.run(upload(0)), asyncio.run(upload(3 * body.TICK))] == [1, 1]
-    assert body._waits == {}
+    assert [asyncio.run(upload(0)), asyncio.run(upload(3 * body_stream.TICK))] == [1, 1]
+    assert body_stream._waits == {}
 
 
 def test_an_outer_cancellation_is_no_time_out():
@@ -140,9 +143,9 @@ def test_an_outer_cancellation_is_no_time_out():
         raise AssertionError
 
     async def main() -> None:
-        reading = asyncio.ensure_future(body.Body(receive, None, None, 0).chunk())
+        reading = asyncio.ensure_future(body_stream.Body(receive, None, None, 0).chunk())
         await asyncio.sleep(0)
-        [wait] = body._waits[asyncio.get_running_loop()]
+        [wait] = body_stream._waits[asyncio.get_running_loop()]
         wait.over = wait.future.cancel()
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -171,5 +174,5 @@ def test_attrs_classes_need_msgspec(monkeypatch, caplog):
 
 def test_whichever_comes_first_finds_the_json_codec():
     """Reading and writing both may be what a process does first."""
-    assert optional._first_decode(b"[1]") == [1]
-    assert optional._first_encode([1], optional.jsonable, 0) == b"[1]"
+    assert json_codec._first_decode(b"[1]") == [1]
+    assert json_codec._first_encode([1], json_codec.jsonable, 0) == b"[1]"

@@ -23,7 +23,9 @@ def generate(folder, modules, init=INIT):
     (folder / "__init__.py").write_text(init)
     (core / "__init__.py").write_text('"""The core."""\n')
     for name, source in modules.items():
-        (core / f"{name}.py").write_text(source)
+        path = core / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source)
     return amalgamation.generate(folder, "The licence.\n")
 
 
@@ -107,6 +109,36 @@ def test_modules_stand_below_what_they_import(tmp_path):
     }
     text = generate(tmp_path, modules)
     assert [line[7:-3] for line in text.splitlines() if line.startswith("# core/")] == ["b", "d", "c", "a"]
+
+
+def test_folders_are_chapters(tmp_path):
+    """The modules of a folder stand together, below its docstring; each folder below those that it imports from."""
+    modules = {
+        "app": "from micropie.core.below.b import b\n\nHall = b\n",
+        "below/__init__": '"""All that is below."""\n',
+        "below/a": "from micropie.core.below.b import b\n\na = b\n",
+        "below/b": "from micropie.core.cellar.c import c\n\nb = c\n",
+        "cellar/__init__": '"""Deeper still."""\n',
+        "cellar/c": "c = 1\n",
+    }
+    text = generate(tmp_path, modules)
+    titles = [
+        line[2:].removesuffix(".py") for line in text.splitlines() if line.startswith(("# core/", "# BEL", "# CEL"))
+    ]
+    assert titles == ["CELLAR", "core/cellar/c", "BELOW", "core/below/b", "core/below/a", "core/app"]
+    assert text.count("# All that is below.") == 1
+
+
+def test_folders_that_import_each_other_are_refused(tmp_path):
+    """Two folders in a circle have no order, even where their modules have one."""
+    modules = {
+        "app": "Hall = 1\n",
+        "x/a": "from micropie.core.y.a import ya\n\nxa = ya\n",
+        "x/b": "xb = 1\n",
+        "y/a": "ya = 1\n",
+        "y/b": "from micropie.core.x.b import xb\n\nyb = xb\n",
+    }
+    assert refusal(tmp_path, modules).startswith("the core imports in a circle: ")
 
 
 def test_file_can_be_run(tmp_path):

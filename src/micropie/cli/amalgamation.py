@@ -8,7 +8,7 @@ means one thing in the whole core and no code depends on its module's name or fi
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TypeGuard
 
 CORE = "micropie.core"
 WIDTH = 120
+CHAPTER = "#" * (WIDTH - 2)
 
 DEPENDS_ON_THE_MODULE = {"__file__", "__name__", "__package__", "__path__", "__spec__"}
 """Names that mean something else in the one file."""
@@ -63,7 +64,12 @@ class Module:
     @property
     def path(self) -> str:
         """Where a reader finds it."""
-        return f"core/{self.name}.py"
+        return f"core/{self.name.replace('.', '/')}.py"
+
+    @property
+    def folder(self) -> str:
+        """The folder that it stands in, by its name; that of a module beside the folders is the module's own."""
+        return self.name.rpartition(".")[0] or self.name
 
     @property
     def future(self) -> set[Import]:
@@ -76,8 +82,8 @@ class Module:
 
 def read_module(name: str, source: str) -> Module:
     """Take a module apart, or refuse it."""
-    tree = ast.parse(source, f"core/{name}.py")
     module = Module(name)
+    tree = ast.parse(source, module.path)
     refuse_shared_lines(module, tree)
     refuse_dependence_on_module(module, tree)
     refuse_hidden_imports(module, tree)
@@ -247,7 +253,8 @@ def refuse_missing_names(modules: Sequence[Module], names: Iterable[str]) -> Non
 
 def generate(package: Path, licence: str) -> str:
     """Give the text of the one file for a package folder (the one with `core` in it)."""
-    modules = in_order(read_modules(package / "core"))
+    headings, modules = read_core(package / "core")
+    modules = in_order(modules)
     init = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
     version, exported = (package_value(init, name) for name in ("__version__", "__all__"))
     refuse_double_meanings(modules)
@@ -256,28 +263,51 @@ def generate(package: Path, licence: str) -> str:
     parts = [
         f"{header(str(version), ast.get_docstring(init) or '')}\n\n{imports(modules)}",
         exports(str(version), exported),
-        *(f"{banner(module)}\n\n{module.body}" for module in modules),
+        *chapters(headings, modules),
         comment(licence),
     ]
     return "\n\n\n".join(part for part in parts if part) + "\n"
 
 
-def read_modules(folder: Path) -> list[Module]:
-    """Read all modules of a core; its `__init__` has nothing but a docstring."""
-    modules = [read_module(path.stem, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))]
-    for module in modules:
-        if module.name == "__init__" and (module.body or module.outer or module.needs):
+def read_core(folder: Path) -> tuple[dict[str, Module], list[Module]]:
+    """Read a core: the `__init__` of each of its folders, which has nothing but a docstring, and all other modules."""
+    headings, modules = {}, []
+    for path in sorted(folder.rglob("*.py")):
+        name = ".".join(path.relative_to(folder).with_suffix("").parts)
+        module = read_module(name, path.read_text(encoding="utf-8"))
+        if path.stem != "__init__":
+            modules.append(module)
+        elif module.body or module.outer or module.needs:
             raise RefusedError(f"{module.path}: may hold a docstring only")
-    return [module for module in modules if module.name != "__init__"]
+        else:
+            headings[module.folder] = module
+    return headings, modules
 
 
 def in_order(modules: Sequence[Module]) -> list[Module]:
-    """Give the modules so that each stands below those that it imports; among equals by name."""
+    """Give the modules folder by folder, so that each stands below those that it imports; among equals by name."""
     by_name = {module.name: module for module in modules}
+    folders: dict[str, set[str]] = {module.folder: set() for module in modules}
     for module in modules:
         for needed in sorted(module.needs - by_name.keys()):
             raise RefusedError(f"{module.path}: imports {CORE}.{needed}, which does not exist")
-    sorter = TopologicalSorter({module.name: module.needs for module in modules})
+        folders[module.folder] |= {by_name[needed].folder for needed in module.needs} - {module.folder}
+    names = [
+        name
+        for folder in sorted_by_needs(folders)
+        for name in sorted_by_needs({one.name: inner_needs(one, by_name) for one in modules if one.folder == folder})
+    ]
+    return [by_name[name] for name in names]
+
+
+def inner_needs(module: Module, by_name: Mapping[str, Module]) -> set[str]:
+    """Give the modules of its own folder that a module imports."""
+    return {needed for needed in module.needs if by_name[needed].folder == module.folder}
+
+
+def sorted_by_needs(needs: Mapping[str, set[str]]) -> list[str]:
+    """Give the names so that each stands below those that it needs; among equals by the alphabet."""
+    sorter = TopologicalSorter(needs)
     try:
         sorter.prepare()
     except CycleError as error:
@@ -287,7 +317,23 @@ def in_order(modules: Sequence[Module]) -> list[Module]:
         ready = sorted(sorter.get_ready())
         names.extend(ready)
         sorter.done(*ready)
-    return [by_name[name] for name in names]
+    return names
+
+
+def chapters(headings: Mapping[str, Module], modules: Sequence[Module]) -> Iterator[str]:
+    """Yield the modules, each below its banner; the first of a folder also below that folder's heading."""
+    last = ""
+    for module in modules:
+        heading = headings.get(module.folder)
+        if heading is not None and module.folder != last:
+            yield comment(f"{CHAPTER}\n{chapter_title(heading)}\n\n{heading.docstring}\n{CHAPTER}")
+        last = module.folder
+        yield f"{banner(module)}\n\n{module.body}"
+
+
+def chapter_title(heading: Module) -> str:
+    """Give the name of a folder as a chapter's title."""
+    return heading.folder.upper()
 
 
 def package_value(init: ast.Module, name: str) -> str | list[str]:

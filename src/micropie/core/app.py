@@ -9,32 +9,29 @@ from asyncio import StreamReader
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Any
 
-from micropie.core.application import Parts, shutdown, startup
-from micropie.core.asgi import send_whole
-from micropie.core.backends import (
-    SESSION_LIFETIME,
-    SESSION_TIMEOUT,
-    InMemorySessionBackend,
-    SessionBackend,
-    SessionPolicy,
-)
-from micropie.core.body import Limits, take_body
-from micropie.core.debugging import debugger_of
-from micropie.core.delivery import send_by_override, send_reply
-from micropie.core.dialogue import serve_websocket
-from micropie.core.headers import parse_cookies
-from micropie.core.lifespan import Handler, serve_lifespan
-from micropie.core.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.multipart import PIECE, MultipartForm
-from micropie.core.pipeline import serve_http, take_own_body
-from micropie.core.reply import redirect, to_reply
-from micropie.core.request import Request, current_request
-from micropie.core.routing import Router
-from micropie.core.templates import Templates
-from micropie.core.types import HeaderPairs, Params, Receive, Scope, Send
-from micropie.core.urls import url_for
-from micropie.core.websocket import close_reason
-from micropie.core.workers import Workers
+from micropie.core.basics.headers import parse_cookies
+from micropie.core.basics.threads import Workers
+from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
+from micropie.core.pipeline.debugger import debugger_of
+from micropie.core.pipeline.engine import Handler, Parts
+from micropie.core.pipeline.http import serve_http, take_own_body
+from micropie.core.pipeline.lifespan import serve_lifespan, shutdown, startup
+from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.pipeline.sending import send_by_override, send_reply
+from micropie.core.pipeline.websocket import serve_websocket
+from micropie.core.replies.asgi import send_whole
+from micropie.core.replies.redirects import redirect
+from micropie.core.replies.reply import to_reply
+from micropie.core.requests.body import Limits, take_body
+from micropie.core.requests.multipart import MultipartForm
+from micropie.core.requests.request import Request, current_request
+from micropie.core.requests.uploaded_file import PIECE
+from micropie.core.requests.websocket import close_reason
+from micropie.core.routing.router import Router
+from micropie.core.routing.url_for import url_for
+from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
+from micropie.core.sessions.store import SESSION_LIFETIME, SessionPolicy
+from micropie.core.templates.templates import Templates
 
 MiB = 1 << 20
 

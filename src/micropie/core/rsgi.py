@@ -10,17 +10,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from micropie.core.app import App
-from micropie.core.application import shutdown, startup
-from micropie.core.asgi import whole_headers
-from micropie.core.body import MIN_RATE
-from micropie.core.errors import HTTPError, log
-from micropie.core.headers import content_length
-from micropie.core.pipeline import serve_http
-from micropie.core.reply import BODYLESS, HTML, JSON, Reply, checked_status
-from micropie.core.request import Request, lazy
-from micropie.core.types import HeaderPairs, Message, RawHeaders, Scope
+from micropie.core.basics.errors import HTTPError, log
+from micropie.core.basics.headers import content_length
+from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Scope
+from micropie.core.pipeline.http import serve_http
+from micropie.core.pipeline.lifespan import shutdown, startup
+from micropie.core.replies.asgi import whole_headers
+from micropie.core.replies.reply import BODYLESS, HTML, JSON, Reply, checked_status
+from micropie.core.requests.body_stream import MIN_RATE
+from micropie.core.requests.request import Request, lazy
 
 _ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
+
+
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
 
 
@@ -66,9 +68,6 @@ def refuse(scope: Any, protocol: Any) -> None:
     """Refuse a WebSocket with 403, and tell the log how to have WebSockets."""
     log.error("The WebSocket %r is refused: RSGI(app) has HTTP only, start Granian with --interface asgi", scope.path)
     protocol.close(None)
-
-
-# -- in -----------------------------------------------------------------------------------------------
 
 
 class RSGIRequest(Request):
@@ -189,9 +188,6 @@ def address(text: str) -> tuple[str, int] | None:
     """`"[::1]:8000"` as `("::1", 8000)`; None for what is no network address."""
     host, _, port = text.rpartition(":")
     return (host.strip("[]"), int(port)) if port.isdigit() else None
-
-
-# -- out ----------------------------------------------------------------------------------------------
 
 
 async def send_whole_rsgi(send: "RSGISend", reply: Reply, body: bytes, method: str) -> None:

@@ -1,0 +1,96 @@
+"""What can go wrong, by name, and the one logger.
+
+An `HTTPError` is an answer: its status and detail reach the client. Everything else that a handler
+raises is a fault of the application: it reaches the log, and the client sees a bare 500.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+log = logging.getLogger("micropie")
+MAX_FAULTS = 50  # that a client is told of at once
+
+
+MISSING = "required"  # what is wrong with a value that is not there
+
+
+class HTTPError(Exception):
+    """Answer the request with `status` (400 to 599, or any final one) and a short text.
+
+    `detail` is shown to the client, HTML-escaped, behind the status and its phrase; `headers` are added to the
+    reply, in any shape that a handler may return.
+    Changes to the session are kept.
+
+        raise HTTPError(403, "Members only")
+    """
+
+    def __init__(self, status: int, detail: str | None = None, headers: Any = None) -> None:
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than UnroutedError
+    """Nothing answers a request with this path and this verb: 404, or 405 with the verbs that are answered."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with one value of a request: where it was looked for, its name, and what was expected.
+
+    `place` is `path`, `query`, `body`, `header`, `cookie`, `session` or `file`; `name` may lead into a value:
+    `address.zip`, `tags[3]`. The value itself is not in it.
+    """
+
+    place: str
+    name: str
+    message: str
+
+    def __str__(self) -> str:
+        if self.message == MISSING:
+            return f"Missing required parameter {self.name!r}"
+        return f"Invalid value for parameter {self.name!r}: {self.message}"
+
+
+class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than InvalidInputError
+    """A 400: values of the request do not fit the handler's signature. `faults` are all of them, up to 50."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)[:MAX_FAULTS]
+        super().__init__(400, "; ".join(map(str, self.faults)))
+
+
+class Misfit(Exception):  # noqa: N818 - of a value and a type
+    """A value does not fit its type: pairs of where inside the value (`.zip`, `[3]`, or nothing) and what is wrong.
+
+    The value itself is in none of them.
+    """
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        super().__init__(*faults)
+        self.faults = faults
+
+    def below(self, where: str) -> list[tuple[str, str]]:
+        """The faults as seen from further out."""
+        return [(where + inner, message) for inner, message in self.faults]
+
+
+class ClientGone(HTTPError):  # noqa: N818 - what happened, not an error
+    """The client left before its request was complete; nobody is there to read the answer."""
+
+    def __init__(self) -> None:
+        super().__init__(400, "Client disconnected")
+
+
+class ConnectionClosed(Exception):  # noqa: N818 - the documented name
+    """The WebSocket is closed; `code` and `reason` are the peer's (RFC 6455 §7.4)."""
+
+    def __init__(self, code: int = 1005, reason: str = "") -> None:
+        super().__init__(code, reason)
+        self.code = code
+        self.reason = reason
+
+
+class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
+    """An optional package is needed and not installed; the message says what to install."""

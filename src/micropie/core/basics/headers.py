@@ -1,0 +1,169 @@
+"""Header fields in both directions: cookies, media types, and what may go out.
+
+Everything that arrives here is hostile; everything that leaves is one field of RFC 9110 §5, never two.
+"""
+
+import functools
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from micropie.core.basics.errors import log
+from micropie.core.basics.types import HeaderPairs, RawHeaders
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
+
+
+_PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
+
+
+_JSON_ANSWERS = ("application/json", "application/problem+json")
+
+
+_ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
+
+
+_WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
+
+
+_QUOTED_PAIR = re.compile(r"\\(.)")
+
+
+_FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
+
+
+_LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
+
+
+def header_dict(headers: RawHeaders) -> dict[str, str]:
+    """All fields by lower-case name; repeated ones joined by `, `, cookies by `; ` (RFC 9113 §8.2.3)."""
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        if name in joined:
+            value = f"{joined[name]}{'; ' if name == 'cookie' else ', '}{value}"
+        joined[name] = value
+    return joined
+
+
+def parse_cookies(cookie: str) -> dict[str, str]:
+    """The cookies of a Cookie field (RFC 6265 §5.4), quotes around a value removed; the last of a name wins."""
+    cookies = {}
+    for pair in cookie.split(";"):
+        name, found, value = pair.partition("=")
+        if found:
+            cookies[name.strip(_WHITESPACE)] = value.strip(_WHITESPACE)
+    if '"' in cookie:
+        return {name: _unquote(value) for name, value in cookies.items()}
+    return cookies
+
+
+@functools.lru_cache(256)
+def _short_media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
+    return parse_media_type(content_type.decode("latin-1"))
+
+
+def media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
+    """The media type of a body and its parameters, which are not to be changed; `("", {})` for an empty one."""
+    if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
+        return _short_media_type(content_type)
+    return parse_media_type(content_type.decode("latin-1"))
+
+
+def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
+    """`Multipart/Form-Data; Boundary="x"` as `("multipart/form-data", {"boundary": "x"})` (RFC 9110 §8.3.1)."""
+    media_type, _, _ = content_type.partition(";")
+    found = _PARAMETER.findall(content_type, len(media_type))
+    return media_type.strip().lower(), {name.lower(): _unquote(value.strip()) for name, value in found}
+
+
+def is_json(media_type: str) -> bool:
+    """Whether a lower-case media type without its parameters is JSON (RFC 6839 §3.1)."""
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+
+
+def names_json(accept: str) -> bool:
+    """Whether an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
+    ranges = map(parse_media_type, accept.split(","))
+    return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
+
+
+def _unquote(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        return _QUOTED_PAIR.sub(r"\1", value[1:-1])
+    return value
+
+
+@functools.lru_cache(1024)  # PERF: 0.1 µs
+def _short_number(digits: bytes) -> int | None:
+    return int(digits) if digits.isdigit() else None
+
+
+def content_length(value: bytes) -> int | None:
+    """A body's announced size in bytes; None where it is not announced, or not by a number."""
+    return _short_number(value) if len(value) < 20 else None  # noqa: PLR2004 - 64 bits
+
+
+def host_of(authority: str) -> str:
+    """The host of `host:port`, lower-case, an IPv6 address without its brackets."""
+    host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority
+    return host.strip("[]").lower()
+
+
+def is_local(scope_client: Any, fields: dict[bytes, bytes]) -> bool:
+    """Whether peer and `Host` are both this machine, and no proxy stands between, as far as headers can tell."""
+    host = fields.get(b"host")
+    return (
+        bool(scope_client)
+        and _LOOPBACK.fullmatch(str(scope_client[0])) is not None
+        and host is not None
+        and _LOOPBACK.fullmatch(host_of(host.decode("latin-1"))) is not None
+        and not any(name in fields for name in _FORWARDING)
+    )
+
+
+def is_token(text: str) -> bool:
+    """Whether it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+@functools.lru_cache(256)
+def field_name(name: str) -> str | None:
+    """The name in lower case, as the ASGI specification demands; None, and a log line, if it is no token."""
+    if is_token(name):
+        return name.lower()
+    log.error("The reply's header %r is dropped: its name is no token (RFC 9110 §5.6.2)", name)
+    return None
+
+
+def checked_headers(pairs: Iterable[tuple[Any, Any]]) -> HeaderPairs:
+    """The pairs that may go out, names in lower case; what could split a reply is dropped with a log line."""
+    checked = []
+    for raw_name, raw_value in pairs:
+        name, value = field_name(_text(raw_name)), _text(raw_value).strip(_WHITESPACE)
+        if _CONTROL.search(value):
+            log.error("The reply's header %r is dropped: its value has a control character", name)
+        elif name is not None:
+            checked.append((name, value))
+    return checked
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def encode_value(value: str) -> bytes:
+    """A field's value as bytes: ISO 8859-1 where it fits, else UTF-8 (opaque to RFC 9110 §5.5 either way)."""
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace")
+
+
+def set_cookie(name: str, value: str, *, secure: bool, expire: bool = False) -> str:
+    """The value of a Set-Cookie field (RFC 6265 §4.1) that scripts can't read and other sites don't send."""
+    age = "; Max-Age=0" if expire else ""
+    return f"{name}={value}; Path=/; SameSite=Lax; HttpOnly{'; Secure' if secure else ''}{age}"

@@ -1,0 +1,190 @@
+"""The packages that are used where they are installed, and the JSON codec.
+
+Nothing is imported before it is needed: `import micropie` stays quick, and works without any of them.
+orjson and the standard library's json give equal results here; what one does by itself the other is
+taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
+"""
+
+import importlib
+import math
+import sys
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from micropie.core.basics.optional import late
+
+MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
+
+
+INT64_DIGITS = 18  # so many digits always fit into 64 bits
+
+
+def jsonable(value: Any) -> Any:
+    """What both encoders ask for a value that they don't know: the same value in simpler types.
+
+    TypeError if there is none.
+    """
+    if isinstance(value, tuple):
+        return list(value)  # orjson leaves named tuples to us
+    if isinstance(value, float):
+        return float(value)  # and subclasses of float
+    if isinstance(value, Enum):
+        return value.value
+    if any(_is_a(value, "datetime", name) for name in ("datetime", "date", "time")):
+        return value.isoformat()
+    if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
+        return str(value)
+    return duration(value) if _is_a(value, "datetime", "timedelta") else _fields(value)
+
+
+def duration(value: Any) -> str:
+    """A timedelta in ISO 8601, as typed parameters read it: `P1DT5400S`."""
+    sign, length = ("-", -value) if value.days < 0 else ("", value)
+    seconds = f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}P{length.days}DT{seconds}S"
+
+
+def _is_a(value: Any, module: str, name: str) -> bool:
+    """Whether it is an instance of a class of a module, which whoever made such an instance has imported."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
+
+
+def _fields(value: Any) -> Any:
+    """A record as a dict: a dataclass, a `msgspec.Struct` or a pydantic model."""
+    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
+        # Like orjson: fields with a leading underscore are private.
+        names = [field.name for field in late("dataclasses").fields(value) if not field.name.startswith("_")]
+        return {name: getattr(value, name) for name in names}
+    if _is_a(value, "msgspec", "Struct"):
+        return sys.modules["msgspec"].to_builtins(value)
+    if callable(dump := getattr(type(value), "model_dump", None)):
+        return dump(value, mode="json")
+    raise TypeError(f"{type(value).__name__!r} objects are not JSON serializable")
+
+
+def _finite(value: Any) -> Any:
+    """The same document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, str | int | None):
+        return value
+    return _finite(jsonable(value))
+
+
+def _stdlib_dumps(value: Any) -> bytes:
+    def dump(value: Any, *, allow_nan: bool) -> bytes:
+        text = late("json").dumps(
+            value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan
+        )
+        return str(text).encode()
+
+    try:
+        return dump(value, allow_nan=False)
+    except UnicodeEncodeError:
+        raise
+    except ValueError:  # a NaN or an infinity; or a circle, which raises again here
+        dump(value, allow_nan=True)
+        return dump(_finite(value), allow_nan=False)
+
+
+def _parse_int(digits: str) -> float:
+    """An integer of more than 64 bits is read as a float, as orjson does (RFC 8259 §6 promises no more)."""
+    if len(digits) > INT64_DIGITS and not -(2**63) <= int(digits) < 2**64:
+        return _parse_float(digits)
+    return int(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _stdlib_loads(raw: bytes) -> Any:
+    text = raw.decode("utf-8")  # json.loads would also guess UTF-16
+    value = late("json").loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
+    if "\\u" in text:  # the only way for half a surrogate pair to come in
+        late("json").dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested, found without recursion."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
+    return depth
+
+
+# PERF: which package they are is found out at the first use, and never asked again, 0.1 µs.
+
+
+def _first_encode(value: Any, default: Callable[[Any], Any], _options: int) -> bytes:
+    _find_codec()
+    return _json_encode(value, default, _json_options)
+
+
+def _first_decode(raw: bytes) -> Any:
+    _find_codec()
+    return _json_decode(raw)
+
+
+_json_encode: Callable[[Any, Callable[[Any], Any], int], bytes] = _first_encode
+
+
+_json_options = 0
+
+
+_json_decode: Callable[[bytes], Any] = _first_decode
+
+
+def _find_codec() -> None:
+    global _json_encode, _json_options, _json_decode  # noqa: PLW0603
+    try:
+        orjson = importlib.import_module("orjson")
+    except ImportError:
+        _json_encode, _json_decode = _stdlib_encode, _stdlib_loads
+    else:
+        # Left to itself orjson would also write attributes that are no fields, and round some time zones.
+        _json_options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+        _json_encode, _json_decode = orjson.dumps, orjson.loads
+
+
+def _stdlib_encode(value: Any, _default: Callable[[Any], Any], _options: int) -> bytes:
+    return _stdlib_dumps(value)
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
+    try:
+        return _json_encode(value, jsonable, _json_options)
+    except TypeError:  # wider integers, other keys than strings: json can, or says why not
+        return _stdlib_dumps(value)
+
+
+def loads(raw: bytes) -> Any:
+    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200."""
+    try:
+        value = _json_decode(raw)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    # PERF: short documents can't be deep, and others are walked through only if they have the brackets for it, 1 µs.
+    if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and _depth(value) > MAX_JSON_DEPTH:
+        raise ValueError("nested too deep")
+    return value
+
+
+def _may_be_deep(raw: bytes) -> bool:
+    return raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH

@@ -1,0 +1,29 @@
+"""Modules and packages that are imported when they are first needed, and may be missing."""
+
+import functools
+import importlib
+import re
+from types import ModuleType
+
+from micropie.core.basics.errors import MissingDependency
+
+
+@functools.cache
+def late(module: str) -> ModuleType:
+    """A module that few requests need, so that `import micropie` does not wait for it."""
+    return importlib.import_module(module)
+
+
+@functools.cache
+def pattern(text: str) -> re.Pattern[str]:
+    """A regular expression that few requests need, compiled when the first of them comes."""
+    return re.compile(text)
+
+
+def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
+    """The optional package, or `MissingDependency` that says how to get it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        remedy = f"pip install 'micropie[{extra}]', or {package} alone"
+        raise MissingDependency(f"{purpose} need the package {package!r}: {remedy}") from error

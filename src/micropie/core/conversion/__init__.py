@@ -1,0 +1,1 @@
+"""From what a client sends to the type that a handler wants."""

@@ -1,0 +1,342 @@
+"""An annotation, compiled once into a `Converter`: collections, unions, constraints and records of single values.
+
+Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from micropie.core.basics.errors import MAX_FAULTS, MISSING, Misfit
+from micropie.core.basics.types import Params
+from micropie.core.conversion.constraints import Check, checks_of
+from micropie.core.conversion.records import aliased, is_dataclass_type, is_typed_dict, members_taken
+from micropie.core.conversion.scalars import Converter, as_it_is, choices, refusing, scalar
+from micropie.core.conversion.third_party import foreign, is_foreign, validator_named
+
+# Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
+MAX_SET = 1000
+
+
+ARRAY, MAPPING = "expected a list", "expected an object"
+
+
+# What unions have made of the lists and objects inside the value that is being converted.
+_outcomes: ContextVar[dict[tuple[int, int], Any] | None] = ContextVar("outcomes", default=None)
+
+
+# Of a union the narrower types are tried first: any text is a `str`, any integer a `float`.
+_BREADTH: dict[Any, int] = {float: 1, str: 2, bytes: 3, object: 4, Any: 4}
+
+
+class UnknownTypeError(Exception):
+    """No rule makes values of this type."""
+
+
+class Compiler:
+    """Compiles annotations; `problems` are the parts of records that stay as they come."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._records: dict[type, Converter] = {}
+        self._by_origin: dict[Any, Callable[[Any], Converter]] = {
+            Annotated: self._annotated,
+            Union: self._union,
+            UnionType: self._union,
+            Literal: _literal,
+            **dict.fromkeys((list, Sequence, Iterable, Collection), lambda kind: self._collection(kind, list)),
+            **dict.fromkeys((set, AbstractSet), lambda kind: self._collection(kind, set)),
+            frozenset: lambda kind: self._collection(kind, frozenset),
+            tuple: self._tuple,
+            dict: self._mapping,
+            Mapping: self._mapping,
+        }
+
+    def converter(self, annotation: Any) -> Converter:
+        """The converter of a type. `UnknownTypeError` if there is none."""
+        try:
+            if (found := scalar(annotation)) is not None:
+                return found
+            origin = get_origin(annotation) or annotation
+            if origin in self._by_origin:
+                return self._by_origin[origin](annotation)
+            return self._other(annotation)
+        except UnknownTypeError:
+            raise
+        except Exception as error:  # whatever a foreign annotation is, or does
+            raise UnknownTypeError(f"{annotation!r}: {error}") from error
+
+    def _other(self, annotation: Any) -> Converter:
+        if annotation in self._records:
+            return self._records[annotation]
+        if is_foreign(annotation):
+            return foreign(annotation, annotation)
+        if is_dataclass_type(annotation) or is_typed_dict(annotation):
+            return self._record(annotation)
+        if (meant := aliased(annotation)) is not None:
+            return self.converter(meant)
+        raise UnknownTypeError(f"no value of a request can become {annotation!r}")
+
+    def _annotated(self, annotation: Any) -> Converter:
+        """A type with constraints: ours to check, or those of a package that checks them itself."""
+        kind, metadata = annotation.__origin__, annotation.__metadata__
+        package = validator_named(metadata)
+        if package is not None:
+            return foreign(annotation, kind, package)
+        checks, unknown = checks_of(metadata)
+        self.problems += [f"the constraint {item!r} is not checked" for item in unknown]
+        base = self.converter(kind)
+        return _checked(base, checks) if checks else base
+
+    def _union(self, annotation: Any) -> Converter:
+        kinds = sorted((kind for kind in get_args(annotation) if kind is not NoneType), key=_breadth)
+        members = [self.converter(kind) for kind in kinds]
+        one = members[0] if len(members) == 1 else _first_of(members)
+        if NoneType not in get_args(annotation):
+            return one
+        return one._replace(value=lambda value: None if value is None else one.value(value))
+
+    def _collection(self, annotation: Any, build: Callable[[list[Any]], Any]) -> Converter:
+        item = self.converter((*get_args(annotation), Any)[0])
+        limit = None if build is list else MAX_SET
+
+        def made(convert: Callable[[Any], Any], values: Any) -> Any:
+            _check_size(values, limit)
+            return _built(build, gathered(convert, values))
+
+        return Converter(
+            lambda text: made(item.text, [text]),
+            lambda value: made(item.value, _array(value)),
+            lambda texts: made(item.text, texts),
+        )
+
+    def _tuple(self, annotation: Any) -> Converter:
+        kinds = get_args(annotation)
+        if not kinds or kinds[-1] is Ellipsis:
+            return self._collection(annotation, tuple)
+        items = [self.converter(kind) for kind in kinds]
+
+        def made(converts: list[Callable[[Any], Any]], values: Any) -> Any:
+            if len(values) != len(converts):
+                raise Misfit(("", f"expected {len(converts)} items"))
+            pairs = list(zip(converts, values, strict=True))
+            return tuple(gathered(lambda pair: pair[0](pair[1]), pairs))
+
+        return Converter(
+            lambda text: made([item.text for item in items], [text]),
+            lambda value: made([item.value for item in items], _array(value)),
+            lambda texts: made([item.text for item in items], texts),
+        )
+
+    def _mapping(self, annotation: Any) -> Converter:
+        key, item = get_args(annotation) or (str, Any)
+        keys = self.converter(key)
+        limit = None if key in (str, Any) else MAX_SET
+
+        def made(convert: Callable[[Any], Any], members: Any) -> Any:
+            if not isinstance(members, Mapping):
+                raise Misfit(("", MAPPING))
+            _check_size(members, limit)
+            # Whatever is wrong with a member is said without its name, which is the client's.
+            return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
+
+        item_converter = self.converter(item)
+        return Converter(
+            refusing(MAPPING),
+            lambda value: made(item_converter.value, value),
+            None,
+            lambda form: made(item_converter.from_texts, form),
+        )
+
+    def _record(self, kind: Any) -> Converter:
+        record, members = Record(kind), members_taken(kind)
+        # Known before its members are: one of them may be another such record.
+        self._records[kind] = found = Converter(refusing(MAPPING), record.from_value, None, record.from_form)
+        for member in members:
+            try:
+                converter = self.converter(member.annotation)
+            except UnknownTypeError as error:
+                self.problems.append(f"member {member.name!r} of {kind.__name__} stays as it comes, since {error}")
+                converter = Converter(as_it_is, as_it_is)
+            record.members.append((member.name, converter, member.required))
+        return found
+
+
+class Record:
+    """Makes dataclasses and TypedDicts of JSON objects and forms; members that it does not know are left out."""
+
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self.members: list[tuple[str, Converter, bool]] = []
+
+    def from_value(self, value: Any) -> Any:
+        """The record of a JSON object."""
+        if is_dataclass_type(self._kind) and isinstance(value, self._kind):
+            return value
+        if not isinstance(value, Mapping):
+            raise Misfit(("", MAPPING))
+        return self._made(value, lambda converter, member: converter.value(member))
+
+    def from_form(self, form: Params) -> Any:
+        """The record of a form's fields."""
+        return self._made(form, Converter.from_texts)
+
+    def _made(self, given: Mapping[str, Any], convert: Callable[[Converter, Any], Any]) -> Any:
+        members, faults = {}, []
+        for name, converter, required in self.members:
+            if name in given:
+                try:
+                    members[name] = convert(converter, given[name])
+                except Misfit as misfit:
+                    faults += misfit.below(f".{name}")
+            elif required:
+                faults.append((f".{name}", MISSING))
+        if faults:
+            raise Misfit(*faults[:MAX_FAULTS])
+        try:
+            return self._kind(**members)
+        except ValueError:  # what a `__post_init__` says of values that don't go together
+            raise Misfit(("", f"expected a valid {self._kind.__name__}")) from None
+
+
+def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
+    """All the values, converted; or one `Misfit` with what is wrong with any of them."""
+    found: list[Any] = []
+    faults: list[tuple[str, str]] = []
+    for position, value in enumerate(values):
+        try:
+            found.append(convert(value))
+        except Misfit as misfit:
+            faults += misfit.below(where or f"[{position}]")
+            if len(faults) >= MAX_FAULTS:
+                break
+    if faults:
+        raise Misfit(*faults[:MAX_FAULTS])
+    return found
+
+
+def _check_size(values: Any, limit: int | None) -> None:
+    if limit is not None and len(values) > limit:
+        raise Misfit(("", f"expected at most {limit} items"))
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    raise Misfit(("", ARRAY))
+
+
+def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    try:
+        return items if build is list else build(items)
+    except TypeError:  # lists and objects in a set
+        raise Misfit(("", "expected a list of simple values")) from None
+
+
+def _literal(annotation: Any) -> Converter:
+    values = get_args(annotation)
+    return choices([(value.value if isinstance(value, Enum) else value, value) for value in values])
+
+
+def _breadth(kind: Any) -> int:
+    return _BREADTH.get(kind.__origin__ if get_origin(kind) is Annotated else kind, 0)
+
+
+def _checked(base: Converter, checks: list[Check]) -> Converter:
+    """The converter with constraints on what comes out of it."""
+
+    def then_check(convert: Callable[[Any], Any] | None) -> Any:
+        if convert is None:
+            return None
+
+        def converted(given: Any) -> Any:
+            value = convert(given)
+            for check in checks:
+                check(value)
+            return value
+
+        return converted
+
+    return Converter(*map(then_check, base))
+
+
+def _first_of(members: list[Converter]) -> Converter:
+    """The converter of a union: the first member that fits."""
+
+    def tried(converts: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
+        def first(given: Any) -> Any:
+            misfits = []
+            for convert in converts:
+                try:
+                    return convert(given)
+                except Misfit as misfit:
+                    misfits.append(misfit)
+            raise _of_all(misfits)
+
+        return first
+
+    many = any(member.texts is not None for member in members)
+    forms = [member.form for member in members if member.form is not None]
+    return Converter(
+        tried([member.text for member in members]),
+        _once(tried([member.value for member in members])),
+        tried([member.from_texts for member in members]) if many else None,
+        tried(forms) if len(forms) == len(members) else None,
+    )
+
+
+def _once(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A union's conversion, made once of each list and object inside a value.
+
+    Both members of a union ask the union inside them: of n such, the innermost would be asked 2**n times.
+    """
+
+    def converted(given: Any) -> Any:
+        if not isinstance(given, dict | list):
+            return convert(given)
+        outcomes = _outcomes.get()
+        if outcomes is None:
+            return _outermost(convert, given)
+        key = id(convert), id(given)
+        if key not in outcomes:
+            outcomes[key] = _attempted(convert, given)
+        if isinstance(outcomes[key], Misfit):
+            raise Misfit(*outcomes[key].faults)
+        return outcomes[key]
+
+    return converted
+
+
+def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
+    """The conversion of the value, during which its parts stay where they are: their addresses name them."""
+    token = _outcomes.set({})
+    try:
+        return convert(given)
+    finally:
+        _outcomes.reset(token)
+
+
+def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
+    try:
+        return convert(given)
+    except Misfit as misfit:
+        return misfit
+
+
+def _of_all(misfits: list[Misfit]) -> Misfit:
+    """What is wrong with a value that no member of a union takes: inside of it, if one member came so far."""
+    inside = [misfit for misfit in misfits if misfit.faults[0][0]]
+    if len(inside) == 1:
+        return inside[0]
+    messages = dict.fromkeys(_outside(*misfit.faults[0]).removeprefix("expected ") for misfit in misfits)
+    return Misfit(("", f"expected {' or '.join(messages)}"))
+
+
+def _outside(where: str, message: str) -> str:
+    """What is wrong with a value as a whole, if something inside of it is."""
+    if not where:
+        return message
+    return "expected a valid list" if where.startswith("[") else "expected a valid object"

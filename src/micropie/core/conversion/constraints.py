@@ -1,0 +1,63 @@
+"""Constraints in `Annotated`, of the package `annotated_types`.
+
+They are `Gt Ge Lt Le Interval MultipleOf MinLen MaxLen Len`. The package is not imported: who uses them has done so.
+"""
+
+import operator
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from micropie.core.basics.errors import Misfit
+
+_LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
+    "Gt": ("gt", operator.gt, "expected a value above {}"),
+    "Ge": ("ge", operator.ge, "expected a value of at least {}"),
+    "Lt": ("lt", operator.lt, "expected a value below {}"),
+    "Le": ("le", operator.le, "expected a value of at most {}"),
+    "MultipleOf": ("multiple_of", lambda value, step: value % step == 0, "expected a multiple of {}"),
+    "MinLen": ("min_length", lambda value, size: len(value) >= size, "expected at least {} {}"),
+    "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {} {}"),
+}
+
+
+class Check(NamedTuple):
+    """One constraint: a comparison with its limit, and what to say of a value that fails it."""
+
+    holds: Callable[[Any, Any], Any]
+    limit: Any
+    message: str
+
+    def __call__(self, value: Any) -> None:
+        """Raise `Misfit` for a value that does not keep to it; None is no value to check."""
+        try:
+            kept = value is None or self.holds(value, self.limit)
+        except TypeError:  # times with and without a zone can't be compared
+            kept = False
+        if not kept:
+            unit = "characters" if isinstance(value, str | bytes) else "items"
+            raise Misfit(("", self.message.format(self.limit, unit)))
+
+
+def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
+    """The constraints among the metadata, and those that are constraints but none that we know."""
+    package = sys.modules.get("annotated_types")
+    if package is None:
+        return [], []
+    known, unknown = [], []
+    for item in _single(metadata, package):
+        if type(item).__name__ in _LIMITS:
+            attribute, holds, message = _LIMITS[type(item).__name__]
+            known.append(Check(holds, getattr(item, attribute), message))
+        else:
+            unknown.append(item)
+    return known, unknown
+
+
+def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:
+    """The package's constraints one by one: `Interval` and `Len` are several."""
+    for item in metadata:
+        if isinstance(item, package.GroupedMetadata) and type(item).__module__ == package.BaseMetadata.__module__:
+            yield from item
+        elif isinstance(item, package.BaseMetadata):
+            yield item

@@ -1,0 +1,85 @@
+"""One handler, and how it must be called."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from micropie.core.conversion.records import bare
+from micropie.core.handlers.annotations import AUTO, REQUIRED
+from micropie.core.handlers.binding import Plan
+from micropie.core.handlers.results import shaped
+from micropie.core.handlers.signature import POSITIONAL, Parameter
+
+WEBSOCKET = "ws_"
+
+
+_COLLECTIONS = (list, set, frozenset, tuple)
+
+
+class Action:
+    """A function of the application, and how it must be called."""
+
+    __slots__ = ("blocking", "call", "handler", "in_thread", "is_coroutine")
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self.handler = handler
+        self.call = handler
+        innermost = inspect.unwrap(handler)
+        self.is_coroutine = inspect.iscoroutinefunction(handler)
+        self.blocking = not (inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost))
+        # Calling a generator function runs nothing of it yet.
+        self.in_thread = self.blocking and not inspect.isgeneratorfunction(innermost)
+
+
+class Guard(NamedTuple):
+    """A controller's `_before` and `_after`, where its class defines them."""
+
+    before: Action | None
+    after: Action | None
+
+
+Guards = tuple[Guard, ...]
+
+
+class Endpoint(Action):
+    """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
+
+    `call` is the handler, its results in the shape of its return annotation.
+    """
+
+    __slots__ = ("guards", "is_bare", "is_direct", "keeps_slash", "name", "plan", "verbs")
+
+    def __init__(
+        self, name: str, handler: Callable[..., Any], guards: Guards = (), verbs: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(handler)
+        self.name = name
+        self.guards = guards
+        self.verbs = verbs
+        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.call = shaped(handler, self.plan.returns, self.plan.shape)
+        self.keeps_slash = self.plan.variadic
+        self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
+        self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
+
+    @property
+    def takes_segments(self) -> bool:
+        """Whether path segments can be arguments."""
+        return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
+
+    @property
+    def needs_segment(self) -> bool:
+        """Whether the path is where a required argument belongs."""
+        taking = filter(takes_segment, self.plan.parameters)
+        return any(one.default is REQUIRED and not is_collection(one.annotation) for one in taking)
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+
+
+def is_collection(annotation: Any) -> bool:
+    """Whether several values are wanted, `list[int] | None` for one."""
+    kind = bare(annotation)
+    return getattr(kind, "__origin__", kind) in _COLLECTIONS

@@ -1,0 +1,106 @@
+"""A handler's signature as data: what its parameters are called, what type they have, where they come from.
+
+Annotations may be text (`from __future__ import annotations`), and may name what only a type checker imports. What
+cannot be resolved counts as no annotation, and as a problem.
+"""
+
+import inspect
+from collections.abc import Callable
+from types import MethodType
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
+
+from micropie.core.conversion.records import bare, is_whole
+from micropie.core.handlers.annotations import _LENIENT, AUTO, BODY, CONTEXT, FILE, Resolver, _is_source, _sources
+from micropie.core.requests.request import Request, WebSocketRequest
+from micropie.core.requests.session import Session
+from micropie.core.requests.uploaded_file import UploadedFile
+
+POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
+
+
+_KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: POSITIONAL,
+    inspect.Parameter.KEYWORD_ONLY: KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: VARIADIC,
+    inspect.Parameter.VAR_KEYWORD: REST,
+}
+
+
+class Parameter(NamedTuple):
+    """One parameter of a handler, as its signature says it.
+
+    `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
+    segment, else by name), `context` (the request, the session) or the one place to look in, `key` the name there.
+    `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    `inspect.Parameter.empty` for a required parameter.
+    """
+
+    name: str
+    annotation: Any
+    metadata: tuple[Any, ...]
+    source: str
+    key: str
+    default: Any
+    kind: str
+    is_body: bool
+
+
+class Signature(NamedTuple):
+    """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
+
+    `taken` are the names that no keyword may fill again.
+    """
+
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    taken: frozenset[str]
+    problems: tuple[str, ...]
+
+
+def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
+    """Read it; `skip` positional parameters are filled by other means."""
+    signature = inspect.signature(handler, **_LENIENT)
+    resolve = Resolver(handler)
+    found = list(signature.parameters.values())
+    skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
+    parameters = [_parameter(one, resolve) for one in found if one not in skipped]
+    returns = resolve("the return value", signature.return_annotation)
+    taken = frozenset((*signature.parameters, *_implicit(handler)))
+    return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+
+
+def _implicit(handler: Callable[..., Any]) -> list[str]:
+    """The name of the parameter that a bound method fills by itself."""
+    if not isinstance(handler, MethodType):
+        return []
+    return list(inspect.signature(handler.__func__, **_LENIENT).parameters)[:1]
+
+
+def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
+    annotation = resolve(f"parameter {found.name!r}", found.annotation)
+    metadata: tuple[Any, ...] = ()
+    if get_origin(annotation) is Annotated:
+        annotation, metadata = annotation.__origin__, annotation.__metadata__
+    source = next(_sources(annotation, metadata), None)
+    place = _natural_place(annotation) if source is None else source.place
+    return Parameter(
+        found.name,
+        annotation,
+        tuple(item for item in metadata if not _is_source(item)),
+        place,
+        found.name if source is None else source.key(found.name),
+        found.default,
+        _KINDS[found.kind],
+        is_body=place == BODY or (place == AUTO and is_whole(annotation)),
+    )
+
+
+def _natural_place(annotation: Any) -> str:
+    """The place that a type can only come from."""
+    kind = bare(annotation)
+    if kind in (Request, WebSocketRequest, Session):
+        return CONTEXT
+    if UploadedFile in (kind, *get_args(kind)):
+        return FILE
+    return AUTO

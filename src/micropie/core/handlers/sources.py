@@ -1,0 +1,198 @@
+"""Where a typed parameter's value is in a request, and the parameter's slot: how it gets from there to the handler.
+
+Each place is a function from a request and a slot to what was found there: the place's name, how to convert, the value.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_origin
+
+from micropie.core.basics.errors import MISSING, Fault, Misfit
+from micropie.core.basics.headers import is_json, media_type, parse_cookies
+from micropie.core.conversion.records import bare, is_whole, takes_many
+from micropie.core.conversion.scalars import Converter, as_it_is, refusing
+from micropie.core.handlers.annotations import (
+    AUTO,
+    BODY,
+    CONTEXT,
+    COOKIE_SOURCE,
+    FILE,
+    HEADER,
+    PATH,
+    QUERY,
+    REQUIRED,
+    SESSION,
+)
+from micropie.core.handlers.signature import POSITIONAL, Parameter
+from micropie.core.requests.request import Request
+from micropie.core.requests.session import Session
+from micropie.core.requests.uploaded_file import UploadedFile
+
+Found = tuple[str, Callable[[Any], Any], Any]
+
+
+AS_IT_CAME = Converter(as_it_is, as_it_is)
+
+
+FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
+
+
+class Slot:
+    """A parameter and its converter: finds the parameter's value in a request, and converts it."""
+
+    __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
+
+    def __init__(self, parameter: Parameter, converter: Converter) -> None:
+        self.parameter = parameter
+        self.converter = converter
+        self.key = parameter.key
+        self.wanted = bare(parameter.annotation)
+        self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+        place = BODY if parameter.is_body else parameter.source
+        self.is_whole = place == BODY or (place == QUERY and is_whole(self.wanted))  # made of all fields there
+        self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
+
+    @property
+    def needs_whole_form(self) -> bool:
+        """Whether the first field of its name does not tell the value yet."""
+        return self.parameter.is_body or takes_many(self.parameter.annotation)
+
+    def segment(self, text: str) -> Found:
+        """What a path segment is."""
+        return PATH, self.converter.text, text
+
+    def value(self, request: Request, found: Found | None, faults: list[Fault]) -> Any:
+        """The argument; what is wrong with it is added to the faults."""
+        if found is None:
+            if self.parameter.default is REQUIRED:
+                faults.append(Fault(self._place(request), self.key, MISSING))
+            return self.parameter.default
+        place, convert, given = found
+        try:
+            return convert(given)
+        except Misfit as misfit:
+            faults += [Fault(place, self._name(where), message) for where, message in misfit.faults]
+        except RecursionError:
+            faults.append(Fault(place, self.key, TOO_DEEP))
+        return None
+
+    def _place(self, request: Request) -> str:
+        """Where a value would have been expected."""
+        if self.parameter.is_body:
+            return BODY
+        if self.parameter.source != AUTO:
+            return self.parameter.source
+        return BODY if request.body_parsed or request._boundary is not None else QUERY
+
+    def _name(self, where: str) -> str:
+        if self.is_whole:
+            return where.removeprefix(".") or self.key
+        return self.key + where
+
+
+def by_name(request: Request, slot: Slot) -> Found | None:
+    """Wherever the request has the name: query, body, files, session."""
+    name = slot.key
+    if name in request.query_params:
+        return QUERY, slot.converter.from_texts, request.query_params[name]
+    if has_json_object(request) and name in request.get_json:
+        return BODY, slot.converter.value, request.get_json[name]
+    if values := _filled(request.body_params.get(name, [])):
+        return BODY, slot.converter.from_texts, values
+    if name in request.files:
+        return FILE, _file_as(slot), request.files[name]
+    return in_session(request, slot)
+
+
+def _filled(values: list[str]) -> list[str]:
+    """The values that are not blank: multipart forms have them, urlencoded ones don't."""
+    return [value for value in values if value]
+
+
+def _file_as(slot: Slot) -> Callable[[Any], Any]:
+    """Files are dicts; where another type is wanted, that type's own words refusing them."""
+    is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
+    return as_it_is if is_dict else slot.converter.value
+
+
+def in_query(request: Request, slot: Slot) -> Found | None:
+    """A query field."""
+    if slot.key in request.query_params:
+        return QUERY, slot.converter.from_texts, request.query_params[slot.key]
+    return None
+
+
+def whole_query(request: Request, slot: Slot) -> Found | None:
+    """All fields of the query, as a record."""
+    if not request.query_params and slot.parameter.default is not REQUIRED:
+        return None
+    return QUERY, slot.converter.form or slot.converter.value, request.query_params
+
+
+def in_headers(request: Request, slot: Slot) -> Found | None:
+    """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
+    field = request.headers.get(slot.key)
+    if field is None:
+        return None
+    values = [one.strip() for one in field.split(",")] if takes_many(slot.wanted) else [field]
+    return HEADER, slot.converter.from_texts, values
+
+
+def in_cookies(request: Request, slot: Slot) -> Found | None:
+    """A cookie."""
+    cookies = parse_cookies(request._cookies())
+    return (COOKIE_SOURCE, slot.converter.text, cookies[slot.key]) if slot.key in cookies else None
+
+
+def in_session(request: Request, slot: Slot) -> Found | None:
+    """A value of the session."""
+    return (SESSION, slot.converter.value, request.session[slot.key]) if slot.key in request.session else None
+
+
+def in_files(request: Request, slot: Slot) -> Found | None:
+    """An uploaded file, or all of its field."""
+    if slot.key in request.files:
+        first = request.files[slot.key]
+        if takes_many(slot.wanted):
+            build = get_origin(slot.wanted) or slot.wanted
+            return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
+        return FILE, as_it_is, first
+    return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
+
+
+def in_context(request: Request, slot: Slot) -> Found:
+    """The request, or its session."""
+    return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
+
+
+def in_body(request: Request, slot: Slot) -> Found | None:
+    """The whole body: JSON, a form, or text."""
+    if not request.body_parsed and request._boundary is None:
+        return None
+    convert = slot.converter
+    if slot.wanted is bytes:
+        return BODY, as_it_is, request.body
+    if has_json_object(request) or is_json(media_type(request._field(b"content-type", b""))[0]):
+        return BODY, convert.value, request.get_json
+    if convert.form is None:
+        return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
+    form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}
+    if not form and slot.parameter.default is not REQUIRED:
+        return None
+    return BODY, convert.form, form
+
+
+PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
+    AUTO: by_name,
+    BODY: in_body,
+    QUERY: in_query,
+    HEADER: in_headers,
+    COOKIE_SOURCE: in_cookies,
+    SESSION: in_session,
+    FILE: in_files,
+    CONTEXT: in_context,
+}
+
+
+def has_json_object(request: Request) -> bool:
+    """Whether the body is a JSON object with members."""
+    return bool(request.get_json) and isinstance(request.get_json, dict)

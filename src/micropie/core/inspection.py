@@ -1,0 +1,126 @@
+"""What tools may know of an application: the routes that it answers, and what it is made with."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from micropie.core.handlers.annotations import PATH
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
+from micropie.core.handlers.signature import VARIADIC, Parameter
+from micropie.core.pipeline.engine import Application
+from micropie.core.routing.addressing import is_verb_method, joined, own_path, placed, verbs_of
+from micropie.core.routing.targets import Handover
+from micropie.core.routing.tree import Branch
+from micropie.core.sessions.backends import SessionBackend
+
+
+class Route(NamedTuple):
+    """One thing that an application answers.
+
+    `kind` is `"http"`, `"websocket"` or `"mount"`; `path` a template such as `/notes/{id}`, with `{rest*}` for what
+    `*args` take; `verbs` are empty where every method is answered; `name` leads from the application to the handler.
+    The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
+    `problems` say what of its signature can't be served as it reads.
+
+        for route in routes(app):
+            print(route.path, route.name)
+    """
+
+    kind: str
+    path: str
+    verbs: tuple[str, ...]
+    name: str
+    owner: Any
+    handler: Any
+    parameters: tuple[Parameter, ...] = ()
+    returns: Any = Any
+    file: str | None = None
+    line: int | None = None
+    doc: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def routes(app: Application) -> list[Route]:
+    """All routes of an application and of the applications of ours below it, in order of definition."""
+    return list(_routes_below(app._micropie.router.root, "", ""))
+
+
+def _routes_below(branch: Branch, path: str, name: str) -> Iterator[Route]:
+    """The routes of a branch, at the path and the name of what is above its application."""
+    for entry in branch.entries:
+        if isinstance(entry, Branch):
+            yield from _routes_below(entry, path, name)
+        elif isinstance(entry, Handover):
+            yield from _routes_of_handover(entry, path, dotted(name, *branch.path, entry.name))
+        elif (verbs := verbs_of(branch, entry)) is not None:
+            yield _route(branch, entry, verbs, path, dotted(name, *branch.path, entry.name))
+
+
+def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Route]:
+    path += joined(handover.path)
+    if handover.is_ours:
+        below: Any = handover.app
+        yield from _routes_below(below._micropie.router.root, path, name)
+    else:
+        yield Route("mount", path, (), name, handover.owner, handover.app)
+
+
+def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
+    parameters = placed(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
+    placeholders = "".join(map(_placeholder, parameters))
+    template = path + joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
+    code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
+    return Route(
+        "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
+        template or "/",
+        verbs,
+        name,
+        branch.owner,
+        endpoint.handler,
+        parameters,
+        endpoint.plan.returns,
+        None if code is None else code.co_filename,
+        None if code is None else code.co_firstlineno,
+        inspect.getdoc(endpoint.handler) or "",
+        endpoint.plan.problems,
+    )
+
+
+def dotted(*names: str) -> str:
+    """The names with dots between them, without empty ones."""
+    return ".".join(filter(None, names))
+
+
+def _placeholder(parameter: Parameter) -> str:
+    if parameter.source != PATH:
+        return ""
+    return f"/{{{parameter.name}*}}" if parameter.kind == VARIADIC else f"/{{{parameter.name}}}"
+
+
+class Configuration:
+    """What an application is made with, to be read by tools.
+
+    `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
+    controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
+    """
+
+    def __init__(self, app: Application) -> None:
+        parts = app._micropie
+        self.session_backend: SessionBackend = parts.sessions.backend
+        self.applications: list[Any] = [found.app for found in parts.router.handovers if found.is_ours]
+        self.oversights: tuple[str, ...] = parts.router.warnings
+        self._templates = parts.templates
+
+    @property
+    def templates(self) -> Any:
+        """The `jinja2.Environment`. `MissingDependency` without Jinja2."""
+        return self._templates.environment
+
+
+def configuration(app: Application) -> Configuration:
+    """The configuration of an application.
+
+    for sentence in configuration(app).oversights:
+        print(sentence)
+    """
+    return Configuration(app)

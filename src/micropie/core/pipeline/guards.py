@@ -1,0 +1,34 @@
+"""The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first."""
+
+from micropie.core.handlers.endpoint import Action, Guard, Guards
+from micropie.core.pipeline.engine import Application, call
+from micropie.core.pipeline.failures import FAILURES, let_cancellation_pass, reply_to_error
+from micropie.core.replies.reply import Reply, close_unsent, encoded, is_stream, to_reply
+from micropie.core.requests.request import Request
+
+
+async def before_guards(app: Application, guards: Guards, entered: list[Guard]) -> Reply | None:
+    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
+    for guard in guards:
+        entered.append(guard)
+        result = None if guard.before is None else await call(app, guard.before, (), {})
+        if result is not None:
+            return to_reply(result)
+    return None
+
+
+async def after_guard(app: Application, request: Request, action: Action, reply: Reply) -> Reply:
+    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
+    body = reply.body
+    try:
+        result = await call(app, action, (reply,), {})
+        if result is None and reply.body is not body:
+            reply.body, reply.content_type = encoded(reply.body)
+        changed = to_reply(reply if result is None else result)
+    except FAILURES as error:
+        await close_unsent(body)
+        let_cancellation_pass(error)
+        return reply_to_error(app, request, error)
+    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
+        await close_unsent(body)
+    return changed

@@ -1,0 +1,77 @@
+"""The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply."""
+
+from collections.abc import Mapping
+from types import CoroutineType
+from typing import Any
+
+from micropie.core.basics.types import HeaderPairs
+from micropie.core.pipeline.engine import Application, is_awaitable
+from micropie.core.pipeline.failures import FAILURES, failure, let_cancellation_pass
+from micropie.core.pipeline.middleware import HttpMiddleware
+from micropie.core.pipeline.sending import JSON_HEADER, name_json
+from micropie.core.replies.reply import Reply, checked_status, close_unsent, encoded, header_pairs, is_stream
+from micropie.core.requests.request import Request
+
+
+async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
+    reached = 0
+    try:
+        for middleware in middlewares:
+            reached += 1
+            short_cut: Any = middleware.before_request(request)
+            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
+                short_cut = await short_cut
+            if short_cut:
+                return _changed(Reply(200, None, []), short_cut)
+    finally:
+        if reached < len(middlewares):
+            del middlewares[reached:]
+    return None
+
+
+async def after_hooks(app: Application, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
+    try:
+        name_json(reply)
+        for middleware in middlewares:
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if type(change) is CoroutineType or is_awaitable(change):
+                change = await change
+            if change:
+                reply = await replaced(reply, change)
+        reply.headers = without_json_header(reply.headers)
+    except FAILURES as error:
+        await close_unsent(reply.body)
+        let_cancellation_pass(error)
+        return failure(app, request, error)
+    return reply
+
+
+async def replaced(reply: Reply, change: Any) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any) -> Reply:
+    """The reply with what a hook's dict names in place of its own."""
+    if not isinstance(change, Mapping):
+        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
+    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+    if "body" not in change:
+        return Reply(status, reply.body, headers, reply.content_type)
+    body, content_type = encoded(change["body"])
+    # What the handler said of its content stands; what we said of the JSON that was there does not.
+    return Reply(status, body, without_json_header(headers), content_type)
+
+
+def without_json_header(headers: HeaderPairs) -> HeaderPairs:
+    """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
+    # PERF: mostly ours is all there is, 0.5 µs.
+    if len(headers) == 1 and headers[0] is JSON_HEADER:
+        return []
+    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]

@@ -1,0 +1,153 @@
+"""Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
+
+It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
+"""
+
+from collections.abc import Iterable
+
+from micropie.core.basics.errors import HTTPError
+from micropie.core.basics.headers import encode_value
+from micropie.core.basics.optional import late
+from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
+from micropie.core.pipeline.engine import Application
+from micropie.core.pipeline.failures import failure
+from micropie.core.pipeline.sending import Outgoing, send_reply
+from micropie.core.replies.asgi import send_whole
+from micropie.core.replies.reply import Reply, error_reply, header_pairs
+from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
+from micropie.core.requests.websocket import WebSocket
+from micropie.core.routing.targets import Handover
+from micropie.core.sessions.store import set_session_cookie
+
+CLIENT_ERRORS = range(400, 500)
+
+
+class HandedOver(Exception):  # noqa: N818 - no error
+    """The path leads to another application, which answers."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__()
+        self.app = app
+
+
+def take_over(request: Request, target: Handover, rest: list[str]) -> None:
+    """Let the request be the other application's; `rest` is the path below it."""
+    segments = request._segments()
+    mount = "/".join(segments[: len(segments) - len(rest)])
+    request._subapp = target.app
+    if target.is_ours:
+        request._subapp_path = "/" + "/".join(rest)
+        request._subapp_mount_path = mount
+        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
+    else:
+        request._mounted = mounted_scope(request.scope, mount)
+
+
+def mounted_scope(scope: Scope, mount: str) -> Scope:
+    """What of the scope is another one below the mount.
+
+    `path` is the whole path, of which `root_path` is the beginning (the ASGI specification, "HTTP Connection Scope").
+    A server, or an application around us, may have given us a path without it.
+    """
+    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
+        changes["path"] = root + path
+        if raw := scope.get("raw_path"):
+            changes["raw_path"] = late("urllib.parse").quote(root).encode() + raw
+    return changes
+
+
+async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
+    """Let the application that a before hook has named answer; our session is saved when its reply starts."""
+
+    async def save_session(message: Message) -> None:
+        cookie = await app._micropie.sessions.save(request)
+        if cookie is not None:
+            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
+
+    outgoing = Outgoing(send, save_session)
+    try:
+        await subapp(subapp_scope(request), replayed(request), outgoing)
+        outgoing.check_started()
+    except Exception as error:
+        if outgoing.started:
+            raise
+        reply = answer_meant(error) if request._mounted is not None else None
+        await send_reply(app, request, reply or failure(app, request, error), send, send_whole)
+
+
+def answer_meant(error: Exception) -> Reply | None:
+    """The answer that an exception of a mounted part stands for; None if it is a failure.
+
+    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status not in CLIENT_ERRORS:
+        return None
+    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
+
+
+async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        await send(message)
+
+    await subapp(subapp_scope(request), watched_receive, watched_send)
+
+
+def subapp_scope(request: Request) -> Scope:
+    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
+    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
+    if request._subapp_path is not None:
+        scope["path"] = "/" + request._subapp_path.removeprefix("/")
+        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
+        scope[RELATIVE_PATH] = True
+    if request._subapp_mount_path:
+        scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
+    if request._mounted is not None:
+        scope.update(request._mounted)
+    if request._body_left:
+        return {**scope, "session": request.session}
+    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
+    return {**scope, **known, "get_json": request.get_json, "files": request.files}
+
+
+def raw_tail(raw: bytes, path: str) -> bytes:
+    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
+    segments = raw.split(b"/")
+    end = len(path)  # of what the segments so far do not say
+    for position in range(len(segments) - 1, 0, -1):
+        text = "/" + late("urllib.parse").unquote(segments[position].decode("latin-1"))
+        if not path.endswith(text, 0, end):
+            break
+        end -= len(text)
+        if end == 0:
+            return b"/" + b"/".join(segments[position:])
+    return bytes(late("urllib.parse").quote(path), "ascii")
+
+
+def replayed(request: Request) -> Receive:
+    """The request's `receive`, in front of it the body that was read already."""
+    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await request._receive()
+
+    return receive
+
+
+def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
+    """ASGI headers with what the session's cookie asks for."""
+    pairs = list(headers)
+    reply = Reply(200, None, header_pairs(pairs))
+    set_session_cookie(reply, cookie)
+    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]

@@ -1,0 +1,177 @@
+"""The way of a WebSocket through the framework, step by step.
+
+    handshake -> origin -> session -> before hooks -> routing -> guards -> binding -> handler -> after hooks -> session
+    -> close
+
+What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
+"""
+
+import contextlib
+import functools
+from collections.abc import Awaitable
+from typing import Any
+
+from micropie.core.basics.errors import ConnectionClosed, HTTPError, log
+from micropie.core.basics.headers import host_of
+from micropie.core.basics.types import Receive, Scope, Send
+from micropie.core.handlers.binding import SurplusSegments, bind
+from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.pipeline.engine import Application, is_awaitable
+from micropie.core.pipeline.failures import FAILURES, let_cancellation_pass, log_failure
+from micropie.core.pipeline.guards import before_guards
+from micropie.core.pipeline.middleware import WebSocketMiddleware
+from micropie.core.pipeline.mounts import hand_off_websocket, take_over
+from micropie.core.replies.reply import close_unsent, status_line
+from micropie.core.requests.request import Request, WebSocketRequest, current_request
+from micropie.core.requests.session import new_session_id
+from micropie.core.requests.websocket import NORMAL, WebSocket, checked_code
+from micropie.core.routing.router import NO_WEBSOCKET
+from micropie.core.routing.targets import Handover
+from micropie.core.sessions.store import COOKIE
+
+REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
+
+
+Closing = tuple[int, str]
+
+
+FAILED: Closing = BROKEN, "Internal server error"
+
+
+async def serve_websocket(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one connection: refuse it, or run its handler; then the after hooks, the session, the close."""
+    request = WebSocketRequest(scope, receive)
+    ws = WebSocket(receive, send, cookie=functools.partial(app._micropie.sessions.cookie, scope=scope))
+    token = current_request.set(request)
+    entered: list[WebSocketMiddleware] = []
+    closing = FAILED
+    try:
+        closing = await outcome(app, request, converse(app, request, ws, entered, send))
+    finally:  # even if we are being cancelled
+        closing = await after_websocket_hooks(app, entered, request, closing)
+        current_request.reset(token)
+    closing = await save_websocket_session(app, request, ws, closing)
+    if not ws.closed:
+        with contextlib.suppress(OSError):  # gone by now
+            await app._send_websocket_close(send, *closing)
+
+
+async def outcome(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
+    """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
+    try:
+        return await conversation
+    except ConnectionClosed:
+        return NORMAL, ""
+    except SurplusSegments:
+        return REFUSED, NO_WEBSOCKET
+    except HTTPError as error:
+        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
+    except FAILURES as error:
+        let_cancellation_pass(error)
+        request._failed = True  # the session is not saved
+        log_failure(app, request, error)
+        return FAILED
+
+
+async def converse(
+    app: Application, request: WebSocketRequest, ws: WebSocket, entered: list[WebSocketMiddleware], send: Send
+) -> Closing:
+    """Everything up to the handler's end; how to close then."""
+    check_origin(app, request)
+    if (cookie := request._cookies()) and "session" not in request._outer:
+        await app._micropie.sessions.load(request, cookie)
+    ws.session_id = request._session_id or new_session_id()
+    refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
+    if refusal is not None:
+        return refusal
+    if request._subapp is not None:
+        await hand_off_websocket(request, request._subapp, ws, send)
+        return NORMAL, ""
+    target, segments = app._micropie.router.find_websocket(request)
+    if target.guards and (answer := await before_guards(app, target.guards, [])) is not None:
+        await close_unsent(answer.body)
+        return REFUSED, status_line(answer.status)
+    if isinstance(target, Handover):
+        take_over(request, target, segments)
+        await hand_off_websocket(request, target.app, ws, send)
+    elif isinstance(target, Endpoint):
+        await converse_by(target, request, ws, segments)
+    else:
+        raise HTTPError(404, NO_WEBSOCKET)
+    return NORMAL, ""
+
+
+async def converse_by(endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]) -> None:
+    """What the handler makes of the socket and its arguments."""
+    args, kwargs = bind(endpoint.plan, request, segments)
+    result = endpoint.handler(ws, *args, **kwargs)
+    if is_awaitable(result):
+        await result
+
+
+def check_origin(app: Application, request: Request) -> None:
+    """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
+    origin = request._field(b"origin", b"").decode("latin-1").lower()
+    if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
+        return
+    if COOKIE not in app._parse_cookies(request._cookies()):
+        return
+    host = request._field(b"host", b"").decode("latin-1")
+    origin_host = host_of(origin.partition("://")[2])
+    if not origin_host or origin_host != host_of(host):
+        log.warning(
+            "A WebSocket handshake from %r with a session cookie for %r is refused: if that site is yours, "
+            "name it in App(allowed_origins=[...])",
+            origin,
+            host,
+        )
+        raise HTTPError(403, "Origin not allowed")
+
+
+async def before_websocket_hooks(
+    middlewares: list[WebSocketMiddleware], entered: list[WebSocketMiddleware], request: WebSocketRequest
+) -> Closing | None:
+    """Call the hooks in order until one refuses."""
+    for middleware in list(middlewares):
+        entered.append(middleware)
+        refusal: Any = middleware.before_websocket(request)
+        if is_awaitable(refusal):
+            refusal = await refusal
+        if refusal:
+            return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
+    return None
+
+
+async def after_websocket_hooks(
+    app: Application, entered: list[WebSocketMiddleware], request: WebSocketRequest, closing: Closing
+) -> Closing:
+    """Call every entered hook, even if others raise."""
+    for middleware in entered:
+        try:
+            result: Any = middleware.after_websocket(request)
+            if is_awaitable(result):
+                await result
+        except FAILURES as error:
+            let_cancellation_pass(error)
+            log_failure(app, request, error)
+            closing = FAILED
+    return closing
+
+
+async def save_websocket_session(app: Application, request: Request, ws: WebSocket, closing: Closing) -> Closing:
+    """Save the session under the socket's id, unless the handler failed."""
+    untouched = request._session is None and request._session_id is None
+    if request._failed or untouched or "session" in request.scope:
+        return closing
+    session, new_id = request.session, None
+    if ws.session_id not in session.retired:
+        new_id = ws.session_id
+        if session.id != new_id:
+            session.rotate()  # accept() gave the client another id
+    try:
+        await app._micropie.sessions.save(request, new_id)
+    except FAILURES as error:
+        let_cancellation_pass(error)
+        log_failure(app, request, error)
+        return FAILED
+    return closing

@@ -1,0 +1,173 @@
+"""What a handler returns, made into a `Reply`: status, header pairs, body, in no protocol's form yet.
+
+A body is text, bytes, None or a stream of chunks; JSON is encoded here, so hooks see its bytes. The headers
+are the handler's own; `content_type` is what goes out unless they name another.
+"""
+
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from types import AsyncGeneratorType, GeneratorType
+from typing import Any
+
+from micropie.core.basics.errors import HTTPError, InvalidInput, log
+from micropie.core.basics.json_codec import dumps
+from micropie.core.basics.optional import late
+from micropie.core.basics.types import HeaderPairs
+
+_GENERATORS = (AsyncGeneratorType, GeneratorType)
+
+
+HTML = "text/html; charset=utf-8"
+
+
+JSON = "application/json"
+
+
+PROBLEM = "application/problem+json"
+BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
+
+
+# What http.HTTPStatus calls these depends on the version of Python.
+_PHRASES = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+
+class Reply:
+    """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs.
+
+    `content_type` counts where the headers name none. A controller's `_after` gets the reply, and may assign to all of
+    them what a handler might return.
+
+        async def _after(self, reply):
+            if reply.status == 404:
+                reply.body = "Nothing here"
+    """
+
+    __slots__ = ("body", "content_type", "headers", "status")
+
+    def __init__(self, status: int, body: Any, headers: HeaderPairs, content_type: str = HTML) -> None:
+        self.status = status
+        self.body = body
+        self.headers = headers
+        self.content_type = content_type
+
+
+def to_reply(result: Any) -> Reply:
+    """The reply that a handler's result means. TypeError or ValueError, which teach, for what means none."""
+    # PERF: what most handlers return comes first, by exact type: 0.2 µs.
+    kind = type(result)
+    if kind is dict or kind is list:
+        return Reply(200, dumps(result), [], JSON)
+    if kind is str:
+        return Reply(200, result, [], HTML)
+    if kind in _GENERATORS:
+        return Reply(200, result, [], HTML)
+    if kind is Reply:
+        return _from_reply(result)
+    if isinstance(result, tuple):
+        return _from_tuple(result)
+    body, content_type = encoded(result)
+    return Reply(204 if result is None else 200, body, [], content_type)
+
+
+def _from_reply(reply: Reply) -> Reply:
+    """A copy of a reply that may come from a user, and may be used again."""
+    known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
+    body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)
+    headers = header_pairs(reply.headers)
+    if content_type not in (HTML, JSON):  # the two that go out by themselves; headers of the reply's own come behind
+        headers.insert(0, ("Content-Type", content_type))
+        content_type = HTML
+    return Reply(checked_status(reply.status), body, headers, content_type)
+
+
+def _from_tuple(result: tuple[Any, ...]) -> Reply:
+    if len(result) not in (2, 3):
+        raise TypeError(
+            f"A handler returned a tuple of {len(result)}: (status, body) or (status, body, headers) will do"
+        )
+    body, content_type = encoded(result[1])
+    return Reply(checked_status(result[0]), body, header_pairs(result[2] if len(result) > 2 else None), content_type)  # noqa: PLR2004
+
+
+def checked_status(status: Any) -> int:
+    """A status code, or TypeError or ValueError. Some servers die of others."""
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise TypeError(f"A reply's status must be an int, {status!r} is none")
+    if not 100 <= status <= 599:  # noqa: PLR2004 - RFC 9110 §15
+        raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
+    return int(status)
+
+
+def header_pairs(headers: Any) -> HeaderPairs:
+    """Headers in any accepted shape, copied: a dict, an iterable of pairs, or None."""
+    if not headers:
+        return []
+    pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
+    return [_pair(item) for item in pairs]
+
+
+def _pair(item: Any) -> tuple[str, str]:
+    if not isinstance(item, tuple | list) or len(item) != 2:  # noqa: PLR2004
+        raise TypeError(f"A reply's headers are pairs of name and value, {item!r} is none")
+    if type(item) is tuple and type(item[0]) is str and type(item[1]) is str:
+        return item
+    name, value = (part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in item)
+    return name, value
+
+
+def encoded(value: Any) -> tuple[Any, str]:
+    """A reply's body, JSON if it is neither text, bytes, None nor a stream; and the type of its content."""
+    if value is None or is_stream(value):
+        return value, HTML
+    if isinstance(value, str):
+        return str.__str__(value), HTML  # an Enum's own __str__ is its name
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value), HTML
+    return dumps(value), JSON
+
+
+def is_stream(value: Any) -> bool:
+    """Whether a body is sent chunk by chunk: generators and iterators, sync or async."""
+    # PERF: the two usual ones by their type, 0.4 µs; the abstract classes look for methods.
+    return type(value) in _GENERATORS or isinstance(value, AsyncIterable | Iterator)
+
+
+def error_reply(error: HTTPError) -> Reply:
+    """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
+    text = status_line(error.status)
+    if error.detail is not None:
+        text = f"{text}: {late('html').escape(str(error.detail), quote=False)}"
+    return Reply(
+        checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
+    )
+
+
+def problem_reply(error: InvalidInput) -> Reply:
+    """What is wrong with the values of a request, for programs (RFC 9457); `errors` is our extension member."""
+    problem = {
+        "type": "about:blank",  # §4.2.1: the status says it all
+        "title": status_line(error.status).partition(" ")[2],
+        "status": error.status,
+        "detail": error.detail,
+        "errors": [{"in": fault.place, "name": fault.name, "message": fault.message} for fault in error.faults],
+    }
+    headers = [("Content-Type", PROBLEM), *header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
+    return Reply(error.status, dumps(problem), headers)
+
+
+def status_line(status: int) -> str:
+    """The status with its phrase (RFC 9110 §15), if it has one."""
+    if status in _PHRASES:
+        return f"{status} {_PHRASES[status]}"
+    known = late("http").HTTPStatus._value2member_map_.get(status)
+    return f"{status} {known.phrase}" if known else str(status)
+
+
+async def close_unsent(body: Any) -> None:
+    """Close a stream that nobody will read; what that raises is logged."""
+    try:
+        if hasattr(body, "aclose"):
+            await body.aclose()
+        elif hasattr(body, "close"):
+            body.close()
+    except Exception:
+        log.exception("A stream that was not sent could not be closed")

@@ -1,0 +1,64 @@
+"""What in an application's classes is probably not meant as it stands: told once, when the application is made."""
+
+from collections.abc import Iterator
+
+from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.routing.targets import Handover
+from micropie.core.routing.tree import Branch
+
+_BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
+
+
+def oversights(branch: Branch) -> Iterator[str]:
+    """Sentences that say what is wrong, and what to write instead."""
+    yield from branch.oversights
+    yield from _hidden_by_mounts(branch)
+    yield from _hidden_by_index(branch)
+    for entry in branch.entries:
+        if isinstance(entry, Branch):
+            yield from oversights(entry)
+        elif isinstance(entry, Endpoint):
+            yield from _bodies_that_never_come(branch, entry)
+
+
+def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
+    seen: dict[tuple[str, ...], str] = {}
+    for mount in branch.mounts:
+        hidden = seen.setdefault(mount.segments, mount.name)
+        found = hidden if hidden != mount.name else _answering(branch, mount.segments)
+        if found is not None:
+            yield (
+                f"{branch.title}.{mount.name} is mounted at /{'/'.join(mount.path)}, where it hides {found}: "
+                "give it a path of its own"
+            )
+
+
+def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
+    """The name of what takes this path but for the mounts with a path of their own; None if that is a catch-all."""
+    first, *others = segments
+    if (method := branch.named(first)) is not None:
+        return f"{branch.title}.{method.name}"
+    below = branch.named_branch(first)
+    if isinstance(below, Branch):
+        return _answering(below, tuple(others)) if others else below.title
+    return f"{branch.title}.{below.name}" if isinstance(below, Handover) else None
+
+
+def _hidden_by_index(branch: Branch) -> Iterator[str]:
+    if branch.collection is None:
+        return
+    get, index = branch.verbs.get("GET"), branch.collection.verbs.get("GET")
+    if get is not None and index is not None and get is not index and not get.takes_segments:
+        names = f"{branch.title}.get never answers, since {branch.title}.index does"
+        yield f"{names}: remove one of them, or let get take an id"
+
+
+def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]:
+    if not endpoint.verbs or not _BODYLESS_VERBS.issuperset(endpoint.verbs):
+        return
+    for parameter in endpoint.plan.parameters:
+        if parameter.is_body:
+            yield (
+                f"{branch.title}.{endpoint.name} takes {parameter.name!r} from the body, but answers "
+                f'{", ".join(endpoint.verbs)} only: declare @methods("POST"), or take its values one by one'
+            )

@@ -1,0 +1,123 @@
+"""Controllers: classes whose methods are routes below an application; what an instance in a class body stands for.
+
+`api = Api()` in the body of an `App`, or of another controller, is a branch of its tree. Nothing here runs for a
+request: `tree` reads these classes when the application is made.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from micropie.core.basics.headers import is_token
+from micropie.core.basics.types import ASGIApp, HeaderPairs
+from micropie.core.replies.redirects import redirect
+from micropie.core.replies.reply import Reply
+from micropie.core.requests.request import Request, current_request
+
+VERBS = "__micropie_methods__"  # what `methods` leaves on a handler
+
+
+VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+F = TypeVar("F")
+
+
+class Controller:
+    """A branch of an application: its public methods are routes below the name that an instance is given there.
+
+    The constructor is the subclass's own; `super().__init__()` need not be called.
+
+        class Api(Controller):
+            def __init__(self, db):
+                self.db = db
+
+            async def users(self):              # /api/users
+                return self.db.users()
+
+        class Site(App):
+            api = Api(db)
+    """
+
+    @property
+    def request(self) -> Request:
+        """The request that is being served, as `App.request`."""
+        return current_request.get()
+
+    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+        """A result that redirects, as `App._redirect`."""
+        return redirect(location, extra_headers, status=status)
+
+    async def _render_template(self, name: str, /, **context: Any) -> str:
+        """A template of the application that serves the request, rendered, as `App._render_template`."""
+        text: str = await self.request._router.root.owner._render_template(name, **context)
+        return text
+
+    async def _before(self) -> Any:
+        """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
+        return None
+
+    async def _after(self, reply: Reply) -> Any:
+        """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
+        return None
+
+
+class Resource(Controller):
+    """A controller whose methods `get`, `post`, `put`, `patch`, `delete` answer those verbs on its own path.
+
+    `head` and `options` may be defined too. Its other methods are routes as ever, and win over a path parameter.
+
+        class Notes(Resource):
+            async def get(self, id): ...        # GET /notes/7
+            async def post(self, text): ...     # POST /notes
+            async def search(self, q): ...      # /notes/search?q=…
+    """
+
+
+class Mount:
+    """Any other ASGI application as a branch: at the name that it is given, or at a path below its owner.
+
+    class Site(App):
+        files = Mount(StaticFiles(directory="public"))
+        legacy = Mount(old_app, path="/v1/legacy")
+    """
+
+    def __init__(self, app: ASGIApp, path: str | None = None) -> None:
+        if not callable(app):
+            raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
+        self.app = app
+        self.segments = None if path is None else mount_segments(path)
+
+
+def mount_segments(path: str) -> tuple[str, ...]:
+    """The segments of a mount's path. ValueError for a path that no request could reach."""
+    segments = tuple(path.strip("/").split("/"))
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise ValueError(
+            f"Mount(path={path!r}): a path such as '/v1/files' is wanted, with neither empty nor dot segments"
+        )
+    if is_private(segments[0]):
+        raise ValueError(f"Mount(path={path!r}): names that begin with '_' or 'ws_' are private, no URL reaches them")
+    return segments
+
+
+def is_private(name: str) -> bool:
+    """Whether no URL may name this method or branch."""
+    return name.startswith(("_", "ws_"))
+
+
+def _is_verb(verb: Any) -> bool:
+    return isinstance(verb, str) and is_token(verb)
+
+
+def methods(*verbs: str) -> Callable[[F], F]:
+    """Let a handler answer these HTTP methods only; GET includes HEAD. Others are answered 405 with `Allow`.
+
+    @methods("POST", "PUT")
+    async def save(self, text): ...
+    """
+    if not verbs or not all(map(_is_verb, verbs)):
+        raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
+
+    def mark(handler: F) -> F:
+        setattr(handler, VERBS, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
+        return handler
+
+    return mark

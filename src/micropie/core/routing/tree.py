@@ -1,0 +1,283 @@
+"""An application's class, read once into a tree: its methods are routes, its controllers are branches with their own.
+
+Only what the user's own classes define counts, found by looking at the classes and never by `getattr` on an
+instance: a request evaluates no property and touches no attribute.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial, partialmethod
+from types import FunctionType, MethodType
+from typing import Any
+
+from micropie.core.handlers.endpoint import WEBSOCKET, Action, Endpoint, Guard, Guards
+from micropie.core.routing.controller import VERB_METHODS, VERBS, Controller, Mount, Resource, is_private
+from micropie.core.routing.targets import Choice, Handover, Nothing, Target
+
+INDEX = "index"
+
+
+_OURS = Resource.__mro__
+Match = tuple[Target, list[str]]
+
+
+class Branch:
+    """What one owner, the application or a controller, answers at one place in the tree.
+
+    `path` are the names that lead to it, `entries` all that it has, in order of definition.
+    """
+
+    def __init__(self, owner: Any, app_class: type, above: "Branch | None" = None, name: str = "") -> None:
+        self.owner = owner
+        self.name = name
+        self.path: tuple[str, ...] = () if above is None else (*above.path, name)
+        self.owners: tuple[Any, ...] = (*(() if above is None else above.owners), owner)
+        self.guards: Guards = () if above is None else above.guards + guards_of(owner)
+        # Live: methods may be bound to an application at run time.
+        self.instance: dict[str, Any] = vars(owner) if above is None else {}
+        self.nothing = Nothing(self.guards)
+        self.entries: list[Endpoint | Handover | Branch] = []
+        self.methods: dict[str, Endpoint | Choice] = {}
+        self.branches: dict[str, Branch | Handover] = {}
+        self.mounts: list[Handover] = []  # with a path of their own, longest first
+        self.oversights: list[str] = []  # found while reading the class
+        self._replaced: dict[str, Endpoint] = {}
+        verbs: dict[str, Endpoint] = {}
+        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
+            self._add(attribute_name, attribute, app_class, verbs)
+        self.mounts.sort(key=lambda mount: -len(mount.segments))
+        self.verbs = verbs  # a resource's own methods for them
+        self.resource, self.collection = self._choices(verbs)
+        mounted = {mount.segments[0] for mount in self.mounts}
+        self._public = {
+            name: found
+            for name, found in {**self.branches, **self.methods}.items()
+            if not (is_private(name) or name in mounted)
+        }
+
+    @property
+    def title(self) -> str:
+        """What a message calls it: the name of its class."""
+        return type(self.owner).__name__
+
+    # -- what the class has ---------------------------------------------------------------------------
+
+    def _add(self, name: str, attribute: Any, app_class: type, verbs: dict[str, Endpoint]) -> None:
+        if isinstance(attribute, Mount):
+            self._add_handover(name, attribute, attribute.segments, app_class)
+        elif isinstance(attribute, app_class):
+            self._add_handover(name, attribute, None, app_class)
+        elif isinstance(attribute, Controller):
+            self._add_controller(name, attribute, app_class)
+        elif _is_method(attribute):
+            self._add_method(name, attribute, verbs)
+        elif isinstance(attribute, type) and issubclass(attribute, Controller) and attribute.__name__ != name:
+            self.oversights.append(
+                f"{self.title}.{name} is a class, which answers nothing: write {name} = {attribute.__name__}()"
+            )
+
+    def _add_handover(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
+        if segments is None and is_private(name):
+            return
+        mount = Handover(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
+        mount.is_ours = isinstance(mount.app, app_class)
+        self.entries.append(mount)
+        if segments is None:
+            self.branches[name] = mount
+        else:
+            self.mounts.append(mount)
+
+    def _add_controller(self, name: str, controller: Controller, app_class: type) -> None:
+        if is_private(name):
+            return
+        if any(controller is owner for owner in self.owners):
+            raise ValueError(
+                f"{type(self.owner).__name__}.{name} is the controller that it is an attribute of, or one above: "
+                "the tree would have no end. Give it another instance, of a class without that attribute"
+            )
+        branch = self.branches[name] = Branch(controller, app_class, self, name)
+        self.entries.append(branch)
+
+    def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
+        handler = attribute.__get__(self.owner, type(self.owner))
+        declared: tuple[str, ...] = getattr(attribute, VERBS, ()) or getattr(handler, VERBS, ())
+        own = name in VERB_METHODS and isinstance(self.owner, Resource)
+        endpoint = Endpoint(name, handler, self.guards, declared or ((name.upper(),) if own else ()))
+        self.entries.append(endpoint)
+        if own:
+            self._add_verbs(endpoint, verbs)
+        else:
+            self.methods[name] = self._with_verbs(endpoint)
+
+    def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
+        for verb in endpoint.verbs:
+            first = verbs.setdefault(verb, endpoint)
+            if first is not endpoint:
+                self.oversights.append(
+                    f"{self.title}.{endpoint.name} never answers {verb}, since {self.title}.{first.name} does: "
+                    "let one of them declare it"
+                )
+
+    def _with_verbs(self, endpoint: Endpoint) -> Endpoint | Choice:
+        if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
+            return endpoint
+        return Choice(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards)
+
+    def _choices(self, verbs: dict[str, Endpoint]) -> tuple[Choice | None, Choice | None]:
+        """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""
+        if not verbs:
+            return None, None
+        found = self.methods.get(INDEX)
+        index: dict[str, Endpoint] = {}
+        if isinstance(found, Choice):
+            index = dict(found.verbs)
+        elif found is not None:
+            index = {"GET": found}
+        below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
+        # What can't do without a segment is not allowed here; POST's parameters may all be the body's.
+        own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
+        own = {**own, **index}
+        by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
+        return Choice(INDEX, below, self.guards), Choice(INDEX, own, self.guards, by_query)
+
+    # -- what a path leads to -------------------------------------------------------------------------
+
+    def find(self, segments: list[str]) -> Match:
+        """The target of the segments below this branch, and those of them that are left for it."""
+        # PERF: a public name as it is written in the class, found in one step.
+        found = self._public.get(segments[0]) if segments else None
+        if found is None or found.name in self.instance:
+            return self._find_otherwise(segments)
+        return found.find(segments[1:]) if isinstance(found, Branch) else (found, segments[1:])
+
+    def _find_otherwise(self, segments: list[str]) -> Match:
+        """The same for all but the names in the class."""
+        if (mount := self._mounted_at(segments)) is not None:
+            return mount, segments[len(mount.segments) :]
+        first = segments[0] if segments else ""
+        if is_private(first):  # may still be what a resource is asked for
+            return self.nothing if self.resource is None else self.resource, segments
+        if first and (method := self.named(first)) is not None:
+            return method, segments[1:]
+        below = self.named_branch(first)
+        if below is None:
+            return self._own(segments)
+        return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
+
+    def _mounted_at(self, segments: list[str]) -> Handover | None:
+        """What is mounted at a path of its own that these segments begin with."""
+        for mount in self.mounts:
+            if tuple(segments[: len(mount.segments)]) == mount.segments:
+                return mount
+        return None
+
+    def _own(self, segments: list[str]) -> Match:
+        """What answers on this branch's own path, or takes whatever is below it."""
+        is_bare = not segments or segments == [""]
+        if self.resource is not None and self.collection is not None:
+            target = self.collection if is_bare else self.resource
+            return target if target.verbs or target.by_query else self.nothing, [] if is_bare else segments
+        index = self.named(INDEX)
+        if index is None:
+            return self.nothing, segments
+        if is_bare or segments[0] == "":
+            return index, segments[1:]
+        takes_them = (
+            any(e.takes_segments for e in index.verbs.values()) if isinstance(index, Choice) else index.takes_segments
+        )
+        return (index, segments) if takes_them else (self.nothing, segments)
+
+    def find_websocket(self, segments: list[str]) -> Match:
+        """The same for a WebSocket."""
+        if (mount := self._mounted_at(segments)) is not None:
+            return mount, segments[len(mount.segments) :]
+        first = segments[0] if segments else ""
+        if is_private(first):
+            return self.nothing, segments
+        method = self.named(WEBSOCKET + (first or INDEX))
+        if method is not None:
+            return method, segments[1:]
+        below = self.named_branch(first)
+        if isinstance(below, Branch):
+            return below.find_websocket(segments[1:])
+        return (self.nothing, segments) if below is None else (below, segments[1:])
+
+    def named(self, name: str) -> Endpoint | Choice | None:
+        """The method of that name, else the one spelled with `_` for `-`."""
+        found = self.exactly(name)
+        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
+            return self.exactly(spelled)
+        return found
+
+    def exactly(self, name: str) -> Endpoint | Choice | None:
+        """The method of that name, be it a private one."""
+        return self._on_instance(name) or self.methods.get(name)
+
+    def named_branch(self, name: str) -> "Branch | Handover | None":
+        """The branch of that name, in either spelling."""
+        found = self.branches.get(name)
+        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
+            return self.branches.get(spelled)
+        return found
+
+    def _on_instance(self, name: str) -> Endpoint | None:
+        """A method that was bound to the application at run time: `app.x = f.__get__(app)`."""
+        method = self.instance.get(name)
+        if not isinstance(method, MethodType) or method.__self__ is not self.owner:
+            return None
+        endpoint = self._replaced.get(name)
+        if endpoint is None or endpoint.handler is not method:
+            endpoint = self._replaced[name] = Endpoint(name, method)
+        return endpoint
+
+
+def _spelled(name: str) -> str | None:
+    """The name with `_` for `-`; None if that would be a way in to a private one."""
+    spelled = name.replace("-", "_")
+    # `-x` and `ws-x` are no way in to private names; `ws_-x` is none to `ws__x`.
+    if is_private(spelled) != is_private(name) or spelled.startswith(("_", "ws__")):
+        return None
+    return spelled
+
+
+def guards_of(owner: Any) -> Guards:
+    """The guard that a controller's class defines, if it does."""
+    before, after = (_defined(owner, name) for name in ("_before", "_after"))
+    return (Guard(before, after),) if before or after else ()
+
+
+def _defined(owner: Any, name: str) -> Action | None:
+    """The method; TypeError for a guard that would guard nothing."""
+    title = f"{type(owner).__name__}.{name}"
+    if name in getattr(owner, "__dict__", ()):
+        raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
+    for cls in type(owner).__mro__:
+        if cls in _OURS or name not in vars(cls):
+            continue
+        if not _is_method(vars(cls)[name]):
+            raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
+        handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
+        return Action(handler)
+    return None
+
+
+def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+    """Name and value of each attribute that the user's classes define, private ones included, nearest class first."""
+    reserved = {name for cls in framework for name in (*vars(cls), *inspect.get_annotations(cls))}
+    for cls in type(owner).__mro__:
+        if cls in framework:
+            continue
+        for name, attribute in vars(cls).items():
+            if name not in reserved:
+                yield name, attribute
+            reserved.add(name)  # it hides what farther classes define
+
+
+def _is_method(attribute: Any) -> bool:
+    """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
+    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod):
+        return True
+    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
+    # data, though from Python 3.14 on it binds itself.
+    is_data = isinstance(attribute, type | partial)
+    return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")

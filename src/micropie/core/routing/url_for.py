@@ -1,0 +1,268 @@
+"""`url_for`: the URL of a handler, from the tree that also finds the handler for the URL.
+
+The handler itself is its name, so a renamed method or a moved branch leaves no dead link behind.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from types import MethodType
+from typing import Any, NamedTuple
+
+from micropie.core.basics.json_codec import duration
+from micropie.core.basics.optional import late
+from micropie.core.handlers.annotations import AUTO, PATH, QUERY, REQUIRED
+from micropie.core.handlers.endpoint import Endpoint, takes_segment
+from micropie.core.handlers.signature import KEYWORD, POSITIONAL
+from micropie.core.requests.request import MOUNTED, current_request
+from micropie.core.routing.addressing import is_verb_method, joined, own_path, placed, verbs_of
+from micropie.core.routing.controller import is_private
+from micropie.core.routing.router import ROUTERS, Router, branches
+from micropie.core.routing.targets import Choice, Handover
+from micropie.core.routing.tree import INDEX, Branch
+
+_SEVERAL = (list, tuple, set, frozenset)
+
+
+_DOTS = (".", "..")
+Pairs = list[tuple[str, str]]
+
+
+class Place(NamedTuple):
+    """Where something stands: below `above` (the path of its application), in `branch`; `entry` is what of it."""
+
+    above: tuple[str, ...]
+    branch: Branch
+    entry: "Address | Handover | None"  # None: the branch itself
+
+
+def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
+    """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
+
+    `handler` is the method itself, a controller, or a mount, whose arguments are paths below it. Values are
+    percent-encoded; lists repeat their field, None leaves it out. `root_path` of the current request stands in front.
+    TypeError for arguments that the handler does not take, LookupError for a handler that no application has.
+
+        url_for(self.blog.post, 7, page=2)
+        url_for(self.files, "css/site.css")
+    """
+    root, place = _located(handler)
+    path = (*root, *place.above)
+    if isinstance(place.entry, Address):
+        own, pairs = place.entry.of(args, {name: value for name, value in query.items() if value is not None})
+    else:
+        own = place.branch.path if place.entry is None else place.entry.path
+        own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
+    return (joined(path + own) or "/") + ("?" + late("urllib.parse").urlencode(pairs) if pairs else "")
+
+
+def _located(handler: Any) -> tuple[tuple[str, ...], Place]:
+    """The root path in front of it, and its place in the application of the current request; else in any."""
+    for root, router in _candidates():
+        if (place := _place(router, handler)) is not None:
+            return root, place
+    raise LookupError(
+        f"url_for() finds {handler!r} in no application: it takes a public method, a controller or a mount of one, "
+        "such as self.blog.post. Attach the controller as a class attribute of an App"
+    )
+
+
+def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
+    """The routers to look into, with the root path of each: of the current request from inside out, then others."""
+    request = current_request.get(None)
+    scope = {} if request is None else request.scope
+    root = tuple(filter(None, (scope.get("root_path") or "").split("/")))
+    for handover in reversed(scope.get(MOUNTED, ())):
+        yield root, handover.app._micropie.router
+        root = root[: len(root) - len(handover.segments)]
+    if request is not None and request._router is not None:
+        yield root, request._router
+    for router in _everyone(scope.get(MOUNTED, ())[:1]):
+        yield root, router
+
+
+def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
+    """All routers: first that which has mounted the current one, last those that others have mounted."""
+    everyone = list(ROUTERS.values())
+    below = {id(found.app) for router in everyone for found in router.handovers}
+    return sorted(
+        everyone, key=lambda router: (not set(mounted) <= set(router.handovers), id(router.root.owner) in below)
+    )
+
+
+def _place(router: Router, handler: Any) -> Place | None:
+    """The first place in an application, or in those of ours below it."""
+    if router.places is None:
+        router.places = dict(reversed([*_keyed_places(router)]))
+    found: Place | None = router.places.get(key_of(handler)) or _replacement(router, handler)
+    for handover in router.handovers if found is None else ():
+        if handover.is_ours:
+            below: Any = handover.app
+            if (place := _place(below._micropie.router, handler)) is not None:
+                return place._replace(above=handover.path + place.above)
+    return found
+
+
+def _keyed_places(router: Router) -> Iterator[tuple[Any, Place]]:
+    for branch in branches(router.root):
+        yield id(branch.owner), Place((), branch, None)
+        for entry in branch.entries:
+            if isinstance(entry, Handover):
+                yield id(entry.what), Place((), branch, entry)
+            elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
+                yield key_of(entry.handler), Place((), branch, Address(branch, entry))
+
+
+def _replacement(router: Router, handler: Any) -> Place | None:
+    """The place of a method that was bound to the application at run time."""
+    for name, value in list(router.root.instance.items()):
+        endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
+        if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
+            return Place((), router.root, Address(router.root, endpoint))
+    return None
+
+
+def key_of(handler: Any) -> Any:
+    """What two looks at the same method have in common: each makes another bound method."""
+    if isinstance(handler, MethodType):
+        return id(handler.__self__), id(handler.__func__)
+    return id(handler)
+
+
+class Address:
+    """How one handler is addressed: worked out once, then filled with arguments."""
+
+    def __init__(self, branch: Branch, endpoint: Endpoint) -> None:
+        self._branch = branch
+        self._endpoint = endpoint
+        self._has_own_path = is_verb_method(branch, endpoint)
+        originals = endpoint.plan.parameters
+        parameters = placed(endpoint, is_verb_method=self._has_own_path, verbs=verbs_of(branch, endpoint) or ())
+        self._parameters = {parameter.name: parameter for parameter in parameters}
+        self._fillable = [p.name for p in originals if takes_segment(p)]  # by segments, in this order
+        self._in_query = {p.name for p in parameters if p.source == QUERY} | {
+            p.name for p in originals if p.source == AUTO and not p.is_body
+        }
+        self._needed = [
+            p.name
+            for p in parameters
+            if p.source in (PATH, QUERY) and p.kind in (POSITIONAL, KEYWORD) and p.default is REQUIRED
+        ]
+
+    def of(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[str, ...], Pairs]:
+        """The segments of the path, and the fields of the query. TypeError or ValueError if there are none."""
+        self._check_positional(args, keywords)
+        in_path = self._names_in_path(len(args), keywords)
+        segments = [self._segment(value) for value in (*args, *(keywords[name] for name in in_path[len(args) :]))]
+        others = {name: value for name, value in keywords.items() if name not in in_path}
+        self._check_keywords(others)
+        self._check_needed(in_path, others)
+        fields = list(_query_fields({self._key(name): value for name, value in others.items()}))
+        return self._divided(segments, in_path, fields)
+
+    def _names_in_path(self, count: int, keywords: dict[str, Any]) -> list[str]:
+        """The parameters that segments fill: by position, and those given by name right behind."""
+        names = self._fillable[:count]
+        for name in self._fillable[count:]:
+            if name not in keywords or self._parameters[name].source != PATH:
+                break
+            names.append(name)
+        return names
+
+    def _divided(self, segments: list[str], in_path: list[str], fields: Pairs) -> tuple[tuple[str, ...], Pairs]:
+        """The same, less those segments which no path can have: these are fields too, bound by name."""
+        path = own_path(self._branch, self._endpoint, with_segments=bool(segments))
+        if segments and path == self._branch.path and not self._is_led_to_by(segments):
+            if self._has_own_path:
+                return path, [*self._fields(segments, in_path, 0, possible=self._is_led_to_by([])), *fields]
+            path = (*path, INDEX)  # by its name it gets whatever there is
+        for position, segment in enumerate(segments):
+            if segment in _DOTS:  # which clients resolve, even percent-encoded (the WHATWG URL standard)
+                return path + tuple(segments[:position]), [*self._fields(segments, in_path, position), *fields]
+        if segments and segments[-1] == "" and not self._endpoint.keeps_slash:
+            segments.append("")
+        return path + tuple(segments), fields
+
+    def _is_led_to_by(self, segments: list[str]) -> bool:
+        target, rest = self._branch.find(list(segments))
+        targets: Iterable[Any] = (target,)
+        if isinstance(target, Choice):
+            targets = (*target.verbs.values(), *target.by_query.values())
+        return rest == segments and any(found is self._endpoint for found in targets)
+
+    def _fields(self, segments: list[str], names: list[str], start: int, *, possible: bool = True) -> Pairs:
+        """The segments from `start` on as fields."""
+        if len(segments) > len(names) or not possible:
+            raise ValueError(f"No URL leads to {self._name} with {segments!r}: clients and routes read that otherwise")
+        return list(zip(names[start:], segments[start:], strict=True))
+
+    def _segment(self, value: Any) -> str:
+        if value is None or isinstance(value, _SEVERAL):
+            raise self._error(f"can't have {value!r} in its path: a segment is one value")
+        return text_of(value)
+
+    def _key(self, name: str) -> str:
+        """The name of a parameter in the query."""
+        return self._parameters[name].key if name in self._parameters else name
+
+    def _check_positional(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        if len(args) > len(self._fillable) and not self._endpoint.plan.variadic:
+            raise self._error(f"takes {len(self._fillable)} path segments, {len(args)} arguments were given")
+        if twice := [name for name in self._fillable[: len(args)] if name in keywords]:
+            raise self._error(f"got several values for {twice[0]!r}")
+
+    def _check_keywords(self, keywords: dict[str, Any]) -> None:
+        for name in keywords:
+            if name not in self._parameters and not self._endpoint.plan.takes_any_keyword:
+                raise self._error(f"has no parameter {name!r}: declare it, or append the query yourself")
+            if name in self._parameters and name not in self._in_query:
+                raise self._error(f"takes {name!r} from the {self._parameters[name].source}, which is no part of a URL")
+
+    def _check_needed(self, in_path: list[str], keywords: dict[str, Any]) -> None:
+        for name in self._needed:
+            if name not in in_path and name not in keywords:
+                raise self._error(
+                    f"needs {name!r}. If that is not in the URL, say so: "
+                    '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
+                )
+
+    @property
+    def _name(self) -> str:
+        return getattr(self._endpoint.handler, "__qualname__", self._endpoint.name)
+
+    def _error(self, what: str) -> TypeError:
+        return TypeError(f"url_for(): {self._name} {what}")
+
+
+def _segments_below(paths: Sequence[Any], mount: Handover | None) -> tuple[str, ...]:
+    """The segments of paths below a mount."""
+    if paths and mount is None:
+        raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
+    segments = tuple(segment for path in paths for segment in text_of(path).removeprefix("/").split("/"))
+    if any(segment in _DOTS for segment in segments):
+        raise ValueError(f"url_for(): {paths!r} has dot segments, which clients resolve")
+    return segments
+
+
+def _query_fields(query: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in query.items():
+        for one in value if isinstance(value, _SEVERAL) else (value,):
+            if one is not None:
+                yield name, text_of(one)
+
+
+def text_of(value: Any) -> str:
+    """A value as the path and the query have it, and as binding reads it."""
+    if isinstance(value, Enum):
+        return text_of(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if hasattr(value, "isoformat"):  # dates and times
+        return str(value.isoformat())
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
+    if hasattr(value, "total_seconds"):
+        return duration(value)
+    text = str(value)
+    if "e" in text.lower() and isinstance(value, float | late("decimal").Decimal):
+        return f"{late('decimal').Decimal(text):f}"
+    return text

@@ -1,0 +1,1 @@
+"""Where sessions live between requests, and the rules of their cookie."""

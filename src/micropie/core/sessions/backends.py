@@ -1,0 +1,95 @@
+"""Where sessions live between requests, and the rules of their cookie.
+
+A backend knows ids and plain dicts; which id a client gets, when something is saved, and what the cookie
+says is decided here, the same for every backend.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import Any
+
+from micropie.core.requests.session import clone
+
+SESSION_TIMEOUT = 8 * 3600  # seconds without a request
+
+
+class SessionBackend(ABC):
+    """Stores sessions. Subclass it to keep them in a database; `RuntimeError`s and the like become a 500.
+
+    An optional `async touch(session_id, timeout)` pushes the expiry without writing the data; without it an unchanged
+    session is saved again.
+
+        class Files(SessionBackend):
+            async def load(self, session_id): ...
+            async def save(self, session_id, data, timeout): ...
+    """
+
+    @abstractmethod
+    async def load(self, session_id: str) -> dict[str, Any] | None:
+        """The session's data; empty or None if it is unknown or expired."""
+
+    @abstractmethod
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
+
+
+class InMemorySessionBackend(SessionBackend):
+    """Keeps sessions in this process: they end with it, and several workers don't share them.
+
+    `sessions` and `last_access` (seconds since the epoch) may be looked at; `last_access[id] = 0` expires a session.
+    """
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, dict[str, Any]] = {}
+        self.last_access: dict[str, float] = {}
+        self._timeouts: dict[str, int] = {}
+        self._due: deque[str] = deque()  # every id once, in the order of the next look at it
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        """A copy of the session's data; `{}` if it is unknown or expired."""
+        data = self.sessions.get(session_id)
+        if data is None:
+            return {}
+        if self._is_expired(session_id):
+            self._delete(session_id)
+            return {}
+        return clone(data)
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        """Keep a copy of the data for `timeout` seconds; delete the session if `data` is empty."""
+        if not data:
+            self._delete(session_id)
+            return
+        self.sessions[session_id] = clone(data)
+        self.last_access[session_id] = time.time()
+        is_new = session_id not in self._timeouts
+        self._timeouts[session_id] = timeout
+        if is_new:
+            self._due.append(session_id)
+            self._sweep()
+
+    async def touch(self, session_id: str, timeout: int) -> None:
+        """Let the session live for another `timeout` seconds, if it still does."""
+        if session_id in self.sessions:
+            self._timeouts[session_id] = timeout
+            self.last_access[session_id] = time.time()
+
+    def _is_expired(self, session_id: str) -> bool:
+        now = time.time()
+        return self.last_access.get(session_id, now) + self._timeouts.get(session_id, SESSION_TIMEOUT) < now
+
+    def _delete(self, session_id: str) -> None:
+        self.sessions.pop(session_id, None)
+        self.last_access.pop(session_id, None)
+
+    def _sweep(self) -> None:
+        """Look at two sessions, so that expired ones go sooner than new ones come, and no request pays for all."""
+        for _ in range(min(2, len(self._due))):
+            session_id = self._due.popleft()
+            if self._is_expired(session_id):
+                self._delete(session_id)
+            if session_id in self.sessions:
+                self._due.append(session_id)
+            else:
+                self._timeouts.pop(session_id, None)
