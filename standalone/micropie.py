@@ -154,8 +154,6 @@ __all__ = [
 
 log = logging.getLogger("micropie")
 MAX_FAULTS = 50  # that a client is told of at once
-
-
 MISSING = "required"  # what is wrong with a value that is not there
 
 
@@ -205,7 +203,7 @@ class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than In
         super().__init__(400, "; ".join(map(str, self.faults)))
 
 
-class Misfit(Exception):  # noqa: N818 - of a value and a type
+class ConversionError(Exception):
     """A value does not fit its type: pairs of where inside the value (`.zip`, `[3]`, or nothing) and what is wrong.
 
     The value itself is in none of them.
@@ -250,24 +248,12 @@ class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better
 # ======================================================================================================================
 
 Scope = MutableMapping[str, Any]
-
-
 Message = MutableMapping[str, Any]
-
-
 Receive = Callable[[], Awaitable[Message]]
-
-
 Send = Callable[[Message], Awaitable[None]]
-
-
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderPairs = list[tuple[str, str]]
-
-
 RawHeaders = list[tuple[bytes, bytes]]
-
-
 Params = dict[str, list[str]]
 
 
@@ -280,29 +266,13 @@ Params = dict[str, list[str]]
 # ======================================================================================================================
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-
-
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
-
-
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
-
-
 _JSON_ANSWERS = ("application/json", "application/problem+json")
-
-
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
-
-
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
-
-
 _QUOTED_PAIR = re.compile(r"\\(.)")
-
-
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
-
-
 _LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
 
@@ -444,13 +414,13 @@ def set_cookie(name: str, value: str, *, secure: bool, expire: bool = False) -> 
 # ======================================================================================================================
 
 @functools.cache
-def late(module: str) -> ModuleType:
+def lazy_import(module: str) -> ModuleType:
     """A module that few requests need, so that `import micropie` does not wait for it."""
     return importlib.import_module(module)
 
 
 @functools.cache
-def pattern(text: str) -> re.Pattern[str]:
+def lazy_pattern(text: str) -> re.Pattern[str]:
     """A regular expression that few requests need, compiled when the first of them comes."""
     return re.compile(text)
 
@@ -475,8 +445,6 @@ def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
 # ======================================================================================================================
 
 MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
-
-
 INT64_DIGITS = 18  # so many digits always fit into 64 bits
 
 
@@ -515,7 +483,7 @@ def _fields(value: Any) -> Any:
     """A record as a dict: a dataclass, a `msgspec.Struct` or a pydantic model."""
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         # Like orjson: fields with a leading underscore are private.
-        names = [field.name for field in late("dataclasses").fields(value) if not field.name.startswith("_")]
+        names = [field.name for field in lazy_import("dataclasses").fields(value) if not field.name.startswith("_")]
         return {name: getattr(value, name) for name in names}
     if _is_a(value, "msgspec", "Struct"):
         return sys.modules["msgspec"].to_builtins(value)
@@ -539,7 +507,7 @@ def _finite(value: Any) -> Any:
 
 def _stdlib_dumps(value: Any) -> bytes:
     def dump(value: Any, *, allow_nan: bool) -> bytes:
-        text = late("json").dumps(
+        text = lazy_import("json").dumps(
             value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan
         )
         return str(text).encode()
@@ -573,9 +541,11 @@ def _refuse_constant(name: str) -> float:
 
 def _stdlib_loads(raw: bytes) -> Any:
     text = raw.decode("utf-8")  # json.loads would also guess UTF-16
-    value = late("json").loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
+    value = lazy_import("json").loads(
+        text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant
+    )
     if "\\u" in text:  # the only way for half a surrogate pair to come in
-        late("json").dumps(value, ensure_ascii=False).encode()
+        lazy_import("json").dumps(value, ensure_ascii=False).encode()
     return value
 
 
@@ -602,11 +572,7 @@ def _first_decode(raw: bytes) -> Any:
 
 
 _json_encode: Callable[[Any, Callable[[Any], Any], int], bytes] = _first_encode
-
-
 _json_options = 0
-
-
 _json_decode: Callable[[bytes], Any] = _first_decode
 
 
@@ -666,7 +632,7 @@ def _may_be_deep(raw: bytes) -> bool:
 _END: Any = object()
 
 
-class Workers:
+class WorkerThreads:
     """Up to `size` threads, started when needed; with a size of 0 everything runs on the event loop."""
 
     def __init__(self, size: int) -> None:
@@ -791,8 +757,6 @@ class _Steps:
 
 
 _Call = tuple[contextvars.Context, Callable[..., Any], Sequence[Any], Mapping[str, Any]]
-
-
 _Job = tuple[asyncio.Future[Any], _Outbox, _Call]
 
 
@@ -805,7 +769,7 @@ class _Threads:
     def __init__(self, size: int) -> None:
         self._size = size
         self._started = 0
-        self._jobs: SimpleQueue[_Job | None] = late("queue").SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = lazy_import("queue").SimpleQueue()
         self._unfinished: deque[None] = deque()  # as many as jobs; append and pop are atomic, which += is not
 
     def __del__(self) -> None:
@@ -894,14 +858,14 @@ class Check(NamedTuple):
     message: str
 
     def __call__(self, value: Any) -> None:
-        """Raise `Misfit` for a value that does not keep to it; None is no value to check."""
+        """Raise `ConversionError` for a value that does not keep to it; None is no value to check."""
         try:
             kept = value is None or self.holds(value, self.limit)
         except TypeError:  # times with and without a zone can't be compared
             kept = False
         if not kept:
             unit = "characters" if isinstance(value, str | bytes) else "items"
-            raise Misfit(("", self.message.format(self.limit, unit)))
+            raise ConversionError(("", self.message.format(self.limit, unit)))
 
 
 def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
@@ -938,8 +902,6 @@ def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:
 # ======================================================================================================================
 
 UNIONS = (Union, UnionType)
-
-
 MANY = (list, set, frozenset, tuple)
 
 
@@ -974,13 +936,13 @@ def is_record(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
-def bare(annotation: Any) -> Any:
+def strip_wrappers(annotation: Any) -> Any:
     """The type without `Annotated` around it, and without `| None`."""
     if get_origin(annotation) is Annotated:
-        return bare(annotation.__origin__)
+        return strip_wrappers(annotation.__origin__)
     if get_origin(annotation) in UNIONS:
         others = [kind for kind in get_args(annotation) if kind is not NoneType]
-        return bare(others[0]) if len(others) == 1 else annotation
+        return strip_wrappers(others[0]) if len(others) == 1 else annotation
     return annotation
 
 
@@ -989,17 +951,17 @@ def aliased(annotation: Any) -> Any:
     return getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
 
 
-def is_whole(annotation: Any) -> bool:
+def is_record_type(annotation: Any) -> bool:
     """Whether the type is made of all fields of a place: a record, or one of several."""
-    kind = bare(annotation)
+    kind = strip_wrappers(annotation)
     if get_origin(kind) in UNIONS:
-        return all(is_whole(one) for one in get_args(kind) if one is not NoneType)
+        return all(is_record_type(one) for one in get_args(kind) if one is not NoneType)
     return is_record(kind)
 
 
-def takes_many(annotation: Any) -> bool:
+def is_collection(annotation: Any) -> bool:
     """Whether the type is a collection, whose values a form has as repeated fields."""
-    kind = bare(annotation)
+    kind = strip_wrappers(annotation)
     return (get_origin(kind) or kind) in MANY
 
 
@@ -1030,14 +992,14 @@ def members_shown(kind: Any) -> list[Member]:
     if is_struct(kind):
         names = list(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
     else:
-        fields = kind.__attrs_attrs__ if is_attrs(kind) else late("dataclasses").fields(kind)
+        fields = kind.__attrs_attrs__ if is_attrs(kind) else lazy_import("dataclasses").fields(kind)
         names = [(field.name, field.name) for field in fields]
     return [Member(name, key, hints.get(name, Any), required=True) for name, key in names if not name.startswith("_")]
 
 
 def _dataclass_members(kind: Any) -> Iterator[Member]:
     """The parameters of its `__init__`: fields, and what is only there for `__post_init__`."""
-    dataclasses = late("dataclasses")
+    dataclasses = lazy_import("dataclasses")
     hints = get_type_hints(kind, include_extras=True)
     for name, field in kind.__dataclass_fields__.items():
         hint = hints[name]
@@ -1075,30 +1037,15 @@ def _is_read_only(wrapper: Any) -> bool:
 # ======================================================================================================================
 
 MAX_DIGITS = 100  # characters of a number; Python's own limit is 4,300 digits, and takes its time
-
-
 MAX_CHOICES = 20  # that a message lists
 INTEGER, NUMBER, BOOLEAN, STRING = "expected an integer", "expected a number", "expected a boolean", "expected a string"
-
-
 UUID_TEXT, DATE, TIME = "expected a UUID", "expected a date (YYYY-MM-DD)", "expected a time (HH:MM:SS)"
-
-
 DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
-
-
 DURATION = "expected a duration (such as P1DT2H30M)"
 _DECIMAL = r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-
-
 _UUID = r"[0-9A-Fa-f]{8}(-?)[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{12}"
-
-
 _DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-
-
 _TIME_FORM = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
-
 
 _ISO = {
     "date": _DATE_FORM,
@@ -1106,21 +1053,17 @@ _ISO = {
     "datetime": f"{_DATE_FORM}[Tt ]{_TIME_FORM}",
 }
 
-
 _ISO_DURATION = (
     r"(?P<sign>[+-]?)P(?=[0-9T])(?:(?P<weeks>[0-9]{1,9})W|(?:(?P<days>[0-9]{1,9})D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?(?:(?P<seconds>[0-9]{1,9}(?:[.,][0-9]{1,9})?)S)?)?)"
 )  # years and months have no fixed length
 
-
 _BOOLEANS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
-
-
 LONGEST_BOOLEAN = 5
 
 
 class Converter(NamedTuple):
-    """How values become a type; each function raises `Misfit`.
+    """How values become a type; each function raises `ConversionError`.
 
     `text` takes one text, `value` what JSON or a session holds. `texts` takes all texts of a repeated name, where that
     means more than the first of them; `form` takes a whole form.
@@ -1145,7 +1088,7 @@ def refusing(message: str) -> Callable[[Any], Any]:
     """A function that takes no value at all."""
 
     def refused(_value: Any) -> Any:
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     return refused
 
@@ -1158,21 +1101,21 @@ def int_from_text(text: str) -> int:
     digits = text.removeprefix("-")
     if digits.isdecimal() and digits.isascii() and len(text) <= MAX_DIGITS:
         return int(text)
-    raise Misfit(("", INTEGER))
+    raise ConversionError(("", INTEGER))
 
 
 def int_from_value(value: Any) -> int:
     """A JSON number without a fraction."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise Misfit(("", INTEGER))
+    raise ConversionError(("", INTEGER))
 
 
 def float_from_text(text: str) -> float:
     """`1.5`, `-2`, `.5`."""
-    if len(text) <= MAX_DIGITS and pattern(_DECIMAL).fullmatch(text):  # PERF: not _plain_number, 0.1 µs
+    if len(text) <= MAX_DIGITS and lazy_pattern(_DECIMAL).fullmatch(text):  # PERF: not _plain_number, 0.1 µs
         return float(text)
-    raise Misfit(("", NUMBER))
+    raise ConversionError(("", NUMBER))
 
 
 def float_from_value(value: Any) -> float:
@@ -1182,12 +1125,12 @@ def float_from_value(value: Any) -> float:
             return float(value)
         except OverflowError:  # an integer of a session's
             pass
-    raise Misfit(("", NUMBER))
+    raise ConversionError(("", NUMBER))
 
 
 def _plain_number(text: str) -> str:
-    if len(text) > MAX_DIGITS or pattern(_DECIMAL).fullmatch(text) is None:
-        raise Misfit(("", NUMBER))
+    if len(text) > MAX_DIGITS or lazy_pattern(_DECIMAL).fullmatch(text) is None:
+        raise ConversionError(("", NUMBER))
     return text
 
 
@@ -1195,7 +1138,7 @@ def bool_from_text(text: str) -> bool:
     """`true 1 on yes`, `false 0 off no`, in any case."""
     found = _BOOLEANS.get(text.lower()) if len(text) <= LONGEST_BOOLEAN and text.isascii() else None
     if found is None:
-        raise Misfit(("", BOOLEAN))
+        raise ConversionError(("", BOOLEAN))
     return found
 
 
@@ -1203,14 +1146,14 @@ def bool_from_value(value: Any) -> bool:
     """JSON's true and false."""
     if isinstance(value, bool):
         return value
-    raise Misfit(("", BOOLEAN))
+    raise ConversionError(("", BOOLEAN))
 
 
 def str_from_value(value: Any) -> str:
     """A JSON string."""
     if isinstance(value, str):
         return value
-    raise Misfit(("", STRING))
+    raise ConversionError(("", STRING))
 
 
 def bytes_from_text(text: str) -> bytes:
@@ -1226,7 +1169,7 @@ def bytes_from_value(value: Any) -> bytes:
 def none_from_value(value: Any) -> None:
     """JSON's null."""
     if value is not None:
-        raise Misfit(("", "expected null"))
+        raise ConversionError(("", "expected null"))
 
 
 def _read_by(kind: type, parse: Callable[[str], Any], message: str) -> Converter:
@@ -1236,20 +1179,20 @@ def _read_by(kind: type, parse: Callable[[str], Any], message: str) -> Converter
         try:
             return parse(text)
         except (ValueError, OverflowError):
-            raise Misfit(("", message)) from None
+            raise ConversionError(("", message)) from None
 
     def from_value(value: Any) -> Any:
         if isinstance(value, str):
             return from_text(value)
         if isinstance(value, kind):
             return value
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     return Converter(from_text, from_value)
 
 
 def _matched(form: str, text: str) -> re.Match[str]:
-    match = pattern(form).fullmatch(text)
+    match = lazy_pattern(form).fullmatch(text)
     if match is None:
         raise ValueError(form)
     return match
@@ -1325,7 +1268,7 @@ def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
     by_value: dict[tuple[type, Any], Any] = {}
     results = []
     for given, result in options:
-        by_text.setdefault(late("json").dumps(given) if isinstance(given, bool | None) else str(given), result)
+        by_text.setdefault(lazy_import("json").dumps(given) if isinstance(given, bool | None) else str(given), result)
         results.append(result)
         if isinstance(given, str | int | float | None):
             by_value.setdefault((type(given), given), result)
@@ -1334,14 +1277,14 @@ def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
     def from_text(text: str) -> Any:
         if text in by_text:
             return by_text[text]
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     def from_value(value: Any) -> Any:
         if isinstance(value, str | int | float | None) and (type(value), value) in by_value:
             return by_value[type(value), value]
         if any(value is result for result in results):
             return value
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     return Converter(from_text, from_value)
 
@@ -1361,20 +1304,10 @@ def _one_of(texts: list[str]) -> str:
 # ======================================================================================================================
 
 OBJECT, VALID = "expected an object", "expected a valid value"
-
-
 _AT = " - at `"  # what msgspec writes before the path, in front of which is the value
-
-
 _UNKNOWN_FIELD = "Object contains unknown field"
-
-
 _ABSENT_FIELD = r"Object missing required field `([^`]*)`"
-
-
 _EXPECTED = r"Expected (.*?)(?:, got .*)?"
-
-
 _SHOULD = r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?"
 
 
@@ -1388,11 +1321,10 @@ _TOLD = frozenset((
     "datetime_type", "time_delta_type",
 ))  # fmt: skip
 
-
 _OBJECTS = frozenset(("model_type", "model_attributes_type", "dataclass_type", "dict_type"))
 
 
-def is_foreign(kind: Any) -> bool:
+def is_third_party(kind: Any) -> bool:
     """Whether another package validates the type."""
     return is_struct(kind) or is_attrs(kind) or _asks_pydantic(kind)
 
@@ -1407,7 +1339,7 @@ def validator_named(metadata: tuple[Any, ...]) -> str | None:
     return next((package for package in ("pydantic", "msgspec") if package in packages), None)
 
 
-def foreign(annotation: Any, kind: Any, package: str | None = None) -> Converter:
+def third_party_converter(annotation: Any, kind: Any, package: str | None = None) -> Converter:
     """The converter of such a type. ImportError if msgspec is not installed; what pydantic raises for its types."""
     if package == "pydantic" or _asks_pydantic(kind):
         return _pydantic(annotation, kind)
@@ -1418,17 +1350,17 @@ def _with_forms(annotation: Any, text: Callable[[Any], Any], value: Callable[[An
     def form(fields: Params) -> Any:
         return text({name: values if name in many else values[0] for name, values in fields.items()})
 
-    return Converter(text, value, text if takes_many(annotation) else None, form)
+    return Converter(text, value, text if is_collection(annotation) else None, form)
 
 
 def _msgspec(annotation: Any, kind: Any) -> Converter:
-    msgspec = late("msgspec")
+    msgspec = lazy_import("msgspec")
 
     def validated(given: Any, *, strict: bool) -> Any:
         try:
             return msgspec.convert(given, annotation, strict=strict)
         except msgspec.ValidationError as error:
-            raise Misfit(_of_msgspec(error)) from None
+            raise ConversionError(_of_msgspec(error)) from None
 
     return _with_forms(
         annotation,
@@ -1444,7 +1376,7 @@ def _repeated(kind: Any) -> set[str]:
         return set()
     names = getattr(kind, "__struct_fields__", ())
     keys = dict(zip(names, getattr(kind, "__struct_encode_fields__", ()), strict=True))
-    return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if takes_many(hint)}
+    return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if is_collection(hint)}
 
 
 def _of_msgspec(error: Exception) -> tuple[str, str]:
@@ -1456,15 +1388,15 @@ def _of_msgspec(error: Exception) -> tuple[str, str]:
     end = text.rfind(_AT) if text.endswith("`") else -1
     what, path = (text, "") if end < 0 else (text[:end], text[end + len(_AT) : -1])
     where = path.removeprefix("key` in `").removeprefix("$")
-    if absent := pattern(_ABSENT_FIELD).fullmatch(what):
+    if absent := lazy_pattern(_ABSENT_FIELD).fullmatch(what):
         return f"{where}.{absent[1]}", MISSING
-    if expected := pattern(_EXPECTED).fullmatch(what):
+    if expected := lazy_pattern(_EXPECTED).fullmatch(what):
         return where, f"expected {expected[1].replace('`', '')}"
     return where, VALID
 
 
 def _pydantic(annotation: Any, kind: Any) -> Converter:
-    pydantic = late("pydantic")
+    pydantic = lazy_import("pydantic")
     adapter = pydantic.TypeAdapter(annotation)
     declared = cache(lambda: frozenset(_properties(adapter)))
 
@@ -1473,10 +1405,10 @@ def _pydantic(annotation: Any, kind: Any) -> Converter:
             return adapter.validate_python(given)
         except pydantic.ValidationError as error:
             errors = error.errors(include_url=False, include_context=False, include_input=False)
-            raise Misfit(*(_of_pydantic(one, declared()) for one in errors[:MAX_FAULTS])) from None
+            raise ConversionError(*(_of_pydantic(one, declared()) for one in errors[:MAX_FAULTS])) from None
 
     fields = getattr(kind, "__pydantic_fields__", {})
-    many = {key for name, field in fields.items() if takes_many(field.annotation) for key in (name, field.alias)}
+    many = {key for name, field in fields.items() if is_collection(field.annotation) for key in (name, field.alias)}
     return _with_forms(annotation, validated, validated, many)
 
 
@@ -1501,7 +1433,7 @@ def _of_pydantic(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, 
         return where, MISSING
     if error["type"] in _OBJECTS:
         return where, OBJECT
-    told = pattern(_SHOULD).fullmatch(error["msg"]) if error["type"] in _TOLD else None
+    told = lazy_pattern(_SHOULD).fullmatch(error["msg"]) if error["type"] in _TOLD else None
     if told is None:
         return where, VALID
     return where, f"expected {'a value ' if told[1].startswith(('greater', 'less')) else ''}{told[1]}"
@@ -1523,8 +1455,6 @@ def _step(step: str | int, declared: frozenset[str]) -> str:
 
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
-
-
 ARRAY, MAPPING = "expected a list", "expected an object"
 
 
@@ -1576,8 +1506,8 @@ class Compiler:
     def _other(self, annotation: Any) -> Converter:
         if annotation in self._records:
             return self._records[annotation]
-        if is_foreign(annotation):
-            return foreign(annotation, annotation)
+        if is_third_party(annotation):
+            return third_party_converter(annotation, annotation)
         if is_dataclass_type(annotation) or is_typed_dict(annotation):
             return self._record(annotation)
         if (meant := aliased(annotation)) is not None:
@@ -1589,7 +1519,7 @@ class Compiler:
         kind, metadata = annotation.__origin__, annotation.__metadata__
         package = validator_named(metadata)
         if package is not None:
-            return foreign(annotation, kind, package)
+            return third_party_converter(annotation, kind, package)
         checks, unknown = checks_of(metadata)
         self.problems += [f"the constraint {item!r} is not checked" for item in unknown]
         base = self.converter(kind)
@@ -1625,7 +1555,7 @@ class Compiler:
 
         def made(converts: list[Callable[[Any], Any]], values: Any) -> Any:
             if len(values) != len(converts):
-                raise Misfit(("", f"expected {len(converts)} items"))
+                raise ConversionError(("", f"expected {len(converts)} items"))
             pairs = list(zip(converts, values, strict=True))
             return tuple(gathered(lambda pair: pair[0](pair[1]), pairs))
 
@@ -1642,7 +1572,7 @@ class Compiler:
 
         def made(convert: Callable[[Any], Any], members: Any) -> Any:
             if not isinstance(members, Mapping):
-                raise Misfit(("", MAPPING))
+                raise ConversionError(("", MAPPING))
             _check_size(members, limit)
             # Whatever is wrong with a member is said without its name, which is the client's.
             return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
@@ -1681,7 +1611,7 @@ class Record:
         if is_dataclass_type(self._kind) and isinstance(value, self._kind):
             return value
         if not isinstance(value, Mapping):
-            raise Misfit(("", MAPPING))
+            raise ConversionError(("", MAPPING))
         return self._made(value, lambda converter, member: converter.value(member))
 
     def from_form(self, form: Params) -> Any:
@@ -1694,50 +1624,50 @@ class Record:
             if name in given:
                 try:
                     members[name] = convert(converter, given[name])
-                except Misfit as misfit:
+                except ConversionError as misfit:
                     faults += misfit.below(f".{name}")
             elif required:
                 faults.append((f".{name}", MISSING))
         if faults:
-            raise Misfit(*faults[:MAX_FAULTS])
+            raise ConversionError(*faults[:MAX_FAULTS])
         try:
             return self._kind(**members)
         except ValueError:  # what a `__post_init__` says of values that don't go together
-            raise Misfit(("", f"expected a valid {self._kind.__name__}")) from None
+            raise ConversionError(("", f"expected a valid {self._kind.__name__}")) from None
 
 
 def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
-    """All the values, converted; or one `Misfit` with what is wrong with any of them."""
+    """All the values, converted; or one `ConversionError` with what is wrong with any of them."""
     found: list[Any] = []
     faults: list[tuple[str, str]] = []
     for position, value in enumerate(values):
         try:
             found.append(convert(value))
-        except Misfit as misfit:
+        except ConversionError as misfit:
             faults += misfit.below(where or f"[{position}]")
             if len(faults) >= MAX_FAULTS:
                 break
     if faults:
-        raise Misfit(*faults[:MAX_FAULTS])
+        raise ConversionError(*faults[:MAX_FAULTS])
     return found
 
 
 def _check_size(values: Any, limit: int | None) -> None:
     if limit is not None and len(values) > limit:
-        raise Misfit(("", f"expected at most {limit} items"))
+        raise ConversionError(("", f"expected at most {limit} items"))
 
 
 def _array(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return value
-    raise Misfit(("", ARRAY))
+    raise ConversionError(("", ARRAY))
 
 
 def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:
     try:
         return items if build is list else build(items)
     except TypeError:  # lists and objects in a set
-        raise Misfit(("", "expected a list of simple values")) from None
+        raise ConversionError(("", "expected a list of simple values")) from None
 
 
 def _literal(annotation: Any) -> Converter:
@@ -1776,7 +1706,7 @@ def _first_of(members: list[Converter]) -> Converter:
             for convert in converts:
                 try:
                     return convert(given)
-                except Misfit as misfit:
+                except ConversionError as misfit:
                     misfits.append(misfit)
             raise _of_all(misfits)
 
@@ -1807,8 +1737,8 @@ def _once(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
         key = id(convert), id(given)
         if key not in outcomes:
             outcomes[key] = _attempted(convert, given)
-        if isinstance(outcomes[key], Misfit):
-            raise Misfit(*outcomes[key].faults)
+        if isinstance(outcomes[key], ConversionError):
+            raise ConversionError(*outcomes[key].faults)
         return outcomes[key]
 
     return converted
@@ -1826,17 +1756,17 @@ def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
 def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
     try:
         return convert(given)
-    except Misfit as misfit:
+    except ConversionError as misfit:
         return misfit
 
 
-def _of_all(misfits: list[Misfit]) -> Misfit:
+def _of_all(misfits: list[ConversionError]) -> ConversionError:
     """What is wrong with a value that no member of a union takes: inside of it, if one member came so far."""
     inside = [misfit for misfit in misfits if misfit.faults[0][0]]
     if len(inside) == 1:
         return inside[0]
     messages = dict.fromkeys(_outside(*misfit.faults[0]).removeprefix("expected ") for misfit in misfits)
-    return Misfit(("", f"expected {' or '.join(messages)}"))
+    return ConversionError(("", f"expected {' or '.join(messages)}"))
 
 
 def _outside(where: str, message: str) -> str:
@@ -1863,14 +1793,8 @@ def _outside(where: str, message: str) -> str:
 # ======================================================================================================================
 
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
-
-
 HTML = "text/html; charset=utf-8"
-
-
 JSON = "application/json"
-
-
 PROBLEM = "application/problem+json"
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 
@@ -1984,7 +1908,7 @@ def error_reply(error: HTTPError) -> Reply:
     """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
     text = status_line(error.status)
     if error.detail is not None:
-        text = f"{text}: {late('html').escape(str(error.detail), quote=False)}"
+        text = f"{text}: {lazy_import('html').escape(str(error.detail), quote=False)}"
     return Reply(
         checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
     )
@@ -2007,7 +1931,7 @@ def status_line(status: int) -> str:
     """The status with its phrase (RFC 9110 §15), if it has one."""
     if status in _PHRASES:
         return f"{status} {_PHRASES[status]}"
-    known = late("http").HTTPStatus._value2member_map_.get(status)
+    known = lazy_import("http").HTTPStatus._value2member_map_.get(status)
     return f"{status} {known.phrase}" if known else str(status)
 
 
@@ -2029,8 +1953,6 @@ async def close_unsent(body: Any) -> None:
 # ======================================================================================================================
 
 Whose = TypeVar("Whose")
-
-
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
 
 
@@ -2235,8 +2157,6 @@ def stream_start(reply: Reply) -> Message:
 # ======================================================================================================================
 
 _AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
-
-
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
 
 
@@ -2292,7 +2212,7 @@ def _ascii_authority(authority: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return str(late("urllib.parse").quote(text, safe=_SAFE, errors="replace"))
+    return str(lazy_import("urllib.parse").quote(text, safe=_SAFE, errors="replace"))
 
 
 # ######################################################################################################################
@@ -2311,12 +2231,10 @@ def _quoted(text: str) -> str:
 # ======================================================================================================================
 
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
-
-
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
 
 
-class Rate:
+class MinimumRate:
     """Whether `MIN_RATE` is kept over any `window` seconds of waiting.
 
     The receipts of the last bytes that are needed are kept; when the oldest of them leaves the window, the rate
@@ -2345,11 +2263,11 @@ class Rate:
             self._total -= self._receipts.popleft()[1]
 
 
-class Body:
+class BodyStream:
     """The bytes of a body as they arrive: at most `limit` of them, and not too slow."""
 
     is_over = False
-    _rate: Rate | None = None
+    _rate: MinimumRate | None = None
     _received = 0
 
     def __init__(self, receive: Receive, announced: int | None, limit: int | None, timeout: float) -> None:
@@ -2396,11 +2314,11 @@ class Body:
     async def _in_time(self, steps: Any, future: Any) -> Message:
         loop = asyncio.get_running_loop()
         start = loop.time()
-        wait = Wait(future, start + (self._timeout if self._rate is None else self._rate.remaining()))
-        waits = _waits_of(loop)
+        wait = PendingReceive(future, start + (self._timeout if self._rate is None else self._rate.remaining()))
+        waits = _timed_waits(loop)
         waits.add(wait)
         try:
-            message = await _resume(steps, wait)
+            message = await _finish_awaiting(steps, wait)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not wait.over or (task and task.cancelling()):
@@ -2410,12 +2328,12 @@ class Body:
             waits.discard(wait)
         if message.get("more_body"):  # else nothing is left to measure
             if self._rate is None:
-                self._rate = Rate(self._timeout)
+                self._rate = MinimumRate(self._timeout)
             self._rate.waited(loop.time() - start, len(message.get("body") or b""))
         return message
 
 
-class Wait:
+class PendingReceive:
     """One wait for a client: what is waited for now, and until when by the loop's clock."""
 
     __slots__ = ("deadline", "future", "over")
@@ -2426,32 +2344,32 @@ class Wait:
         self.over = False
 
 
-_waits: dict[asyncio.AbstractEventLoop, set[Wait]] = {}  # of each loop that is looking after them
+_waits: dict[asyncio.AbstractEventLoop, set[PendingReceive]] = {}  # of each loop that is looking after them
 
 
-def _waits_of(loop: asyncio.AbstractEventLoop) -> set[Wait]:
+def _timed_waits(loop: asyncio.AbstractEventLoop) -> set[PendingReceive]:
     """The waits that are cancelled when their time is over, or up to `TICK` later."""
     # PERF: one timer for all of them, which mostly runs already; 5 µs a body against `asyncio.timeout`.
     if loop not in _waits:
         for ended in [other for other in list(_waits) if other.is_closed()]:
             del _waits[ended]
         _waits[loop] = set()
-        loop.call_later(TICK, _look, loop)
+        loop.call_later(TICK, _cancel_overdue, loop)
     return _waits[loop]
 
 
-def _look(loop: asyncio.AbstractEventLoop) -> None:
+def _cancel_overdue(loop: asyncio.AbstractEventLoop) -> None:
     now = loop.time()
     for wait in [wait for wait in _waits[loop] if wait.deadline <= now and wait.future is not None]:
         wait.over = wait.future.cancel() or wait.over
     if _waits[loop]:
-        loop.call_later(TICK, _look, loop)
+        loop.call_later(TICK, _cancel_overdue, loop)
     else:
         del _waits[loop]
 
 
 @types.coroutine
-def _resume(steps: Any, wait: Wait) -> Generator[Any, Any, Message]:
+def _finish_awaiting(steps: Any, wait: PendingReceive) -> Generator[Any, Any, Message]:
     """Await the rest of an awaitable whose first step gave `wait.future`."""
     try:
         while True:
@@ -2488,7 +2406,7 @@ _POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-
 
 def new_session_id() -> str:
     """144 random bits from the operating system, and when they were drawn, which dates the session."""
-    return f"{late('secrets').token_urlsafe(18)}.{int(time.time()):08x}"
+    return f"{lazy_import('secrets').token_urlsafe(18)}.{int(time.time()):08x}"
 
 
 def creation_time(session_id: str) -> float | None:
@@ -2572,11 +2490,7 @@ def _freeze(data: dict[str, Any]) -> bytes | None:
 # ======================================================================================================================
 
 MEMORY = 1 << 20  # bytes of a file that wait in memory
-
-
 OVERHEAD = 64  # bytes that even an empty chunk takes
-
-
 PIECE = 1 << 16  # bytes read at once from disk
 
 
@@ -2628,7 +2542,7 @@ class Spool:
             if self._abandoned:
                 return range(0)
             if self._disk is None:
-                self._disk = late("tempfile").TemporaryFile()
+                self._disk = lazy_import("tempfile").TemporaryFile()
             self._disk.seek(self._end)
             self._disk.write(chunk)
             place = range(self._end, self._end + len(chunk))
@@ -2957,11 +2871,7 @@ def bare_name(filename: str) -> str:
 # ======================================================================================================================
 
 MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
-
-
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
-
-
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 T = TypeVar("T")
 
@@ -3017,15 +2927,15 @@ def _unescape(text: str) -> str:
     if "%" not in text:
         return text
     if not text.isascii():
-        return str(late("urllib.parse").unquote(text))
+        return str(lazy_import("urllib.parse").unquote(text))
     # PERF: 0.8 µs; unquote, which looks for what is not ASCII, takes 1.6 µs.
-    return str(late("urllib.parse").unquote_to_bytes(text), "utf-8", "replace")
+    return str(lazy_import("urllib.parse").unquote_to_bytes(text), "utf-8", "replace")
 
 
 def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     """The segments of the path as it was sent, where `%2F` is no separator; None if `path` is another one by now."""
     try:
-        decode = late("urllib.parse").unquote_to_bytes
+        decode = lazy_import("urllib.parse").unquote_to_bytes
         segments = [str(decode(segment), "utf-8") for segment in raw.split(b"/")]
     except UnicodeDecodeError:
         if "\ufffd" in path:  # what the server made of it
@@ -3092,12 +3002,12 @@ class Request:
     # What the steps of a request ask for. They don't look into the scope, which other protocols make only when asked.
 
     @property
-    def _outer(self) -> Scope:
+    def _preset(self) -> Scope:
         """Where an outer application may have left the session, or what it read of the body: the scope."""
         return self.scope
 
     @lazy
-    def _field(self) -> Callable[[bytes, bytes], bytes]:
+    def _header_bytes(self) -> Callable[[bytes, bytes], bytes]:
         """A function: the value of a header field by its lower-case name, of repeated ones any; or a default."""
         return dict(self._raw_headers).get
 
@@ -3110,7 +3020,7 @@ class Request:
                 found = found + b"; " + value if found else value
         return found.decode("latin-1") if found else ""
 
-    def _plain_path(self) -> str:
+    def _path_without_root(self) -> str:
         """The path; `""` if there is a `root_path`, which may be a part of it."""
         scope = self.scope
         return "" if scope.get("root_path") else scope["path"]
@@ -3155,13 +3065,13 @@ class Request:
     @lazy
     def get_json(self) -> Any:
         """The value of the JSON body, of any type; `{}` without one."""
-        return self._outer.get("get_json", {})
+        return self._preset.get("get_json", {})
 
     @lazy
     def body_params(self) -> Params:
         """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text."""
-        if "body_params" in self._outer:
-            preset: Params = self._outer["body_params"]
+        if "body_params" in self._preset:
+            preset: Params = self._preset["body_params"]
             return preset
         if not isinstance(self.get_json, dict):
             return {}
@@ -3170,7 +3080,7 @@ class Request:
     @lazy
     def files(self) -> dict[str, Any]:
         """The uploaded files by field name, each as soon as its part has begun to arrive."""
-        preset: dict[str, Any] = self._outer.get("files") or {}
+        preset: dict[str, Any] = self._preset.get("files") or {}
         return preset
 
     def query(self, name: str, default: Any = None) -> Any:
@@ -3193,8 +3103,8 @@ class Request:
     def session(self) -> Session:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
-            if "session" in self._outer:
-                preset: Session = self._outer["session"]
+            if "session" in self._preset:
+                preset: Session = self._preset["session"]
                 self._session, self._session_is_outer = preset, True
             else:
                 self._session = Session(self._stored_session, self._session_id)
@@ -3231,19 +3141,13 @@ current_request: ContextVar[Request] = ContextVar("current_request")
 # ======================================================================================================================
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
-
-
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
-
-
 NORMAL, NO_STATUS, ABNORMAL = 1000, 1005, 1006
-
 
 WRONG_KIND: dict[type, str] = {
     str: "A text message was expected, a binary one came: receive_bytes() takes those",
     bytes: "A binary message was expected, a text one came: receive_text() takes those",
 }
-
 
 NOT_ACCEPTED = "The connection is not accepted: await ws.accept() comes first"
 
@@ -3414,14 +3318,8 @@ class WebSocket:
 # ======================================================================================================================
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
-
-
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
-
-
 MULTIPART = "multipart/form-data"
-
-
 LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 
 
@@ -3451,7 +3349,10 @@ def has_body(request: Request) -> bool:
         return True
     if request.method != "DELETE":
         return False
-    return request._field(b"content-length", b"") not in (b"", b"0") or request._field(b"transfer-encoding", b"") != b""
+    return (
+        request._header_bytes(b"content-length", b"") not in (b"", b"0")
+        or request._header_bytes(b"transfer-encoding", b"") != b""
+    )
 
 
 async def take_body(request: Request, limits: Limits) -> None:
@@ -3460,10 +3361,10 @@ async def take_body(request: Request, limits: Limits) -> None:
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
     """
-    if is_preset(request._outer):
+    if is_preset(request._preset):
         request.body_parsed = True
         return
-    field = request._field
+    field = request._header_bytes
     kind, parameters = media_type(field(b"content-type", b""))
     if kind == MULTIPART:
         request._boundary, request._is_large = _boundary(parameters), True
@@ -3503,7 +3404,7 @@ class Upload:
     """A multipart form that a task of its own reads while the handler runs."""
 
     def __init__(self, request: Request, boundary: str, limits: Limits, *, blocking: bool) -> None:
-        body = _open(request._receive, request._field, limits.multipart_size, limits.body_timeout)
+        body = _open(request._receive, request._header_bytes, limits.multipart_size, limits.body_timeout)
         self.form = MultipartForm(limits.form, blocking=blocking)
         self._task = asyncio.create_task(self.form.read(body.chunks(), boundary))
 
@@ -3525,7 +3426,7 @@ class Upload:
         await self.finished()
 
 
-def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> Body:
+def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> BodyStream:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
     size = content_length(field(b"content-length", b""))
     if size is not None:
@@ -3533,7 +3434,7 @@ def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int |
             raise HTTPError(413)
         if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
             size = None
-    return Body(receive, size, limit, timeout)
+    return BodyStream(receive, size, limit, timeout)
 
 
 def _form(raw: bytes, limits: Limits) -> dict[str, list[str]]:
@@ -3586,13 +3487,9 @@ _READS = {
 }
 """The nodes of a template that may read through an iterable or run a template, with the field that holds it."""
 _GUARD = "settled"
-
-
 _LAZY = {"batch", "items", "map", "reject", "rejectattr", "reverse", "select", "selectattr", "slice", "unique"}
 """Filters that make an iterator of their own, which the next attempt makes again."""
 _PLAIN = {str, int, float, bool, type(None), list, dict, tuple}
-
-
 _LOOKUPS = {"copy", "get", "items", "keys", "values"}
 
 
@@ -3677,9 +3574,20 @@ def _context_class(jinja2: Any, repeatable: frozenset[Any]) -> Any:
     """What a template's variables live in, and its calls go through."""
     runtime, utils = jinja2.runtime, jinja2.utils
     ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
-    time = late("datetime")
+    time = lazy_import("datetime")
     # Immutable types: their own methods change nothing.
-    values = (str, bytes, int, float, tuple, frozenset, late("decimal").Decimal, time.date, time.time, time.timedelta)
+    values = (
+        str,
+        bytes,
+        int,
+        float,
+        tuple,
+        frozenset,
+        lazy_import("decimal").Decimal,
+        time.date,
+        time.time,
+        time.timedelta,
+    )
     functions = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace, *repeatable}
 
     def is_repeatable(function: Any) -> bool:
@@ -3718,17 +3626,9 @@ def _context_class(jinja2: Any, repeatable: frozenset[Any]) -> Any:
 # ======================================================================================================================
 
 _MARKUP = (".html", ".htm", ".xhtml", ".xml", ".svg")
-
-
 _SUFFIXES = (".jinja2", ".jinja", ".j2")
-
-
 _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
-
-
 _TRUSTED_TEMPLATES = 400  # as many as Jinja2 keeps; `a.html` and `./a.html` are two
-
-
 _UNKNOWN = (None, 0.0)
 
 
@@ -3840,14 +3740,15 @@ def _environment_class(jinja2: Any) -> Any:
 
 REQUIRED: Any = inspect.Parameter.empty
 
-
 AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
     "auto", "path", "query", "body", "header", "cookie", "session", "file", "context"
 )  # fmt: skip
 
 
 # From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
-_LENIENT: Any = {"annotation_format": late("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+_LENIENT: Any = (
+    {"annotation_format": lazy_import("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+)
 
 
 class Source:
@@ -3949,9 +3850,9 @@ class Resolver:
                 f"the annotation of {what}, {written!r}, counts as none, since it cannot be resolved ({error}): "
                 "make its names known where the program runs, not only for the type checker, or leave it out"
             )
-            return self._place_alone(annotation)
+            return self._source_alone(annotation)
 
-    def _place_alone(self, annotation: Any) -> Any:
+    def _source_alone(self, annotation: Any) -> Any:
         """What is left of a type that is not known: where the value comes from. A client must not choose that."""
         if isinstance(annotation, str):
             try:
@@ -4026,22 +3927,18 @@ def _innermost(handler: Any) -> Any:
 # `-> Note` is a promise to the client. What a dict, a subclass or a database's row has beyond it stays inside.
 # ======================================================================================================================
 
-Shape = Callable[[Any], Any]
-
-
+ResultFilter = Callable[[Any], Any]
 _ABSENT: Any = object()
-
-
 _WITH_STATUS = (2, 3)  # (status, body), (status, body, headers)
 
 
-class Shaper:
+class ResultCompiler:
     """Compiles return annotations."""
 
     def __init__(self) -> None:
-        self._records: dict[Any, Shape] = {}
+        self._records: dict[Any, ResultFilter] = {}
 
-    def shape(self, annotation: Any) -> Shape | None:
+    def shape(self, annotation: Any) -> ResultFilter | None:
         """A function that leaves of a result what the annotation declares; None where it declares no record.
 
         Whatever evaluating the annotations of a record raises.
@@ -4058,7 +3955,7 @@ class Shaper:
         meant = aliased(annotation)
         return None if meant is None else self.shape(meant)
 
-    def _collection(self, origin: type, arguments: tuple[Any, ...]) -> Shape | None:
+    def _collection(self, origin: type, arguments: tuple[Any, ...]) -> ResultFilter | None:
         """The shape of any kind of list, tuple or dict. Streams are none."""
         if issubclass(origin, tuple):
             return self._tuple(arguments)
@@ -4070,30 +3967,30 @@ class Shaper:
             return self._list((*arguments, Any)[0])
         return None
 
-    def _record(self, kind: Any) -> Shape:
+    def _record(self, kind: Any) -> ResultFilter:
         if kind not in self._records:
             if is_pydantic(kind):
                 self._records[kind] = _model_shape(kind)
             else:
                 members = members_shown(kind)
-                shown = ShownRecord(kind)
+                shown = RecordFilter(kind)
                 self._records[kind] = shown
                 shown.members = [(member, self.shape(member.annotation)) for member in members]
         return self._records[kind]
 
-    def _list(self, item: Any) -> Shape | None:
+    def _list(self, item: Any) -> ResultFilter | None:
         inner = self.shape(item)
         if inner is None:
             return None
 
         def shaped_list(value: Any) -> Any:
             if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
-                raise Misfit(("", f"{type(value).__name__} is no list"))
+                raise ConversionError(("", f"{type(value).__name__} is no list"))
             return [inner(one) for one in value]
 
         return shaped_list
 
-    def _tuple(self, items: tuple[Any, ...]) -> Shape | None:
+    def _tuple(self, items: tuple[Any, ...]) -> ResultFilter | None:
         if items[1:] == (Ellipsis,):
             return self._list(items[0])
         shapes = [self.shape(item) for item in items]
@@ -4102,24 +3999,24 @@ class Shaper:
 
         def shaped_tuple(value: Any) -> Any:
             if not isinstance(value, Sequence) or len(value) != len(shapes):
-                raise Misfit(("", f"{type(value).__name__} is no tuple of {len(shapes)}"))
+                raise ConversionError(("", f"{type(value).__name__} is no tuple of {len(shapes)}"))
             return [one if shape is None else shape(one) for shape, one in zip(shapes, value, strict=True)]
 
         return shaped_tuple
 
-    def _dict(self, item: Any) -> Shape | None:
+    def _dict(self, item: Any) -> ResultFilter | None:
         inner = self.shape(item)
         if inner is None:
             return None
 
         def shaped_dict(value: Any) -> Any:
             if not isinstance(value, Mapping):
-                raise Misfit(("", f"{type(value).__name__} is no dict"))
+                raise ConversionError(("", f"{type(value).__name__} is no dict"))
             return {key: inner(one) for key, one in value.items()}
 
         return shaped_dict
 
-    def _union(self, kinds: tuple[Any, ...]) -> Shape | None:
+    def _union(self, kinds: tuple[Any, ...]) -> ResultFilter | None:
         members = [(kind, self.shape(kind)) for kind in kinds]
         shapes = [shape for _, shape in members if shape is not None]
         if not shapes:
@@ -4136,17 +4033,17 @@ class Shaper:
         return shaped_member
 
 
-class ShownRecord:
+class RecordFilter:
     """The JSON object of a dataclass, TypedDict, Struct or attrs class: exactly its declared members."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
-        self.members: list[tuple[Member, Shape | None]] = []
+        self.members: list[tuple[Member, ResultFilter | None]] = []
         config = getattr(kind, "__struct_config__", None)  # a Struct may carry a tag that says which one it is
         self._tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
 
     def __call__(self, value: Any) -> dict[str, Any]:
-        """Raise `Misfit` for a value that lacks one of the members."""
+        """Raise `ConversionError` for a value that lacks one of the members."""
         shown = dict(self._tag)
         for member, shape in self.members:
             found = self._member(value, member)
@@ -4160,7 +4057,9 @@ class ShownRecord:
         else:
             found = _ABSENT if is_typed_dict(self._kind) else getattr(value, member.name, _ABSENT)
         if found is _ABSENT and member.required:
-            raise Misfit(("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares"))
+            raise ConversionError(
+                ("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares")
+            )
         return found
 
 
@@ -4169,26 +4068,26 @@ def _set_as_list(value: Any) -> Any:
     return list(value) if isinstance(value, AbstractSet) else value
 
 
-def _model_shape(kind: Any) -> Shape:
+def _model_shape(kind: Any) -> ResultFilter:
     """A pydantic model shows itself; what is no instance of it is validated first."""
-    pydantic = late("pydantic")
+    pydantic = lazy_import("pydantic")
     adapter = pydantic.TypeAdapter(kind)
 
     def shaped_model(value: Any) -> Any:
         try:
             return adapter.dump_python(adapter.validate_python(value, from_attributes=True), mode="json")
         except pydantic.ValidationError as error:
-            raise Misfit(("", str(error))) from None
+            raise ConversionError(("", str(error))) from None
 
     return shaped_model
 
 
-def _first_fit(shapes: list[Shape], value: Any) -> Any:
+def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
     misfits = []
     for shape in shapes:
         try:
             return shape(value)
-        except Misfit as misfit:
+        except ConversionError as misfit:
             misfits.append(misfit)
     raise misfits[0]
 
@@ -4204,9 +4103,9 @@ def _is_instance(value: Any, kind: Any) -> bool:
     return isinstance(origin, type) and origin is not Any and isinstance(value, origin)
 
 
-def reply_shape(returns: Any) -> Shape | None:
+def result_filter(returns: Any) -> ResultFilter | None:
     """The shape of a handler's result, or of the body in it, as its return annotation declares it."""
-    return Shaper().shape(_body_in(returns))
+    return ResultCompiler().shape(_body_in(returns))
 
 
 def _body_in(returns: Any) -> Any:
@@ -4219,7 +4118,7 @@ def _body_in(returns: Any) -> Any:
     return returns
 
 
-def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Callable[..., Any]:
+def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter | None) -> Callable[..., Any]:
     """The handler, its results in the shape; the handler itself, if there is none."""
     if shape is None:
         return handler
@@ -4227,7 +4126,7 @@ def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Ca
     def in_shape(result: Any) -> Any:
         try:
             return _result_in_shape(shape, result)
-        except Misfit as misfit:
+        except ConversionError as misfit:
             message = f"A handler's result does not fit its annotation '-> {_name(returns)}': {misfit.faults[0][1]}"
             raise TypeError(message) from None
 
@@ -4246,7 +4145,7 @@ def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Ca
     return coroutine if iscoroutinefunction(handler) else plain
 
 
-def _result_in_shape(shape: Shape, result: Any) -> Any:
+def _result_in_shape(shape: ResultFilter, result: Any) -> Any:
     """A tuple is (status, body) or (status, body, headers), or a `Reply`: text as body, or none, declares nothing."""
     if isinstance(result, Reply):
         _, body, headers = _result_in_shape(shape, (result.status, result.body, result.headers))
@@ -4273,7 +4172,6 @@ def _name(annotation: Any) -> str:
 # ======================================================================================================================
 
 POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
-
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
@@ -4340,7 +4238,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     if get_origin(annotation) is Annotated:
         annotation, metadata = annotation.__origin__, annotation.__metadata__
     source = next(_sources(annotation, metadata), None)
-    place = _natural_place(annotation) if source is None else source.place
+    place = _natural_source(annotation) if source is None else source.place
     return Parameter(
         found.name,
         annotation,
@@ -4349,13 +4247,13 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
         found.name if source is None else source.key(found.name),
         found.default,
         _KINDS[found.kind],
-        is_body=place == BODY or (place == AUTO and is_whole(annotation)),
+        is_body=place == BODY or (place == AUTO and is_record_type(annotation)),
     )
 
 
-def _natural_place(annotation: Any) -> str:
+def _natural_source(annotation: Any) -> str:
     """The place that a type can only come from."""
-    kind = bare(annotation)
+    kind = strip_wrappers(annotation)
     if kind in (Request, WebSocketRequest, Session):
         return CONTEXT
     if UploadedFile in (kind, *get_args(kind)):
@@ -4371,16 +4269,12 @@ def _natural_place(annotation: Any) -> str:
 # Each place is a function from a request and a slot to what was found there: the place's name, how to convert, the value.
 # ======================================================================================================================
 
-Found = tuple[str, Callable[[Any], Any], Any]
-
-
+RawValue = tuple[str, Callable[[Any], Any], Any]
 AS_IT_CAME = Converter(as_it_is, as_it_is)
-
-
 FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 
 
-class Slot:
+class ParameterBinder:
     """A parameter and its converter: finds the parameter's value in a request, and converts it."""
 
     __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
@@ -4389,22 +4283,22 @@ class Slot:
         self.parameter = parameter
         self.converter = converter
         self.key = parameter.key
-        self.wanted = bare(parameter.annotation)
+        self.wanted = strip_wrappers(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
         place = BODY if parameter.is_body else parameter.source
-        self.is_whole = place == BODY or (place == QUERY and is_whole(self.wanted))  # made of all fields there
-        self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
+        self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
+        self.find = whole_query if self.is_whole and place == QUERY else FINDERS[place]
 
     @property
     def needs_whole_form(self) -> bool:
         """Whether the first field of its name does not tell the value yet."""
-        return self.parameter.is_body or takes_many(self.parameter.annotation)
+        return self.parameter.is_body or is_collection(self.parameter.annotation)
 
-    def segment(self, text: str) -> Found:
+    def segment(self, text: str) -> RawValue:
         """What a path segment is."""
         return PATH, self.converter.text, text
 
-    def value(self, request: Request, found: Found | None, faults: list[Fault]) -> Any:
+    def value(self, request: Request, found: RawValue | None, faults: list[Fault]) -> Any:
         """The argument; what is wrong with it is added to the faults."""
         if found is None:
             if self.parameter.default is REQUIRED:
@@ -4413,7 +4307,7 @@ class Slot:
         place, convert, given = found
         try:
             return convert(given)
-        except Misfit as misfit:
+        except ConversionError as misfit:
             faults += [Fault(place, self._name(where), message) for where, message in misfit.faults]
         except RecursionError:
             faults.append(Fault(place, self.key, TOO_DEEP))
@@ -4433,7 +4327,7 @@ class Slot:
         return self.key + where
 
 
-def by_name(request: Request, slot: Slot) -> Found | None:
+def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
     """Wherever the request has the name: query, body, files, session."""
     name = slot.key
     if name in request.query_params:
@@ -4452,70 +4346,70 @@ def _filled(values: list[str]) -> list[str]:
     return [value for value in values if value]
 
 
-def _file_as(slot: Slot) -> Callable[[Any], Any]:
+def _file_as(slot: ParameterBinder) -> Callable[[Any], Any]:
     """Files are dicts; where another type is wanted, that type's own words refusing them."""
     is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
     return as_it_is if is_dict else slot.converter.value
 
 
-def in_query(request: Request, slot: Slot) -> Found | None:
+def in_query(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A query field."""
     if slot.key in request.query_params:
         return QUERY, slot.converter.from_texts, request.query_params[slot.key]
     return None
 
 
-def whole_query(request: Request, slot: Slot) -> Found | None:
+def whole_query(request: Request, slot: ParameterBinder) -> RawValue | None:
     """All fields of the query, as a record."""
     if not request.query_params and slot.parameter.default is not REQUIRED:
         return None
     return QUERY, slot.converter.form or slot.converter.value, request.query_params
 
 
-def in_headers(request: Request, slot: Slot) -> Found | None:
+def in_headers(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
     field = request.headers.get(slot.key)
     if field is None:
         return None
-    values = [one.strip() for one in field.split(",")] if takes_many(slot.wanted) else [field]
+    values = [one.strip() for one in field.split(",")] if is_collection(slot.wanted) else [field]
     return HEADER, slot.converter.from_texts, values
 
 
-def in_cookies(request: Request, slot: Slot) -> Found | None:
+def in_cookies(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A cookie."""
     cookies = parse_cookies(request._cookies())
     return (COOKIE_SOURCE, slot.converter.text, cookies[slot.key]) if slot.key in cookies else None
 
 
-def in_session(request: Request, slot: Slot) -> Found | None:
+def in_session(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A value of the session."""
     return (SESSION, slot.converter.value, request.session[slot.key]) if slot.key in request.session else None
 
 
-def in_files(request: Request, slot: Slot) -> Found | None:
+def in_files(request: Request, slot: ParameterBinder) -> RawValue | None:
     """An uploaded file, or all of its field."""
     if slot.key in request.files:
         first = request.files[slot.key]
-        if takes_many(slot.wanted):
+        if is_collection(slot.wanted):
             build = get_origin(slot.wanted) or slot.wanted
             return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 
 
-def in_context(request: Request, slot: Slot) -> Found:
+def in_context(request: Request, slot: ParameterBinder) -> RawValue:
     """The request, or its session."""
     return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
-def in_body(request: Request, slot: Slot) -> Found | None:
+def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     """The whole body: JSON, a form, or text."""
     if not request.body_parsed and request._boundary is None:
         return None
     convert = slot.converter
     if slot.wanted is bytes:
         return BODY, as_it_is, request.body
-    if has_json_object(request) or is_json(media_type(request._field(b"content-type", b""))[0]):
+    if has_json_object(request) or is_json(media_type(request._header_bytes(b"content-type", b""))[0]):
         return BODY, convert.value, request.get_json
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
@@ -4525,7 +4419,7 @@ def in_body(request: Request, slot: Slot) -> Found | None:
     return BODY, convert.form, form
 
 
-PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
+FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
     AUTO: by_name,
     BODY: in_body,
     QUERY: in_query,
@@ -4636,7 +4530,7 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
                 if plan.direct == 1:
                     return [plan.from_path[0](segments[0])], _NO_KEYWORDS
                 return [*map(operator.call, plan.from_path, segments)], _NO_KEYWORDS
-            except Misfit:
+            except ConversionError:
                 pass  # below all of them are found
         return _typed_arguments(plan, request, segments)
     if len(segments) > plan.size and not plan.variadic:
@@ -4675,26 +4569,26 @@ def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in params.items()}
 
 
-def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
+def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], list[str]]:
     """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
     slots, problems = [], []
     for parameter in parameters:
         compiler = Compiler()
         try:
-            slots.append(Slot(parameter, _converter(parameter, compiler)))
+            slots.append(ParameterBinder(parameter, _converter(parameter, compiler)))
         except UnknownTypeError as error:
             problems.append(
                 f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
                 "annotate it with a type that the reference lists, or leave the annotation out"
             )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
-            slots.append(Slot(untyped, AS_IT_CAME))
+            slots.append(ParameterBinder(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
     return slots, problems
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE) and is_whole(parameter.annotation):
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):
@@ -4705,13 +4599,13 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
     return compiler.converter(parameter.annotation)
 
 
-def _is_typed(slot: Slot) -> bool:
+def _is_typed(slot: ParameterBinder) -> bool:
     return slot.parameter.annotation is not Any or slot.parameter.source != AUTO
 
 
-def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
+def _shape(returns: Any) -> tuple[ResultFilter | None, list[str]]:
     try:
-        return reply_shape(returns), []
+        return result_filter(returns), []
     except Exception as error:  # whatever evaluating a record's annotations raises
         problem = (
             f"replies go out whole, since the annotation '-> {returns!r}' cannot be used ({error}): "
@@ -4758,7 +4652,7 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
     return positional, keywords
 
 
-def _rest(plan: Plan, request: Request, slot: Slot, faults: list[Fault]) -> dict[str, Any]:
+def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
     """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):
@@ -4789,10 +4683,7 @@ def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]
 WEBSOCKET = "ws_"
 
 
-_COLLECTIONS = (list, set, frozenset, tuple)
-
-
-class Action:
+class UserFunction:
     """A function of the application, and how it must be called."""
 
     __slots__ = ("blocking", "call", "handler", "in_thread", "is_coroutine")
@@ -4810,14 +4701,14 @@ class Action:
 class Guard(NamedTuple):
     """A controller's `_before` and `_after`, where its class defines them."""
 
-    before: Action | None
-    after: Action | None
+    before: UserFunction | None
+    after: UserFunction | None
 
 
 Guards = tuple[Guard, ...]
 
 
-class Endpoint(Action):
+class Endpoint(UserFunction):
     """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
 
     `call` is the handler, its results in the shape of its return annotation.
@@ -4833,7 +4724,7 @@ class Endpoint(Action):
         self.guards = guards
         self.verbs = verbs
         self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
-        self.call = shaped(handler, self.plan.returns, self.plan.shape)
+        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
         self.keeps_slash = self.plan.variadic
         self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
         self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
@@ -4853,12 +4744,6 @@ class Endpoint(Action):
 def takes_segment(parameter: Parameter) -> bool:
     """Whether binding gives it the next segment of the path."""
     return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-
-
-def is_collection(annotation: Any) -> bool:
-    """Whether several values are wanted, `list[int] | None` for one."""
-    kind = bare(annotation)
-    return getattr(kind, "__origin__", kind) in _COLLECTIONS
 
 
 # ######################################################################################################################
@@ -4968,15 +4853,11 @@ class InMemorySessionBackend(SessionBackend):
 # ======================================================================================================================
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
-
-
 COOKIE = "session_id"
-
-
 MAX_ENDED = 10_000  # more than there are requests under way
 
 
-class SessionPolicy:
+class SessionStore:
     """Loads and saves the sessions of requests, and writes their cookie."""
 
     def __init__(
@@ -5098,9 +4979,7 @@ def set_session_cookie(reply: Reply, cookie: str) -> None:
 # request: `tree` reads these classes when the application is made.
 # ======================================================================================================================
 
-VERBS = "__micropie_methods__"  # what `methods` leaves on a handler
-
-
+VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
 
@@ -5202,7 +5081,7 @@ def methods(*verbs: str) -> Callable[[F], F]:
         raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
 
     def mark(handler: F) -> F:
-        setattr(handler, VERBS, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
+        setattr(handler, VERBS_ATTRIBUTE, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
         return handler
 
     return mark
@@ -5216,7 +5095,7 @@ def methods(*verbs: str) -> Callable[[F], F]:
 # Each is made once, when the application is, and knows the guards that stand before it, outermost first.
 # ======================================================================================================================
 
-class Choice:
+class ByVerb:
     """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2).
 
     `by_query` are those that need a segment which this path does not have: they answer where a query may name it.
@@ -5252,10 +5131,10 @@ def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
     return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
 
 
-class Handover:
+class MountedApp:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments", "what")
+    __slots__ = ("app", "guards", "is_micropie", "name", "owner", "path", "segments", "what")
 
     is_bare = is_direct = False
     keeps_slash = True
@@ -5270,10 +5149,10 @@ class Handover:
         self.owner = owner  # the controller or application that has it
         self.path = above + segments
         self.guards = guards
-        self.is_ours = False  # an `App`: it takes the path without what led to it
+        self.is_micropie = False  # an `App`: it takes the path without what led to it
 
 
-class Nothing:
+class NoHandler:
     """No handler, which is only said once the guards have let the request pass."""
 
     __slots__ = ("guards",)
@@ -5286,7 +5165,7 @@ class Nothing:
         self.guards = guards
 
 
-Target = Endpoint | Choice | Handover | Nothing
+Target = Endpoint | ByVerb | MountedApp | NoHandler
 
 
 # ======================================================================================================================
@@ -5299,9 +5178,7 @@ Target = Endpoint | Choice | Handover | Nothing
 # ======================================================================================================================
 
 INDEX = "index"
-
-
-_OURS = Resource.__mro__
+_FRAMEWORK_CLASSES = Resource.__mro__
 Match = tuple[Target, list[str]]
 
 
@@ -5319,19 +5196,19 @@ class Branch:
         self.guards: Guards = () if above is None else above.guards + guards_of(owner)
         # Live: methods may be bound to an application at run time.
         self.instance: dict[str, Any] = vars(owner) if above is None else {}
-        self.nothing = Nothing(self.guards)
-        self.entries: list[Endpoint | Handover | Branch] = []
-        self.methods: dict[str, Endpoint | Choice] = {}
-        self.branches: dict[str, Branch | Handover] = {}
-        self.mounts: list[Handover] = []  # with a path of their own, longest first
+        self.nothing = NoHandler(self.guards)
+        self.entries: list[Endpoint | MountedApp | Branch] = []
+        self.methods: dict[str, Endpoint | ByVerb] = {}
+        self.branches: dict[str, Branch | MountedApp] = {}
+        self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights: list[str] = []  # found while reading the class
         self._replaced: dict[str, Endpoint] = {}
         verbs: dict[str, Endpoint] = {}
-        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
+        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
             self._add(attribute_name, attribute, app_class, verbs)
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.verbs = verbs  # a resource's own methods for them
-        self.resource, self.collection = self._choices(verbs)
+        self.resource, self.collection = self._by_verb(verbs)
         mounted = {mount.segments[0] for mount in self.mounts}
         self._public = {
             name: found
@@ -5348,9 +5225,9 @@ class Branch:
 
     def _add(self, name: str, attribute: Any, app_class: type, verbs: dict[str, Endpoint]) -> None:
         if isinstance(attribute, Mount):
-            self._add_handover(name, attribute, attribute.segments, app_class)
+            self._add_mount(name, attribute, attribute.segments, app_class)
         elif isinstance(attribute, app_class):
-            self._add_handover(name, attribute, None, app_class)
+            self._add_mount(name, attribute, None, app_class)
         elif isinstance(attribute, Controller):
             self._add_controller(name, attribute, app_class)
         elif _is_method(attribute):
@@ -5360,11 +5237,11 @@ class Branch:
                 f"{self.title}.{name} is a class, which answers nothing: write {name} = {attribute.__name__}()"
             )
 
-    def _add_handover(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
+    def _add_mount(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
         if segments is None and is_private(name):
             return
-        mount = Handover(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
-        mount.is_ours = isinstance(mount.app, app_class)
+        mount = MountedApp(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
+        mount.is_micropie = isinstance(mount.app, app_class)
         self.entries.append(mount)
         if segments is None:
             self.branches[name] = mount
@@ -5384,7 +5261,7 @@ class Branch:
 
     def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
         handler = attribute.__get__(self.owner, type(self.owner))
-        declared: tuple[str, ...] = getattr(attribute, VERBS, ()) or getattr(handler, VERBS, ())
+        declared: tuple[str, ...] = getattr(attribute, VERBS_ATTRIBUTE, ()) or getattr(handler, VERBS_ATTRIBUTE, ())
         own = name in VERB_METHODS and isinstance(self.owner, Resource)
         endpoint = Endpoint(name, handler, self.guards, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
@@ -5402,18 +5279,18 @@ class Branch:
                     "let one of them declare it"
                 )
 
-    def _with_verbs(self, endpoint: Endpoint) -> Endpoint | Choice:
+    def _with_verbs(self, endpoint: Endpoint) -> Endpoint | ByVerb:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
             return endpoint
-        return Choice(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards)
+        return ByVerb(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards)
 
-    def _choices(self, verbs: dict[str, Endpoint]) -> tuple[Choice | None, Choice | None]:
+    def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
         """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""
         if not verbs:
             return None, None
         found = self.methods.get(INDEX)
         index: dict[str, Endpoint] = {}
-        if isinstance(found, Choice):
+        if isinstance(found, ByVerb):
             index = dict(found.verbs)
         elif found is not None:
             index = {"GET": found}
@@ -5422,7 +5299,7 @@ class Branch:
         own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
         own = {**own, **index}
         by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
-        return Choice(INDEX, below, self.guards), Choice(INDEX, own, self.guards, by_query)
+        return ByVerb(INDEX, below, self.guards), ByVerb(INDEX, own, self.guards, by_query)
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -5448,7 +5325,7 @@ class Branch:
             return self._own(segments)
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
 
-    def _mounted_at(self, segments: list[str]) -> Handover | None:
+    def _mounted_at(self, segments: list[str]) -> MountedApp | None:
         """What is mounted at a path of its own that these segments begin with."""
         for mount in self.mounts:
             if tuple(segments[: len(mount.segments)]) == mount.segments:
@@ -5467,7 +5344,7 @@ class Branch:
         if is_bare or segments[0] == "":
             return index, segments[1:]
         takes_them = (
-            any(e.takes_segments for e in index.verbs.values()) if isinstance(index, Choice) else index.takes_segments
+            any(e.takes_segments for e in index.verbs.values()) if isinstance(index, ByVerb) else index.takes_segments
         )
         return (index, segments) if takes_them else (self.nothing, segments)
 
@@ -5486,18 +5363,18 @@ class Branch:
             return below.find_websocket(segments[1:])
         return (self.nothing, segments) if below is None else (below, segments[1:])
 
-    def named(self, name: str) -> Endpoint | Choice | None:
+    def named(self, name: str) -> Endpoint | ByVerb | None:
         """The method of that name, else the one spelled with `_` for `-`."""
         found = self.exactly(name)
         if found is None and "-" in name and (spelled := _spelled(name)) is not None:
             return self.exactly(spelled)
         return found
 
-    def exactly(self, name: str) -> Endpoint | Choice | None:
+    def exactly(self, name: str) -> Endpoint | ByVerb | None:
         """The method of that name, be it a private one."""
         return self._on_instance(name) or self.methods.get(name)
 
-    def named_branch(self, name: str) -> "Branch | Handover | None":
+    def named_branch(self, name: str) -> "Branch | MountedApp | None":
         """The branch of that name, in either spelling."""
         found = self.branches.get(name)
         if found is None and "-" in name and (spelled := _spelled(name)) is not None:
@@ -5530,18 +5407,18 @@ def guards_of(owner: Any) -> Guards:
     return (Guard(before, after),) if before or after else ()
 
 
-def _defined(owner: Any, name: str) -> Action | None:
+def _defined(owner: Any, name: str) -> UserFunction | None:
     """The method; TypeError for a guard that would guard nothing."""
     title = f"{type(owner).__name__}.{name}"
     if name in getattr(owner, "__dict__", ()):
         raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
     for cls in type(owner).__mro__:
-        if cls in _OURS or name not in vars(cls):
+        if cls in _FRAMEWORK_CLASSES or name not in vars(cls):
             continue
         if not _is_method(vars(cls)[name]):
             raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
         handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
-        return Action(handler)
+        return UserFunction(handler)
     return None
 
 
@@ -5575,7 +5452,7 @@ def _is_method(attribute: Any) -> bool:
 
 def joined(segments: Sequence[str]) -> str:
     """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
-    quote = late("urllib.parse").quote
+    quote = lazy_import("urllib.parse").quote
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
@@ -5602,16 +5479,16 @@ def verbs_of(branch: Branch, endpoint: Endpoint) -> tuple[str, ...] | None:
     if branch.resource is not None and endpoint.name == INDEX:
         return _verbs_that_lead_to(endpoint, branch.collection, branch.resource)
     if own is not None:
-        return _verbs_that_lead_to(endpoint, own) if isinstance(own, Choice) else ()
+        return _verbs_that_lead_to(endpoint, own) if isinstance(own, ByVerb) else ()
     return _verbs_that_lead_to(endpoint, branch.collection, branch.resource) or None
 
 
-def _verbs_that_lead_to(endpoint: Endpoint, *choices: Choice | None) -> tuple[str, ...]:
+def _verbs_that_lead_to(endpoint: Endpoint, *choices: ByVerb | None) -> tuple[str, ...]:
     found = {verb for choice in choices if choice for verb, other in choice.verbs.items() if other is endpoint}
     return tuple(sorted(found, key=lambda verb: (verb not in ("GET", "HEAD"), verb)))
 
 
-def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> tuple[Parameter, ...]:
+def with_client_source(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> tuple[Parameter, ...]:
     """The parameters of a handler, each with the one place that a client should put it; binding looks at more."""
     parameters = endpoint.plan.parameters
     has_form = bool(verbs) and BODY_METHODS.issuperset(verbs) and not any(p.is_body for p in parameters)
@@ -5653,14 +5530,14 @@ def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, vari
 _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
 
 
-def oversights(branch: Branch) -> Iterator[str]:
+def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
     yield from _hidden_by_mounts(branch)
     yield from _hidden_by_index(branch)
     for entry in branch.entries:
         if isinstance(entry, Branch):
-            yield from oversights(entry)
+            yield from class_warnings(entry)
         elif isinstance(entry, Endpoint):
             yield from _bodies_that_never_come(branch, entry)
 
@@ -5685,7 +5562,7 @@ def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
     below = branch.named_branch(first)
     if isinstance(below, Branch):
         return _answering(below, tuple(others)) if others else below.title
-    return f"{branch.title}.{below.name}" if isinstance(below, Handover) else None
+    return f"{branch.title}.{below.name}" if isinstance(below, MountedApp) else None
 
 
 def _hidden_by_index(branch: Branch) -> Iterator[str]:
@@ -5715,10 +5592,7 @@ def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]
 # ======================================================================================================================
 
 NO_WEBSOCKET = "No matching WebSocket route"
-
 ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
-
-
 _numbers = itertools.count()
 
 
@@ -5728,7 +5602,7 @@ class Router:
     def __init__(self, owner: Any, base: type) -> None:
         self.root = Branch(owner, base)
         self._instance = self.root.instance
-        self.handovers = [entry for branch in branches(self.root) for entry in handovers_of(branch)]
+        self.mounted_apps = [entry for branch in branches(self.root) for entry in mounts_of(branch)]
         # PERF: the paths without parameters, found in one step.
         static = dict(_static_paths(self.root))
         names = self.root.branches  # what is in a branch has its controller to be found
@@ -5737,7 +5611,7 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
-        self.warnings = tuple(oversights(self.root))
+        self.warnings = tuple(class_warnings(self.root))
         for warning in self.warnings:
             log.warning("%s", warning)
         self.places: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
@@ -5748,7 +5622,7 @@ class Router:
         """What answers the HTTP request, and the path's parameters. `Unrouted` if nothing does."""
         if request._route_handler is not None:
             return self._explicit(request._route_handler, request)
-        target: Target | None = self._exact.get(request._plain_path())
+        target: Target | None = self._exact.get(request._path_without_root())
         if target is not None and target.name not in self._instance:
             return target, []
         segments = request._segments()
@@ -5772,7 +5646,7 @@ class Router:
         if segments[0].startswith("_"):
             raise HTTPError(404, "Private handler not allowed")
         target, segments = self.root.find_websocket(segments)
-        if isinstance(target, Nothing) and not target.guards:
+        if isinstance(target, NoHandler) and not target.guards:
             raise HTTPError(404, NO_WEBSOCKET)
         request.path_params = segments = without_slash(target, segments)
         return target, segments
@@ -5798,7 +5672,7 @@ class Router:
 
     def leads_elsewhere(self, request: Request) -> bool:
         """Whether the path belongs to another application, which reads the body itself."""
-        return request._route_handler is None and isinstance(self.root.find(request._segments())[0], Handover)
+        return request._route_handler is None and isinstance(self.root.find(request._segments())[0], MountedApp)
 
     def _explicit(self, name: str, request: Request) -> Match:
         """The method that a middleware has chosen, be it a private one."""
@@ -5813,7 +5687,7 @@ class Router:
         if target is not None:
             return target, []
         found = self.root.find(segments)
-        if isinstance(found[0], Nothing) and not found[0].guards:
+        if isinstance(found[0], NoHandler) and not found[0].guards:
             raise Unrouted(404)
         return found
 
@@ -5833,16 +5707,16 @@ def branches(root: Branch) -> Iterator[Branch]:
             yield from branches(entry)
 
 
-def handovers_of(branch: Branch) -> list[Handover]:
+def mounts_of(branch: Branch) -> list[MountedApp]:
     """The other applications that this branch itself has."""
-    return [entry for entry in branch.entries if isinstance(entry, Handover)]
+    return [entry for entry in branch.entries if isinstance(entry, MountedApp)]
 
 
-def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | Choice]]:
+def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
     return ((name, target) for name, target in branch.methods.items() if not is_private(name))
 
 
-def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | Choice]]:
+def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | ByVerb]]:
     """The segments of each path without parameters, with what answers it."""
     for branch in branches(root):
         own = branch.collection or branch.methods.get(INDEX)
@@ -5861,18 +5735,16 @@ def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | Ch
 # ======================================================================================================================
 
 _SEVERAL = (list, tuple, set, frozenset)
-
-
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
 
 
-class Place(NamedTuple):
+class HandlerLocation(NamedTuple):
     """Where something stands: below `above` (the path of its application), in `branch`; `entry` is what of it."""
 
     above: tuple[str, ...]
     branch: Branch
-    entry: "Address | Handover | None"  # None: the branch itself
+    entry: "Address | MountedApp | None"  # None: the branch itself
 
 
 def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
@@ -5892,10 +5764,10 @@ def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
-    return (joined(path + own) or "/") + ("?" + late("urllib.parse").urlencode(pairs) if pairs else "")
+    return (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
 
 
-def _located(handler: Any) -> tuple[tuple[str, ...], Place]:
+def _located(handler: Any) -> tuple[tuple[str, ...], HandlerLocation]:
     """The root path in front of it, and its place in the application of the current request; else in any."""
     for root, router in _candidates():
         if (place := _place(router, handler)) is not None:
@@ -5920,44 +5792,44 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
         yield root, router
 
 
-def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
+def _everyone(mounted: tuple[MountedApp, ...]) -> list[Router]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
     everyone = list(ROUTERS.values())
-    below = {id(found.app) for router in everyone for found in router.handovers}
+    below = {id(found.app) for router in everyone for found in router.mounted_apps}
     return sorted(
-        everyone, key=lambda router: (not set(mounted) <= set(router.handovers), id(router.root.owner) in below)
+        everyone, key=lambda router: (not set(mounted) <= set(router.mounted_apps), id(router.root.owner) in below)
     )
 
 
-def _place(router: Router, handler: Any) -> Place | None:
+def _place(router: Router, handler: Any) -> HandlerLocation | None:
     """The first place in an application, or in those of ours below it."""
     if router.places is None:
         router.places = dict(reversed([*_keyed_places(router)]))
-    found: Place | None = router.places.get(key_of(handler)) or _replacement(router, handler)
-    for handover in router.handovers if found is None else ():
-        if handover.is_ours:
+    found: HandlerLocation | None = router.places.get(key_of(handler)) or _replacement(router, handler)
+    for handover in router.mounted_apps if found is None else ():
+        if handover.is_micropie:
             below: Any = handover.app
             if (place := _place(below._micropie.router, handler)) is not None:
                 return place._replace(above=handover.path + place.above)
     return found
 
 
-def _keyed_places(router: Router) -> Iterator[tuple[Any, Place]]:
+def _keyed_places(router: Router) -> Iterator[tuple[Any, HandlerLocation]]:
     for branch in branches(router.root):
-        yield id(branch.owner), Place((), branch, None)
+        yield id(branch.owner), HandlerLocation((), branch, None)
         for entry in branch.entries:
-            if isinstance(entry, Handover):
-                yield id(entry.what), Place((), branch, entry)
+            if isinstance(entry, MountedApp):
+                yield id(entry.what), HandlerLocation((), branch, entry)
             elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
-                yield key_of(entry.handler), Place((), branch, Address(branch, entry))
+                yield key_of(entry.handler), HandlerLocation((), branch, Address(branch, entry))
 
 
-def _replacement(router: Router, handler: Any) -> Place | None:
+def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
     """The place of a method that was bound to the application at run time."""
     for name, value in list(router.root.instance.items()):
         endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
         if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
-            return Place((), router.root, Address(router.root, endpoint))
+            return HandlerLocation((), router.root, Address(router.root, endpoint))
     return None
 
 
@@ -5976,7 +5848,9 @@ class Address:
         self._endpoint = endpoint
         self._has_own_path = is_verb_method(branch, endpoint)
         originals = endpoint.plan.parameters
-        parameters = placed(endpoint, is_verb_method=self._has_own_path, verbs=verbs_of(branch, endpoint) or ())
+        parameters = with_client_source(
+            endpoint, is_verb_method=self._has_own_path, verbs=verbs_of(branch, endpoint) or ()
+        )
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._fillable = [p.name for p in originals if takes_segment(p)]  # by segments, in this order
         self._in_query = {p.name for p in parameters if p.source == QUERY} | {
@@ -6025,7 +5899,7 @@ class Address:
     def _is_led_to_by(self, segments: list[str]) -> bool:
         target, rest = self._branch.find(list(segments))
         targets: Iterable[Any] = (target,)
-        if isinstance(target, Choice):
+        if isinstance(target, ByVerb):
             targets = (*target.verbs.values(), *target.by_query.values())
         return rest == segments and any(found is self._endpoint for found in targets)
 
@@ -6073,7 +5947,7 @@ class Address:
         return TypeError(f"url_for(): {self._name} {what}")
 
 
-def _segments_below(paths: Sequence[Any], mount: Handover | None) -> tuple[str, ...]:
+def _segments_below(paths: Sequence[Any], mount: MountedApp | None) -> tuple[str, ...]:
     """The segments of paths below a mount."""
     if paths and mount is None:
         raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
@@ -6103,8 +5977,8 @@ def text_of(value: Any) -> str:
     if hasattr(value, "total_seconds"):
         return duration(value)
     text = str(value)
-    if "e" in text.lower() and isinstance(value, float | late("decimal").Decimal):
-        return f"{late('decimal').Decimal(text):f}"
+    if "e" in text.lower() and isinstance(value, float | lazy_import("decimal").Decimal):
+        return f"{lazy_import('decimal').Decimal(text):f}"
     return text
 
 
@@ -6124,7 +5998,7 @@ def text_of(value: Any) -> str:
 # 9  the session is saved                                    sessions/store.py
 # 10 the reply is sent                                       sending.py, replies/asgi.py, replies/streaming.py
 #
-# The steps are called in http.py. What goes wrong on the way: failures.py. Another application answers: mounts.py.
+# The steps are called in http.py. What goes wrong on the way: error_replies.py. Another application answers: mounts.py.
 # A WebSocket: websocket.py.
 # ######################################################################################################################
 
@@ -6164,7 +6038,7 @@ def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
     if not (bool(os.environ.get(DEV)) if wanted is None else wanted):
         return None
     try:
-        made: Debugger = late("micropie.debug").Debugger(app)
+        made: Debugger = lazy_import("micropie.debug").Debugger(app)
     except ModuleNotFoundError as error:
         raise MissingDependency("App(debug=True) needs the whole package: pip install micropie") from error
     return made
@@ -6249,8 +6123,8 @@ class Parts:
         self,
         *,
         router: Router,
-        sessions: SessionPolicy,
-        workers: Workers,
+        sessions: SessionStore,
+        workers: WorkerThreads,
         limits: Limits,
         take_body: Callable[[Request, Limits], Awaitable[None]],
         templates: Templates,
@@ -6296,7 +6170,7 @@ def is_awaitable(value: Any) -> bool:
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
-async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+async def call(app: Application, action: UserFunction, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
     if action.in_thread:
         result = await app._micropie.workers.run(action.call, args, kwargs)
@@ -6306,17 +6180,17 @@ async def call(app: Application, action: Action, args: Sequence[Any], kwargs: di
 
 
 # ======================================================================================================================
-# core/pipeline/failures.py
+# core/pipeline/error_replies.py
 #
 # What becomes of an exception: a reply that tells the client what it may know; for a failure also a record in the log.
 #
 # In development mode the debug pages may put a reply of theirs in its place.
 # ======================================================================================================================
 
-FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
+CAUGHT = (Exception, asyncio.CancelledError)  # the latter only where `reraise_cancellation` lets it
 
 
-def let_cancellation_pass(error: BaseException) -> None:
+def reraise_cancellation(error: BaseException) -> None:
     """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
@@ -6332,12 +6206,12 @@ def reply_to_error(app: Application, request: Request, error: BaseException) -> 
             return reply_to_refusal(app, request, error)
         except (TypeError, ValueError) as wrong:
             error = wrong
-    return failure(app, request, error)
+    return server_error(app, request, error)
 
 
 def reply_to_refusal(app: Application, request: Request, error: HTTPError) -> Reply:
     """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
-    if isinstance(error, Unrouted) and (page := explained(app, request, error)) is not None:
+    if isinstance(error, Unrouted) and (page := debug_page(app, request, error)) is not None:
         return page
     # Programs are told by JSON what is wrong with their values.
     if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
@@ -6345,14 +6219,14 @@ def reply_to_refusal(app: Application, request: Request, error: HTTPError) -> Re
     return error_reply(error)
 
 
-def failure(app: Application, request: Request, error: BaseException) -> Reply:
+def server_error(app: Application, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failed = True
     log_failure(app, request, error)
-    return explained(app, request, error) or error_reply(HTTPError(500))
+    return debug_page(app, request, error) or error_reply(HTTPError(500))
 
 
-def explained(app: Application, request: Request, error: BaseException) -> Reply | None:
+def debug_page(app: Application, request: Request, error: BaseException) -> Reply | None:
     """What the debug pages say of an exception, if there are any and this client may see them."""
     debug = app._micropie.debug
     if debug is None:
@@ -6361,7 +6235,7 @@ def explained(app: Application, request: Request, error: BaseException) -> Reply
         if isinstance(error, Unrouted):
             page = debug.guide(request, error)
         else:
-            endpoint = endpoint_of(app, request)
+            endpoint = endpoint_for_log(app, request)
             page = debug.explain(request, error, None if endpoint is None else endpoint.handler)
         return None if page is None else to_reply(page)
     except Exception:  # its own must not hide the application's
@@ -6374,7 +6248,7 @@ def log_failure(app: Application, request: Request, error: BaseException) -> Non
 
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
-    method, path, endpoint = request.method, path_of_request(request), endpoint_of(app, request)
+    method, path, endpoint = request.method, path_of_request(request), endpoint_for_log(app, request)
     handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
     where = (f" in {handler}" if handler else "") + (f" (request id {request_id})" if request_id else "")
     facts = {"method": method, "path": path, "handler": handler, "request_id": request_id}
@@ -6390,14 +6264,14 @@ def path_of_request(request: Request) -> str:
     return f"{scope.get('root_path') or ''}{scope['path']}" if scope.get(RELATIVE_PATH) else str(scope["path"])
 
 
-def endpoint_of(app: Application, request: Request) -> Endpoint | None:
+def endpoint_for_log(app: Application, request: Request) -> Endpoint | None:
     """The handler that the request is for, whether it got there or not; None if there is none."""
     router = app._micropie.router
     try:
         target, _ = router.find_websocket(request) if isinstance(request, WebSocketRequest) else router.find(request)
     except HTTPError:
         return None
-    chosen = target.choose(request) if isinstance(target, Choice) else target
+    chosen = target.choose(request) if isinstance(target, ByVerb) else target
     return chosen if isinstance(chosen, Endpoint) else None
 
 
@@ -6409,8 +6283,8 @@ def name_of_endpoint(endpoint: Endpoint) -> str:
 
 def request_id_of(request: Request) -> str | None:
     """What a proxy in front of us calls the request: its `X-Request-ID`, if that is plain text of fair length."""
-    text = request._field(b"x-request-id", b"").decode("latin-1")
-    return text if pattern("[!-~]{1,200}").fullmatch(text) else None
+    text = request._header_bytes(b"x-request-id", b"").decode("latin-1")
+    return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None
 
 
 # ======================================================================================================================
@@ -6547,7 +6421,7 @@ async def startup(app: Application) -> None:
         return
     await start(app.startup_handlers, app._micropie.state)
     try:
-        for below in {id(found.app): found for found in app._micropie.router.handovers}.values():
+        for below in {id(found.app): found for found in app._micropie.router.mounted_apps}.values():
             await start_below(app, below)
     except BaseException:
         await stop_below(app)
@@ -6557,10 +6431,10 @@ async def startup(app: Application) -> None:
         app._micropie.debug.start()
 
 
-async def start_below(app: Application, found: Handover) -> None:
+async def start_below(app: Application, found: MountedApp) -> None:
     """Start an application below ours, and remember how it is stopped."""
     running, state = app._micropie.running, app._micropie.state
-    if not found.is_ours:
+    if not found.is_micropie:
         lifespan = MountedLifespan(found.app, state)
         await lifespan.startup()
         running.append(lifespan.shutdown)
@@ -6606,7 +6480,7 @@ async def before_guards(app: Application, guards: Guards, entered: list[Guard]) 
     return None
 
 
-async def after_guard(app: Application, request: Request, action: Action, reply: Reply) -> Reply:
+async def after_guard(app: Application, request: Request, action: UserFunction, reply: Reply) -> Reply:
     """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
     body = reply.body
     try:
@@ -6614,9 +6488,9 @@ async def after_guard(app: Application, request: Request, action: Action, reply:
         if result is None and reply.body is not body:
             reply.body, reply.content_type = encoded(reply.body)
         changed = to_reply(reply if result is None else result)
-    except FAILURES as error:
+    except CAUGHT as error:
         await close_unsent(body)
-        let_cancellation_pass(error)
+        reraise_cancellation(error)
         return reply_to_error(app, request, error)
     if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
         await close_unsent(body)
@@ -6630,12 +6504,10 @@ async def after_guard(app: Application, request: Request, action: Action, reply:
 # ======================================================================================================================
 
 JSON_HEADER = ("Content-Type", JSON)
-
-
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 
 
-def name_json(reply: Reply) -> None:
+def show_json_type(reply: Reply) -> None:
     """Show the type of a JSON body among the headers, to code that looks for it there."""
     if reply.content_type != JSON:
         return
@@ -6653,7 +6525,7 @@ def send_reply(app: Application, request: Request, reply: Reply, send: Send, sen
     if not is_stream(reply.body):
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
-        return within(request, send_head(send, reply))
+        return as_current_request(request, send_head(send, reply))
     return stream_reply(app, request, reply, send)
 
 
@@ -6662,11 +6534,11 @@ def with_encoded_text(app: Application, request: Request, reply: Reply) -> Reply
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(app, request, failure(app, request, error))
+        return with_encoded_text(app, request, server_error(app, request, error))
     return reply
 
 
-async def within(request: Request, sending: Awaitable[None]) -> None:
+async def as_current_request(request: Request, sending: Awaitable[None]) -> None:
     """Send while `self.request` is this request, since code of the application runs along."""
     token = current_request.set(request)
     try:
@@ -6684,7 +6556,7 @@ async def send_head(send: Send, reply: Reply) -> None:
 async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
     """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
     body = reply.body
-    token = current_request.set(request)  # PERF: not by `within`, 0.1 µs
+    token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
     try:
         try:
             await send(stream_start(reply))
@@ -6715,24 +6587,24 @@ def send_by_override(
     app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
 ) -> Awaitable[None]:
     """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
-    return within(request, _send_by_override(app, request, reply, send, send_whole))
+    return as_current_request(request, _send_by_override(app, request, reply, send, send_whole))
 
 
 async def _send_by_override(
     app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
 ) -> None:
-    name_json(reply)
-    outgoing = Outgoing(send)
+    show_json_type(reply)
+    outgoing = WatchedSend(send)
     try:
         await app._send_response(outgoing, reply.status, reply.body, reply.headers)
         outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(app, request, error), send, send_whole)
+        await send_reply(app, request, server_error(app, request, error), send, send_whole)
 
 
-class Outgoing:
+class WatchedSend:
     """A `send` that knows whether the reply has started, and may do something right before."""
 
     def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
@@ -6787,18 +6659,18 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
 async def after_hooks(app: Application, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
     try:
-        name_json(reply)
+        show_json_type(reply)
         for middleware in middlewares:
             change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
             if type(change) is CoroutineType or is_awaitable(change):
                 change = await change
             if change:
                 reply = await replaced(reply, change)
-        reply.headers = without_json_header(reply.headers)
-    except FAILURES as error:
+        reply.headers = hide_json_type(reply.headers)
+    except CAUGHT as error:
         await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(app, request, error)
+        reraise_cancellation(error)
+        return server_error(app, request, error)
     return reply
 
 
@@ -6820,10 +6692,10 @@ def _changed(reply: Reply, change: Any) -> Reply:
         return Reply(status, reply.body, headers, reply.content_type)
     body, content_type = encoded(change["body"])
     # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, without_json_header(headers), content_type)
+    return Reply(status, body, hide_json_type(headers), content_type)
 
 
-def without_json_header(headers: HeaderPairs) -> HeaderPairs:
+def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
     """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
     # PERF: mostly ours is all there is, 0.5 µs.
     if len(headers) == 1 and headers[0] is JSON_HEADER:
@@ -6850,12 +6722,12 @@ class HandedOver(Exception):  # noqa: N818 - no error
         self.app = app
 
 
-def take_over(request: Request, target: Handover, rest: list[str]) -> None:
+def enter_mount(request: Request, target: MountedApp, rest: list[str]) -> None:
     """Let the request be the other application's; `rest` is the path below it."""
     segments = request._segments()
     mount = "/".join(segments[: len(segments) - len(rest)])
     request._subapp = target.app
-    if target.is_ours:
+    if target.is_micropie:
         request._subapp_path = "/" + "/".join(rest)
         request._subapp_mount_path = mount
         request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
@@ -6874,11 +6746,11 @@ def mounted_scope(scope: Scope, mount: str) -> Scope:
     if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
         changes["path"] = root + path
         if raw := scope.get("raw_path"):
-            changes["raw_path"] = late("urllib.parse").quote(root).encode() + raw
+            changes["raw_path"] = lazy_import("urllib.parse").quote(root).encode() + raw
     return changes
 
 
-async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
+async def serve_subapp(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
     """Let the application that a before hook has named answer; our session is saved when its reply starts."""
 
     async def save_session(message: Message) -> None:
@@ -6886,18 +6758,18 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
         if cookie is not None:
             message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
 
-    outgoing = Outgoing(send, save_session)
+    outgoing = WatchedSend(send, save_session)
     try:
-        await subapp(subapp_scope(request), replayed(request), outgoing)
+        await subapp(subapp_scope(request), replaying_receive(request), outgoing)
         outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
-        reply = answer_meant(error) if request._mounted is not None else None
-        await send_reply(app, request, reply or failure(app, request, error), send, send_whole)
+        reply = reply_to_foreign_error(error) if request._mounted is not None else None
+        await send_reply(app, request, reply or server_error(app, request, error), send, send_whole)
 
 
-def answer_meant(error: Exception) -> Reply | None:
+def reply_to_foreign_error(error: Exception) -> Reply | None:
     """The answer that an exception of a mounted part stands for; None if it is a failure.
 
     A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
@@ -6908,7 +6780,7 @@ def answer_meant(error: Exception) -> Reply | None:
     return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
-async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+async def serve_subapp_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
     """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
 
     async def watched_receive() -> Message:
@@ -6929,7 +6801,7 @@ def subapp_scope(request: Request) -> Scope:
     scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
-        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
+        scope["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", scope["path"])
         scope[RELATIVE_PATH] = True
     if request._subapp_mount_path:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
@@ -6941,21 +6813,21 @@ def subapp_scope(request: Request) -> Scope:
     return {**scope, **known, "get_json": request.get_json, "files": request.files}
 
 
-def raw_tail(raw: bytes, path: str) -> bytes:
+def raw_path_tail(raw: bytes, path: str) -> bytes:
     """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
     segments = raw.split(b"/")
     end = len(path)  # of what the segments so far do not say
     for position in range(len(segments) - 1, 0, -1):
-        text = "/" + late("urllib.parse").unquote(segments[position].decode("latin-1"))
+        text = "/" + lazy_import("urllib.parse").unquote(segments[position].decode("latin-1"))
         if not path.endswith(text, 0, end):
             break
         end -= len(text)
         if end == 0:
             return b"/" + b"/".join(segments[position:])
-    return bytes(late("urllib.parse").quote(path), "ascii")
+    return bytes(lazy_import("urllib.parse").quote(path), "ascii")
 
 
-def replayed(request: Request) -> Receive:
+def replaying_receive(request: Request) -> Receive:
     """The request's `receive`, in front of it the body that was read already."""
     messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
 
@@ -6988,7 +6860,7 @@ async def serve_http(app: Application, request: Request, send: Send, send_whole:
     token = current_request.set(request)
     try:
         try:
-            reply = await answer(app, request)
+            reply = await make_reply(app, request)
             if isinstance(reply, Reply) and (request._session is not None or request._session_id is not None):
                 reply = await with_saved_session(app, request, reply)
         finally:
@@ -6997,13 +6869,13 @@ async def serve_http(app: Application, request: Request, send: Send, send_whole:
         if isinstance(reply, Reply):
             await app._micropie.send_reply(app, request, reply, send, send_whole)
         else:
-            await within(request, hand_off(app, request, reply, send))
+            await as_current_request(request, serve_subapp(app, request, reply, send))
     finally:
         if request._upload is not None:
             await request._upload.close()
 
 
-async def answer(app: Application, request: Request) -> Reply | ASGIApp:
+async def make_reply(app: Application, request: Request) -> Reply | ASGIApp:
     """The reply, past the after hooks; or the application that a before hook has named to answer."""
     entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
@@ -7012,8 +6884,8 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         else:
             await app._micropie.take_body(request, app._micropie.limits)
             # PERF: the headers are in a dict by now, 0.3 µs.
-            cookie = request._cookies() if request._field(b"cookie", b"") else ""
-        if cookie and "session" not in request._outer:
+            cookie = request._cookies() if request._header_bytes(b"cookie", b"") else ""
+        if cookie and "session" not in request._preset:
             await app._micropie.sessions.load(request, cookie)
         if entered:
             entered = list(entered)
@@ -7023,13 +6895,13 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
                     return request._subapp
                 if request._body_left:
                     await take_late_body(app, request)
-            reply = short_cut or to_reply(await handle(app, request))
+            reply = short_cut or to_reply(await call_handler(app, request))
         else:
-            reply = to_reply(await handle(app, request))
+            reply = to_reply(await call_handler(app, request))
     except HandedOver as handed:
         return handed.app
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         reply = reply_to_error(app, request, error)
     return await after_hooks(app, entered, request, reply) if entered else reply
 
@@ -7049,7 +6921,7 @@ async def take_late_body(app: Application, request: Request) -> None:
         await take_body(request, app._micropie.limits)
 
 
-def handle(app: Application, request: Request) -> Awaitable[Any]:
+def call_handler(app: Application, request: Request) -> Awaitable[Any]:
     """What the handler that the path names returns, to be awaited."""
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
     target: Any
@@ -7059,29 +6931,29 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     if target.is_direct and not request._is_large:
         args, kwargs = bind(target.plan, request, segments)
         return target.call(*args, **kwargs)  # type: ignore[no-any-return]
-    return (guarded if target.guards else reach)(app, request, target, segments)
+    return (call_behind_guards if target.guards else call_target)(app, request, target, segments)
 
 
-async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Any:
+async def call_target(app: Application, request: Request, target: Target, segments: list[str]) -> Any:
     """The same for whatever a path can lead to, once its guards have let the request pass."""
-    if isinstance(target, Choice):
+    if isinstance(target, ByVerb):
         chosen = target.choose(request)
         if chosen is None:
-            return other_verb(target, request.method)
+            return method_not_allowed(target, request.method)
         target = chosen
         segments = without_slash(target, segments)
     if isinstance(target, Endpoint):
         if request._boundary is not None:
-            return await handle_upload(app, request, target, segments, request._boundary)
-        args, kwargs = await bound(app, request, target, segments)
+            return await call_with_upload(app, request, target, segments, request._boundary)
+        args, kwargs = await bind_arguments(app, request, target, segments)
         return await call(app, target, args, kwargs)
-    if isinstance(target, Handover):
-        take_over(request, target, segments)
+    if isinstance(target, MountedApp):
+        enter_mount(request, target, segments)
         raise HandedOver(target.app)
     raise Unrouted(404)
 
 
-async def bound(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+async def bind_arguments(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
     """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
     if request._is_large and endpoint.plan.slots:
         arguments: Arguments = await app._micropie.workers.run(bind, (endpoint.plan, request, segments), {})
@@ -7089,7 +6961,7 @@ async def bound(app: Application, request: Request, endpoint: Endpoint, segments
     return bind(endpoint.plan, request, segments)
 
 
-def other_verb(choice: Choice, verb: str) -> Reply:
+def method_not_allowed(choice: ByVerb, verb: str) -> Reply:
     """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
     if not choice.verbs:
         raise Unrouted(404)
@@ -7099,17 +6971,17 @@ def other_verb(choice: Choice, verb: str) -> Reply:
     raise Unrouted(405, headers=allow)
 
 
-async def guarded(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
+async def call_behind_guards(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
     """The same between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
     entered: list[Guard] = []
     try:
         reply = await before_guards(app, target.guards, entered)
         if reply is None:
-            reply = to_reply(await reach(app, request, target, segments))
+            reply = to_reply(await call_target(app, request, target, segments))
     except HandedOver:
         raise
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         reply = reply_to_error(app, request, error)
     for guard in reversed(entered):
         if guard.after is not None:
@@ -7117,7 +6989,7 @@ async def guarded(app: Application, request: Request, target: Target, segments: 
     return reply
 
 
-async def handle_upload(
+async def call_with_upload(
     app: Application, request: Request, endpoint: Endpoint, segments: list[str], boundary: str
 ) -> Reply:
     """The same for a multipart form, which is read while the handler runs.
@@ -7144,10 +7016,10 @@ async def with_saved_session(app: Application, request: Request, reply: Reply) -
         return reply
     try:
         cookie = await app._micropie.sessions.save(request)
-    except FAILURES as error:
+    except CAUGHT as error:
         await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(app, request, error)
+        reraise_cancellation(error)
+        return server_error(app, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
     return reply
@@ -7165,11 +7037,7 @@ async def with_saved_session(app: Application, request: Request, reply: Reply) -
 # ======================================================================================================================
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
-
-
 Closing = tuple[int, str]
-
-
 FAILED: Closing = BROKEN, "Internal server error"
 
 
@@ -7181,7 +7049,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
-        closing = await outcome(app, request, converse(app, request, ws, entered, send))
+        closing = await closing_after(app, request, run_connection(app, request, ws, entered, send))
     finally:  # even if we are being cancelled
         closing = await after_websocket_hooks(app, entered, request, closing)
         current_request.reset(token)
@@ -7191,7 +7059,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
             await app._send_websocket_close(send, *closing)
 
 
-async def outcome(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def closing_after(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
     try:
         return await conversation
@@ -7201,42 +7069,44 @@ async def outcome(app: Application, request: Request, conversation: Awaitable[Cl
         return REFUSED, NO_WEBSOCKET
     except HTTPError as error:
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         request._failed = True  # the session is not saved
         log_failure(app, request, error)
         return FAILED
 
 
-async def converse(
+async def run_connection(
     app: Application, request: WebSocketRequest, ws: WebSocket, entered: list[WebSocketMiddleware], send: Send
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
-    if (cookie := request._cookies()) and "session" not in request._outer:
+    if (cookie := request._cookies()) and "session" not in request._preset:
         await app._micropie.sessions.load(request, cookie)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
     if refusal is not None:
         return refusal
     if request._subapp is not None:
-        await hand_off_websocket(request, request._subapp, ws, send)
+        await serve_subapp_websocket(request, request._subapp, ws, send)
         return NORMAL, ""
     target, segments = app._micropie.router.find_websocket(request)
     if target.guards and (answer := await before_guards(app, target.guards, [])) is not None:
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)
-    if isinstance(target, Handover):
-        take_over(request, target, segments)
-        await hand_off_websocket(request, target.app, ws, send)
+    if isinstance(target, MountedApp):
+        enter_mount(request, target, segments)
+        await serve_subapp_websocket(request, target.app, ws, send)
     elif isinstance(target, Endpoint):
-        await converse_by(target, request, ws, segments)
+        await call_websocket_handler(target, request, ws, segments)
     else:
         raise HTTPError(404, NO_WEBSOCKET)
     return NORMAL, ""
 
 
-async def converse_by(endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]) -> None:
+async def call_websocket_handler(
+    endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]
+) -> None:
     """What the handler makes of the socket and its arguments."""
     args, kwargs = bind(endpoint.plan, request, segments)
     result = endpoint.handler(ws, *args, **kwargs)
@@ -7246,12 +7116,12 @@ async def converse_by(endpoint: Endpoint, request: WebSocketRequest, ws: WebSock
 
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    origin = request._field(b"origin", b"").decode("latin-1").lower()
+    origin = request._header_bytes(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
     if COOKIE not in app._parse_cookies(request._cookies()):
         return
-    host = request._field(b"host", b"").decode("latin-1")
+    host = request._header_bytes(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
     if not origin_host or origin_host != host_of(host):
         log.warning(
@@ -7286,8 +7156,8 @@ async def after_websocket_hooks(
             result: Any = middleware.after_websocket(request)
             if is_awaitable(result):
                 await result
-        except FAILURES as error:
-            let_cancellation_pass(error)
+        except CAUGHT as error:
+            reraise_cancellation(error)
             log_failure(app, request, error)
             closing = FAILED
     return closing
@@ -7305,8 +7175,8 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
             session.rotate()  # accept() gave the client another id
     try:
         await app._micropie.sessions.save(request, new_id)
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         log_failure(app, request, error)
         return FAILED
     return closing
@@ -7373,16 +7243,16 @@ class App:
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
         self._micropie = Parts(
             router=router,
-            sessions=SessionPolicy(
+            sessions=SessionStore(
                 session_backend if session_backend is not None else InMemorySessionBackend(),
                 timeout=session_timeout,
                 lifetime=session_lifetime,
                 secure=session_cookie_secure,
                 parse_cookies=self._parse_cookies,
             ),
-            workers=Workers(sync_threads),
+            workers=WorkerThreads(sync_threads),
             limits=limits,
-            take_body=functools.partial(take_own_body, router) if router.handovers else take_body,
+            take_body=functools.partial(take_own_body, router) if router.mounted_apps else take_body,
             templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
@@ -7500,15 +7370,15 @@ def _routes_below(branch: Branch, path: str, name: str) -> Iterator[Route]:
     for entry in branch.entries:
         if isinstance(entry, Branch):
             yield from _routes_below(entry, path, name)
-        elif isinstance(entry, Handover):
+        elif isinstance(entry, MountedApp):
             yield from _routes_of_handover(entry, path, dotted(name, *branch.path, entry.name))
         elif (verbs := verbs_of(branch, entry)) is not None:
             yield _route(branch, entry, verbs, path, dotted(name, *branch.path, entry.name))
 
 
-def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Route]:
+def _routes_of_handover(handover: MountedApp, path: str, name: str) -> Iterator[Route]:
     path += joined(handover.path)
-    if handover.is_ours:
+    if handover.is_micropie:
         below: Any = handover.app
         yield from _routes_below(below._micropie.router.root, path, name)
     else:
@@ -7516,7 +7386,7 @@ def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Ro
 
 
 def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
-    parameters = placed(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
+    parameters = with_client_source(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
     placeholders = "".join(map(_placeholder, parameters))
     template = path + joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
     code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
@@ -7557,7 +7427,7 @@ class Configuration:
     def __init__(self, app: Application) -> None:
         parts = app._micropie
         self.session_backend: SessionBackend = parts.sessions.backend
-        self.applications: list[Any] = [found.app for found in parts.router.handovers if found.is_ours]
+        self.applications: list[Any] = [found.app for found in parts.router.mounted_apps if found.is_micropie]
         self.oversights: tuple[str, ...] = parts.router.warnings
         self._templates = parts.templates
 
@@ -7587,8 +7457,6 @@ def configuration(app: Application) -> Configuration:
 # ======================================================================================================================
 
 _ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
-
-
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
 
 
@@ -7665,10 +7533,10 @@ class RSGIRequest(Request):
         return fields
 
     @property
-    def _outer(self) -> Scope:
+    def _preset(self) -> Scope:
         return {} if self._made is None else self._made
 
-    def _field(self, name: bytes, default: bytes) -> bytes:
+    def _header_bytes(self, name: bytes, default: bytes) -> bytes:
         value: str | None = self._native_headers.get(name.decode())
         return default if value is None else value.encode()
 
@@ -7677,8 +7545,8 @@ class RSGIRequest(Request):
             return ""
         return "; ".join(self._native_headers.get_all("cookie"))
 
-    def _plain_path(self) -> str:
-        return self._native.path if self._made is None else super()._plain_path()
+    def _path_without_root(self) -> str:
+        return self._native.path if self._made is None else super()._path_without_root()
 
     def _segments(self) -> list[str]:
         path: str = self._native.path if self._made is None else self._made["path"]
@@ -7705,7 +7573,7 @@ class RSGIRequest(Request):
 
     def _is_small(self) -> bool:
         """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
-        self._missing = content_length(self._field(b"content-length", b""))
+        self._missing = content_length(self._header_bytes(b"content-length", b""))
         return self._missing is not None and self._missing <= MIN_RATE * self._parts.limits.body_timeout
 
     async def _chunk_message(self) -> Message:
@@ -7832,15 +7700,11 @@ def _decode_value(value: bytes) -> str:
 # ======================================================================================================================
 
 GRANIAN, UVICORN = "granian", "uvicorn"
-
-
 SERVERS = (GRANIAN, UVICORN)  # the first of those installed that can do what is asked
-
-
 MAX_PORT = 65535
 
 
-class Named(NamedTuple):
+class ImportPath(NamedTuple):
     """How a server's process imports an application: `module:name`, with `folder` first on its path."""
 
     module: str
@@ -7848,11 +7712,11 @@ class Named(NamedTuple):
     folder: str
 
 
-class Job(NamedTuple):
+class ServeOptions(NamedTuple):
     """What is to be served, and how; see `run`."""
 
     app: Any
-    named: Named | None
+    named: ImportPath | None
     host: str
     port: int
     uds: str | None
@@ -7892,7 +7756,7 @@ def run(
     if (tls_cert is None) != (tls_key is None):
         raise ValueError("run() takes tls_cert and tls_key together: a certificate is of no use without its key")
     tls = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
-    job = Job(app, name_of(app), host, port, uds, workers, reload or dev, dev, tls)
+    job = ServeOptions(app, name_of(app), host, port, uds, workers, reload or dev, dev, tls)
     refuse_nonsense(job, server)
     chosen = choose_server(job, server)
     refuse_unreadable(job.tls)
@@ -7900,7 +7764,7 @@ def run(
     if chosen == UVICORN and not job.needs_name:
         serve_here(job)
     else:
-        become(command_of(chosen, job), {**os.environ, DEV: "1"} if job.dev else os.environ)
+        exec_server(command_of(chosen, job), {**os.environ, DEV: "1"} if job.dev else os.environ)
 
 
 def refuse_import(caller: FrameType) -> None:
@@ -7910,7 +7774,7 @@ def refuse_import(caller: FrameType) -> None:
         raise RuntimeError(f"run() is called while {module} is imported: put it under if __name__ == '__main__'")
 
 
-def refuse_nonsense(job: Job, server: str | None) -> None:
+def refuse_nonsense(job: ServeOptions, server: str | None) -> None:
     """ValueError or TypeError for what can never be served."""
     if not (callable(job.app) or isinstance(job.app, RSGI)):
         raise TypeError(f"run() takes an application, {job.app!r} is none")
@@ -7927,7 +7791,7 @@ def stop_with(reason: str) -> SystemExit:
     return SystemExit(f"micropie: {reason}")
 
 
-def name_of(app: Any) -> Named | None:
+def name_of(app: Any) -> ImportPath | None:
     """Where the application is found by another process: in the program itself, or in a module. None if nowhere."""
     for key, module in list(sys.modules.items()):  # `__main__` is among the first
         values = getattr(module, "__dict__", {})
@@ -7937,27 +7801,27 @@ def name_of(app: Any) -> Named | None:
     return None
 
 
-def named_in(key: str, module: Any, file: str, name: str) -> Named:
+def named_in(key: str, module: Any, file: str, name: str) -> ImportPath:
     """Its name in that module, and the folder that the module is imported from."""
     path = path_of(file).resolve()
     if key == "__main__":
         spec = getattr(module, "__spec__", None)  # of `python -m package.app`
         key = path.stem if spec is None else spec.name
     depth = key.count(".") + (path.stem == "__init__")
-    return Named(key, name, str(path.parents[depth]))
+    return ImportPath(key, name, str(path.parents[depth]))
 
 
 def path_of(file: str) -> Any:
     """A path as an object."""
-    return late("pathlib").Path(file)
+    return lazy_import("pathlib").Path(file)
 
 
 def is_installed(package: str) -> bool:
     """Whether a package could be imported; it is not."""
-    return late("importlib.util").find_spec(package) is not None
+    return lazy_import("importlib.util").find_spec(package) is not None
 
 
-def choose_server(job: Job, server: str | None) -> str:
+def choose_server(job: ServeOptions, server: str | None) -> str:
     """The server that is asked for, or the first that is installed and can do it."""
     wanted = SERVERS if server is None else (server,)
     installed = [one for one in wanted if is_installed(one)]
@@ -7970,7 +7834,7 @@ def choose_server(job: Job, server: str | None) -> str:
     raise stop_with("; ".join(str(obstacle) for _, obstacle in obstacles))
 
 
-def obstacles_of(server: str, job: Job) -> Iterator[str]:
+def obstacles_of(server: str, job: ServeOptions) -> Iterator[str]:
     """Why a server cannot do it."""
     if server == UVICORN and isinstance(job.app, RSGI):
         yield "Uvicorn does not know RSGI: pip install granian, or serve the application itself"
@@ -7980,7 +7844,7 @@ def obstacles_of(server: str, job: Job) -> Iterator[str]:
         yield "Granian needs the package watchfiles to reload: pip install watchfiles"
 
 
-def serve_here(job: Job) -> None:
+def serve_here(job: ServeOptions) -> None:
     """Serve with Uvicorn, in this process."""
     uvicorn = require(UVICORN, "Servers", "all")
     certificate, key = job.tls or (None, None)
@@ -8017,9 +7881,9 @@ def interruptible(server_class: Any) -> Any:
     return Server
 
 
-def command_of(server: str, job: Job) -> list[str]:
+def command_of(server: str, job: ServeOptions) -> list[str]:
     """The command that does it."""
-    module, name, folder = job.named or Named("", "", "")
+    module, name, folder = job.named or ImportPath("", "", "")
     where = ["--uds", job.uds] if job.uds is not None else ["--host", job.host, "--port", str(job.port)]
     how = ["--workers", str(job.workers)]
     if server == UVICORN:
@@ -8036,7 +7900,7 @@ def command_of(server: str, job: Job) -> list[str]:
     return [sys.executable, "-m", server, *target, *where, *how, *secured]
 
 
-def become(command: list[str], environment: Mapping[str, str]) -> None:
+def exec_server(command: list[str], environment: Mapping[str, str]) -> None:
     """Let a command take the place of this process: signals and the exit status are its own."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -8045,7 +7909,7 @@ def become(command: list[str], environment: Mapping[str, str]) -> None:
 
 def wait_for(_program: str, command: list[str], environment: Mapping[str, str]) -> None:
     """The same where processes can't be replaced."""
-    raise SystemExit(late("subprocess").call(command, env=environment))
+    raise SystemExit(lazy_import("subprocess").call(command, env=environment))
 
 
 _BECOME = {"nt": wait_for}
@@ -8060,7 +7924,7 @@ def refuse_unreadable(tls: tuple[str, str] | None) -> None:
             path_of(file).open("rb").close()
         except OSError as error:
             raise stop_with(f"{file} can't be read: {error.strerror}") from None
-    ssl = late("ssl")
+    ssl = lazy_import("ssl")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*tls, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
@@ -8068,9 +7932,9 @@ def refuse_unreadable(tls: tuple[str, str] | None) -> None:
         raise stop_with(f"{tls[0]} and {tls[1]} are no certificate with its key: {reason}") from None
 
 
-def refuse_taken(job: Job) -> None:
+def refuse_taken(job: ServeOptions) -> None:
     """End the program if the address is in use, not ours to use, or none at all."""
-    socket = late("socket")
+    socket = lazy_import("socket")
     try:
         if job.uds is not None:
             refuse_taken_path(socket, job.uds)

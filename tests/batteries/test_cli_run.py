@@ -489,7 +489,7 @@ def test_port_elsewhere(monkeypatch):
 
 def test_rsgi_command():
     """Granian serves `RSGI(app)` over its own protocol."""
-    job = core_run.Job(RSGI(App()), core_run.Named("a", "b", "/c"), "h", 1, None, 1, False, False, None)
+    job = core_run.ServeOptions(RSGI(App()), core_run.ImportPath("a", "b", "/c"), "h", 1, None, 1, False, False, None)
     assert core_run.command_of("granian", job)[2:6] == ["granian", "/c/a:b", "--interface", "rsgi"]
 
 

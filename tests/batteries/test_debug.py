@@ -15,7 +15,7 @@ import pydantic
 import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, methods
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.debug import Debugger
 from micropie.debug.gate import may_see
 from micropie.debug.masking import LIMIT, MASK, is_secret, shown
@@ -224,7 +224,7 @@ def test_it_is_on_where_that_is_said(wanted, environment, on, monkeypatch):
 def test_without_the_pages_it_says_so(monkeypatch):
     """As in the one-file form."""
     monkeypatch.setitem(sys.modules, "micropie.debug", None)
-    late.cache_clear()
+    lazy_import.cache_clear()
     with pytest.raises(MissingDependency, match="pip install micropie"):
         Shop(debug=True)
 

@@ -126,7 +126,7 @@ def test_waiting_for_a_body_leaves_nothing_behind():
             await asyncio.sleep(0)
             return {"type": "http.request", "body": b"", "more_body": False}
 
-        await body_stream.Body(receive, None, None, 5).chunk()
+        await body_stream.BodyStream(receive, None, None, 5).chunk()
         waiting = len(body_stream._waits)
         await asyncio.sleep(pause)
         return waiting
@@ -143,7 +143,7 @@ def test_an_outer_cancellation_is_no_time_out():
         raise AssertionError
 
     async def main() -> None:
-        reading = asyncio.ensure_future(body_stream.Body(receive, None, None, 0).chunk())
+        reading = asyncio.ensure_future(body_stream.BodyStream(receive, None, None, 0).chunk())
         await asyncio.sleep(0)
         [wait] = body_stream._waits[asyncio.get_running_loop()]
         wait.over = wait.future.cancel()
@@ -165,7 +165,7 @@ def test_attrs_classes_need_msgspec(monkeypatch, caplog):
         async def index(self, it: Slice):
             return [it]
 
-    optional.late.cache_clear()
+    optional.lazy_import.cache_clear()
     monkeypatch.setitem(sys.modules, "msgspec", None)
     app = Pies()
     assert "msgspec" in caplog.text

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from micropie.core.basics import threads
-from micropie.core.basics.threads import Workers
+from micropie.core.basics.threads import WorkerThreads
 
 TIMEOUT = 10.0
 
@@ -36,7 +36,7 @@ def begin(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]) 
 
 def test_the_loop_may_be_closed_while_a_job_runs():
     """The outcomes are dropped, without a word, and the thread goes on."""
-    pool = Workers(2)
+    pool = WorkerThreads(2)
     doors = [threading.Event(), threading.Event()]
     loop = asyncio.new_event_loop()
     waiting = [pool.run(door.wait, [TIMEOUT], {}) for door in doors]
@@ -123,7 +123,7 @@ def test_a_stream_that_is_dropped_with_its_loop_is_closed():
         finally:
             seen.append("closed")
 
-    pool = Workers(1)
+    pool = WorkerThreads(1)
     kept = letters()
     loop = asyncio.new_event_loop()
     chunks = pool.iterate(kept)
@@ -141,7 +141,7 @@ class Large:
 
 def test_exceptions_are_in_no_reference_cycle():
     """A failing handler's arguments go when its request does, not when the garbage collector comes."""
-    pool = Workers(1)
+    pool = WorkerThreads(1)
     kept: list[weakref.ref[Large]] = []
 
     def fail(argument: Large) -> None:

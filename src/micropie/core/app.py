@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import Any
 
 from micropie.core.basics.headers import parse_cookies
-from micropie.core.basics.threads import Workers
+from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
 from micropie.core.pipeline.debugger import debugger_of
 from micropie.core.pipeline.engine import Handler, Parts
@@ -30,7 +30,7 @@ from micropie.core.requests.websocket import close_reason
 from micropie.core.routing.router import Router
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
-from micropie.core.sessions.store import SESSION_LIFETIME, SessionPolicy
+from micropie.core.sessions.store import SESSION_LIFETIME, SessionStore
 from micropie.core.templates.templates import Templates
 
 MiB = 1 << 20
@@ -85,16 +85,16 @@ class App:
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
         self._micropie = Parts(
             router=router,
-            sessions=SessionPolicy(
+            sessions=SessionStore(
                 session_backend if session_backend is not None else InMemorySessionBackend(),
                 timeout=session_timeout,
                 lifetime=session_lifetime,
                 secure=session_cookie_secure,
                 parse_cookies=self._parse_cookies,
             ),
-            workers=Workers(sync_threads),
+            workers=WorkerThreads(sync_threads),
             limits=limits,
-            take_body=functools.partial(take_own_body, router) if router.handovers else take_body,
+            take_body=functools.partial(take_own_body, router) if router.mounted_apps else take_body,
             templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,

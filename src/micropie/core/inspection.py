@@ -8,8 +8,8 @@ from micropie.core.handlers.annotations import PATH
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
 from micropie.core.handlers.signature import VARIADIC, Parameter
 from micropie.core.pipeline.engine import Application
-from micropie.core.routing.addressing import is_verb_method, joined, own_path, placed, verbs_of
-from micropie.core.routing.targets import Handover
+from micropie.core.routing.addressing import is_verb_method, joined, own_path, verbs_of, with_client_source
+from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch
 from micropie.core.sessions.backends import SessionBackend
 
@@ -50,15 +50,15 @@ def _routes_below(branch: Branch, path: str, name: str) -> Iterator[Route]:
     for entry in branch.entries:
         if isinstance(entry, Branch):
             yield from _routes_below(entry, path, name)
-        elif isinstance(entry, Handover):
+        elif isinstance(entry, MountedApp):
             yield from _routes_of_handover(entry, path, dotted(name, *branch.path, entry.name))
         elif (verbs := verbs_of(branch, entry)) is not None:
             yield _route(branch, entry, verbs, path, dotted(name, *branch.path, entry.name))
 
 
-def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Route]:
+def _routes_of_handover(handover: MountedApp, path: str, name: str) -> Iterator[Route]:
     path += joined(handover.path)
-    if handover.is_ours:
+    if handover.is_micropie:
         below: Any = handover.app
         yield from _routes_below(below._micropie.router.root, path, name)
     else:
@@ -66,7 +66,7 @@ def _routes_of_handover(handover: Handover, path: str, name: str) -> Iterator[Ro
 
 
 def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
-    parameters = placed(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
+    parameters = with_client_source(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
     placeholders = "".join(map(_placeholder, parameters))
     template = path + joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
     code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
@@ -107,7 +107,7 @@ class Configuration:
     def __init__(self, app: Application) -> None:
         parts = app._micropie
         self.session_backend: SessionBackend = parts.sessions.backend
-        self.applications: list[Any] = [found.app for found in parts.router.handovers if found.is_ours]
+        self.applications: list[Any] = [found.app for found in parts.router.mounted_apps if found.is_micropie]
         self.oversights: tuple[str, ...] = parts.router.warnings
         self._templates = parts.templates
 

@@ -21,8 +21,6 @@ from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, lazy
 
 _ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
-
-
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
 
 
@@ -99,10 +97,10 @@ class RSGIRequest(Request):
         return fields
 
     @property
-    def _outer(self) -> Scope:
+    def _preset(self) -> Scope:
         return {} if self._made is None else self._made
 
-    def _field(self, name: bytes, default: bytes) -> bytes:
+    def _header_bytes(self, name: bytes, default: bytes) -> bytes:
         value: str | None = self._native_headers.get(name.decode())
         return default if value is None else value.encode()
 
@@ -111,8 +109,8 @@ class RSGIRequest(Request):
             return ""
         return "; ".join(self._native_headers.get_all("cookie"))
 
-    def _plain_path(self) -> str:
-        return self._native.path if self._made is None else super()._plain_path()
+    def _path_without_root(self) -> str:
+        return self._native.path if self._made is None else super()._path_without_root()
 
     def _segments(self) -> list[str]:
         path: str = self._native.path if self._made is None else self._made["path"]
@@ -139,7 +137,7 @@ class RSGIRequest(Request):
 
     def _is_small(self) -> bool:
         """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
-        self._missing = content_length(self._field(b"content-length", b""))
+        self._missing = content_length(self._header_bytes(b"content-length", b""))
         return self._missing is not None and self._missing <= MIN_RATE * self._parts.limits.body_timeout
 
     async def _chunk_message(self) -> Message:

@@ -13,20 +13,16 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any, NamedTuple
 
-from micropie.core.basics.optional import late, require
+from micropie.core.basics.optional import lazy_import, require
 from micropie.core.pipeline.debugger import DEV
 from micropie.core.rsgi import RSGI
 
 GRANIAN, UVICORN = "granian", "uvicorn"
-
-
 SERVERS = (GRANIAN, UVICORN)  # the first of those installed that can do what is asked
-
-
 MAX_PORT = 65535
 
 
-class Named(NamedTuple):
+class ImportPath(NamedTuple):
     """How a server's process imports an application: `module:name`, with `folder` first on its path."""
 
     module: str
@@ -34,11 +30,11 @@ class Named(NamedTuple):
     folder: str
 
 
-class Job(NamedTuple):
+class ServeOptions(NamedTuple):
     """What is to be served, and how; see `run`."""
 
     app: Any
-    named: Named | None
+    named: ImportPath | None
     host: str
     port: int
     uds: str | None
@@ -78,7 +74,7 @@ def run(
     if (tls_cert is None) != (tls_key is None):
         raise ValueError("run() takes tls_cert and tls_key together: a certificate is of no use without its key")
     tls = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
-    job = Job(app, name_of(app), host, port, uds, workers, reload or dev, dev, tls)
+    job = ServeOptions(app, name_of(app), host, port, uds, workers, reload or dev, dev, tls)
     refuse_nonsense(job, server)
     chosen = choose_server(job, server)
     refuse_unreadable(job.tls)
@@ -86,7 +82,7 @@ def run(
     if chosen == UVICORN and not job.needs_name:
         serve_here(job)
     else:
-        become(command_of(chosen, job), {**os.environ, DEV: "1"} if job.dev else os.environ)
+        exec_server(command_of(chosen, job), {**os.environ, DEV: "1"} if job.dev else os.environ)
 
 
 def refuse_import(caller: FrameType) -> None:
@@ -96,7 +92,7 @@ def refuse_import(caller: FrameType) -> None:
         raise RuntimeError(f"run() is called while {module} is imported: put it under if __name__ == '__main__'")
 
 
-def refuse_nonsense(job: Job, server: str | None) -> None:
+def refuse_nonsense(job: ServeOptions, server: str | None) -> None:
     """ValueError or TypeError for what can never be served."""
     if not (callable(job.app) or isinstance(job.app, RSGI)):
         raise TypeError(f"run() takes an application, {job.app!r} is none")
@@ -113,7 +109,7 @@ def stop_with(reason: str) -> SystemExit:
     return SystemExit(f"micropie: {reason}")
 
 
-def name_of(app: Any) -> Named | None:
+def name_of(app: Any) -> ImportPath | None:
     """Where the application is found by another process: in the program itself, or in a module. None if nowhere."""
     for key, module in list(sys.modules.items()):  # `__main__` is among the first
         values = getattr(module, "__dict__", {})
@@ -123,27 +119,27 @@ def name_of(app: Any) -> Named | None:
     return None
 
 
-def named_in(key: str, module: Any, file: str, name: str) -> Named:
+def named_in(key: str, module: Any, file: str, name: str) -> ImportPath:
     """Its name in that module, and the folder that the module is imported from."""
     path = path_of(file).resolve()
     if key == "__main__":
         spec = getattr(module, "__spec__", None)  # of `python -m package.app`
         key = path.stem if spec is None else spec.name
     depth = key.count(".") + (path.stem == "__init__")
-    return Named(key, name, str(path.parents[depth]))
+    return ImportPath(key, name, str(path.parents[depth]))
 
 
 def path_of(file: str) -> Any:
     """A path as an object."""
-    return late("pathlib").Path(file)
+    return lazy_import("pathlib").Path(file)
 
 
 def is_installed(package: str) -> bool:
     """Whether a package could be imported; it is not."""
-    return late("importlib.util").find_spec(package) is not None
+    return lazy_import("importlib.util").find_spec(package) is not None
 
 
-def choose_server(job: Job, server: str | None) -> str:
+def choose_server(job: ServeOptions, server: str | None) -> str:
     """The server that is asked for, or the first that is installed and can do it."""
     wanted = SERVERS if server is None else (server,)
     installed = [one for one in wanted if is_installed(one)]
@@ -156,7 +152,7 @@ def choose_server(job: Job, server: str | None) -> str:
     raise stop_with("; ".join(str(obstacle) for _, obstacle in obstacles))
 
 
-def obstacles_of(server: str, job: Job) -> Iterator[str]:
+def obstacles_of(server: str, job: ServeOptions) -> Iterator[str]:
     """Why a server cannot do it."""
     if server == UVICORN and isinstance(job.app, RSGI):
         yield "Uvicorn does not know RSGI: pip install granian, or serve the application itself"
@@ -166,7 +162,7 @@ def obstacles_of(server: str, job: Job) -> Iterator[str]:
         yield "Granian needs the package watchfiles to reload: pip install watchfiles"
 
 
-def serve_here(job: Job) -> None:
+def serve_here(job: ServeOptions) -> None:
     """Serve with Uvicorn, in this process."""
     uvicorn = require(UVICORN, "Servers", "all")
     certificate, key = job.tls or (None, None)
@@ -203,9 +199,9 @@ def interruptible(server_class: Any) -> Any:
     return Server
 
 
-def command_of(server: str, job: Job) -> list[str]:
+def command_of(server: str, job: ServeOptions) -> list[str]:
     """The command that does it."""
-    module, name, folder = job.named or Named("", "", "")
+    module, name, folder = job.named or ImportPath("", "", "")
     where = ["--uds", job.uds] if job.uds is not None else ["--host", job.host, "--port", str(job.port)]
     how = ["--workers", str(job.workers)]
     if server == UVICORN:
@@ -222,7 +218,7 @@ def command_of(server: str, job: Job) -> list[str]:
     return [sys.executable, "-m", server, *target, *where, *how, *secured]
 
 
-def become(command: list[str], environment: Mapping[str, str]) -> None:
+def exec_server(command: list[str], environment: Mapping[str, str]) -> None:
     """Let a command take the place of this process: signals and the exit status are its own."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -231,7 +227,7 @@ def become(command: list[str], environment: Mapping[str, str]) -> None:
 
 def wait_for(_program: str, command: list[str], environment: Mapping[str, str]) -> None:
     """The same where processes can't be replaced."""
-    raise SystemExit(late("subprocess").call(command, env=environment))
+    raise SystemExit(lazy_import("subprocess").call(command, env=environment))
 
 
 _BECOME = {"nt": wait_for}
@@ -246,7 +242,7 @@ def refuse_unreadable(tls: tuple[str, str] | None) -> None:
             path_of(file).open("rb").close()
         except OSError as error:
             raise stop_with(f"{file} can't be read: {error.strerror}") from None
-    ssl = late("ssl")
+    ssl = lazy_import("ssl")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*tls, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
@@ -254,9 +250,9 @@ def refuse_unreadable(tls: tuple[str, str] | None) -> None:
         raise stop_with(f"{tls[0]} and {tls[1]} are no certificate with its key: {reason}") from None
 
 
-def refuse_taken(job: Job) -> None:
+def refuse_taken(job: ServeOptions) -> None:
     """End the program if the address is in use, not ours to use, or none at all."""
-    socket = late("socket")
+    socket = lazy_import("socket")
     try:
         if job.uds is not None:
             refuse_taken_path(socket, job.uds)

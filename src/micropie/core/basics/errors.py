@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 log = logging.getLogger("micropie")
 MAX_FAULTS = 50  # that a client is told of at once
-
-
 MISSING = "required"  # what is wrong with a value that is not there
 
 
@@ -61,7 +59,7 @@ class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than In
         super().__init__(400, "; ".join(map(str, self.faults)))
 
 
-class Misfit(Exception):  # noqa: N818 - of a value and a type
+class ConversionError(Exception):
     """A value does not fit its type: pairs of where inside the value (`.zip`, `[3]`, or nothing) and what is wrong.
 
     The value itself is in none of them.

@@ -12,29 +12,13 @@ from micropie.core.basics.errors import log
 from micropie.core.basics.types import HeaderPairs, RawHeaders
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
-
-
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
-
-
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
-
-
 _JSON_ANSWERS = ("application/json", "application/problem+json")
-
-
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
-
-
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
-
-
 _QUOTED_PAIR = re.compile(r"\\(.)")
-
-
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
-
-
 _LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
 

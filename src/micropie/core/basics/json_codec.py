@@ -12,11 +12,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 
 MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
-
-
 INT64_DIGITS = 18  # so many digits always fit into 64 bits
 
 
@@ -55,7 +53,7 @@ def _fields(value: Any) -> Any:
     """A record as a dict: a dataclass, a `msgspec.Struct` or a pydantic model."""
     if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
         # Like orjson: fields with a leading underscore are private.
-        names = [field.name for field in late("dataclasses").fields(value) if not field.name.startswith("_")]
+        names = [field.name for field in lazy_import("dataclasses").fields(value) if not field.name.startswith("_")]
         return {name: getattr(value, name) for name in names}
     if _is_a(value, "msgspec", "Struct"):
         return sys.modules["msgspec"].to_builtins(value)
@@ -79,7 +77,7 @@ def _finite(value: Any) -> Any:
 
 def _stdlib_dumps(value: Any) -> bytes:
     def dump(value: Any, *, allow_nan: bool) -> bytes:
-        text = late("json").dumps(
+        text = lazy_import("json").dumps(
             value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan
         )
         return str(text).encode()
@@ -113,9 +111,11 @@ def _refuse_constant(name: str) -> float:
 
 def _stdlib_loads(raw: bytes) -> Any:
     text = raw.decode("utf-8")  # json.loads would also guess UTF-16
-    value = late("json").loads(text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant)
+    value = lazy_import("json").loads(
+        text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant
+    )
     if "\\u" in text:  # the only way for half a surrogate pair to come in
-        late("json").dumps(value, ensure_ascii=False).encode()
+        lazy_import("json").dumps(value, ensure_ascii=False).encode()
     return value
 
 
@@ -142,11 +142,7 @@ def _first_decode(raw: bytes) -> Any:
 
 
 _json_encode: Callable[[Any, Callable[[Any], Any], int], bytes] = _first_encode
-
-
 _json_options = 0
-
-
 _json_decode: Callable[[bytes], Any] = _first_decode
 
 

@@ -9,13 +9,13 @@ from micropie.core.basics.errors import MissingDependency
 
 
 @functools.cache
-def late(module: str) -> ModuleType:
+def lazy_import(module: str) -> ModuleType:
     """A module that few requests need, so that `import micropie` does not wait for it."""
     return importlib.import_module(module)
 
 
 @functools.cache
-def pattern(text: str) -> re.Pattern[str]:
+def lazy_pattern(text: str) -> re.Pattern[str]:
     """A regular expression that few requests need, compiled when the first of them comes."""
     return re.compile(text)
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from typing import TYPE_CHECKING, Any
 
 from micropie.core.basics.errors import log
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _END: Any = object()
 
 
-class Workers:
+class WorkerThreads:
     """Up to `size` threads, started when needed; with a size of 0 everything runs on the event loop."""
 
     def __init__(self, size: int) -> None:
@@ -149,8 +149,6 @@ class _Steps:
 
 
 _Call = tuple[contextvars.Context, Callable[..., Any], Sequence[Any], Mapping[str, Any]]
-
-
 _Job = tuple[asyncio.Future[Any], _Outbox, _Call]
 
 
@@ -163,7 +161,7 @@ class _Threads:
     def __init__(self, size: int) -> None:
         self._size = size
         self._started = 0
-        self._jobs: SimpleQueue[_Job | None] = late("queue").SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = lazy_import("queue").SimpleQueue()
         self._unfinished: deque[None] = deque()  # as many as jobs; append and pop are atomic, which += is not
 
     def __del__(self) -> None:

@@ -10,17 +10,15 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from micropie.core.basics.errors import MAX_FAULTS, MISSING, Misfit
+from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
 from micropie.core.basics.types import Params
 from micropie.core.conversion.constraints import Check, checks_of
 from micropie.core.conversion.records import aliased, is_dataclass_type, is_typed_dict, members_taken
 from micropie.core.conversion.scalars import Converter, as_it_is, choices, refusing, scalar
-from micropie.core.conversion.third_party import foreign, is_foreign, validator_named
+from micropie.core.conversion.third_party import is_third_party, third_party_converter, validator_named
 
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
-
-
 ARRAY, MAPPING = "expected a list", "expected an object"
 
 
@@ -72,8 +70,8 @@ class Compiler:
     def _other(self, annotation: Any) -> Converter:
         if annotation in self._records:
             return self._records[annotation]
-        if is_foreign(annotation):
-            return foreign(annotation, annotation)
+        if is_third_party(annotation):
+            return third_party_converter(annotation, annotation)
         if is_dataclass_type(annotation) or is_typed_dict(annotation):
             return self._record(annotation)
         if (meant := aliased(annotation)) is not None:
@@ -85,7 +83,7 @@ class Compiler:
         kind, metadata = annotation.__origin__, annotation.__metadata__
         package = validator_named(metadata)
         if package is not None:
-            return foreign(annotation, kind, package)
+            return third_party_converter(annotation, kind, package)
         checks, unknown = checks_of(metadata)
         self.problems += [f"the constraint {item!r} is not checked" for item in unknown]
         base = self.converter(kind)
@@ -121,7 +119,7 @@ class Compiler:
 
         def made(converts: list[Callable[[Any], Any]], values: Any) -> Any:
             if len(values) != len(converts):
-                raise Misfit(("", f"expected {len(converts)} items"))
+                raise ConversionError(("", f"expected {len(converts)} items"))
             pairs = list(zip(converts, values, strict=True))
             return tuple(gathered(lambda pair: pair[0](pair[1]), pairs))
 
@@ -138,7 +136,7 @@ class Compiler:
 
         def made(convert: Callable[[Any], Any], members: Any) -> Any:
             if not isinstance(members, Mapping):
-                raise Misfit(("", MAPPING))
+                raise ConversionError(("", MAPPING))
             _check_size(members, limit)
             # Whatever is wrong with a member is said without its name, which is the client's.
             return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
@@ -177,7 +175,7 @@ class Record:
         if is_dataclass_type(self._kind) and isinstance(value, self._kind):
             return value
         if not isinstance(value, Mapping):
-            raise Misfit(("", MAPPING))
+            raise ConversionError(("", MAPPING))
         return self._made(value, lambda converter, member: converter.value(member))
 
     def from_form(self, form: Params) -> Any:
@@ -190,50 +188,50 @@ class Record:
             if name in given:
                 try:
                     members[name] = convert(converter, given[name])
-                except Misfit as misfit:
+                except ConversionError as misfit:
                     faults += misfit.below(f".{name}")
             elif required:
                 faults.append((f".{name}", MISSING))
         if faults:
-            raise Misfit(*faults[:MAX_FAULTS])
+            raise ConversionError(*faults[:MAX_FAULTS])
         try:
             return self._kind(**members)
         except ValueError:  # what a `__post_init__` says of values that don't go together
-            raise Misfit(("", f"expected a valid {self._kind.__name__}")) from None
+            raise ConversionError(("", f"expected a valid {self._kind.__name__}")) from None
 
 
 def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
-    """All the values, converted; or one `Misfit` with what is wrong with any of them."""
+    """All the values, converted; or one `ConversionError` with what is wrong with any of them."""
     found: list[Any] = []
     faults: list[tuple[str, str]] = []
     for position, value in enumerate(values):
         try:
             found.append(convert(value))
-        except Misfit as misfit:
+        except ConversionError as misfit:
             faults += misfit.below(where or f"[{position}]")
             if len(faults) >= MAX_FAULTS:
                 break
     if faults:
-        raise Misfit(*faults[:MAX_FAULTS])
+        raise ConversionError(*faults[:MAX_FAULTS])
     return found
 
 
 def _check_size(values: Any, limit: int | None) -> None:
     if limit is not None and len(values) > limit:
-        raise Misfit(("", f"expected at most {limit} items"))
+        raise ConversionError(("", f"expected at most {limit} items"))
 
 
 def _array(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return value
-    raise Misfit(("", ARRAY))
+    raise ConversionError(("", ARRAY))
 
 
 def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:
     try:
         return items if build is list else build(items)
     except TypeError:  # lists and objects in a set
-        raise Misfit(("", "expected a list of simple values")) from None
+        raise ConversionError(("", "expected a list of simple values")) from None
 
 
 def _literal(annotation: Any) -> Converter:
@@ -272,7 +270,7 @@ def _first_of(members: list[Converter]) -> Converter:
             for convert in converts:
                 try:
                     return convert(given)
-                except Misfit as misfit:
+                except ConversionError as misfit:
                     misfits.append(misfit)
             raise _of_all(misfits)
 
@@ -303,8 +301,8 @@ def _once(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
         key = id(convert), id(given)
         if key not in outcomes:
             outcomes[key] = _attempted(convert, given)
-        if isinstance(outcomes[key], Misfit):
-            raise Misfit(*outcomes[key].faults)
+        if isinstance(outcomes[key], ConversionError):
+            raise ConversionError(*outcomes[key].faults)
         return outcomes[key]
 
     return converted
@@ -322,17 +320,17 @@ def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
 def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
     try:
         return convert(given)
-    except Misfit as misfit:
+    except ConversionError as misfit:
         return misfit
 
 
-def _of_all(misfits: list[Misfit]) -> Misfit:
+def _of_all(misfits: list[ConversionError]) -> ConversionError:
     """What is wrong with a value that no member of a union takes: inside of it, if one member came so far."""
     inside = [misfit for misfit in misfits if misfit.faults[0][0]]
     if len(inside) == 1:
         return inside[0]
     messages = dict.fromkeys(_outside(*misfit.faults[0]).removeprefix("expected ") for misfit in misfits)
-    return Misfit(("", f"expected {' or '.join(messages)}"))
+    return ConversionError(("", f"expected {' or '.join(messages)}"))
 
 
 def _outside(where: str, message: str) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from micropie.core.basics.errors import Misfit
+from micropie.core.basics.errors import ConversionError
 
 _LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
     "Gt": ("gt", operator.gt, "expected a value above {}"),
@@ -29,14 +29,14 @@ class Check(NamedTuple):
     message: str
 
     def __call__(self, value: Any) -> None:
-        """Raise `Misfit` for a value that does not keep to it; None is no value to check."""
+        """Raise `ConversionError` for a value that does not keep to it; None is no value to check."""
         try:
             kept = value is None or self.holds(value, self.limit)
         except TypeError:  # times with and without a zone can't be compared
             kept = False
         if not kept:
             unit = "characters" if isinstance(value, str | bytes) else "items"
-            raise Misfit(("", self.message.format(self.limit, unit)))
+            raise ConversionError(("", self.message.format(self.limit, unit)))
 
 
 def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:

@@ -19,11 +19,9 @@ from typing import (
     get_type_hints,
 )
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 
 UNIONS = (Union, UnionType)
-
-
 MANY = (list, set, frozenset, tuple)
 
 
@@ -58,13 +56,13 @@ def is_record(kind: Any) -> bool:
     return any(test(kind) for test in tests)
 
 
-def bare(annotation: Any) -> Any:
+def strip_wrappers(annotation: Any) -> Any:
     """The type without `Annotated` around it, and without `| None`."""
     if get_origin(annotation) is Annotated:
-        return bare(annotation.__origin__)
+        return strip_wrappers(annotation.__origin__)
     if get_origin(annotation) in UNIONS:
         others = [kind for kind in get_args(annotation) if kind is not NoneType]
-        return bare(others[0]) if len(others) == 1 else annotation
+        return strip_wrappers(others[0]) if len(others) == 1 else annotation
     return annotation
 
 
@@ -73,17 +71,17 @@ def aliased(annotation: Any) -> Any:
     return getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
 
 
-def is_whole(annotation: Any) -> bool:
+def is_record_type(annotation: Any) -> bool:
     """Whether the type is made of all fields of a place: a record, or one of several."""
-    kind = bare(annotation)
+    kind = strip_wrappers(annotation)
     if get_origin(kind) in UNIONS:
-        return all(is_whole(one) for one in get_args(kind) if one is not NoneType)
+        return all(is_record_type(one) for one in get_args(kind) if one is not NoneType)
     return is_record(kind)
 
 
-def takes_many(annotation: Any) -> bool:
+def is_collection(annotation: Any) -> bool:
     """Whether the type is a collection, whose values a form has as repeated fields."""
-    kind = bare(annotation)
+    kind = strip_wrappers(annotation)
     return (get_origin(kind) or kind) in MANY
 
 
@@ -114,14 +112,14 @@ def members_shown(kind: Any) -> list[Member]:
     if is_struct(kind):
         names = list(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
     else:
-        fields = kind.__attrs_attrs__ if is_attrs(kind) else late("dataclasses").fields(kind)
+        fields = kind.__attrs_attrs__ if is_attrs(kind) else lazy_import("dataclasses").fields(kind)
         names = [(field.name, field.name) for field in fields]
     return [Member(name, key, hints.get(name, Any), required=True) for name, key in names if not name.startswith("_")]
 
 
 def _dataclass_members(kind: Any) -> Iterator[Member]:
     """The parameters of its `__init__`: fields, and what is only there for `__post_init__`."""
-    dataclasses = late("dataclasses")
+    dataclasses = lazy_import("dataclasses")
     hints = get_type_hints(kind, include_extras=True)
     for name, field in kind.__dataclass_fields__.items():
         hint = hints[name]

@@ -10,35 +10,20 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, NamedTuple
 
-from micropie.core.basics.errors import Misfit
-from micropie.core.basics.optional import late, pattern
+from micropie.core.basics.errors import ConversionError
+from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import Params
 
 MAX_DIGITS = 100  # characters of a number; Python's own limit is 4,300 digits, and takes its time
-
-
 MAX_CHOICES = 20  # that a message lists
 INTEGER, NUMBER, BOOLEAN, STRING = "expected an integer", "expected a number", "expected a boolean", "expected a string"
-
-
 UUID_TEXT, DATE, TIME = "expected a UUID", "expected a date (YYYY-MM-DD)", "expected a time (HH:MM:SS)"
-
-
 DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
-
-
 DURATION = "expected a duration (such as P1DT2H30M)"
 _DECIMAL = r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-
-
 _UUID = r"[0-9A-Fa-f]{8}(-?)[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{12}"
-
-
 _DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-
-
 _TIME_FORM = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
-
 
 _ISO = {
     "date": _DATE_FORM,
@@ -46,21 +31,17 @@ _ISO = {
     "datetime": f"{_DATE_FORM}[Tt ]{_TIME_FORM}",
 }
 
-
 _ISO_DURATION = (
     r"(?P<sign>[+-]?)P(?=[0-9T])(?:(?P<weeks>[0-9]{1,9})W|(?:(?P<days>[0-9]{1,9})D)?"
     r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?(?:(?P<seconds>[0-9]{1,9}(?:[.,][0-9]{1,9})?)S)?)?)"
 )  # years and months have no fixed length
 
-
 _BOOLEANS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
-
-
 LONGEST_BOOLEAN = 5
 
 
 class Converter(NamedTuple):
-    """How values become a type; each function raises `Misfit`.
+    """How values become a type; each function raises `ConversionError`.
 
     `text` takes one text, `value` what JSON or a session holds. `texts` takes all texts of a repeated name, where that
     means more than the first of them; `form` takes a whole form.
@@ -85,7 +66,7 @@ def refusing(message: str) -> Callable[[Any], Any]:
     """A function that takes no value at all."""
 
     def refused(_value: Any) -> Any:
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     return refused
 
@@ -98,21 +79,21 @@ def int_from_text(text: str) -> int:
     digits = text.removeprefix("-")
     if digits.isdecimal() and digits.isascii() and len(text) <= MAX_DIGITS:
         return int(text)
-    raise Misfit(("", INTEGER))
+    raise ConversionError(("", INTEGER))
 
 
 def int_from_value(value: Any) -> int:
     """A JSON number without a fraction."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise Misfit(("", INTEGER))
+    raise ConversionError(("", INTEGER))
 
 
 def float_from_text(text: str) -> float:
     """`1.5`, `-2`, `.5`."""
-    if len(text) <= MAX_DIGITS and pattern(_DECIMAL).fullmatch(text):  # PERF: not _plain_number, 0.1 µs
+    if len(text) <= MAX_DIGITS and lazy_pattern(_DECIMAL).fullmatch(text):  # PERF: not _plain_number, 0.1 µs
         return float(text)
-    raise Misfit(("", NUMBER))
+    raise ConversionError(("", NUMBER))
 
 
 def float_from_value(value: Any) -> float:
@@ -122,12 +103,12 @@ def float_from_value(value: Any) -> float:
             return float(value)
         except OverflowError:  # an integer of a session's
             pass
-    raise Misfit(("", NUMBER))
+    raise ConversionError(("", NUMBER))
 
 
 def _plain_number(text: str) -> str:
-    if len(text) > MAX_DIGITS or pattern(_DECIMAL).fullmatch(text) is None:
-        raise Misfit(("", NUMBER))
+    if len(text) > MAX_DIGITS or lazy_pattern(_DECIMAL).fullmatch(text) is None:
+        raise ConversionError(("", NUMBER))
     return text
 
 
@@ -135,7 +116,7 @@ def bool_from_text(text: str) -> bool:
     """`true 1 on yes`, `false 0 off no`, in any case."""
     found = _BOOLEANS.get(text.lower()) if len(text) <= LONGEST_BOOLEAN and text.isascii() else None
     if found is None:
-        raise Misfit(("", BOOLEAN))
+        raise ConversionError(("", BOOLEAN))
     return found
 
 
@@ -143,14 +124,14 @@ def bool_from_value(value: Any) -> bool:
     """JSON's true and false."""
     if isinstance(value, bool):
         return value
-    raise Misfit(("", BOOLEAN))
+    raise ConversionError(("", BOOLEAN))
 
 
 def str_from_value(value: Any) -> str:
     """A JSON string."""
     if isinstance(value, str):
         return value
-    raise Misfit(("", STRING))
+    raise ConversionError(("", STRING))
 
 
 def bytes_from_text(text: str) -> bytes:
@@ -166,7 +147,7 @@ def bytes_from_value(value: Any) -> bytes:
 def none_from_value(value: Any) -> None:
     """JSON's null."""
     if value is not None:
-        raise Misfit(("", "expected null"))
+        raise ConversionError(("", "expected null"))
 
 
 def _read_by(kind: type, parse: Callable[[str], Any], message: str) -> Converter:
@@ -176,20 +157,20 @@ def _read_by(kind: type, parse: Callable[[str], Any], message: str) -> Converter
         try:
             return parse(text)
         except (ValueError, OverflowError):
-            raise Misfit(("", message)) from None
+            raise ConversionError(("", message)) from None
 
     def from_value(value: Any) -> Any:
         if isinstance(value, str):
             return from_text(value)
         if isinstance(value, kind):
             return value
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     return Converter(from_text, from_value)
 
 
 def _matched(form: str, text: str) -> re.Match[str]:
-    match = pattern(form).fullmatch(text)
+    match = lazy_pattern(form).fullmatch(text)
     if match is None:
         raise ValueError(form)
     return match
@@ -265,7 +246,7 @@ def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
     by_value: dict[tuple[type, Any], Any] = {}
     results = []
     for given, result in options:
-        by_text.setdefault(late("json").dumps(given) if isinstance(given, bool | None) else str(given), result)
+        by_text.setdefault(lazy_import("json").dumps(given) if isinstance(given, bool | None) else str(given), result)
         results.append(result)
         if isinstance(given, str | int | float | None):
             by_value.setdefault((type(given), given), result)
@@ -274,14 +255,14 @@ def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
     def from_text(text: str) -> Any:
         if text in by_text:
             return by_text[text]
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     def from_value(value: Any) -> Any:
         if isinstance(value, str | int | float | None) and (type(value), value) in by_value:
             return by_value[type(value), value]
         if any(value is result for result in results):
             return value
-        raise Misfit(("", message))
+        raise ConversionError(("", message))
 
     return Converter(from_text, from_value)
 

@@ -7,27 +7,17 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, get_type_hints
 
-from micropie.core.basics.errors import MAX_FAULTS, MISSING, Misfit
-from micropie.core.basics.optional import late, pattern
+from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
+from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import Params
-from micropie.core.conversion.records import is_attrs, is_pydantic, is_struct, takes_many
+from micropie.core.conversion.records import is_attrs, is_collection, is_pydantic, is_struct
 from micropie.core.conversion.scalars import Converter
 
 OBJECT, VALID = "expected an object", "expected a valid value"
-
-
 _AT = " - at `"  # what msgspec writes before the path, in front of which is the value
-
-
 _UNKNOWN_FIELD = "Object contains unknown field"
-
-
 _ABSENT_FIELD = r"Object missing required field `([^`]*)`"
-
-
 _EXPECTED = r"Expected (.*?)(?:, got .*)?"
-
-
 _SHOULD = r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?"
 
 
@@ -41,11 +31,10 @@ _TOLD = frozenset((
     "datetime_type", "time_delta_type",
 ))  # fmt: skip
 
-
 _OBJECTS = frozenset(("model_type", "model_attributes_type", "dataclass_type", "dict_type"))
 
 
-def is_foreign(kind: Any) -> bool:
+def is_third_party(kind: Any) -> bool:
     """Whether another package validates the type."""
     return is_struct(kind) or is_attrs(kind) or _asks_pydantic(kind)
 
@@ -60,7 +49,7 @@ def validator_named(metadata: tuple[Any, ...]) -> str | None:
     return next((package for package in ("pydantic", "msgspec") if package in packages), None)
 
 
-def foreign(annotation: Any, kind: Any, package: str | None = None) -> Converter:
+def third_party_converter(annotation: Any, kind: Any, package: str | None = None) -> Converter:
     """The converter of such a type. ImportError if msgspec is not installed; what pydantic raises for its types."""
     if package == "pydantic" or _asks_pydantic(kind):
         return _pydantic(annotation, kind)
@@ -71,17 +60,17 @@ def _with_forms(annotation: Any, text: Callable[[Any], Any], value: Callable[[An
     def form(fields: Params) -> Any:
         return text({name: values if name in many else values[0] for name, values in fields.items()})
 
-    return Converter(text, value, text if takes_many(annotation) else None, form)
+    return Converter(text, value, text if is_collection(annotation) else None, form)
 
 
 def _msgspec(annotation: Any, kind: Any) -> Converter:
-    msgspec = late("msgspec")
+    msgspec = lazy_import("msgspec")
 
     def validated(given: Any, *, strict: bool) -> Any:
         try:
             return msgspec.convert(given, annotation, strict=strict)
         except msgspec.ValidationError as error:
-            raise Misfit(_of_msgspec(error)) from None
+            raise ConversionError(_of_msgspec(error)) from None
 
     return _with_forms(
         annotation,
@@ -97,7 +86,7 @@ def _repeated(kind: Any) -> set[str]:
         return set()
     names = getattr(kind, "__struct_fields__", ())
     keys = dict(zip(names, getattr(kind, "__struct_encode_fields__", ()), strict=True))
-    return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if takes_many(hint)}
+    return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if is_collection(hint)}
 
 
 def _of_msgspec(error: Exception) -> tuple[str, str]:
@@ -109,15 +98,15 @@ def _of_msgspec(error: Exception) -> tuple[str, str]:
     end = text.rfind(_AT) if text.endswith("`") else -1
     what, path = (text, "") if end < 0 else (text[:end], text[end + len(_AT) : -1])
     where = path.removeprefix("key` in `").removeprefix("$")
-    if absent := pattern(_ABSENT_FIELD).fullmatch(what):
+    if absent := lazy_pattern(_ABSENT_FIELD).fullmatch(what):
         return f"{where}.{absent[1]}", MISSING
-    if expected := pattern(_EXPECTED).fullmatch(what):
+    if expected := lazy_pattern(_EXPECTED).fullmatch(what):
         return where, f"expected {expected[1].replace('`', '')}"
     return where, VALID
 
 
 def _pydantic(annotation: Any, kind: Any) -> Converter:
-    pydantic = late("pydantic")
+    pydantic = lazy_import("pydantic")
     adapter = pydantic.TypeAdapter(annotation)
     declared = cache(lambda: frozenset(_properties(adapter)))
 
@@ -126,10 +115,10 @@ def _pydantic(annotation: Any, kind: Any) -> Converter:
             return adapter.validate_python(given)
         except pydantic.ValidationError as error:
             errors = error.errors(include_url=False, include_context=False, include_input=False)
-            raise Misfit(*(_of_pydantic(one, declared()) for one in errors[:MAX_FAULTS])) from None
+            raise ConversionError(*(_of_pydantic(one, declared()) for one in errors[:MAX_FAULTS])) from None
 
     fields = getattr(kind, "__pydantic_fields__", {})
-    many = {key for name, field in fields.items() if takes_many(field.annotation) for key in (name, field.alias)}
+    many = {key for name, field in fields.items() if is_collection(field.annotation) for key in (name, field.alias)}
     return _with_forms(annotation, validated, validated, many)
 
 
@@ -154,7 +143,7 @@ def _of_pydantic(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, 
         return where, MISSING
     if error["type"] in _OBJECTS:
         return where, OBJECT
-    told = pattern(_SHOULD).fullmatch(error["msg"]) if error["type"] in _TOLD else None
+    told = lazy_pattern(_SHOULD).fullmatch(error["msg"]) if error["type"] in _TOLD else None
     if told is None:
         return where, VALID
     return where, f"expected {'a value ' if told[1].startswith(('greater', 'less')) else ''}{told[1]}"

@@ -8,11 +8,10 @@ from functools import partial
 from types import MethodType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.core.conversion.records import UNIONS
 
 REQUIRED: Any = inspect.Parameter.empty
-
 
 AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
     "auto", "path", "query", "body", "header", "cookie", "session", "file", "context"
@@ -20,7 +19,9 @@ AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
 
 
 # From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
-_LENIENT: Any = {"annotation_format": late("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+_LENIENT: Any = (
+    {"annotation_format": lazy_import("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+)
 
 
 class Source:
@@ -122,9 +123,9 @@ class Resolver:
                 f"the annotation of {what}, {written!r}, counts as none, since it cannot be resolved ({error}): "
                 "make its names known where the program runs, not only for the type checker, or leave it out"
             )
-            return self._place_alone(annotation)
+            return self._source_alone(annotation)
 
-    def _place_alone(self, annotation: Any) -> Any:
+    def _source_alone(self, annotation: Any) -> Any:
         """What is left of a type that is not known: where the value comes from. A client must not choose that."""
         if isinstance(annotation, str):
             try:

@@ -9,16 +9,16 @@ import operator
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from micropie.core.basics.errors import Fault, HTTPError, InvalidInput, Misfit, log
+from micropie.core.basics.errors import ConversionError, Fault, HTTPError, InvalidInput, log
 from micropie.core.conversion.compiler import Compiler, UnknownTypeError
 from micropie.core.conversion.constraints import checks_of
-from micropie.core.conversion.records import is_whole
+from micropie.core.conversion.records import is_record_type
 from micropie.core.conversion.scalars import Converter
 from micropie.core.conversion.third_party import validator_named
 from micropie.core.handlers.annotations import AUTO, BODY, CONTEXT, COOKIE_SOURCE, FILE, HEADER, QUERY, REQUIRED
-from micropie.core.handlers.results import Shape, reply_shape
+from micropie.core.handlers.results import ResultFilter, result_filter
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter, read_signature
-from micropie.core.handlers.sources import AS_IT_CAME, Slot, has_json_object
+from micropie.core.handlers.sources import AS_IT_CAME, ParameterBinder, has_json_object
 from micropie.core.requests.request import Request
 
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
@@ -105,7 +105,7 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
                 if plan.direct == 1:
                     return [plan.from_path[0](segments[0])], _NO_KEYWORDS
                 return [*map(operator.call, plan.from_path, segments)], _NO_KEYWORDS
-            except Misfit:
+            except ConversionError:
                 pass  # below all of them are found
         return _typed_arguments(plan, request, segments)
     if len(segments) > plan.size and not plan.variadic:
@@ -144,26 +144,26 @@ def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in params.items()}
 
 
-def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[Slot], list[str]]:
+def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], list[str]]:
     """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
     slots, problems = [], []
     for parameter in parameters:
         compiler = Compiler()
         try:
-            slots.append(Slot(parameter, _converter(parameter, compiler)))
+            slots.append(ParameterBinder(parameter, _converter(parameter, compiler)))
         except UnknownTypeError as error:
             problems.append(
                 f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
                 "annotate it with a type that the reference lists, or leave the annotation out"
             )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
-            slots.append(Slot(untyped, AS_IT_CAME))
+            slots.append(ParameterBinder(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
     return slots, problems
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE) and is_whole(parameter.annotation):
+    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):
@@ -174,13 +174,13 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
     return compiler.converter(parameter.annotation)
 
 
-def _is_typed(slot: Slot) -> bool:
+def _is_typed(slot: ParameterBinder) -> bool:
     return slot.parameter.annotation is not Any or slot.parameter.source != AUTO
 
 
-def _shape(returns: Any) -> tuple[Shape | None, list[str]]:
+def _shape(returns: Any) -> tuple[ResultFilter | None, list[str]]:
     try:
-        return reply_shape(returns), []
+        return result_filter(returns), []
     except Exception as error:  # whatever evaluating a record's annotations raises
         problem = (
             f"replies go out whole, since the annotation '-> {returns!r}' cannot be used ({error}): "
@@ -227,7 +227,7 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
     return positional, keywords
 
 
-def _rest(plan: Plan, request: Request, slot: Slot, faults: list[Fault]) -> dict[str, Any]:
+def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
     """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):

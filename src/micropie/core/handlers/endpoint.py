@@ -4,19 +4,16 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from micropie.core.conversion.records import bare
+from micropie.core.conversion.records import is_collection
 from micropie.core.handlers.annotations import AUTO, REQUIRED
 from micropie.core.handlers.binding import Plan
-from micropie.core.handlers.results import shaped
+from micropie.core.handlers.results import with_filtered_result
 from micropie.core.handlers.signature import POSITIONAL, Parameter
 
 WEBSOCKET = "ws_"
 
 
-_COLLECTIONS = (list, set, frozenset, tuple)
-
-
-class Action:
+class UserFunction:
     """A function of the application, and how it must be called."""
 
     __slots__ = ("blocking", "call", "handler", "in_thread", "is_coroutine")
@@ -34,14 +31,14 @@ class Action:
 class Guard(NamedTuple):
     """A controller's `_before` and `_after`, where its class defines them."""
 
-    before: Action | None
-    after: Action | None
+    before: UserFunction | None
+    after: UserFunction | None
 
 
 Guards = tuple[Guard, ...]
 
 
-class Endpoint(Action):
+class Endpoint(UserFunction):
     """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
 
     `call` is the handler, its results in the shape of its return annotation.
@@ -57,7 +54,7 @@ class Endpoint(Action):
         self.guards = guards
         self.verbs = verbs
         self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
-        self.call = shaped(handler, self.plan.returns, self.plan.shape)
+        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
         self.keeps_slash = self.plan.variadic
         self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
         self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
@@ -77,9 +74,3 @@ class Endpoint(Action):
 def takes_segment(parameter: Parameter) -> bool:
     """Whether binding gives it the next segment of the path."""
     return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
-
-
-def is_collection(annotation: Any) -> bool:
-    """Whether several values are wanted, `list[int] | None` for one."""
-    kind = bare(annotation)
-    return getattr(kind, "__origin__", kind) in _COLLECTIONS

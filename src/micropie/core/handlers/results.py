@@ -10,8 +10,8 @@ from inspect import iscoroutinefunction
 from types import NoneType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from micropie.core.basics.errors import Misfit
-from micropie.core.basics.optional import late
+from micropie.core.basics.errors import ConversionError
+from micropie.core.basics.optional import lazy_import
 from micropie.core.conversion.records import (
     UNIONS,
     Member,
@@ -23,22 +23,18 @@ from micropie.core.conversion.records import (
 )
 from micropie.core.replies.reply import Reply
 
-Shape = Callable[[Any], Any]
-
-
+ResultFilter = Callable[[Any], Any]
 _ABSENT: Any = object()
-
-
 _WITH_STATUS = (2, 3)  # (status, body), (status, body, headers)
 
 
-class Shaper:
+class ResultCompiler:
     """Compiles return annotations."""
 
     def __init__(self) -> None:
-        self._records: dict[Any, Shape] = {}
+        self._records: dict[Any, ResultFilter] = {}
 
-    def shape(self, annotation: Any) -> Shape | None:
+    def shape(self, annotation: Any) -> ResultFilter | None:
         """A function that leaves of a result what the annotation declares; None where it declares no record.
 
         Whatever evaluating the annotations of a record raises.
@@ -55,7 +51,7 @@ class Shaper:
         meant = aliased(annotation)
         return None if meant is None else self.shape(meant)
 
-    def _collection(self, origin: type, arguments: tuple[Any, ...]) -> Shape | None:
+    def _collection(self, origin: type, arguments: tuple[Any, ...]) -> ResultFilter | None:
         """The shape of any kind of list, tuple or dict. Streams are none."""
         if issubclass(origin, tuple):
             return self._tuple(arguments)
@@ -67,30 +63,30 @@ class Shaper:
             return self._list((*arguments, Any)[0])
         return None
 
-    def _record(self, kind: Any) -> Shape:
+    def _record(self, kind: Any) -> ResultFilter:
         if kind not in self._records:
             if is_pydantic(kind):
                 self._records[kind] = _model_shape(kind)
             else:
                 members = members_shown(kind)
-                shown = ShownRecord(kind)
+                shown = RecordFilter(kind)
                 self._records[kind] = shown
                 shown.members = [(member, self.shape(member.annotation)) for member in members]
         return self._records[kind]
 
-    def _list(self, item: Any) -> Shape | None:
+    def _list(self, item: Any) -> ResultFilter | None:
         inner = self.shape(item)
         if inner is None:
             return None
 
         def shaped_list(value: Any) -> Any:
             if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
-                raise Misfit(("", f"{type(value).__name__} is no list"))
+                raise ConversionError(("", f"{type(value).__name__} is no list"))
             return [inner(one) for one in value]
 
         return shaped_list
 
-    def _tuple(self, items: tuple[Any, ...]) -> Shape | None:
+    def _tuple(self, items: tuple[Any, ...]) -> ResultFilter | None:
         if items[1:] == (Ellipsis,):
             return self._list(items[0])
         shapes = [self.shape(item) for item in items]
@@ -99,24 +95,24 @@ class Shaper:
 
         def shaped_tuple(value: Any) -> Any:
             if not isinstance(value, Sequence) or len(value) != len(shapes):
-                raise Misfit(("", f"{type(value).__name__} is no tuple of {len(shapes)}"))
+                raise ConversionError(("", f"{type(value).__name__} is no tuple of {len(shapes)}"))
             return [one if shape is None else shape(one) for shape, one in zip(shapes, value, strict=True)]
 
         return shaped_tuple
 
-    def _dict(self, item: Any) -> Shape | None:
+    def _dict(self, item: Any) -> ResultFilter | None:
         inner = self.shape(item)
         if inner is None:
             return None
 
         def shaped_dict(value: Any) -> Any:
             if not isinstance(value, Mapping):
-                raise Misfit(("", f"{type(value).__name__} is no dict"))
+                raise ConversionError(("", f"{type(value).__name__} is no dict"))
             return {key: inner(one) for key, one in value.items()}
 
         return shaped_dict
 
-    def _union(self, kinds: tuple[Any, ...]) -> Shape | None:
+    def _union(self, kinds: tuple[Any, ...]) -> ResultFilter | None:
         members = [(kind, self.shape(kind)) for kind in kinds]
         shapes = [shape for _, shape in members if shape is not None]
         if not shapes:
@@ -133,17 +129,17 @@ class Shaper:
         return shaped_member
 
 
-class ShownRecord:
+class RecordFilter:
     """The JSON object of a dataclass, TypedDict, Struct or attrs class: exactly its declared members."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
-        self.members: list[tuple[Member, Shape | None]] = []
+        self.members: list[tuple[Member, ResultFilter | None]] = []
         config = getattr(kind, "__struct_config__", None)  # a Struct may carry a tag that says which one it is
         self._tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
 
     def __call__(self, value: Any) -> dict[str, Any]:
-        """Raise `Misfit` for a value that lacks one of the members."""
+        """Raise `ConversionError` for a value that lacks one of the members."""
         shown = dict(self._tag)
         for member, shape in self.members:
             found = self._member(value, member)
@@ -157,7 +153,9 @@ class ShownRecord:
         else:
             found = _ABSENT if is_typed_dict(self._kind) else getattr(value, member.name, _ABSENT)
         if found is _ABSENT and member.required:
-            raise Misfit(("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares"))
+            raise ConversionError(
+                ("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares")
+            )
         return found
 
 
@@ -166,26 +164,26 @@ def _set_as_list(value: Any) -> Any:
     return list(value) if isinstance(value, AbstractSet) else value
 
 
-def _model_shape(kind: Any) -> Shape:
+def _model_shape(kind: Any) -> ResultFilter:
     """A pydantic model shows itself; what is no instance of it is validated first."""
-    pydantic = late("pydantic")
+    pydantic = lazy_import("pydantic")
     adapter = pydantic.TypeAdapter(kind)
 
     def shaped_model(value: Any) -> Any:
         try:
             return adapter.dump_python(adapter.validate_python(value, from_attributes=True), mode="json")
         except pydantic.ValidationError as error:
-            raise Misfit(("", str(error))) from None
+            raise ConversionError(("", str(error))) from None
 
     return shaped_model
 
 
-def _first_fit(shapes: list[Shape], value: Any) -> Any:
+def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
     misfits = []
     for shape in shapes:
         try:
             return shape(value)
-        except Misfit as misfit:
+        except ConversionError as misfit:
             misfits.append(misfit)
     raise misfits[0]
 
@@ -201,9 +199,9 @@ def _is_instance(value: Any, kind: Any) -> bool:
     return isinstance(origin, type) and origin is not Any and isinstance(value, origin)
 
 
-def reply_shape(returns: Any) -> Shape | None:
+def result_filter(returns: Any) -> ResultFilter | None:
     """The shape of a handler's result, or of the body in it, as its return annotation declares it."""
-    return Shaper().shape(_body_in(returns))
+    return ResultCompiler().shape(_body_in(returns))
 
 
 def _body_in(returns: Any) -> Any:
@@ -216,7 +214,7 @@ def _body_in(returns: Any) -> Any:
     return returns
 
 
-def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Callable[..., Any]:
+def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter | None) -> Callable[..., Any]:
     """The handler, its results in the shape; the handler itself, if there is none."""
     if shape is None:
         return handler
@@ -224,7 +222,7 @@ def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Ca
     def in_shape(result: Any) -> Any:
         try:
             return _result_in_shape(shape, result)
-        except Misfit as misfit:
+        except ConversionError as misfit:
             message = f"A handler's result does not fit its annotation '-> {_name(returns)}': {misfit.faults[0][1]}"
             raise TypeError(message) from None
 
@@ -243,7 +241,7 @@ def shaped(handler: Callable[..., Any], returns: Any, shape: Shape | None) -> Ca
     return coroutine if iscoroutinefunction(handler) else plain
 
 
-def _result_in_shape(shape: Shape, result: Any) -> Any:
+def _result_in_shape(shape: ResultFilter, result: Any) -> Any:
     """A tuple is (status, body) or (status, body, headers), or a `Reply`: text as body, or none, declares nothing."""
     if isinstance(result, Reply):
         _, body, headers = _result_in_shape(shape, (result.status, result.body, result.headers))

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from micropie.core.conversion.records import bare, is_whole
+from micropie.core.conversion.records import is_record_type, strip_wrappers
 from micropie.core.handlers.annotations import _LENIENT, AUTO, BODY, CONTEXT, FILE, Resolver, _is_source, _sources
 from micropie.core.requests.request import Request, WebSocketRequest
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
 
 POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
-
 
 _KINDS = {
     inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
@@ -83,7 +82,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     if get_origin(annotation) is Annotated:
         annotation, metadata = annotation.__origin__, annotation.__metadata__
     source = next(_sources(annotation, metadata), None)
-    place = _natural_place(annotation) if source is None else source.place
+    place = _natural_source(annotation) if source is None else source.place
     return Parameter(
         found.name,
         annotation,
@@ -92,13 +91,13 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
         found.name if source is None else source.key(found.name),
         found.default,
         _KINDS[found.kind],
-        is_body=place == BODY or (place == AUTO and is_whole(annotation)),
+        is_body=place == BODY or (place == AUTO and is_record_type(annotation)),
     )
 
 
-def _natural_place(annotation: Any) -> str:
+def _natural_source(annotation: Any) -> str:
     """The place that a type can only come from."""
-    kind = bare(annotation)
+    kind = strip_wrappers(annotation)
     if kind in (Request, WebSocketRequest, Session):
         return CONTEXT
     if UploadedFile in (kind, *get_args(kind)):

@@ -6,9 +6,9 @@ Each place is a function from a request and a slot to what was found there: the 
 from collections.abc import Callable, Mapping
 from typing import Any, get_origin
 
-from micropie.core.basics.errors import MISSING, Fault, Misfit
+from micropie.core.basics.errors import MISSING, ConversionError, Fault
 from micropie.core.basics.headers import is_json, media_type, parse_cookies
-from micropie.core.conversion.records import bare, is_whole, takes_many
+from micropie.core.conversion.records import is_collection, is_record_type, strip_wrappers
 from micropie.core.conversion.scalars import Converter, as_it_is, refusing
 from micropie.core.handlers.annotations import (
     AUTO,
@@ -27,16 +27,12 @@ from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
 
-Found = tuple[str, Callable[[Any], Any], Any]
-
-
+RawValue = tuple[str, Callable[[Any], Any], Any]
 AS_IT_CAME = Converter(as_it_is, as_it_is)
-
-
 FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 
 
-class Slot:
+class ParameterBinder:
     """A parameter and its converter: finds the parameter's value in a request, and converts it."""
 
     __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
@@ -45,22 +41,22 @@ class Slot:
         self.parameter = parameter
         self.converter = converter
         self.key = parameter.key
-        self.wanted = bare(parameter.annotation)
+        self.wanted = strip_wrappers(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
         place = BODY if parameter.is_body else parameter.source
-        self.is_whole = place == BODY or (place == QUERY and is_whole(self.wanted))  # made of all fields there
-        self.find = whole_query if self.is_whole and place == QUERY else PLACES[place]
+        self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
+        self.find = whole_query if self.is_whole and place == QUERY else FINDERS[place]
 
     @property
     def needs_whole_form(self) -> bool:
         """Whether the first field of its name does not tell the value yet."""
-        return self.parameter.is_body or takes_many(self.parameter.annotation)
+        return self.parameter.is_body or is_collection(self.parameter.annotation)
 
-    def segment(self, text: str) -> Found:
+    def segment(self, text: str) -> RawValue:
         """What a path segment is."""
         return PATH, self.converter.text, text
 
-    def value(self, request: Request, found: Found | None, faults: list[Fault]) -> Any:
+    def value(self, request: Request, found: RawValue | None, faults: list[Fault]) -> Any:
         """The argument; what is wrong with it is added to the faults."""
         if found is None:
             if self.parameter.default is REQUIRED:
@@ -69,7 +65,7 @@ class Slot:
         place, convert, given = found
         try:
             return convert(given)
-        except Misfit as misfit:
+        except ConversionError as misfit:
             faults += [Fault(place, self._name(where), message) for where, message in misfit.faults]
         except RecursionError:
             faults.append(Fault(place, self.key, TOO_DEEP))
@@ -89,7 +85,7 @@ class Slot:
         return self.key + where
 
 
-def by_name(request: Request, slot: Slot) -> Found | None:
+def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
     """Wherever the request has the name: query, body, files, session."""
     name = slot.key
     if name in request.query_params:
@@ -108,70 +104,70 @@ def _filled(values: list[str]) -> list[str]:
     return [value for value in values if value]
 
 
-def _file_as(slot: Slot) -> Callable[[Any], Any]:
+def _file_as(slot: ParameterBinder) -> Callable[[Any], Any]:
     """Files are dicts; where another type is wanted, that type's own words refusing them."""
     is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
     return as_it_is if is_dict else slot.converter.value
 
 
-def in_query(request: Request, slot: Slot) -> Found | None:
+def in_query(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A query field."""
     if slot.key in request.query_params:
         return QUERY, slot.converter.from_texts, request.query_params[slot.key]
     return None
 
 
-def whole_query(request: Request, slot: Slot) -> Found | None:
+def whole_query(request: Request, slot: ParameterBinder) -> RawValue | None:
     """All fields of the query, as a record."""
     if not request.query_params and slot.parameter.default is not REQUIRED:
         return None
     return QUERY, slot.converter.form or slot.converter.value, request.query_params
 
 
-def in_headers(request: Request, slot: Slot) -> Found | None:
+def in_headers(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
     field = request.headers.get(slot.key)
     if field is None:
         return None
-    values = [one.strip() for one in field.split(",")] if takes_many(slot.wanted) else [field]
+    values = [one.strip() for one in field.split(",")] if is_collection(slot.wanted) else [field]
     return HEADER, slot.converter.from_texts, values
 
 
-def in_cookies(request: Request, slot: Slot) -> Found | None:
+def in_cookies(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A cookie."""
     cookies = parse_cookies(request._cookies())
     return (COOKIE_SOURCE, slot.converter.text, cookies[slot.key]) if slot.key in cookies else None
 
 
-def in_session(request: Request, slot: Slot) -> Found | None:
+def in_session(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A value of the session."""
     return (SESSION, slot.converter.value, request.session[slot.key]) if slot.key in request.session else None
 
 
-def in_files(request: Request, slot: Slot) -> Found | None:
+def in_files(request: Request, slot: ParameterBinder) -> RawValue | None:
     """An uploaded file, or all of its field."""
     if slot.key in request.files:
         first = request.files[slot.key]
-        if takes_many(slot.wanted):
+        if is_collection(slot.wanted):
             build = get_origin(slot.wanted) or slot.wanted
             return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 
 
-def in_context(request: Request, slot: Slot) -> Found:
+def in_context(request: Request, slot: ParameterBinder) -> RawValue:
     """The request, or its session."""
     return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
-def in_body(request: Request, slot: Slot) -> Found | None:
+def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     """The whole body: JSON, a form, or text."""
     if not request.body_parsed and request._boundary is None:
         return None
     convert = slot.converter
     if slot.wanted is bytes:
         return BODY, as_it_is, request.body
-    if has_json_object(request) or is_json(media_type(request._field(b"content-type", b""))[0]):
+    if has_json_object(request) or is_json(media_type(request._header_bytes(b"content-type", b""))[0]):
         return BODY, convert.value, request.get_json
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
@@ -181,7 +177,7 @@ def in_body(request: Request, slot: Slot) -> Found | None:
     return BODY, convert.form, form
 
 
-PLACES: dict[str, Callable[[Request, Slot], Found | None]] = {
+FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
     AUTO: by_name,
     BODY: in_body,
     QUERY: in_query,

@@ -11,6 +11,6 @@
 9  the session is saved                                    sessions/store.py
 10 the reply is sent                                       sending.py, replies/asgi.py, replies/streaming.py
 
-The steps are called in http.py. What goes wrong on the way: failures.py. Another application answers: mounts.py.
+The steps are called in http.py. What goes wrong on the way: error_replies.py. Another application answers: mounts.py.
 A WebSocket: websocket.py.
 """

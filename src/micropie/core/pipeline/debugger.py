@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from micropie.core.basics.errors import HTTPError, MissingDependency
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.core.requests.request import Request
 
 DEV = "MICROPIE_DEV"  # the variable of the environment by which `micropie run --dev` turns it on
@@ -38,7 +38,7 @@ def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
     if not (bool(os.environ.get(DEV)) if wanted is None else wanted):
         return None
     try:
-        made: Debugger = late("micropie.debug").Debugger(app)
+        made: Debugger = lazy_import("micropie.debug").Debugger(app)
     except ModuleNotFoundError as error:
         raise MissingDependency("App(debug=True) needs the whole package: pip install micropie") from error
     return made

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import CoroutineType
 from typing import Any, Protocol
 
-from micropie.core.basics.threads import Workers
+from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import Send
-from micropie.core.handlers.endpoint import Action
+from micropie.core.handlers.endpoint import UserFunction
 from micropie.core.pipeline.debugger import Debugger
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.requests.body import Limits
 from micropie.core.requests.request import Request
 from micropie.core.routing.router import Router
-from micropie.core.sessions.store import SessionPolicy
+from micropie.core.sessions.store import SessionStore
 from micropie.core.templates.templates import Templates
 
 Handler = Callable[..., Awaitable[None] | None]
@@ -44,8 +44,8 @@ class Parts:
         self,
         *,
         router: Router,
-        sessions: SessionPolicy,
-        workers: Workers,
+        sessions: SessionStore,
+        workers: WorkerThreads,
         limits: Limits,
         take_body: Callable[[Request, Limits], Awaitable[None]],
         templates: Templates,
@@ -91,7 +91,7 @@ def is_awaitable(value: Any) -> bool:
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
-async def call(app: Application, action: Action, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+async def call(app: Application, action: UserFunction, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
     if action.in_thread:
         result = await app._micropie.workers.run(action.call, args, kwargs)

@@ -1,8 +1,8 @@
 """The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first."""
 
-from micropie.core.handlers.endpoint import Action, Guard, Guards
+from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
 from micropie.core.pipeline.engine import Application, call
-from micropie.core.pipeline.failures import FAILURES, let_cancellation_pass, reply_to_error
+from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
 from micropie.core.replies.reply import Reply, close_unsent, encoded, is_stream, to_reply
 from micropie.core.requests.request import Request
 
@@ -17,7 +17,7 @@ async def before_guards(app: Application, guards: Guards, entered: list[Guard]) 
     return None
 
 
-async def after_guard(app: Application, request: Request, action: Action, reply: Reply) -> Reply:
+async def after_guard(app: Application, request: Request, action: UserFunction, reply: Reply) -> Reply:
     """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
     body = reply.body
     try:
@@ -25,9 +25,9 @@ async def after_guard(app: Application, request: Request, action: Action, reply:
         if result is None and reply.body is not body:
             reply.body, reply.content_type = encoded(reply.body)
         changed = to_reply(reply if result is None else result)
-    except FAILURES as error:
+    except CAUGHT as error:
         await close_unsent(body)
-        let_cancellation_pass(error)
+        reraise_cancellation(error)
         return reply_to_error(app, request, error)
     if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
         await close_unsent(body)

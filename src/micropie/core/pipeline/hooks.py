@@ -6,9 +6,9 @@ from typing import Any
 
 from micropie.core.basics.types import HeaderPairs
 from micropie.core.pipeline.engine import Application, is_awaitable
-from micropie.core.pipeline.failures import FAILURES, failure, let_cancellation_pass
+from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation, server_error
 from micropie.core.pipeline.middleware import HttpMiddleware
-from micropie.core.pipeline.sending import JSON_HEADER, name_json
+from micropie.core.pipeline.sending import JSON_HEADER, show_json_type
 from micropie.core.replies.reply import Reply, checked_status, close_unsent, encoded, header_pairs, is_stream
 from micropie.core.requests.request import Request
 
@@ -33,18 +33,18 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
 async def after_hooks(app: Application, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
     try:
-        name_json(reply)
+        show_json_type(reply)
         for middleware in middlewares:
             change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
             if type(change) is CoroutineType or is_awaitable(change):
                 change = await change
             if change:
                 reply = await replaced(reply, change)
-        reply.headers = without_json_header(reply.headers)
-    except FAILURES as error:
+        reply.headers = hide_json_type(reply.headers)
+    except CAUGHT as error:
         await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(app, request, error)
+        reraise_cancellation(error)
+        return server_error(app, request, error)
     return reply
 
 
@@ -66,10 +66,10 @@ def _changed(reply: Reply, change: Any) -> Reply:
         return Reply(status, reply.body, headers, reply.content_type)
     body, content_type = encoded(change["body"])
     # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, without_json_header(headers), content_type)
+    return Reply(status, body, hide_json_type(headers), content_type)
 
 
-def without_json_header(headers: HeaderPairs) -> HeaderPairs:
+def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
     """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
     # PERF: mostly ours is all there is, 0.5 µs.
     if len(headers) == 1 and headers[0] is JSON_HEADER:

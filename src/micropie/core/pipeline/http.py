@@ -13,16 +13,16 @@ from micropie.core.basics.types import ASGIApp, Send
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
 from micropie.core.pipeline.engine import Application, call
-from micropie.core.pipeline.failures import FAILURES, failure, let_cancellation_pass, reply_to_error
+from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation, server_error
 from micropie.core.pipeline.guards import after_guard, before_guards
 from micropie.core.pipeline.hooks import after_hooks, before_hooks
-from micropie.core.pipeline.mounts import HandedOver, hand_off, take_over
-from micropie.core.pipeline.sending import SendWhole, within
+from micropie.core.pipeline.mounts import HandedOver, enter_mount, serve_subapp
+from micropie.core.pipeline.sending import SendWhole, as_current_request
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Limits, Upload, has_body, take_body
 from micropie.core.requests.request import Request, current_request
 from micropie.core.routing.router import Router, without_slash
-from micropie.core.routing.targets import Choice, Handover, Target
+from micropie.core.routing.targets import ByVerb, MountedApp, Target
 from micropie.core.sessions.store import set_session_cookie
 
 
@@ -31,7 +31,7 @@ async def serve_http(app: Application, request: Request, send: Send, send_whole:
     token = current_request.set(request)
     try:
         try:
-            reply = await answer(app, request)
+            reply = await make_reply(app, request)
             if isinstance(reply, Reply) and (request._session is not None or request._session_id is not None):
                 reply = await with_saved_session(app, request, reply)
         finally:
@@ -40,13 +40,13 @@ async def serve_http(app: Application, request: Request, send: Send, send_whole:
         if isinstance(reply, Reply):
             await app._micropie.send_reply(app, request, reply, send, send_whole)
         else:
-            await within(request, hand_off(app, request, reply, send))
+            await as_current_request(request, serve_subapp(app, request, reply, send))
     finally:
         if request._upload is not None:
             await request._upload.close()
 
 
-async def answer(app: Application, request: Request) -> Reply | ASGIApp:
+async def make_reply(app: Application, request: Request) -> Reply | ASGIApp:
     """The reply, past the after hooks; or the application that a before hook has named to answer."""
     entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
     try:
@@ -55,8 +55,8 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
         else:
             await app._micropie.take_body(request, app._micropie.limits)
             # PERF: the headers are in a dict by now, 0.3 µs.
-            cookie = request._cookies() if request._field(b"cookie", b"") else ""
-        if cookie and "session" not in request._outer:
+            cookie = request._cookies() if request._header_bytes(b"cookie", b"") else ""
+        if cookie and "session" not in request._preset:
             await app._micropie.sessions.load(request, cookie)
         if entered:
             entered = list(entered)
@@ -66,13 +66,13 @@ async def answer(app: Application, request: Request) -> Reply | ASGIApp:
                     return request._subapp
                 if request._body_left:
                     await take_late_body(app, request)
-            reply = short_cut or to_reply(await handle(app, request))
+            reply = short_cut or to_reply(await call_handler(app, request))
         else:
-            reply = to_reply(await handle(app, request))
+            reply = to_reply(await call_handler(app, request))
     except HandedOver as handed:
         return handed.app
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         reply = reply_to_error(app, request, error)
     return await after_hooks(app, entered, request, reply) if entered else reply
 
@@ -92,7 +92,7 @@ async def take_late_body(app: Application, request: Request) -> None:
         await take_body(request, app._micropie.limits)
 
 
-def handle(app: Application, request: Request) -> Awaitable[Any]:
+def call_handler(app: Application, request: Request) -> Awaitable[Any]:
     """What the handler that the path names returns, to be awaited."""
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
     target: Any
@@ -102,29 +102,29 @@ def handle(app: Application, request: Request) -> Awaitable[Any]:
     if target.is_direct and not request._is_large:
         args, kwargs = bind(target.plan, request, segments)
         return target.call(*args, **kwargs)  # type: ignore[no-any-return]
-    return (guarded if target.guards else reach)(app, request, target, segments)
+    return (call_behind_guards if target.guards else call_target)(app, request, target, segments)
 
 
-async def reach(app: Application, request: Request, target: Target, segments: list[str]) -> Any:
+async def call_target(app: Application, request: Request, target: Target, segments: list[str]) -> Any:
     """The same for whatever a path can lead to, once its guards have let the request pass."""
-    if isinstance(target, Choice):
+    if isinstance(target, ByVerb):
         chosen = target.choose(request)
         if chosen is None:
-            return other_verb(target, request.method)
+            return method_not_allowed(target, request.method)
         target = chosen
         segments = without_slash(target, segments)
     if isinstance(target, Endpoint):
         if request._boundary is not None:
-            return await handle_upload(app, request, target, segments, request._boundary)
-        args, kwargs = await bound(app, request, target, segments)
+            return await call_with_upload(app, request, target, segments, request._boundary)
+        args, kwargs = await bind_arguments(app, request, target, segments)
         return await call(app, target, args, kwargs)
-    if isinstance(target, Handover):
-        take_over(request, target, segments)
+    if isinstance(target, MountedApp):
+        enter_mount(request, target, segments)
         raise HandedOver(target.app)
     raise Unrouted(404)
 
 
-async def bound(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+async def bind_arguments(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
     """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
     if request._is_large and endpoint.plan.slots:
         arguments: Arguments = await app._micropie.workers.run(bind, (endpoint.plan, request, segments), {})
@@ -132,7 +132,7 @@ async def bound(app: Application, request: Request, endpoint: Endpoint, segments
     return bind(endpoint.plan, request, segments)
 
 
-def other_verb(choice: Choice, verb: str) -> Reply:
+def method_not_allowed(choice: ByVerb, verb: str) -> Reply:
     """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
     if not choice.verbs:
         raise Unrouted(404)
@@ -142,17 +142,17 @@ def other_verb(choice: Choice, verb: str) -> Reply:
     raise Unrouted(405, headers=allow)
 
 
-async def guarded(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
+async def call_behind_guards(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
     """The same between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
     entered: list[Guard] = []
     try:
         reply = await before_guards(app, target.guards, entered)
         if reply is None:
-            reply = to_reply(await reach(app, request, target, segments))
+            reply = to_reply(await call_target(app, request, target, segments))
     except HandedOver:
         raise
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         reply = reply_to_error(app, request, error)
     for guard in reversed(entered):
         if guard.after is not None:
@@ -160,7 +160,7 @@ async def guarded(app: Application, request: Request, target: Target, segments: 
     return reply
 
 
-async def handle_upload(
+async def call_with_upload(
     app: Application, request: Request, endpoint: Endpoint, segments: list[str], boundary: str
 ) -> Reply:
     """The same for a multipart form, which is read while the handler runs.
@@ -187,10 +187,10 @@ async def with_saved_session(app: Application, request: Request, reply: Reply) -
         return reply
     try:
         cookie = await app._micropie.sessions.save(request)
-    except FAILURES as error:
+    except CAUGHT as error:
         await close_unsent(reply.body)
-        let_cancellation_pass(error)
-        return failure(app, request, error)
+        reraise_cancellation(error)
+        return server_error(app, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
     return reply

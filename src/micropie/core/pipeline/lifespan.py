@@ -9,7 +9,7 @@ from typing import Any
 from micropie.core.basics.errors import log
 from micropie.core.basics.types import ASGIApp, Message, Receive, Send
 from micropie.core.pipeline.engine import Application, Handler
-from micropie.core.routing.targets import Handover
+from micropie.core.routing.targets import MountedApp
 
 Phase = Callable[[], Awaitable[None]]
 
@@ -139,7 +139,7 @@ async def startup(app: Application) -> None:
         return
     await start(app.startup_handlers, app._micropie.state)
     try:
-        for below in {id(found.app): found for found in app._micropie.router.handovers}.values():
+        for below in {id(found.app): found for found in app._micropie.router.mounted_apps}.values():
             await start_below(app, below)
     except BaseException:
         await stop_below(app)
@@ -149,10 +149,10 @@ async def startup(app: Application) -> None:
         app._micropie.debug.start()
 
 
-async def start_below(app: Application, found: Handover) -> None:
+async def start_below(app: Application, found: MountedApp) -> None:
     """Start an application below ours, and remember how it is stopped."""
     running, state = app._micropie.running, app._micropie.state
-    if not found.is_ours:
+    if not found.is_micropie:
         lifespan = MountedLifespan(found.app, state)
         await lifespan.startup()
         running.append(lifespan.shutdown)

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 
 from micropie.core.basics.errors import HTTPError
 from micropie.core.basics.headers import encode_value
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.pipeline.engine import Application
-from micropie.core.pipeline.failures import failure
-from micropie.core.pipeline.sending import Outgoing, send_reply
+from micropie.core.pipeline.error_replies import server_error
+from micropie.core.pipeline.sending import WatchedSend, send_reply
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, error_reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.requests.websocket import WebSocket
-from micropie.core.routing.targets import Handover
+from micropie.core.routing.targets import MountedApp
 from micropie.core.sessions.store import set_session_cookie
 
 CLIENT_ERRORS = range(400, 500)
@@ -30,12 +30,12 @@ class HandedOver(Exception):  # noqa: N818 - no error
         self.app = app
 
 
-def take_over(request: Request, target: Handover, rest: list[str]) -> None:
+def enter_mount(request: Request, target: MountedApp, rest: list[str]) -> None:
     """Let the request be the other application's; `rest` is the path below it."""
     segments = request._segments()
     mount = "/".join(segments[: len(segments) - len(rest)])
     request._subapp = target.app
-    if target.is_ours:
+    if target.is_micropie:
         request._subapp_path = "/" + "/".join(rest)
         request._subapp_mount_path = mount
         request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
@@ -54,11 +54,11 @@ def mounted_scope(scope: Scope, mount: str) -> Scope:
     if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
         changes["path"] = root + path
         if raw := scope.get("raw_path"):
-            changes["raw_path"] = late("urllib.parse").quote(root).encode() + raw
+            changes["raw_path"] = lazy_import("urllib.parse").quote(root).encode() + raw
     return changes
 
 
-async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
+async def serve_subapp(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
     """Let the application that a before hook has named answer; our session is saved when its reply starts."""
 
     async def save_session(message: Message) -> None:
@@ -66,18 +66,18 @@ async def hand_off(app: Application, request: Request, subapp: ASGIApp, send: Se
         if cookie is not None:
             message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
 
-    outgoing = Outgoing(send, save_session)
+    outgoing = WatchedSend(send, save_session)
     try:
-        await subapp(subapp_scope(request), replayed(request), outgoing)
+        await subapp(subapp_scope(request), replaying_receive(request), outgoing)
         outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
-        reply = answer_meant(error) if request._mounted is not None else None
-        await send_reply(app, request, reply or failure(app, request, error), send, send_whole)
+        reply = reply_to_foreign_error(error) if request._mounted is not None else None
+        await send_reply(app, request, reply or server_error(app, request, error), send, send_whole)
 
 
-def answer_meant(error: Exception) -> Reply | None:
+def reply_to_foreign_error(error: Exception) -> Reply | None:
     """The answer that an exception of a mounted part stands for; None if it is a failure.
 
     A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
@@ -88,7 +88,7 @@ def answer_meant(error: Exception) -> Reply | None:
     return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
-async def hand_off_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
+async def serve_subapp_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
     """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
 
     async def watched_receive() -> Message:
@@ -109,7 +109,7 @@ def subapp_scope(request: Request) -> Scope:
     scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
     if request._subapp_path is not None:
         scope["path"] = "/" + request._subapp_path.removeprefix("/")
-        scope["raw_path"] = raw_tail(scope.get("raw_path") or b"", scope["path"])
+        scope["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", scope["path"])
         scope[RELATIVE_PATH] = True
     if request._subapp_mount_path:
         scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
@@ -121,21 +121,21 @@ def subapp_scope(request: Request) -> Scope:
     return {**scope, **known, "get_json": request.get_json, "files": request.files}
 
 
-def raw_tail(raw: bytes, path: str) -> bytes:
+def raw_path_tail(raw: bytes, path: str) -> bytes:
     """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
     segments = raw.split(b"/")
     end = len(path)  # of what the segments so far do not say
     for position in range(len(segments) - 1, 0, -1):
-        text = "/" + late("urllib.parse").unquote(segments[position].decode("latin-1"))
+        text = "/" + lazy_import("urllib.parse").unquote(segments[position].decode("latin-1"))
         if not path.endswith(text, 0, end):
             break
         end -= len(text)
         if end == 0:
             return b"/" + b"/".join(segments[position:])
-    return bytes(late("urllib.parse").quote(path), "ascii")
+    return bytes(lazy_import("urllib.parse").quote(path), "ascii")
 
 
-def replayed(request: Request) -> Receive:
+def replaying_receive(request: Request) -> Receive:
     """The request's `receive`, in front of it the body that was read already."""
     messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
 

@@ -6,19 +6,17 @@ from types import AsyncGeneratorType
 from micropie.core.basics.errors import ClientGone
 from micropie.core.basics.types import Message, Send
 from micropie.core.pipeline.engine import Application
-from micropie.core.pipeline.failures import failure, log_failure
+from micropie.core.pipeline.error_replies import log_failure, server_error
 from micropie.core.replies.asgi import send_bodyless, stream_start
 from micropie.core.replies.reply import BODYLESS, JSON, Reply, close_unsent, is_stream
 from micropie.core.replies.streaming import send_stream
 from micropie.core.requests.request import Request, current_request
 
 JSON_HEADER = ("Content-Type", JSON)
-
-
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 
 
-def name_json(reply: Reply) -> None:
+def show_json_type(reply: Reply) -> None:
     """Show the type of a JSON body among the headers, to code that looks for it there."""
     if reply.content_type != JSON:
         return
@@ -36,7 +34,7 @@ def send_reply(app: Application, request: Request, reply: Reply, send: Send, sen
     if not is_stream(reply.body):
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
-        return within(request, send_head(send, reply))
+        return as_current_request(request, send_head(send, reply))
     return stream_reply(app, request, reply, send)
 
 
@@ -45,11 +43,11 @@ def with_encoded_text(app: Application, request: Request, reply: Reply) -> Reply
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(app, request, failure(app, request, error))
+        return with_encoded_text(app, request, server_error(app, request, error))
     return reply
 
 
-async def within(request: Request, sending: Awaitable[None]) -> None:
+async def as_current_request(request: Request, sending: Awaitable[None]) -> None:
     """Send while `self.request` is this request, since code of the application runs along."""
     token = current_request.set(request)
     try:
@@ -67,7 +65,7 @@ async def send_head(send: Send, reply: Reply) -> None:
 async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
     """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
     body = reply.body
-    token = current_request.set(request)  # PERF: not by `within`, 0.1 µs
+    token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
     try:
         try:
             await send(stream_start(reply))
@@ -98,24 +96,24 @@ def send_by_override(
     app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
 ) -> Awaitable[None]:
     """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
-    return within(request, _send_by_override(app, request, reply, send, send_whole))
+    return as_current_request(request, _send_by_override(app, request, reply, send, send_whole))
 
 
 async def _send_by_override(
     app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
 ) -> None:
-    name_json(reply)
-    outgoing = Outgoing(send)
+    show_json_type(reply)
+    outgoing = WatchedSend(send)
     try:
         await app._send_response(outgoing, reply.status, reply.body, reply.headers)
         outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, failure(app, request, error), send, send_whole)
+        await send_reply(app, request, server_error(app, request, error), send, send_whole)
 
 
-class Outgoing:
+class WatchedSend:
     """A `send` that knows whether the reply has started, and may do something right before."""
 
     def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:

@@ -17,24 +17,20 @@ from micropie.core.basics.types import Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.pipeline.engine import Application, is_awaitable
-from micropie.core.pipeline.failures import FAILURES, let_cancellation_pass, log_failure
+from micropie.core.pipeline.error_replies import CAUGHT, log_failure, reraise_cancellation
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.middleware import WebSocketMiddleware
-from micropie.core.pipeline.mounts import hand_off_websocket, take_over
+from micropie.core.pipeline.mounts import enter_mount, serve_subapp_websocket
 from micropie.core.replies.reply import close_unsent, status_line
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import new_session_id
 from micropie.core.requests.websocket import NORMAL, WebSocket, checked_code
 from micropie.core.routing.router import NO_WEBSOCKET
-from micropie.core.routing.targets import Handover
+from micropie.core.routing.targets import MountedApp
 from micropie.core.sessions.store import COOKIE
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
-
-
 Closing = tuple[int, str]
-
-
 FAILED: Closing = BROKEN, "Internal server error"
 
 
@@ -46,7 +42,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
-        closing = await outcome(app, request, converse(app, request, ws, entered, send))
+        closing = await closing_after(app, request, run_connection(app, request, ws, entered, send))
     finally:  # even if we are being cancelled
         closing = await after_websocket_hooks(app, entered, request, closing)
         current_request.reset(token)
@@ -56,7 +52,7 @@ async def serve_websocket(app: Application, scope: Scope, receive: Receive, send
             await app._send_websocket_close(send, *closing)
 
 
-async def outcome(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def closing_after(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
     try:
         return await conversation
@@ -66,42 +62,44 @@ async def outcome(app: Application, request: Request, conversation: Awaitable[Cl
         return REFUSED, NO_WEBSOCKET
     except HTTPError as error:
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         request._failed = True  # the session is not saved
         log_failure(app, request, error)
         return FAILED
 
 
-async def converse(
+async def run_connection(
     app: Application, request: WebSocketRequest, ws: WebSocket, entered: list[WebSocketMiddleware], send: Send
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
     check_origin(app, request)
-    if (cookie := request._cookies()) and "session" not in request._outer:
+    if (cookie := request._cookies()) and "session" not in request._preset:
         await app._micropie.sessions.load(request, cookie)
     ws.session_id = request._session_id or new_session_id()
     refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
     if refusal is not None:
         return refusal
     if request._subapp is not None:
-        await hand_off_websocket(request, request._subapp, ws, send)
+        await serve_subapp_websocket(request, request._subapp, ws, send)
         return NORMAL, ""
     target, segments = app._micropie.router.find_websocket(request)
     if target.guards and (answer := await before_guards(app, target.guards, [])) is not None:
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)
-    if isinstance(target, Handover):
-        take_over(request, target, segments)
-        await hand_off_websocket(request, target.app, ws, send)
+    if isinstance(target, MountedApp):
+        enter_mount(request, target, segments)
+        await serve_subapp_websocket(request, target.app, ws, send)
     elif isinstance(target, Endpoint):
-        await converse_by(target, request, ws, segments)
+        await call_websocket_handler(target, request, ws, segments)
     else:
         raise HTTPError(404, NO_WEBSOCKET)
     return NORMAL, ""
 
 
-async def converse_by(endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]) -> None:
+async def call_websocket_handler(
+    endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]
+) -> None:
     """What the handler makes of the socket and its arguments."""
     args, kwargs = bind(endpoint.plan, request, segments)
     result = endpoint.handler(ws, *args, **kwargs)
@@ -111,12 +109,12 @@ async def converse_by(endpoint: Endpoint, request: WebSocketRequest, ws: WebSock
 
 def check_origin(app: Application, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    origin = request._field(b"origin", b"").decode("latin-1").lower()
+    origin = request._header_bytes(b"origin", b"").decode("latin-1").lower()
     if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
         return
     if COOKIE not in app._parse_cookies(request._cookies()):
         return
-    host = request._field(b"host", b"").decode("latin-1")
+    host = request._header_bytes(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
     if not origin_host or origin_host != host_of(host):
         log.warning(
@@ -151,8 +149,8 @@ async def after_websocket_hooks(
             result: Any = middleware.after_websocket(request)
             if is_awaitable(result):
                 await result
-        except FAILURES as error:
-            let_cancellation_pass(error)
+        except CAUGHT as error:
+            reraise_cancellation(error)
             log_failure(app, request, error)
             closing = FAILED
     return closing
@@ -170,8 +168,8 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
             session.rotate()  # accept() gave the client another id
     try:
         await app._micropie.sessions.save(request, new_id)
-    except FAILURES as error:
-        let_cancellation_pass(error)
+    except CAUGHT as error:
+        reraise_cancellation(error)
         log_failure(app, request, error)
         return FAILED
     return closing

@@ -4,13 +4,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import HeaderPairs
 from micropie.core.replies.reply import header_pairs
 
 _AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
-
-
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
 
 
@@ -66,4 +64,4 @@ def _ascii_authority(authority: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return str(late("urllib.parse").quote(text, safe=_SAFE, errors="replace"))
+    return str(lazy_import("urllib.parse").quote(text, safe=_SAFE, errors="replace"))

@@ -10,18 +10,12 @@ from typing import Any
 
 from micropie.core.basics.errors import HTTPError, InvalidInput, log
 from micropie.core.basics.json_codec import dumps
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import HeaderPairs
 
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
-
-
 HTML = "text/html; charset=utf-8"
-
-
 JSON = "application/json"
-
-
 PROBLEM = "application/problem+json"
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 
@@ -135,7 +129,7 @@ def error_reply(error: HTTPError) -> Reply:
     """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
     text = status_line(error.status)
     if error.detail is not None:
-        text = f"{text}: {late('html').escape(str(error.detail), quote=False)}"
+        text = f"{text}: {lazy_import('html').escape(str(error.detail), quote=False)}"
     return Reply(
         checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
     )
@@ -158,7 +152,7 @@ def status_line(status: int) -> str:
     """The status with its phrase (RFC 9110 §15), if it has one."""
     if status in _PHRASES:
         return f"{status} {_PHRASES[status]}"
-    known = late("http").HTTPStatus._value2member_map_.get(status)
+    known = lazy_import("http").HTTPStatus._value2member_map_.get(status)
     return f"{status} {known.phrase}" if known else str(status)
 
 

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 from micropie.core.basics.types import Send
 
 Whose = TypeVar("Whose")
-
-
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
 
 

@@ -8,19 +8,13 @@ from micropie.core.basics.errors import ClientGone, HTTPError
 from micropie.core.basics.headers import content_length, is_json, media_type
 from micropie.core.basics.json_codec import loads
 from micropie.core.basics.types import Receive, Scope
-from micropie.core.requests.body_stream import Body
+from micropie.core.requests.body_stream import BodyStream
 from micropie.core.requests.multipart import FormLimits, MultipartForm
 from micropie.core.requests.request import Request, parse_query
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
-
-
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
-
-
 MULTIPART = "multipart/form-data"
-
-
 LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 
 
@@ -50,7 +44,10 @@ def has_body(request: Request) -> bool:
         return True
     if request.method != "DELETE":
         return False
-    return request._field(b"content-length", b"") not in (b"", b"0") or request._field(b"transfer-encoding", b"") != b""
+    return (
+        request._header_bytes(b"content-length", b"") not in (b"", b"0")
+        or request._header_bytes(b"transfer-encoding", b"") != b""
+    )
 
 
 async def take_body(request: Request, limits: Limits) -> None:
@@ -59,10 +56,10 @@ async def take_body(request: Request, limits: Limits) -> None:
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
     """
-    if is_preset(request._outer):
+    if is_preset(request._preset):
         request.body_parsed = True
         return
-    field = request._field
+    field = request._header_bytes
     kind, parameters = media_type(field(b"content-type", b""))
     if kind == MULTIPART:
         request._boundary, request._is_large = _boundary(parameters), True
@@ -102,7 +99,7 @@ class Upload:
     """A multipart form that a task of its own reads while the handler runs."""
 
     def __init__(self, request: Request, boundary: str, limits: Limits, *, blocking: bool) -> None:
-        body = _open(request._receive, request._field, limits.multipart_size, limits.body_timeout)
+        body = _open(request._receive, request._header_bytes, limits.multipart_size, limits.body_timeout)
         self.form = MultipartForm(limits.form, blocking=blocking)
         self._task = asyncio.create_task(self.form.read(body.chunks(), boundary))
 
@@ -124,7 +121,7 @@ class Upload:
         await self.finished()
 
 
-def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> Body:
+def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> BodyStream:
     """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
     size = content_length(field(b"content-length", b""))
     if size is not None:
@@ -132,7 +129,7 @@ def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int |
             raise HTTPError(413)
         if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
             size = None
-    return Body(receive, size, limit, timeout)
+    return BodyStream(receive, size, limit, timeout)
 
 
 def _form(raw: bytes, limits: Limits) -> dict[str, list[str]]:

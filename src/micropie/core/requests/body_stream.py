@@ -13,12 +13,10 @@ from micropie.core.basics.errors import ClientGone, HTTPError
 from micropie.core.basics.types import Message, Receive
 
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
-
-
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
 
 
-class Rate:
+class MinimumRate:
     """Whether `MIN_RATE` is kept over any `window` seconds of waiting.
 
     The receipts of the last bytes that are needed are kept; when the oldest of them leaves the window, the rate
@@ -47,11 +45,11 @@ class Rate:
             self._total -= self._receipts.popleft()[1]
 
 
-class Body:
+class BodyStream:
     """The bytes of a body as they arrive: at most `limit` of them, and not too slow."""
 
     is_over = False
-    _rate: Rate | None = None
+    _rate: MinimumRate | None = None
     _received = 0
 
     def __init__(self, receive: Receive, announced: int | None, limit: int | None, timeout: float) -> None:
@@ -98,11 +96,11 @@ class Body:
     async def _in_time(self, steps: Any, future: Any) -> Message:
         loop = asyncio.get_running_loop()
         start = loop.time()
-        wait = Wait(future, start + (self._timeout if self._rate is None else self._rate.remaining()))
-        waits = _waits_of(loop)
+        wait = PendingReceive(future, start + (self._timeout if self._rate is None else self._rate.remaining()))
+        waits = _timed_waits(loop)
         waits.add(wait)
         try:
-            message = await _resume(steps, wait)
+            message = await _finish_awaiting(steps, wait)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not wait.over or (task and task.cancelling()):
@@ -112,12 +110,12 @@ class Body:
             waits.discard(wait)
         if message.get("more_body"):  # else nothing is left to measure
             if self._rate is None:
-                self._rate = Rate(self._timeout)
+                self._rate = MinimumRate(self._timeout)
             self._rate.waited(loop.time() - start, len(message.get("body") or b""))
         return message
 
 
-class Wait:
+class PendingReceive:
     """One wait for a client: what is waited for now, and until when by the loop's clock."""
 
     __slots__ = ("deadline", "future", "over")
@@ -128,32 +126,32 @@ class Wait:
         self.over = False
 
 
-_waits: dict[asyncio.AbstractEventLoop, set[Wait]] = {}  # of each loop that is looking after them
+_waits: dict[asyncio.AbstractEventLoop, set[PendingReceive]] = {}  # of each loop that is looking after them
 
 
-def _waits_of(loop: asyncio.AbstractEventLoop) -> set[Wait]:
+def _timed_waits(loop: asyncio.AbstractEventLoop) -> set[PendingReceive]:
     """The waits that are cancelled when their time is over, or up to `TICK` later."""
     # PERF: one timer for all of them, which mostly runs already; 5 µs a body against `asyncio.timeout`.
     if loop not in _waits:
         for ended in [other for other in list(_waits) if other.is_closed()]:
             del _waits[ended]
         _waits[loop] = set()
-        loop.call_later(TICK, _look, loop)
+        loop.call_later(TICK, _cancel_overdue, loop)
     return _waits[loop]
 
 
-def _look(loop: asyncio.AbstractEventLoop) -> None:
+def _cancel_overdue(loop: asyncio.AbstractEventLoop) -> None:
     now = loop.time()
     for wait in [wait for wait in _waits[loop] if wait.deadline <= now and wait.future is not None]:
         wait.over = wait.future.cancel() or wait.over
     if _waits[loop]:
-        loop.call_later(TICK, _look, loop)
+        loop.call_later(TICK, _cancel_overdue, loop)
     else:
         del _waits[loop]
 
 
 @types.coroutine
-def _resume(steps: Any, wait: Wait) -> Generator[Any, Any, Message]:
+def _finish_awaiting(steps: Any, wait: PendingReceive) -> Generator[Any, Any, Message]:
     """Await the rest of an awaitable whose first step gave `wait.future`."""
     try:
         while True:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from micropie.core.basics.errors import HTTPError
 from micropie.core.basics.headers import header_dict
 from micropie.core.basics.json_codec import dumps
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, Params, RawHeaders, Receive, Scope
 from micropie.core.requests.session import Session
 
@@ -20,11 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
-
-
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
-
-
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 T = TypeVar("T")
 
@@ -80,15 +76,15 @@ def _unescape(text: str) -> str:
     if "%" not in text:
         return text
     if not text.isascii():
-        return str(late("urllib.parse").unquote(text))
+        return str(lazy_import("urllib.parse").unquote(text))
     # PERF: 0.8 µs; unquote, which looks for what is not ASCII, takes 1.6 µs.
-    return str(late("urllib.parse").unquote_to_bytes(text), "utf-8", "replace")
+    return str(lazy_import("urllib.parse").unquote_to_bytes(text), "utf-8", "replace")
 
 
 def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     """The segments of the path as it was sent, where `%2F` is no separator; None if `path` is another one by now."""
     try:
-        decode = late("urllib.parse").unquote_to_bytes
+        decode = lazy_import("urllib.parse").unquote_to_bytes
         segments = [str(decode(segment), "utf-8") for segment in raw.split(b"/")]
     except UnicodeDecodeError:
         if "\ufffd" in path:  # what the server made of it
@@ -155,12 +151,12 @@ class Request:
     # What the steps of a request ask for. They don't look into the scope, which other protocols make only when asked.
 
     @property
-    def _outer(self) -> Scope:
+    def _preset(self) -> Scope:
         """Where an outer application may have left the session, or what it read of the body: the scope."""
         return self.scope
 
     @lazy
-    def _field(self) -> Callable[[bytes, bytes], bytes]:
+    def _header_bytes(self) -> Callable[[bytes, bytes], bytes]:
         """A function: the value of a header field by its lower-case name, of repeated ones any; or a default."""
         return dict(self._raw_headers).get
 
@@ -173,7 +169,7 @@ class Request:
                 found = found + b"; " + value if found else value
         return found.decode("latin-1") if found else ""
 
-    def _plain_path(self) -> str:
+    def _path_without_root(self) -> str:
         """The path; `""` if there is a `root_path`, which may be a part of it."""
         scope = self.scope
         return "" if scope.get("root_path") else scope["path"]
@@ -218,13 +214,13 @@ class Request:
     @lazy
     def get_json(self) -> Any:
         """The value of the JSON body, of any type; `{}` without one."""
-        return self._outer.get("get_json", {})
+        return self._preset.get("get_json", {})
 
     @lazy
     def body_params(self) -> Params:
         """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text."""
-        if "body_params" in self._outer:
-            preset: Params = self._outer["body_params"]
+        if "body_params" in self._preset:
+            preset: Params = self._preset["body_params"]
             return preset
         if not isinstance(self.get_json, dict):
             return {}
@@ -233,7 +229,7 @@ class Request:
     @lazy
     def files(self) -> dict[str, Any]:
         """The uploaded files by field name, each as soon as its part has begun to arrive."""
-        preset: dict[str, Any] = self._outer.get("files") or {}
+        preset: dict[str, Any] = self._preset.get("files") or {}
         return preset
 
     def query(self, name: str, default: Any = None) -> Any:
@@ -256,8 +252,8 @@ class Request:
     def session(self) -> Session:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
-            if "session" in self._outer:
-                preset: Session = self._outer["session"]
+            if "session" in self._preset:
+                preset: Session = self._preset["session"]
                 self._session, self._session_is_outer = preset, True
             else:
                 self._session = Session(self._stored_session, self._session_id)

@@ -13,7 +13,7 @@ import re
 import time
 from typing import Any
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 
 # Copying a reference to one of these is copying the value.
 _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
@@ -25,7 +25,7 @@ _POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-
 
 def new_session_id() -> str:
     """144 random bits from the operating system, and when they were drawn, which dates the session."""
-    return f"{late('secrets').token_urlsafe(18)}.{int(time.time()):08x}"
+    return f"{lazy_import('secrets').token_urlsafe(18)}.{int(time.time()):08x}"
 
 
 def creation_time(session_id: str) -> float | None:

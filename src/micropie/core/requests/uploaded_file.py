@@ -6,14 +6,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import IO, Any
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 
 MEMORY = 1 << 20  # bytes of a file that wait in memory
-
-
 OVERHEAD = 64  # bytes that even an empty chunk takes
-
-
 PIECE = 1 << 16  # bytes read at once from disk
 
 
@@ -65,7 +61,7 @@ class Spool:
             if self._abandoned:
                 return range(0)
             if self._disk is None:
-                self._disk = late("tempfile").TemporaryFile()
+                self._disk = lazy_import("tempfile").TemporaryFile()
             self._disk.seek(self._end)
             self._disk.write(chunk)
             place = range(self._end, self._end + len(chunk))

@@ -13,19 +13,13 @@ from micropie.core.basics.types import Receive, Send
 from micropie.core.requests.session import creation_time
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
-
-
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
-
-
 NORMAL, NO_STATUS, ABNORMAL = 1000, 1005, 1006
-
 
 WRONG_KIND: dict[type, str] = {
     str: "A text message was expected, a binary one came: receive_bytes() takes those",
     bytes: "A binary message was expected, a text one came: receive_text() takes those",
 }
-
 
 NOT_ACCEPTED = "The connection is not accepted: await ws.accept() comes first"
 

@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
+from micropie.core.conversion.records import is_collection
 from micropie.core.handlers.annotations import AUTO, BODY, PATH, QUERY, REQUIRED
-from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, is_collection, takes_segment
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, takes_segment
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter
 from micropie.core.requests.body import BODY_METHODS
 from micropie.core.routing.controller import is_private
-from micropie.core.routing.targets import Choice
+from micropie.core.routing.targets import ByVerb
 from micropie.core.routing.tree import INDEX, Branch
 
 
 def joined(segments: Sequence[str]) -> str:
     """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
-    quote = late("urllib.parse").quote
+    quote = lazy_import("urllib.parse").quote
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
@@ -41,16 +42,16 @@ def verbs_of(branch: Branch, endpoint: Endpoint) -> tuple[str, ...] | None:
     if branch.resource is not None and endpoint.name == INDEX:
         return _verbs_that_lead_to(endpoint, branch.collection, branch.resource)
     if own is not None:
-        return _verbs_that_lead_to(endpoint, own) if isinstance(own, Choice) else ()
+        return _verbs_that_lead_to(endpoint, own) if isinstance(own, ByVerb) else ()
     return _verbs_that_lead_to(endpoint, branch.collection, branch.resource) or None
 
 
-def _verbs_that_lead_to(endpoint: Endpoint, *choices: Choice | None) -> tuple[str, ...]:
+def _verbs_that_lead_to(endpoint: Endpoint, *choices: ByVerb | None) -> tuple[str, ...]:
     found = {verb for choice in choices if choice for verb, other in choice.verbs.items() if other is endpoint}
     return tuple(sorted(found, key=lambda verb: (verb not in ("GET", "HEAD"), verb)))
 
 
-def placed(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> tuple[Parameter, ...]:
+def with_client_source(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> tuple[Parameter, ...]:
     """The parameters of a handler, each with the one place that a client should put it; binding looks at more."""
     parameters = endpoint.plan.parameters
     has_form = bool(verbs) and BODY_METHODS.issuperset(verbs) and not any(p.is_body for p in parameters)

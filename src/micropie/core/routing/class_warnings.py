@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 
 from micropie.core.handlers.endpoint import Endpoint
-from micropie.core.routing.targets import Handover
+from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch
 
 _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
 
 
-def oversights(branch: Branch) -> Iterator[str]:
+def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
     yield from _hidden_by_mounts(branch)
     yield from _hidden_by_index(branch)
     for entry in branch.entries:
         if isinstance(entry, Branch):
-            yield from oversights(entry)
+            yield from class_warnings(entry)
         elif isinstance(entry, Endpoint):
             yield from _bodies_that_never_come(branch, entry)
 
@@ -41,7 +41,7 @@ def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
     below = branch.named_branch(first)
     if isinstance(below, Branch):
         return _answering(below, tuple(others)) if others else below.title
-    return f"{branch.title}.{below.name}" if isinstance(below, Handover) else None
+    return f"{branch.title}.{below.name}" if isinstance(below, MountedApp) else None
 
 
 def _hidden_by_index(branch: Branch) -> Iterator[str]:

@@ -13,9 +13,7 @@ from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.request import Request, current_request
 
-VERBS = "__micropie_methods__"  # what `methods` leaves on a handler
-
-
+VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
 
@@ -117,7 +115,7 @@ def methods(*verbs: str) -> Callable[[F], F]:
         raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
 
     def mark(handler: F) -> F:
-        setattr(handler, VERBS, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
+        setattr(handler, VERBS_ATTRIBUTE, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
         return handler
 
     return mark

@@ -9,16 +9,13 @@ from weakref import WeakValueDictionary
 from micropie.core.basics.errors import HTTPError, Unrouted, log
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.request import Request
-from micropie.core.routing.class_warnings import oversights
+from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.controller import is_private
-from micropie.core.routing.targets import Choice, Handover, Nothing, Target
+from micropie.core.routing.targets import ByVerb, MountedApp, NoHandler, Target
 from micropie.core.routing.tree import INDEX, Branch, Match
 
 NO_WEBSOCKET = "No matching WebSocket route"
-
 ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
-
-
 _numbers = itertools.count()
 
 
@@ -28,7 +25,7 @@ class Router:
     def __init__(self, owner: Any, base: type) -> None:
         self.root = Branch(owner, base)
         self._instance = self.root.instance
-        self.handovers = [entry for branch in branches(self.root) for entry in handovers_of(branch)]
+        self.mounted_apps = [entry for branch in branches(self.root) for entry in mounts_of(branch)]
         # PERF: the paths without parameters, found in one step.
         static = dict(_static_paths(self.root))
         names = self.root.branches  # what is in a branch has its controller to be found
@@ -37,7 +34,7 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
-        self.warnings = tuple(oversights(self.root))
+        self.warnings = tuple(class_warnings(self.root))
         for warning in self.warnings:
             log.warning("%s", warning)
         self.places: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
@@ -48,7 +45,7 @@ class Router:
         """What answers the HTTP request, and the path's parameters. `Unrouted` if nothing does."""
         if request._route_handler is not None:
             return self._explicit(request._route_handler, request)
-        target: Target | None = self._exact.get(request._plain_path())
+        target: Target | None = self._exact.get(request._path_without_root())
         if target is not None and target.name not in self._instance:
             return target, []
         segments = request._segments()
@@ -72,7 +69,7 @@ class Router:
         if segments[0].startswith("_"):
             raise HTTPError(404, "Private handler not allowed")
         target, segments = self.root.find_websocket(segments)
-        if isinstance(target, Nothing) and not target.guards:
+        if isinstance(target, NoHandler) and not target.guards:
             raise HTTPError(404, NO_WEBSOCKET)
         request.path_params = segments = without_slash(target, segments)
         return target, segments
@@ -98,7 +95,7 @@ class Router:
 
     def leads_elsewhere(self, request: Request) -> bool:
         """Whether the path belongs to another application, which reads the body itself."""
-        return request._route_handler is None and isinstance(self.root.find(request._segments())[0], Handover)
+        return request._route_handler is None and isinstance(self.root.find(request._segments())[0], MountedApp)
 
     def _explicit(self, name: str, request: Request) -> Match:
         """The method that a middleware has chosen, be it a private one."""
@@ -113,7 +110,7 @@ class Router:
         if target is not None:
             return target, []
         found = self.root.find(segments)
-        if isinstance(found[0], Nothing) and not found[0].guards:
+        if isinstance(found[0], NoHandler) and not found[0].guards:
             raise Unrouted(404)
         return found
 
@@ -133,16 +130,16 @@ def branches(root: Branch) -> Iterator[Branch]:
             yield from branches(entry)
 
 
-def handovers_of(branch: Branch) -> list[Handover]:
+def mounts_of(branch: Branch) -> list[MountedApp]:
     """The other applications that this branch itself has."""
-    return [entry for entry in branch.entries if isinstance(entry, Handover)]
+    return [entry for entry in branch.entries if isinstance(entry, MountedApp)]
 
 
-def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | Choice]]:
+def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
     return ((name, target) for name, target in branch.methods.items() if not is_private(name))
 
 
-def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | Choice]]:
+def _static_paths(root: Branch) -> Iterator[tuple[tuple[str, ...], Endpoint | ByVerb]]:
     """The segments of each path without parameters, with what answers it."""
     for branch in branches(root):
         own = branch.collection or branch.methods.get(INDEX)

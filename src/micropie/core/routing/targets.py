@@ -13,7 +13,7 @@ from micropie.core.requests.request import Request
 from micropie.core.routing.controller import Mount
 
 
-class Choice:
+class ByVerb:
     """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2).
 
     `by_query` are those that need a segment which this path does not have: they answer where a query may name it.
@@ -49,10 +49,10 @@ def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
     return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
 
 
-class Handover:
+class MountedApp:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "is_ours", "name", "owner", "path", "segments", "what")
+    __slots__ = ("app", "guards", "is_micropie", "name", "owner", "path", "segments", "what")
 
     is_bare = is_direct = False
     keeps_slash = True
@@ -67,10 +67,10 @@ class Handover:
         self.owner = owner  # the controller or application that has it
         self.path = above + segments
         self.guards = guards
-        self.is_ours = False  # an `App`: it takes the path without what led to it
+        self.is_micropie = False  # an `App`: it takes the path without what led to it
 
 
-class Nothing:
+class NoHandler:
     """No handler, which is only said once the guards have let the request pass."""
 
     __slots__ = ("guards",)
@@ -83,4 +83,4 @@ class Nothing:
         self.guards = guards
 
 
-Target = Endpoint | Choice | Handover | Nothing
+Target = Endpoint | ByVerb | MountedApp | NoHandler

@@ -10,14 +10,12 @@ from functools import partial, partialmethod
 from types import FunctionType, MethodType
 from typing import Any
 
-from micropie.core.handlers.endpoint import WEBSOCKET, Action, Endpoint, Guard, Guards
-from micropie.core.routing.controller import VERB_METHODS, VERBS, Controller, Mount, Resource, is_private
-from micropie.core.routing.targets import Choice, Handover, Nothing, Target
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, Guard, Guards, UserFunction
+from micropie.core.routing.controller import VERB_METHODS, VERBS_ATTRIBUTE, Controller, Mount, Resource, is_private
+from micropie.core.routing.targets import ByVerb, MountedApp, NoHandler, Target
 
 INDEX = "index"
-
-
-_OURS = Resource.__mro__
+_FRAMEWORK_CLASSES = Resource.__mro__
 Match = tuple[Target, list[str]]
 
 
@@ -35,19 +33,19 @@ class Branch:
         self.guards: Guards = () if above is None else above.guards + guards_of(owner)
         # Live: methods may be bound to an application at run time.
         self.instance: dict[str, Any] = vars(owner) if above is None else {}
-        self.nothing = Nothing(self.guards)
-        self.entries: list[Endpoint | Handover | Branch] = []
-        self.methods: dict[str, Endpoint | Choice] = {}
-        self.branches: dict[str, Branch | Handover] = {}
-        self.mounts: list[Handover] = []  # with a path of their own, longest first
+        self.nothing = NoHandler(self.guards)
+        self.entries: list[Endpoint | MountedApp | Branch] = []
+        self.methods: dict[str, Endpoint | ByVerb] = {}
+        self.branches: dict[str, Branch | MountedApp] = {}
+        self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights: list[str] = []  # found while reading the class
         self._replaced: dict[str, Endpoint] = {}
         verbs: dict[str, Endpoint] = {}
-        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _OURS):
+        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
             self._add(attribute_name, attribute, app_class, verbs)
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.verbs = verbs  # a resource's own methods for them
-        self.resource, self.collection = self._choices(verbs)
+        self.resource, self.collection = self._by_verb(verbs)
         mounted = {mount.segments[0] for mount in self.mounts}
         self._public = {
             name: found
@@ -64,9 +62,9 @@ class Branch:
 
     def _add(self, name: str, attribute: Any, app_class: type, verbs: dict[str, Endpoint]) -> None:
         if isinstance(attribute, Mount):
-            self._add_handover(name, attribute, attribute.segments, app_class)
+            self._add_mount(name, attribute, attribute.segments, app_class)
         elif isinstance(attribute, app_class):
-            self._add_handover(name, attribute, None, app_class)
+            self._add_mount(name, attribute, None, app_class)
         elif isinstance(attribute, Controller):
             self._add_controller(name, attribute, app_class)
         elif _is_method(attribute):
@@ -76,11 +74,11 @@ class Branch:
                 f"{self.title}.{name} is a class, which answers nothing: write {name} = {attribute.__name__}()"
             )
 
-    def _add_handover(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
+    def _add_mount(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
         if segments is None and is_private(name):
             return
-        mount = Handover(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
-        mount.is_ours = isinstance(mount.app, app_class)
+        mount = MountedApp(name, what, segments or (name,), owner=self.owner, above=self.path, guards=self.guards)
+        mount.is_micropie = isinstance(mount.app, app_class)
         self.entries.append(mount)
         if segments is None:
             self.branches[name] = mount
@@ -100,7 +98,7 @@ class Branch:
 
     def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
         handler = attribute.__get__(self.owner, type(self.owner))
-        declared: tuple[str, ...] = getattr(attribute, VERBS, ()) or getattr(handler, VERBS, ())
+        declared: tuple[str, ...] = getattr(attribute, VERBS_ATTRIBUTE, ()) or getattr(handler, VERBS_ATTRIBUTE, ())
         own = name in VERB_METHODS and isinstance(self.owner, Resource)
         endpoint = Endpoint(name, handler, self.guards, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
@@ -118,18 +116,18 @@ class Branch:
                     "let one of them declare it"
                 )
 
-    def _with_verbs(self, endpoint: Endpoint) -> Endpoint | Choice:
+    def _with_verbs(self, endpoint: Endpoint) -> Endpoint | ByVerb:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
             return endpoint
-        return Choice(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards)
+        return ByVerb(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards)
 
-    def _choices(self, verbs: dict[str, Endpoint]) -> tuple[Choice | None, Choice | None]:
+    def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
         """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""
         if not verbs:
             return None, None
         found = self.methods.get(INDEX)
         index: dict[str, Endpoint] = {}
-        if isinstance(found, Choice):
+        if isinstance(found, ByVerb):
             index = dict(found.verbs)
         elif found is not None:
             index = {"GET": found}
@@ -138,7 +136,7 @@ class Branch:
         own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
         own = {**own, **index}
         by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
-        return Choice(INDEX, below, self.guards), Choice(INDEX, own, self.guards, by_query)
+        return ByVerb(INDEX, below, self.guards), ByVerb(INDEX, own, self.guards, by_query)
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -164,7 +162,7 @@ class Branch:
             return self._own(segments)
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
 
-    def _mounted_at(self, segments: list[str]) -> Handover | None:
+    def _mounted_at(self, segments: list[str]) -> MountedApp | None:
         """What is mounted at a path of its own that these segments begin with."""
         for mount in self.mounts:
             if tuple(segments[: len(mount.segments)]) == mount.segments:
@@ -183,7 +181,7 @@ class Branch:
         if is_bare or segments[0] == "":
             return index, segments[1:]
         takes_them = (
-            any(e.takes_segments for e in index.verbs.values()) if isinstance(index, Choice) else index.takes_segments
+            any(e.takes_segments for e in index.verbs.values()) if isinstance(index, ByVerb) else index.takes_segments
         )
         return (index, segments) if takes_them else (self.nothing, segments)
 
@@ -202,18 +200,18 @@ class Branch:
             return below.find_websocket(segments[1:])
         return (self.nothing, segments) if below is None else (below, segments[1:])
 
-    def named(self, name: str) -> Endpoint | Choice | None:
+    def named(self, name: str) -> Endpoint | ByVerb | None:
         """The method of that name, else the one spelled with `_` for `-`."""
         found = self.exactly(name)
         if found is None and "-" in name and (spelled := _spelled(name)) is not None:
             return self.exactly(spelled)
         return found
 
-    def exactly(self, name: str) -> Endpoint | Choice | None:
+    def exactly(self, name: str) -> Endpoint | ByVerb | None:
         """The method of that name, be it a private one."""
         return self._on_instance(name) or self.methods.get(name)
 
-    def named_branch(self, name: str) -> "Branch | Handover | None":
+    def named_branch(self, name: str) -> "Branch | MountedApp | None":
         """The branch of that name, in either spelling."""
         found = self.branches.get(name)
         if found is None and "-" in name and (spelled := _spelled(name)) is not None:
@@ -246,18 +244,18 @@ def guards_of(owner: Any) -> Guards:
     return (Guard(before, after),) if before or after else ()
 
 
-def _defined(owner: Any, name: str) -> Action | None:
+def _defined(owner: Any, name: str) -> UserFunction | None:
     """The method; TypeError for a guard that would guard nothing."""
     title = f"{type(owner).__name__}.{name}"
     if name in getattr(owner, "__dict__", ()):
         raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
     for cls in type(owner).__mro__:
-        if cls in _OURS or name not in vars(cls):
+        if cls in _FRAMEWORK_CLASSES or name not in vars(cls):
             continue
         if not _is_method(vars(cls)[name]):
             raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
         handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
-        return Action(handler)
+        return UserFunction(handler)
     return None
 
 

@@ -9,30 +9,28 @@ from types import MethodType
 from typing import Any, NamedTuple
 
 from micropie.core.basics.json_codec import duration
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 from micropie.core.handlers.annotations import AUTO, PATH, QUERY, REQUIRED
 from micropie.core.handlers.endpoint import Endpoint, takes_segment
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL
 from micropie.core.requests.request import MOUNTED, current_request
-from micropie.core.routing.addressing import is_verb_method, joined, own_path, placed, verbs_of
+from micropie.core.routing.addressing import is_verb_method, joined, own_path, verbs_of, with_client_source
 from micropie.core.routing.controller import is_private
 from micropie.core.routing.router import ROUTERS, Router, branches
-from micropie.core.routing.targets import Choice, Handover
+from micropie.core.routing.targets import ByVerb, MountedApp
 from micropie.core.routing.tree import INDEX, Branch
 
 _SEVERAL = (list, tuple, set, frozenset)
-
-
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
 
 
-class Place(NamedTuple):
+class HandlerLocation(NamedTuple):
     """Where something stands: below `above` (the path of its application), in `branch`; `entry` is what of it."""
 
     above: tuple[str, ...]
     branch: Branch
-    entry: "Address | Handover | None"  # None: the branch itself
+    entry: "Address | MountedApp | None"  # None: the branch itself
 
 
 def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
@@ -52,10 +50,10 @@ def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
-    return (joined(path + own) or "/") + ("?" + late("urllib.parse").urlencode(pairs) if pairs else "")
+    return (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
 
 
-def _located(handler: Any) -> tuple[tuple[str, ...], Place]:
+def _located(handler: Any) -> tuple[tuple[str, ...], HandlerLocation]:
     """The root path in front of it, and its place in the application of the current request; else in any."""
     for root, router in _candidates():
         if (place := _place(router, handler)) is not None:
@@ -80,44 +78,44 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
         yield root, router
 
 
-def _everyone(mounted: tuple[Handover, ...]) -> list[Router]:
+def _everyone(mounted: tuple[MountedApp, ...]) -> list[Router]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
     everyone = list(ROUTERS.values())
-    below = {id(found.app) for router in everyone for found in router.handovers}
+    below = {id(found.app) for router in everyone for found in router.mounted_apps}
     return sorted(
-        everyone, key=lambda router: (not set(mounted) <= set(router.handovers), id(router.root.owner) in below)
+        everyone, key=lambda router: (not set(mounted) <= set(router.mounted_apps), id(router.root.owner) in below)
     )
 
 
-def _place(router: Router, handler: Any) -> Place | None:
+def _place(router: Router, handler: Any) -> HandlerLocation | None:
     """The first place in an application, or in those of ours below it."""
     if router.places is None:
         router.places = dict(reversed([*_keyed_places(router)]))
-    found: Place | None = router.places.get(key_of(handler)) or _replacement(router, handler)
-    for handover in router.handovers if found is None else ():
-        if handover.is_ours:
+    found: HandlerLocation | None = router.places.get(key_of(handler)) or _replacement(router, handler)
+    for handover in router.mounted_apps if found is None else ():
+        if handover.is_micropie:
             below: Any = handover.app
             if (place := _place(below._micropie.router, handler)) is not None:
                 return place._replace(above=handover.path + place.above)
     return found
 
 
-def _keyed_places(router: Router) -> Iterator[tuple[Any, Place]]:
+def _keyed_places(router: Router) -> Iterator[tuple[Any, HandlerLocation]]:
     for branch in branches(router.root):
-        yield id(branch.owner), Place((), branch, None)
+        yield id(branch.owner), HandlerLocation((), branch, None)
         for entry in branch.entries:
-            if isinstance(entry, Handover):
-                yield id(entry.what), Place((), branch, entry)
+            if isinstance(entry, MountedApp):
+                yield id(entry.what), HandlerLocation((), branch, entry)
             elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
-                yield key_of(entry.handler), Place((), branch, Address(branch, entry))
+                yield key_of(entry.handler), HandlerLocation((), branch, Address(branch, entry))
 
 
-def _replacement(router: Router, handler: Any) -> Place | None:
+def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
     """The place of a method that was bound to the application at run time."""
     for name, value in list(router.root.instance.items()):
         endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
         if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
-            return Place((), router.root, Address(router.root, endpoint))
+            return HandlerLocation((), router.root, Address(router.root, endpoint))
     return None
 
 
@@ -136,7 +134,9 @@ class Address:
         self._endpoint = endpoint
         self._has_own_path = is_verb_method(branch, endpoint)
         originals = endpoint.plan.parameters
-        parameters = placed(endpoint, is_verb_method=self._has_own_path, verbs=verbs_of(branch, endpoint) or ())
+        parameters = with_client_source(
+            endpoint, is_verb_method=self._has_own_path, verbs=verbs_of(branch, endpoint) or ()
+        )
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._fillable = [p.name for p in originals if takes_segment(p)]  # by segments, in this order
         self._in_query = {p.name for p in parameters if p.source == QUERY} | {
@@ -185,7 +185,7 @@ class Address:
     def _is_led_to_by(self, segments: list[str]) -> bool:
         target, rest = self._branch.find(list(segments))
         targets: Iterable[Any] = (target,)
-        if isinstance(target, Choice):
+        if isinstance(target, ByVerb):
             targets = (*target.verbs.values(), *target.by_query.values())
         return rest == segments and any(found is self._endpoint for found in targets)
 
@@ -233,7 +233,7 @@ class Address:
         return TypeError(f"url_for(): {self._name} {what}")
 
 
-def _segments_below(paths: Sequence[Any], mount: Handover | None) -> tuple[str, ...]:
+def _segments_below(paths: Sequence[Any], mount: MountedApp | None) -> tuple[str, ...]:
     """The segments of paths below a mount."""
     if paths and mount is None:
         raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
@@ -263,6 +263,6 @@ def text_of(value: Any) -> str:
     if hasattr(value, "total_seconds"):
         return duration(value)
     text = str(value)
-    if "e" in text.lower() and isinstance(value, float | late("decimal").Decimal):
-        return f"{late('decimal').Decimal(text):f}"
+    if "e" in text.lower() and isinstance(value, float | lazy_import("decimal").Decimal):
+        return f"{lazy_import('decimal').Decimal(text):f}"
     return text

@@ -12,15 +12,11 @@ from micropie.core.requests.session import Session, creation_time, new_session_i
 from micropie.core.sessions.backends import SessionBackend
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
-
-
 COOKIE = "session_id"
-
-
 MAX_ENDED = 10_000  # more than there are requests under way
 
 
-class SessionPolicy:
+class SessionStore:
     """Loads and saves the sessions of requests, and writes their cookie."""
 
     def __init__(

@@ -14,7 +14,7 @@ import functools
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any
 
-from micropie.core.basics.optional import late
+from micropie.core.basics.optional import lazy_import
 
 _READS = {
     "Assign": "node",
@@ -31,13 +31,9 @@ _READS = {
 }
 """The nodes of a template that may read through an iterable or run a template, with the field that holds it."""
 _GUARD = "settled"
-
-
 _LAZY = {"batch", "items", "map", "reject", "rejectattr", "reverse", "select", "selectattr", "slice", "unique"}
 """Filters that make an iterator of their own, which the next attempt makes again."""
 _PLAIN = {str, int, float, bool, type(None), list, dict, tuple}
-
-
 _LOOKUPS = {"copy", "get", "items", "keys", "values"}
 
 
@@ -122,9 +118,20 @@ def _context_class(jinja2: Any, repeatable: frozenset[Any]) -> Any:
     """What a template's variables live in, and its calls go through."""
     runtime, utils = jinja2.runtime, jinja2.utils
     ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
-    time = late("datetime")
+    time = lazy_import("datetime")
     # Immutable types: their own methods change nothing.
-    values = (str, bytes, int, float, tuple, frozenset, late("decimal").Decimal, time.date, time.time, time.timedelta)
+    values = (
+        str,
+        bytes,
+        int,
+        float,
+        tuple,
+        frozenset,
+        lazy_import("decimal").Decimal,
+        time.date,
+        time.time,
+        time.timedelta,
+    )
     functions = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace, *repeatable}
 
     def is_repeatable(function: Any) -> bool:

@@ -8,17 +8,9 @@ from micropie.core.basics.optional import require
 from micropie.core.templates.sync_first import NeedsAsyncError, sync_environment
 
 _MARKUP = (".html", ".htm", ".xhtml", ".xml", ".svg")
-
-
 _SUFFIXES = (".jinja2", ".jinja", ".j2")
-
-
 _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
-
-
 _TRUSTED_TEMPLATES = 400  # as many as Jinja2 keeps; `a.html` and `./a.html` are two
-
-
 _UNKNOWN = (None, 0.0)
 
 

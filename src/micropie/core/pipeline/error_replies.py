@@ -7,18 +7,18 @@ import asyncio
 
 from micropie.core.basics.errors import HTTPError, InvalidInput, MissingDependency, Unrouted, log
 from micropie.core.basics.headers import names_json
-from micropie.core.basics.optional import pattern
+from micropie.core.basics.optional import lazy_pattern
 from micropie.core.handlers.binding import SurplusSegments
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.pipeline.engine import Application
 from micropie.core.replies.reply import Reply, error_reply, problem_reply, to_reply
 from micropie.core.requests.request import RELATIVE_PATH, Request, WebSocketRequest
-from micropie.core.routing.targets import Choice
+from micropie.core.routing.targets import ByVerb
 
-FAILURES = (Exception, asyncio.CancelledError)  # the latter only where `let_cancellation_pass` lets it
+CAUGHT = (Exception, asyncio.CancelledError)  # the latter only where `reraise_cancellation` lets it
 
 
-def let_cancellation_pass(error: BaseException) -> None:
+def reraise_cancellation(error: BaseException) -> None:
     """Raise a cancellation of the current task again; if only what it waited for was cancelled, that is a failure."""
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
@@ -34,12 +34,12 @@ def reply_to_error(app: Application, request: Request, error: BaseException) -> 
             return reply_to_refusal(app, request, error)
         except (TypeError, ValueError) as wrong:
             error = wrong
-    return failure(app, request, error)
+    return server_error(app, request, error)
 
 
 def reply_to_refusal(app: Application, request: Request, error: HTTPError) -> Reply:
     """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
-    if isinstance(error, Unrouted) and (page := explained(app, request, error)) is not None:
+    if isinstance(error, Unrouted) and (page := debug_page(app, request, error)) is not None:
         return page
     # Programs are told by JSON what is wrong with their values.
     if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
@@ -47,14 +47,14 @@ def reply_to_refusal(app: Application, request: Request, error: HTTPError) -> Re
     return error_reply(error)
 
 
-def failure(app: Application, request: Request, error: BaseException) -> Reply:
+def server_error(app: Application, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failed = True
     log_failure(app, request, error)
-    return explained(app, request, error) or error_reply(HTTPError(500))
+    return debug_page(app, request, error) or error_reply(HTTPError(500))
 
 
-def explained(app: Application, request: Request, error: BaseException) -> Reply | None:
+def debug_page(app: Application, request: Request, error: BaseException) -> Reply | None:
     """What the debug pages say of an exception, if there are any and this client may see them."""
     debug = app._micropie.debug
     if debug is None:
@@ -63,7 +63,7 @@ def explained(app: Application, request: Request, error: BaseException) -> Reply
         if isinstance(error, Unrouted):
             page = debug.guide(request, error)
         else:
-            endpoint = endpoint_of(app, request)
+            endpoint = endpoint_for_log(app, request)
             page = debug.explain(request, error, None if endpoint is None else endpoint.handler)
         return None if page is None else to_reply(page)
     except Exception:  # its own must not hide the application's
@@ -76,7 +76,7 @@ def log_failure(app: Application, request: Request, error: BaseException) -> Non
 
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
-    method, path, endpoint = request.method, path_of_request(request), endpoint_of(app, request)
+    method, path, endpoint = request.method, path_of_request(request), endpoint_for_log(app, request)
     handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
     where = (f" in {handler}" if handler else "") + (f" (request id {request_id})" if request_id else "")
     facts = {"method": method, "path": path, "handler": handler, "request_id": request_id}
@@ -92,14 +92,14 @@ def path_of_request(request: Request) -> str:
     return f"{scope.get('root_path') or ''}{scope['path']}" if scope.get(RELATIVE_PATH) else str(scope["path"])
 
 
-def endpoint_of(app: Application, request: Request) -> Endpoint | None:
+def endpoint_for_log(app: Application, request: Request) -> Endpoint | None:
     """The handler that the request is for, whether it got there or not; None if there is none."""
     router = app._micropie.router
     try:
         target, _ = router.find_websocket(request) if isinstance(request, WebSocketRequest) else router.find(request)
     except HTTPError:
         return None
-    chosen = target.choose(request) if isinstance(target, Choice) else target
+    chosen = target.choose(request) if isinstance(target, ByVerb) else target
     return chosen if isinstance(chosen, Endpoint) else None
 
 
@@ -111,5 +111,5 @@ def name_of_endpoint(endpoint: Endpoint) -> str:
 
 def request_id_of(request: Request) -> str | None:
     """What a proxy in front of us calls the request: its `X-Request-ID`, if that is plain text of fair length."""
-    text = request._field(b"x-request-id", b"").decode("latin-1")
-    return text if pattern("[!-~]{1,200}").fullmatch(text) else None
+    text = request._header_bytes(b"x-request-id", b"").decode("latin-1")
+    return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None
