@@ -21,7 +21,7 @@ from micropie.core.requests.request import Request, WebSocketRequest, current_re
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
 from micropie.core.requests.websocket import WebSocket
-from micropie.core.routing.controller import Controller, Mount, Resource, methods
+from micropie.core.routing.controller import Controller, Mount, Resource, limits, methods
 from micropie.core.routing.url_for import url_for
 from micropie.core.rsgi import RSGI
 from micropie.core.run import run
@@ -62,6 +62,7 @@ __all__ = [
     "WebSocketRequest",
     "configuration",
     "current_request",
+    "limits",
     "methods",
     "routes",
     "run",

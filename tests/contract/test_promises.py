@@ -797,9 +797,9 @@ def test_p12_a_lifespan_scope_with_state_none():
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_p12_the_scope_may_be_read_only_for_us():
-    """The framework adds nothing to the server's scope."""
+def test_p12_the_scope_is_the_servers():
+    """The framework adds nothing to the server's scope but what tracers look for, the handler and its route."""
     scope = {**MINIMAL, "path": "/visit"}
     before = dict(scope)
     run(serve(Site(), scope, [{"type": "http.request"}]))
-    assert scope == before
+    assert scope == {**before, "endpoint": scope["endpoint"], "route": scope["route"]}

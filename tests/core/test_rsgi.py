@@ -274,7 +274,8 @@ def test_a_session_is_kept_and_its_cookie_found_in_any_field():
 
 def test_the_scope_is_made_when_asked_for():
     """A handler that asks gets the dict that ASGI has, but for `raw_path`."""
-    keys = b"asgi client headers http_version method path query_string root_path scheme server state type"
+    keys = b"asgi client endpoint headers http_version method path query_string root_path route scheme"
+    keys += b" server state type"
     assert serve(Shop(), Scope("/scope")).body == [b'{"keys":"' + keys + b'","client":["127.0.0.1",40000]}']
 
 

@@ -4,17 +4,17 @@ Everything here is public or documented to be overridden; the work is done in th
 names of the class are few on purpose: they belong to the user's routes.
 """
 
-import functools
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Awaitable, Iterable
+from functools import partial
 from typing import Any
 
 from micropie.core.basics.headers import parse_cookies
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
 from micropie.core.pipeline.debugger import debugger_of
-from micropie.core.pipeline.engine import Handler, Parts
-from micropie.core.pipeline.http import serve_http, take_own_body
+from micropie.core.pipeline.engine import Engine, Handler
+from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import serve_lifespan, shutdown, startup
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.pipeline.sending import send_by_override, send_reply
@@ -22,7 +22,7 @@ from micropie.core.pipeline.websocket import serve_websocket
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import to_reply
-from micropie.core.requests.body import Limits, take_body
+from micropie.core.requests.body import Limits
 from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.uploaded_file import PIECE
@@ -56,7 +56,7 @@ class App:
     startup_handlers: list[Handler]
     shutdown_handlers: list[Handler]
     _started: bool
-    _micropie: Parts  # all that is ours; other names, private ones too, are the subclass's to use
+    _micropie: Engine  # all that is ours; other names, private ones too, are the subclass's to use
 
     def __init__(
         self,
@@ -81,10 +81,10 @@ class App:
         self.startup_handlers = []
         self.shutdown_handlers = []
         self._started = False
-        router = Router(self, App)
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
-        self._micropie = Parts(
-            router=router,
+        self._micropie = Engine(
+            self,
+            router=Router(self, App, limits),
             sessions=SessionStore(
                 session_backend if session_backend is not None else InMemorySessionBackend(),
                 timeout=session_timeout,
@@ -92,9 +92,8 @@ class App:
                 secure=session_cookie_secure,
                 parse_cookies=self._parse_cookies,
             ),
-            workers=WorkerThreads(sync_threads),
+            threads=WorkerThreads(sync_threads),
             limits=limits,
-            take_body=functools.partial(take_own_body, router) if router.mounted_apps else take_body,
             templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
@@ -124,22 +123,22 @@ class App:
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        return serve_http(self, Request(scope, receive), send, send_whole)
+        return serve_http(self._micropie, Request(scope, receive), send, send_whole)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""
-        return serve_websocket(self, scope, receive, send)
+        return serve_websocket(self._micropie, scope, receive, send)
 
     def _asgi_app_lifespan(self, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the startup handlers, and in the end the shutdown handlers."""
-        return serve_lifespan(receive, send, functools.partial(startup, self), functools.partial(shutdown, self))
+        return serve_lifespan(receive, send, partial(startup, self._micropie), partial(shutdown, self._micropie))
 
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeaderPairs | None = None
     ) -> None:
         """Send a reply; override it to see or change every one, and call `super()`."""
         request = current_request.get(None) or Request({"type": "http", "method": "GET"})
-        await send_reply(self, request, to_reply((status_code, body, extra_headers)), send, send_whole)
+        await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, send_whole)
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket, or refuse it; a reason beyond 123 bytes is cut."""

@@ -4,12 +4,12 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from micropie.core.handlers.annotations import PATH
+from micropie.core.app import App
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
-from micropie.core.handlers.signature import VARIADIC, Parameter
-from micropie.core.pipeline.engine import Application
-from micropie.core.routing.addressing import is_verb_method, joined, own_path, verbs_of, with_client_source
-from micropie.core.routing.targets import MountedApp
+from micropie.core.handlers.signature import Parameter
+from micropie.core.pipeline.engine import Engine
+from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
+from micropie.core.routing.targets import MountedApp, joined
 from micropie.core.routing.tree import Branch
 from micropie.core.sessions.backends import SessionBackend
 
@@ -40,7 +40,7 @@ class Route(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-def routes(app: Application) -> list[Route]:
+def routes(app: App) -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
     return list(_routes_below(app._micropie.router.root, "", ""))
 
@@ -59,25 +59,21 @@ def _routes_below(branch: Branch, path: str, name: str) -> Iterator[Route]:
 def _routes_of_handover(handover: MountedApp, path: str, name: str) -> Iterator[Route]:
     path += joined(handover.path)
     if handover.is_micropie:
-        below: Any = handover.app
-        yield from _routes_below(below._micropie.router.root, path, name)
+        yield from _routes_below(handover.router.root, path, name)
     else:
         yield Route("mount", path, (), name, handover.owner, handover.app)
 
 
 def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
-    parameters = with_client_source(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
-    placeholders = "".join(map(_placeholder, parameters))
-    template = path + joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
     code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
-        template or "/",
+        path + path_template(branch, endpoint) or "/",
         verbs,
         name,
         branch.owner,
         endpoint.handler,
-        parameters,
+        client_parameters(branch, endpoint),
         endpoint.plan.returns,
         None if code is None else code.co_filename,
         None if code is None else code.co_firstlineno,
@@ -91,12 +87,6 @@ def dotted(*names: str) -> str:
     return ".".join(filter(None, names))
 
 
-def _placeholder(parameter: Parameter) -> str:
-    if parameter.source != PATH:
-        return ""
-    return f"/{{{parameter.name}*}}" if parameter.kind == VARIADIC else f"/{{{parameter.name}}}"
-
-
 class Configuration:
     """What an application is made with, to be read by tools.
 
@@ -104,12 +94,12 @@ class Configuration:
     controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
     """
 
-    def __init__(self, app: Application) -> None:
-        parts = app._micropie
-        self.session_backend: SessionBackend = parts.sessions.backend
-        self.applications: list[Any] = [found.app for found in parts.router.mounted_apps if found.is_micropie]
-        self.oversights: tuple[str, ...] = parts.router.warnings
-        self._templates = parts.templates
+    def __init__(self, app: App) -> None:
+        engine: Engine = app._micropie
+        self.session_backend: SessionBackend = engine.sessions.backend
+        self.applications: list[Any] = [found.app for found in engine.router.mounted_apps if found.is_micropie]
+        self.oversights: tuple[str, ...] = engine.router.warnings
+        self._templates = engine.templates
 
     @property
     def templates(self) -> Any:
@@ -117,7 +107,7 @@ class Configuration:
         return self._templates.environment
 
 
-def configuration(app: Application) -> Configuration:
+def configuration(app: App) -> Configuration:
     """The configuration of an application.
 
     for sentence in configuration(app).oversights:

@@ -13,12 +13,13 @@ from micropie.core.app import App
 from micropie.core.basics.errors import HTTPError, log
 from micropie.core.basics.headers import content_length
 from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Scope
+from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import shutdown, startup
 from micropie.core.replies.asgi import whole_headers
 from micropie.core.replies.reply import BODYLESS, HTML, JSON, Reply, checked_status
 from micropie.core.requests.body_stream import MIN_RATE
-from micropie.core.requests.request import Request, lazy
+from micropie.core.requests.request import Request, RouteKey, lazy
 
 _ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
@@ -38,16 +39,16 @@ class RSGI:
             raise TypeError(f"RSGI() serves an App, {app!r} is none: serve it with --interface asgi")
         if (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
             raise TypeError(f"RSGI() would go past the ASGI methods of {kind.__name__}: serve it with --interface asgi")
-        self._app = app
+        self._engine = app._micropie
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the startup handlers; Granian ends if one raises."""
-        self._app._micropie.state = {}
-        loop.run_until_complete(startup(self._app))
+        self._engine.state = {}
+        loop.run_until_complete(startup(self._engine))
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run the shutdown handlers."""
-        loop.run_until_complete(shutdown(self._app))
+        loop.run_until_complete(shutdown(self._engine))
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Serve one HTTP request; refuse a WebSocket."""
@@ -56,7 +57,7 @@ class RSGI:
             return
         send = RSGISend(protocol)
         try:
-            await serve_http(self._app, RSGIRequest(scope, protocol, self._app), send, send_whole_rsgi)
+            await serve_http(self._engine, RSGIRequest(scope, protocol, self._engine), send, send_whole_rsgi)
         except Exception:
             await send.hold()
             raise
@@ -71,23 +72,25 @@ def refuse(scope: Any, protocol: Any) -> None:
 class RSGIRequest(Request):
     """A request of RSGI. Its `scope` is ASGI's, made when somebody asks for it and authoritative from then on."""
 
-    _made: Scope | None = None
+    _known_scope: Scope | None = None
     _chunks: Any = None
     _missing: int | None = None  # bytes of a body of known length
     _body_over = False
 
-    def __init__(self, native: Any, protocol: Any, app: App) -> None:
+    def __init__(self, native: Any, protocol: Any, engine: Engine) -> None:
         self._native = native
         self._protocol = protocol
-        self._parts = app._micropie
+        self._engine = engine
         self._native_headers = native.headers
         self.method = native.method
 
     @lazy
     def scope(self) -> Scope:
         """The request as ASGI describes it, but for a raw path."""
-        self._made = asgi_scope(self._native, self._raw_headers, self._parts.state)
-        return self._made
+        self._known_scope = asgi_scope(self._native, self._raw_headers, self._engine.state)
+        if self._target is not None:
+            self._known_scope.update(endpoint=self._target.handler, route=self._target.route)
+        return self._known_scope
 
     @lazy
     def _raw_headers(self) -> RawHeaders:
@@ -98,7 +101,7 @@ class RSGIRequest(Request):
 
     @property
     def _preset(self) -> Scope:
-        return {} if self._made is None else self._made
+        return {} if self._known_scope is None else self._known_scope
 
     def _header_bytes(self, name: bytes, default: bytes) -> bytes:
         value: str | None = self._native_headers.get(name.decode())
@@ -109,17 +112,23 @@ class RSGIRequest(Request):
             return ""
         return "; ".join(self._native_headers.get_all("cookie"))
 
+    def _route_key(self) -> RouteKey:
+        return (self._native.path, "", self.method) if self._known_scope is None else super()._route_key()
+
+    def _has_plain_path(self) -> bool:
+        return self._known_scope is None or super()._has_plain_path()
+
     def _path_without_root(self) -> str:
-        return self._native.path if self._made is None else super()._path_without_root()
+        return self._native.path if self._known_scope is None else super()._path_without_root()
 
     def _segments(self) -> list[str]:
-        path: str = self._native.path if self._made is None else self._made["path"]
+        path: str = self._native.path if self._known_scope is None else self._known_scope["path"]
         if "\ufffd" in path:  # what Granian makes of bytes that are no UTF-8
             raise HTTPError(400, "The path is not valid UTF-8")
-        return path.removeprefix("/").split("/") if self._made is None else super()._segments()
+        return path.removeprefix("/").split("/") if self._known_scope is None else super()._segments()
 
     def _query_string(self) -> str:
-        return self._native.query_string if self._made is None else super()._query_string()
+        return self._native.query_string if self._known_scope is None else super()._query_string()
 
     async def _receive(self) -> Message:
         """ASGI's `receive`: the body, then the client's leaving."""
@@ -138,7 +147,9 @@ class RSGIRequest(Request):
     def _is_small(self) -> bool:
         """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
         self._missing = content_length(self._header_bytes(b"content-length", b""))
-        return self._missing is not None and self._missing <= MIN_RATE * self._parts.limits.body_timeout
+        return (
+            self._missing is not None and self._missing <= MIN_RATE * (self._limits or self._engine.limits).body_timeout
+        )
 
     async def _chunk_message(self) -> Message:
         if self._chunks is None:

@@ -9,6 +9,7 @@ from micropie.core.handlers.annotations import AUTO, REQUIRED
 from micropie.core.handlers.binding import Plan
 from micropie.core.handlers.results import with_filtered_result
 from micropie.core.handlers.signature import POSITIONAL, Parameter
+from micropie.core.requests.body import Limits
 
 WEBSOCKET = "ws_"
 
@@ -44,15 +45,39 @@ class Endpoint(UserFunction):
     `call` is the handler, its results in the shape of its return annotation.
     """
 
-    __slots__ = ("guards", "is_bare", "is_direct", "keeps_slash", "name", "plan", "verbs")
+    __slots__ = (
+        "guards",
+        "is_bare",
+        "is_direct",
+        "is_nested",
+        "keeps_slash",
+        "limits",
+        "name",
+        "plan",
+        "route",
+        "verbs",
+    )
+
+    is_choice = False
 
     def __init__(
-        self, name: str, handler: Callable[..., Any], guards: Guards = (), verbs: tuple[str, ...] = ()
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        route: Any,
+        limits: Limits,
+        *,
+        guards: Guards = (),
+        verbs: tuple[str, ...] = (),
+        is_nested: bool = False,
     ) -> None:
         super().__init__(handler)
         self.name = name
+        self.route = route  # a `MatchedRoute`
+        self.limits = limits  # of its requests' bodies
         self.guards = guards
         self.verbs = verbs
+        self.is_nested = is_nested  # below a controller
         self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
         self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
         self.keeps_slash = self.plan.variadic

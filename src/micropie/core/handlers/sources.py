@@ -77,7 +77,7 @@ class ParameterBinder:
             return BODY
         if self.parameter.source != AUTO:
             return self.parameter.source
-        return BODY if request.body_parsed or request._boundary is not None else QUERY
+        return BODY if request.body_parsed or request._upload is not None else QUERY
 
     def _name(self, where: str) -> str:
         if self.is_whole:
@@ -162,7 +162,7 @@ def in_context(request: Request, slot: ParameterBinder) -> RawValue:
 
 def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     """The whole body: JSON, a form, or text."""
-    if not request.body_parsed and request._boundary is None:
+    if not request.body_parsed and request._upload is None:
         return None
     convert = slot.converter
     if slot.wanted is bytes:

@@ -10,10 +10,9 @@ from micropie.core.basics.headers import names_json
 from micropie.core.basics.optional import lazy_pattern
 from micropie.core.handlers.binding import SurplusSegments
 from micropie.core.handlers.endpoint import Endpoint
-from micropie.core.pipeline.engine import Application
+from micropie.core.pipeline.engine import Engine
 from micropie.core.replies.reply import Reply, error_reply, problem_reply, to_reply
-from micropie.core.requests.request import RELATIVE_PATH, Request, WebSocketRequest
-from micropie.core.routing.targets import ByVerb
+from micropie.core.requests.request import RELATIVE_PATH, Request
 
 CAUGHT = (Exception, asyncio.CancelledError)  # the latter only where `reraise_cancellation` lets it
 
@@ -25,21 +24,21 @@ def reraise_cancellation(error: BaseException) -> None:
         raise error
 
 
-def reply_to_error(app: Application, request: Request, error: BaseException) -> Reply:
+def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
-        error = Unrouted(app._micropie.surplus_path_status)
+        error = Unrouted(engine.surplus_path_status)
     if isinstance(error, HTTPError):
         try:
-            return reply_to_refusal(app, request, error)
+            return reply_to_refusal(engine, request, error)
         except (TypeError, ValueError) as wrong:
             error = wrong
-    return server_error(app, request, error)
+    return server_error(engine, request, error)
 
 
-def reply_to_refusal(app: Application, request: Request, error: HTTPError) -> Reply:
+def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
-    if isinstance(error, Unrouted) and (page := debug_page(app, request, error)) is not None:
+    if isinstance(error, Unrouted) and (page := debug_page(engine, request, error)) is not None:
         return page
     # Programs are told by JSON what is wrong with their values.
     if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
@@ -47,23 +46,23 @@ def reply_to_refusal(app: Application, request: Request, error: HTTPError) -> Re
     return error_reply(error)
 
 
-def server_error(app: Application, request: Request, error: BaseException) -> Reply:
+def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
-    request._failed = True
-    log_failure(app, request, error)
-    return debug_page(app, request, error) or error_reply(HTTPError(500))
+    request._failure = error
+    log_failure(request, error)
+    return debug_page(engine, request, error) or error_reply(HTTPError(500))
 
 
-def debug_page(app: Application, request: Request, error: BaseException) -> Reply | None:
+def debug_page(engine: Engine, request: Request, error: BaseException) -> Reply | None:
     """What the debug pages say of an exception, if there are any and this client may see them."""
-    debug = app._micropie.debug
+    debug = engine.debug
     if debug is None:
         return None
     try:
         if isinstance(error, Unrouted):
             page = debug.guide(request, error)
         else:
-            endpoint = endpoint_for_log(app, request)
+            endpoint = endpoint_of(request)
             page = debug.explain(request, error, None if endpoint is None else endpoint.handler)
         return None if page is None else to_reply(page)
     except Exception:  # its own must not hide the application's
@@ -71,12 +70,12 @@ def debug_page(app: Application, request: Request, error: BaseException) -> Repl
         return None
 
 
-def log_failure(app: Application, request: Request, error: BaseException) -> None:
+def log_failure(request: Request, error: BaseException) -> None:
     """One record, with the traceback unless all that is wrong is a package that is not installed.
 
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
-    method, path, endpoint = request.method, path_of_request(request), endpoint_for_log(app, request)
+    method, path, endpoint = request.method, path_of_request(request), endpoint_of(request)
     handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
     where = (f" in {handler}" if handler else "") + (f" (request id {request_id})" if request_id else "")
     facts = {"method": method, "path": path, "handler": handler, "request_id": request_id}
@@ -92,15 +91,9 @@ def path_of_request(request: Request) -> str:
     return f"{scope.get('root_path') or ''}{scope['path']}" if scope.get(RELATIVE_PATH) else str(scope["path"])
 
 
-def endpoint_for_log(app: Application, request: Request) -> Endpoint | None:
+def endpoint_of(request: Request) -> Endpoint | None:
     """The handler that the request is for, whether it got there or not; None if there is none."""
-    router = app._micropie.router
-    try:
-        target, _ = router.find_websocket(request) if isinstance(request, WebSocketRequest) else router.find(request)
-    except HTTPError:
-        return None
-    chosen = target.choose(request) if isinstance(target, ByVerb) else target
-    return chosen if isinstance(chosen, Endpoint) else None
+    return request._target if isinstance(request._target, Endpoint) else None
 
 
 def name_of_endpoint(endpoint: Endpoint) -> str:

@@ -1,34 +1,44 @@
 """The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first."""
 
+from collections.abc import Sequence
+
 from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
-from micropie.core.pipeline.engine import Application, call
+from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
 from micropie.core.replies.reply import Reply, close_unsent, encoded, is_stream, to_reply
 from micropie.core.requests.request import Request
 
 
-async def before_guards(app: Application, guards: Guards, entered: list[Guard]) -> Reply | None:
+async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) -> Reply | None:
     """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
     for guard in guards:
         entered.append(guard)
-        result = None if guard.before is None else await call(app, guard.before, (), {})
+        result = None if guard.before is None else await call(engine, guard.before, (), {})
         if result is not None:
             return to_reply(result)
     return None
 
 
-async def after_guard(app: Application, request: Request, action: UserFunction, reply: Reply) -> Reply:
+async def after_guards(engine: Engine, request: Request, guards: Sequence[Guard], reply: Reply) -> Reply:
+    """The reply, past the `_after` of each guard, innermost first."""
+    for guard in reversed(guards):
+        if guard.after is not None:
+            reply = await after_guard(engine, request, guard.after, reply)
+    return reply
+
+
+async def after_guard(engine: Engine, request: Request, function: UserFunction, reply: Reply) -> Reply:
     """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
     body = reply.body
     try:
-        result = await call(app, action, (reply,), {})
+        result = await call(engine, function, (reply,), {})
         if result is None and reply.body is not body:
             reply.body, reply.content_type = encoded(reply.body)
         changed = to_reply(reply if result is None else result)
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)
-        return reply_to_error(app, request, error)
+        return reply_to_error(engine, request, error)
     if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
         await close_unsent(body)
     return changed

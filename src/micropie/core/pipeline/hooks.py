@@ -5,7 +5,7 @@ from types import CoroutineType
 from typing import Any
 
 from micropie.core.basics.types import HeaderPairs
-from micropie.core.pipeline.engine import Application, is_awaitable
+from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation, server_error
 from micropie.core.pipeline.middleware import HttpMiddleware
 from micropie.core.pipeline.sending import JSON_HEADER, show_json_type
@@ -30,7 +30,7 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
     return None
 
 
-async def after_hooks(app: Application, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
     try:
         show_json_type(reply)
@@ -44,7 +44,7 @@ async def after_hooks(app: Application, middlewares: list[HttpMiddleware], reque
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
-        return server_error(app, request, error)
+        return server_error(engine, request, error)
     return reply
 
 

@@ -1,133 +1,128 @@
-"""The way of an HTTP request through the framework, step by step.
+"""The way of an HTTP request, step by step: begin here.
 
-    Request -> before hooks -> routing -> binding -> handler -> Reply -> after hooks -> session saved -> send
+    Request -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply -> after hooks
+    -> session saved -> sent
 
-Each step is a function; hooks and guards are modules of their own, and the last two steps are in `delivery`.
+Each step is a function, mostly of another module: the folder's docstring says of which.
 """
 
 from collections.abc import Awaitable
 from typing import Any
 
 from micropie.core.basics.errors import Unrouted
-from micropie.core.basics.types import ASGIApp, Send
+from micropie.core.basics.types import Send
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
-from micropie.core.pipeline.engine import Application, call
+from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation, server_error
-from micropie.core.pipeline.guards import after_guard, before_guards
+from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.hooks import after_hooks, before_hooks
-from micropie.core.pipeline.mounts import HandedOver, enter_mount, serve_subapp
+from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp
 from micropie.core.pipeline.sending import SendWhole, as_current_request
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
-from micropie.core.requests.body import Limits, Upload, has_body, take_body
-from micropie.core.requests.request import Request, current_request
-from micropie.core.routing.router import Router, without_slash
+from micropie.core.requests.body import Upload, has_body, take_body
+from micropie.core.requests.request import Request, RouteKey, current_request
+from micropie.core.routing.router import forgetting_params
 from micropie.core.routing.targets import ByVerb, MountedApp, Target
+from micropie.core.routing.tree import Match
 from micropie.core.sessions.store import set_session_cookie
 
 
-async def serve_http(app: Application, request: Request, send: Send, send_whole: SendWhole) -> None:
+async def serve_http(engine: Engine, request: Request, send: Send, send_whole: SendWhole) -> None:
     """Answer one request, whatever it is and whatever happens."""
     token = current_request.set(request)
     try:
         try:
-            reply = await make_reply(app, request)
-            if isinstance(reply, Reply) and (request._session is not None or request._session_id is not None):
-                reply = await with_saved_session(app, request, reply)
+            reply = await make_reply(engine, request)
+            if reply is not None and (request._session is not None or request._session_id is not None):
+                reply = await with_saved_session(engine, request, reply)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)
-        if isinstance(reply, Reply):
-            await app._micropie.send_reply(app, request, reply, send, send_whole)
+        if reply is not None:
+            await engine.send_reply(engine, request, reply, send, send_whole)
         else:
-            await as_current_request(request, serve_subapp(app, request, reply, send))
+            await as_current_request(request, serve_subapp(engine, request, send))
     finally:
         if request._upload is not None:
             await request._upload.close()
 
 
-async def make_reply(app: Application, request: Request) -> Reply | ASGIApp:
-    """The reply, past the after hooks; or the application that a before hook has named to answer."""
-    entered = app.middlewares  # until the first hook runs, all of them see what goes wrong
+async def make_reply(engine: Engine, request: Request) -> Reply | None:
+    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to."""
+    entered = engine.app.middlewares  # until the first hook runs, all of them see what goes wrong
+    target: Target | None = None
+    reply: Reply | None = None
     try:
-        if request.method == "GET" or not has_body(request):
-            cookie = request._cookies()
-        else:
-            await app._micropie.take_body(request, app._micropie.limits)
-            # PERF: the headers are in a dict by now, 0.3 µs.
-            cookie = request._cookies() if request._header_bytes(b"cookie", b"") else ""
-        if cookie and "session" not in request._preset:
-            await app._micropie.sessions.load(request, cookie)
+        target, segments = engine.router.find(request)
+        if request.method != "GET" and target.limits is not None and has_body(request):
+            await take_body(request, target.limits)
+        # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
+        if engine.sessions.may_be_known and (cookie := request._cookies()) and "session" not in request._preset:
+            await engine.sessions.load(request, cookie)
         if entered:
-            entered = list(entered)
-            short_cut = await before_hooks(entered, request)
-            if short_cut is None:
+            entered, key = list(entered), request._route_key()
+            reply = await before_hooks(entered, request)
+            if reply is None:
                 if request._subapp is not None:
-                    return request._subapp
-                if request._body_left:
-                    await take_late_body(app, request)
-            reply = short_cut or to_reply(await call_handler(app, request))
-        else:
-            reply = to_reply(await call_handler(app, request))
-    except HandedOver as handed:
-        return handed.app
+                    return None
+                target, segments = await found_again(engine, request, key, (target, segments))
+        if reply is None:
+            reply = to_reply(await call_handler(engine, request, target, segments))
+            if request._mount is not None:
+                return None
     except CAUGHT as error:
         reraise_cancellation(error)
-        reply = reply_to_error(app, request, error)
-    return await after_hooks(app, entered, request, reply) if entered else reply
+        reply = await reply_outside_guards(engine, request, target, error)
+    return await after_hooks(engine, entered, request, reply) if entered else reply
 
 
-async def take_own_body(router: Router, request: Request, limits: Limits) -> None:
-    """Read the body, unless it belongs to an application below us: that one reads it, within limits of its own."""
-    if router.leads_elsewhere(request):
-        request._body_left = True
-    else:
-        await take_body(request, limits)
+async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
+    """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
+    reply = reply_to_error(engine, request, error)
+    return reply if target is None else await after_guards(engine, request, target.guards, reply)
 
 
-async def take_late_body(app: Application, request: Request) -> None:
-    """Read the body that was left to another application, if a before hook has led the request to us after all."""
-    if request._subapp is None and not app._micropie.router.leads_elsewhere(request):
-        request._body_left = False
-        await take_body(request, app._micropie.limits)
+async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:
+    """What the path leads to behind the hooks; if one has changed it, the body is read if nobody has yet."""
+    if request._route_handler is None and request._route_key() == key:
+        return match
+    target, segments = engine.router.find(forgetting_params(request, match))
+    if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
+        await take_body(request, target.limits)
+    return target, segments
 
 
-def call_handler(app: Application, request: Request) -> Awaitable[Any]:
-    """What the handler that the path names returns, to be awaited."""
+def call_handler(engine: Engine, request: Request, target: Any, segments: list[str]) -> Awaitable[Any]:
+    """The result of what the path leads to, a `Target`, to be awaited."""
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
-    target: Any
-    target, segments = app._micropie.router.find(request)
-    if target.is_bare and not segments and not request._is_large:
-        return target.call()  # type: ignore[no-any-return]
     if target.is_direct and not request._is_large:
+        if not segments and target.is_bare:
+            return target.call()  # type: ignore[no-any-return]
         args, kwargs = bind(target.plan, request, segments)
         return target.call(*args, **kwargs)  # type: ignore[no-any-return]
-    return (call_behind_guards if target.guards else call_target)(app, request, target, segments)
+    return (call_behind_guards if target.guards else call_target)(engine, request, target, segments)
 
 
-async def call_target(app: Application, request: Request, target: Target, segments: list[str]) -> Any:
-    """The same for whatever a path can lead to, once its guards have let the request pass."""
-    if isinstance(target, ByVerb):
-        chosen = target.choose(request)
-        if chosen is None:
-            return method_not_allowed(target, request.method)
-        target = chosen
-        segments = without_slash(target, segments)
+async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
+    """The result of whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Endpoint):
-        if request._boundary is not None:
-            return await call_with_upload(app, request, target, segments, request._boundary)
-        args, kwargs = await bind_arguments(app, request, target, segments)
-        return await call(app, target, args, kwargs)
+        if request._upload is not None:
+            return await call_with_upload(engine, request, target, segments, request._upload)
+        args, kwargs = await bind_arguments(engine, request, target, segments)
+        return await call(engine, target, args, kwargs)
     if isinstance(target, MountedApp):
-        enter_mount(request, target, segments)
-        raise HandedOver(target.app)
+        request._mount = mounted_subapp(request, target, segments)
+        return None
+    if isinstance(target, ByVerb):
+        return method_not_allowed(target, request.method)
     raise Unrouted(404)
 
 
-async def bind_arguments(app: Application, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
     """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
     if request._is_large and endpoint.plan.slots:
-        arguments: Arguments = await app._micropie.workers.run(bind, (endpoint.plan, request, segments), {})
+        arguments: Arguments = await engine.threads.run(bind, (endpoint.plan, request, segments), {})
         return arguments
     return bind(endpoint.plan, request, segments)
 
@@ -142,37 +137,32 @@ def method_not_allowed(choice: ByVerb, verb: str) -> Reply:
     raise Unrouted(405, headers=allow)
 
 
-async def call_behind_guards(app: Application, request: Request, target: Target, segments: list[str]) -> Reply:
-    """The same between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
+async def call_behind_guards(engine: Engine, request: Request, target: Target, segments: list[str]) -> Reply:
+    """The reply from between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
     entered: list[Guard] = []
     try:
-        reply = await before_guards(app, target.guards, entered)
+        reply = await before_guards(engine, target.guards, entered)
         if reply is None:
-            reply = to_reply(await call_target(app, request, target, segments))
-    except HandedOver:
-        raise
+            reply = to_reply(await call_target(engine, request, target, segments))
     except CAUGHT as error:
         reraise_cancellation(error)
-        reply = reply_to_error(app, request, error)
-    for guard in reversed(entered):
-        if guard.after is not None:
-            reply = await after_guard(app, request, guard.after, reply)
-    return reply
+        reply = reply_to_error(engine, request, error)
+    return reply if request._mount is not None else await after_guards(engine, request, entered, reply)
 
 
 async def call_with_upload(
-    app: Application, request: Request, endpoint: Endpoint, segments: list[str], boundary: str
+    engine: Engine, request: Request, endpoint: Endpoint, segments: list[str], upload: Upload
 ) -> Reply:
-    """The same for a multipart form, which is read while the handler runs.
+    """The reply of a handler that runs while a multipart form is read.
 
     A handler that names no field gets the whole form, and so does one that can't wait for it.
     """
-    upload = request._upload = Upload(request, boundary, app._micropie.limits, blocking=endpoint.blocking)
-    request.files, request.body_params = upload.form.files, upload.form.fields
+    form = upload.start(blocking=endpoint.blocking)
+    request.files, request.body_params = form.files, form.fields
     try:
-        await upload.form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
+        await form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
         args, kwargs = bind(endpoint.plan, request, segments)
-        reply = to_reply(await call(app, endpoint, args, kwargs))
+        reply = to_reply(await call(engine, endpoint, args, kwargs))
     except Exception:
         await upload.discard()
         raise
@@ -181,16 +171,16 @@ async def call_with_upload(
     return reply
 
 
-async def with_saved_session(app: Application, request: Request, reply: Reply) -> Reply:
+async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with the cookie of the session, which is saved unless the request failed; a 500 if it can't be."""
-    if request._failed:
+    if request._failure is not None:
         return reply
     try:
-        cookie = await app._micropie.sessions.save(request)
+        cookie = await engine.sessions.save(request)
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
-        return server_error(app, request, error)
+        return server_error(engine, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
     return reply

@@ -8,7 +8,7 @@ from typing import Any
 
 from micropie.core.basics.errors import log
 from micropie.core.basics.types import ASGIApp, Message, Receive, Send
-from micropie.core.pipeline.engine import Application, Handler
+from micropie.core.pipeline.engine import Engine, Handler
 from micropie.core.routing.targets import MountedApp
 
 Phase = Callable[[], Awaitable[None]]
@@ -133,50 +133,50 @@ class MountedLifespan:
             await asyncio.wait({self._task})
 
 
-async def startup(app: Application) -> None:
+async def startup(engine: Engine) -> None:
     """Run the startup handlers, once; then start the applications below."""
-    if app._started:
+    if engine.app._started:
         return
-    await start(app.startup_handlers, app._micropie.state)
+    await start(engine.app.startup_handlers, engine.state)
     try:
-        for below in {id(found.app): found for found in app._micropie.router.mounted_apps}.values():
-            await start_below(app, below)
+        for below in {id(found.app): found for found in engine.router.mounted_apps}.values():
+            await start_below(engine, below)
     except BaseException:
-        await stop_below(app)
+        await stop_below(engine)
         raise
-    app._started = True
-    if app._micropie.debug is not None:
-        app._micropie.debug.start()
+    engine.app._started = True
+    if engine.debug is not None:
+        engine.debug.start()
 
 
-async def start_below(app: Application, found: MountedApp) -> None:
+async def start_below(engine: Engine, found: MountedApp) -> None:
     """Start an application below ours, and remember how it is stopped."""
-    running, state = app._micropie.running, app._micropie.state
+    running, state = engine.running, engine.state
     if not found.is_micropie:
         lifespan = MountedLifespan(found.app, state)
         await lifespan.startup()
         running.append(lifespan.shutdown)
         return
-    below: Any = found.app
-    if not below._started:
-        below._micropie.state = state
+    below = found.engine
+    if not below.app._started:
+        below.state = state
         await startup(below)
         running.append(partial(shutdown, below))
 
 
-async def stop_below(app: Application) -> None:
+async def stop_below(engine: Engine) -> None:
     """Stop the applications below ours, the last one first."""
-    running, app._micropie.running = app._micropie.running[::-1], []
-    await stop(running, app._micropie.state)
+    running, engine.running = engine.running[::-1], []
+    await stop(running, engine.state)
 
 
-async def shutdown(app: Application) -> None:
+async def shutdown(engine: Engine) -> None:
     """Stop what was started below, run the shutdown handlers, and let the worker threads go."""
-    app._started = False
-    if app._micropie.debug is not None:
-        app._micropie.debug.stop()
-    below = [] if not app._micropie.running else [partial(stop_below, app)]
+    engine.app._started = False
+    if engine.debug is not None:
+        engine.debug.stop()
+    below = [] if not engine.running else [partial(stop_below, engine)]
     try:
-        await stop([*below, *app.shutdown_handlers], app._micropie.state)
+        await stop([*below, *engine.app.shutdown_handlers], engine.state)
     finally:
-        app._micropie.workers.shutdown()
+        engine.threads.shutdown()

@@ -4,12 +4,13 @@ It gets a copy of the scope with what is known of the request so far; the sessio
 """
 
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from micropie.core.basics.errors import HTTPError
 from micropie.core.basics.headers import encode_value
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
-from micropie.core.pipeline.engine import Application
+from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.error_replies import server_error
 from micropie.core.pipeline.sending import WatchedSend, send_reply
 from micropie.core.replies.asgi import send_whole
@@ -22,32 +23,48 @@ from micropie.core.sessions.store import set_session_cookie
 CLIENT_ERRORS = range(400, 500)
 
 
-class HandedOver(Exception):  # noqa: N818 - no error
-    """The path leads to another application, which answers."""
+class SubApp(NamedTuple):
+    """Another application that answers: what of the scope differs for it, and whether our tree has it."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__()
-        self.app = app
+    app: ASGIApp
+    changes: Scope
+    is_mounted: bool
 
 
-def enter_mount(request: Request, target: MountedApp, rest: list[str]) -> None:
-    """Let the request be the other application's; `rest` is the path below it."""
-    segments = request._segments()
+def mounted_subapp(request: Request, target: MountedApp, rest: list[str]) -> SubApp:
+    """The application that the path leads to; `rest` is the path below it."""
+    scope, segments = request.scope, request._segments()
     mount = "/".join(segments[: len(segments) - len(rest)])
-    request._subapp = target.app
     if target.is_micropie:
-        request._subapp_path = "/" + "/".join(rest)
-        request._subapp_mount_path = mount
-        request._mounted = {MOUNTED: (*request.scope.get(MOUNTED, ()), target)}
+        changes = below_path(scope, "/".join(rest), mount)
+        changes[MOUNTED] = (*scope.get(MOUNTED, ()), target)
     else:
-        request._mounted = mounted_scope(request.scope, mount)
+        changes = below_root(scope, mount)
+    return SubApp(target.app, changes, is_mounted=True)
 
 
-def mounted_scope(scope: Scope, mount: str) -> Scope:
-    """What of the scope is another one below the mount.
+def subapp_of_hook(request: Request, app: Any) -> SubApp:
+    """The application that a before hook has named by `request._subapp` and what belongs to it."""
+    return SubApp(app, below_path(request.scope, request._subapp_path, request._subapp_mount_path), is_mounted=False)
 
-    `path` is the whole path, of which `root_path` is the beginning (the ASGI specification, "HTTP Connection Scope").
-    A server, or an application around us, may have given us a path without it.
+
+def below_path(scope: Scope, path: str | None, mount: str | None) -> Scope:
+    """The changes for an application that is given the path below its mount, as an `App` is."""
+    changes: Scope = {}
+    if path is not None:
+        changes["path"] = "/" + path.removeprefix("/")
+        changes["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", changes["path"])
+        changes[RELATIVE_PATH] = True
+    if mount:
+        changes["root_path"] = f"{scope.get('root_path') or ''}/{mount.strip('/')}"
+    return changes
+
+
+def below_root(scope: Scope, mount: str) -> Scope:
+    """The changes for an application that is given the whole path, of which `root_path` is the beginning.
+
+    So the ASGI specification has it ("HTTP Connection Scope"). A server, or an application around us, may have given us
+    a path without it.
     """
     root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
     changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
@@ -58,23 +75,24 @@ def mounted_scope(scope: Scope, mount: str) -> Scope:
     return changes
 
 
-async def serve_subapp(app: Application, request: Request, subapp: ASGIApp, send: Send) -> None:
-    """Let the application that a before hook has named answer; our session is saved when its reply starts."""
+async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
+    """Let the other application answer; our session is saved when its reply starts."""
+    subapp = request._mount or subapp_of_hook(request, request._subapp)
 
     async def save_session(message: Message) -> None:
-        cookie = await app._micropie.sessions.save(request)
+        cookie = await engine.sessions.save(request)
         if cookie is not None:
             message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
 
     outgoing = WatchedSend(send, save_session)
     try:
-        await subapp(subapp_scope(request), replaying_receive(request), outgoing)
+        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
         outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
-        reply = reply_to_foreign_error(error) if request._mounted is not None else None
-        await send_reply(app, request, reply or server_error(app, request, error), send, send_whole)
+        reply = reply_to_foreign_error(error) if subapp.is_mounted else None
+        await send_reply(engine, request, reply or server_error(engine, request, error), send, send_whole)
 
 
 def reply_to_foreign_error(error: Exception) -> Reply | None:
@@ -88,8 +106,8 @@ def reply_to_foreign_error(error: Exception) -> Reply | None:
     return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
-async def serve_subapp_websocket(request: Request, subapp: ASGIApp, ws: WebSocket, send: Send) -> None:
-    """Let the application that a before hook has named converse; `ws` learns whether the connection is closed."""
+async def serve_subapp_websocket(request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
+    """Let the other application converse; `ws` learns whether the connection is closed."""
 
     async def watched_receive() -> Message:
         message = await request._receive()
@@ -101,24 +119,15 @@ async def serve_subapp_websocket(request: Request, subapp: ASGIApp, ws: WebSocke
         ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
         await send(message)
 
-    await subapp(subapp_scope(request), watched_receive, watched_send)
+    await subapp.app(subapp_scope(request, subapp), watched_receive, watched_send)
 
 
-def subapp_scope(request: Request) -> Scope:
+def subapp_scope(request: Request, subapp: SubApp) -> Scope:
     """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    scope = {name: value for name, value in request.scope.items() if name != MOUNTED}
-    if request._subapp_path is not None:
-        scope["path"] = "/" + request._subapp_path.removeprefix("/")
-        scope["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", scope["path"])
-        scope[RELATIVE_PATH] = True
-    if request._subapp_mount_path:
-        scope["root_path"] = f"{scope.get('root_path') or ''}/{request._subapp_mount_path.strip('/')}"
-    if request._mounted is not None:
-        scope.update(request._mounted)
-    if request._body_left:
-        return {**scope, "session": request.session}
+    ours = {MOUNTED, "endpoint", "route"}
+    scope = {name: value for name, value in request.scope.items() if name not in ours}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
-    return {**scope, **known, "get_json": request.get_json, "files": request.files}
+    return {**scope, **subapp.changes, **known, "get_json": request.get_json, "files": request.files}
 
 
 def raw_path_tail(raw: bytes, path: str) -> bytes:

@@ -5,7 +5,7 @@ from types import AsyncGeneratorType
 
 from micropie.core.basics.errors import ClientGone
 from micropie.core.basics.types import Message, Send
-from micropie.core.pipeline.engine import Application
+from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.error_replies import log_failure, server_error
 from micropie.core.replies.asgi import send_bodyless, stream_start
 from micropie.core.replies.reply import BODYLESS, JSON, Reply, close_unsent, is_stream
@@ -24,26 +24,26 @@ def show_json_type(reply: Reply) -> None:
         reply.headers.append(JSON_HEADER)
 
 
-def send_reply(app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
+def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
     """Send a whole body by the protocol's own way, or stream it."""
     # PERF: no coroutine of ours round the sending, 0.1 µs.
     if type(reply.body) is str:
-        reply = with_encoded_text(app, request, reply)
+        reply = with_encoded_text(engine, request, reply)
     if type(reply.body) is bytes:
         return send_whole(send, reply, reply.body, request.method)
     if not is_stream(reply.body):
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
         return as_current_request(request, send_head(send, reply))
-    return stream_reply(app, request, reply, send)
+    return stream_reply(engine, request, reply, send)
 
 
-def with_encoded_text(app: Application, request: Request, reply: Reply) -> Reply:
+def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with its text as bytes; a 500 if that can't be."""
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(app, request, server_error(app, request, error))
+        return with_encoded_text(engine, request, server_error(engine, request, error))
     return reply
 
 
@@ -62,7 +62,7 @@ async def send_head(send: Send, reply: Reply) -> None:
     await send_bodyless(send, reply)
 
 
-async def stream_reply(app: Application, request: Request, reply: Reply, send: Send) -> None:
+async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
     """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
     body = reply.body
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
@@ -74,12 +74,12 @@ async def stream_reply(app: Application, request: Request, reply: Reply, send: S
             return
         # PERF: the usual stream is known by its type, 0.2 µs.
         is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
-        chunks = aiter(body) if is_async else app._micropie.workers.iterate(body)
+        chunks = aiter(body) if is_async else engine.threads.iterate(body)
         await send_stream(send, chunks, until_gone, request)
     except ClientGone:
         pass  # the stream was reading the upload that broke off
     except Exception as error:
-        log_failure(app, request, error)
+        log_failure(request, error)
         raise
     finally:
         current_request.reset(token)
@@ -93,24 +93,22 @@ async def until_gone(request: Request) -> None:
 
 
 def send_by_override(
-    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
+    engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole
 ) -> Awaitable[None]:
     """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
-    return as_current_request(request, _send_by_override(app, request, reply, send, send_whole))
+    return as_current_request(request, _send_by_override(engine, request, reply, send, send_whole))
 
 
-async def _send_by_override(
-    app: Application, request: Request, reply: Reply, send: Send, send_whole: SendWhole
-) -> None:
+async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     show_json_type(reply)
     outgoing = WatchedSend(send)
     try:
-        await app._send_response(outgoing, reply.status, reply.body, reply.headers)
+        await engine.app._send_response(outgoing, reply.status, reply.body, reply.headers)
         outgoing.check_started()
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(app, request, server_error(app, request, error), send, send_whole)
+        await send_reply(engine, request, server_error(engine, request, error), send, send_whole)
 
 
 class WatchedSend:

@@ -16,43 +16,43 @@ from micropie.core.basics.headers import host_of
 from micropie.core.basics.types import Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
 from micropie.core.handlers.endpoint import Endpoint
-from micropie.core.pipeline.engine import Application, is_awaitable
+from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, log_failure, reraise_cancellation
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.middleware import WebSocketMiddleware
-from micropie.core.pipeline.mounts import enter_mount, serve_subapp_websocket
+from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.replies.reply import close_unsent, status_line
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import new_session_id
 from micropie.core.requests.websocket import NORMAL, WebSocket, checked_code
-from micropie.core.routing.router import NO_WEBSOCKET
-from micropie.core.routing.targets import MountedApp
-from micropie.core.sessions.store import COOKIE
+from micropie.core.routing.router import forgetting_params
+from micropie.core.routing.targets import MountedApp, NoHandler
+from micropie.core.routing.tree import NO_WEBSOCKET
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
 Closing = tuple[int, str]
 FAILED: Closing = BROKEN, "Internal server error"
 
 
-async def serve_websocket(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection: refuse it, or run its handler; then the after hooks, the session, the close."""
     request = WebSocketRequest(scope, receive)
-    ws = WebSocket(receive, send, cookie=functools.partial(app._micropie.sessions.cookie, scope=scope))
+    ws = WebSocket(receive, send, cookie=functools.partial(engine.sessions.cookie, scope=scope))
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
-        closing = await closing_after(app, request, run_connection(app, request, ws, entered, send))
+        closing = await closing_after(request, run_connection(engine, request, ws, entered, send))
     finally:  # even if we are being cancelled
-        closing = await after_websocket_hooks(app, entered, request, closing)
+        closing = await after_websocket_hooks(entered, request, closing)
         current_request.reset(token)
-    closing = await save_websocket_session(app, request, ws, closing)
+    closing = await save_websocket_session(engine, request, ws, closing)
     if not ws.closed:
         with contextlib.suppress(OSError):  # gone by now
-            await app._send_websocket_close(send, *closing)
+            await engine.app._send_websocket_close(send, *closing)
 
 
-async def closing_after(app: Application, request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def closing_after(request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
     try:
         return await conversation
@@ -64,36 +64,38 @@ async def closing_after(app: Application, request: Request, conversation: Awaita
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
     except CAUGHT as error:
         reraise_cancellation(error)
-        request._failed = True  # the session is not saved
-        log_failure(app, request, error)
+        request._failure = error  # the session is not saved
+        log_failure(request, error)
         return FAILED
 
 
 async def run_connection(
-    app: Application, request: WebSocketRequest, ws: WebSocket, entered: list[WebSocketMiddleware], send: Send
+    engine: Engine, request: WebSocketRequest, ws: WebSocket, entered: list[WebSocketMiddleware], send: Send
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
-    check_origin(app, request)
+    check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
-        await app._micropie.sessions.load(request, cookie)
+        await engine.sessions.load(request, cookie)
     ws.session_id = request._session_id or new_session_id()
-    refusal = await before_websocket_hooks(app.ws_middlewares, entered, request)
+    target, segments = engine.router.find_websocket(request)
+    key = request._route_key()
+    refusal = await before_websocket_hooks(engine.app.ws_middlewares, entered, request)
     if refusal is not None:
         return refusal
     if request._subapp is not None:
-        await serve_subapp_websocket(request, request._subapp, ws, send)
+        await serve_subapp_websocket(request, subapp_of_hook(request, request._subapp), ws, send)
         return NORMAL, ""
-    target, segments = app._micropie.router.find_websocket(request)
-    if target.guards and (answer := await before_guards(app, target.guards, [])) is not None:
+    if request._ws_route_handler is not None or request._route_key() != key:
+        target, segments = engine.router.find_websocket(forgetting_params(request, (target, segments)))
+    if target.guards and (answer := await before_guards(engine, target.guards, [])) is not None:
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)
     if isinstance(target, MountedApp):
-        enter_mount(request, target, segments)
-        await serve_subapp_websocket(request, target.app, ws, send)
+        await serve_subapp_websocket(request, mounted_subapp(request, target, segments), ws, send)
     elif isinstance(target, Endpoint):
         await call_websocket_handler(target, request, ws, segments)
     else:
-        raise HTTPError(404, NO_WEBSOCKET)
+        raise HTTPError(404, target.reason if isinstance(target, NoHandler) else NO_WEBSOCKET)
     return NORMAL, ""
 
 
@@ -107,12 +109,12 @@ async def call_websocket_handler(
         await result
 
 
-def check_origin(app: Application, request: Request) -> None:
+def check_origin(engine: Engine, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
     origin = request._header_bytes(b"origin", b"").decode("latin-1").lower()
-    if not origin or "*" in app._micropie.allowed_origins or origin in app._micropie.allowed_origins:
+    if not origin or "*" in engine.allowed_origins or origin in engine.allowed_origins:
         return
-    if COOKIE not in app._parse_cookies(request._cookies()):
+    if not engine.sessions.is_named_in(request._cookies()):
         return
     host = request._header_bytes(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])
@@ -141,7 +143,7 @@ async def before_websocket_hooks(
 
 
 async def after_websocket_hooks(
-    app: Application, entered: list[WebSocketMiddleware], request: WebSocketRequest, closing: Closing
+    entered: list[WebSocketMiddleware], request: WebSocketRequest, closing: Closing
 ) -> Closing:
     """Call every entered hook, even if others raise."""
     for middleware in entered:
@@ -151,15 +153,15 @@ async def after_websocket_hooks(
                 await result
         except CAUGHT as error:
             reraise_cancellation(error)
-            log_failure(app, request, error)
+            log_failure(request, error)
             closing = FAILED
     return closing
 
 
-async def save_websocket_session(app: Application, request: Request, ws: WebSocket, closing: Closing) -> Closing:
+async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the handler failed."""
     untouched = request._session is None and request._session_id is None
-    if request._failed or untouched or "session" in request.scope:
+    if request._failure is not None or untouched or "session" in request.scope:
         return closing
     session, new_id = request.session, None
     if ws.session_id not in session.retired:
@@ -167,9 +169,9 @@ async def save_websocket_session(app: Application, request: Request, ws: WebSock
         if session.id != new_id:
             session.rotate()  # accept() gave the client another id
     try:
-        await app._micropie.sessions.save(request, new_id)
+        await engine.sessions.save(request, new_id)
     except CAUGHT as error:
         reraise_cancellation(error)
-        log_failure(app, request, error)
+        log_failure(request, error)
         return FAILED
     return closing

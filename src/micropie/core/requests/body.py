@@ -59,10 +59,11 @@ async def take_body(request: Request, limits: Limits) -> None:
     if is_preset(request._preset):
         request.body_parsed = True
         return
+    request._limits = limits
     field = request._header_bytes
     kind, parameters = media_type(field(b"content-type", b""))
     if kind == MULTIPART:
-        request._boundary, request._is_large = _boundary(parameters), True
+        request._upload, request._is_large = Upload(request, _boundary(parameters), limits), True
         return
     body = _open(request._receive, field, limits.max_body_size, limits.body_timeout)
     raw = await body.chunk()
@@ -96,29 +97,44 @@ def _boundary(parameters: dict[str, str]) -> str:
 
 
 class Upload:
-    """A multipart form that a task of its own reads while the handler runs."""
+    """A multipart form: known by its header first, then read by a task of its own while the handler runs."""
 
-    def __init__(self, request: Request, boundary: str, limits: Limits, *, blocking: bool) -> None:
+    def __init__(self, request: Request, boundary: str, limits: Limits) -> None:
+        self._request = request
+        self._boundary = boundary
+        self._limits = limits
+        self._reading: tuple[MultipartForm, asyncio.Task[None]] | None = None
+
+    def start(self, *, blocking: bool) -> MultipartForm:
+        """Begin to read; the form fills from now on. `HTTPError` 413 if it says itself that it is too large."""
+        request, limits = self._request, self._limits
         body = _open(request._receive, request._header_bytes, limits.multipart_size, limits.body_timeout)
-        self.form = MultipartForm(limits.form, blocking=blocking)
-        self._task = asyncio.create_task(self.form.read(body.chunks(), boundary))
+        form = MultipartForm(limits.form, blocking=blocking)
+        self._reading = form, asyncio.create_task(form.read(body.chunks(), self._boundary))
+        return form
 
     async def finished(self) -> bool:
-        """Wait until all is read; whether the client is still there."""
-        if not self._task.done():  # PERF: `wait` takes two rounds of the event loop even then, 20 µs
-            await asyncio.wait([self._task])
-        return not isinstance(self.form.error, ClientGone)
+        """Wait until all is read that is being read; whether the client is still there."""
+        if self._reading is None:
+            return True
+        form, task = self._reading
+        if not task.done():  # PERF: `wait` takes two rounds of the event loop even then, 20 µs
+            await asyncio.wait([task])
+        return not isinstance(form.error, ClientGone)
 
     async def discard(self) -> None:
         """Read the rest, within the limits, and keep nothing: a client that is still sending hears no answer."""
-        self.form.discard()
-        await self.finished()
+        if self._reading is not None:
+            self._reading[0].discard()
+            await self.finished()
 
     async def close(self) -> None:
         """Stop reading; what nobody has read is gone."""
-        self.form.discard()
-        self._task.cancel()
-        await self.finished()
+        if self._reading is not None:
+            form, task = self._reading
+            form.discard()
+            task.cancel()
+            await self.finished()
 
 
 def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> BodyStream:

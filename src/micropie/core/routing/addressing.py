@@ -1,25 +1,20 @@
 """How a handler is addressed: its path, its verbs, and where a client puts its parameters."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from micropie.core.basics.optional import lazy_import
 from micropie.core.conversion.records import is_collection
 from micropie.core.handlers.annotations import AUTO, BODY, PATH, QUERY, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, takes_segment
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter
 from micropie.core.requests.body import BODY_METHODS
-from micropie.core.routing.controller import is_private
-from micropie.core.routing.targets import ByVerb
-from micropie.core.routing.tree import INDEX, Branch
+from micropie.core.routing.controller import INDEX, is_private
+from micropie.core.routing.targets import ByVerb, joined
+
+if TYPE_CHECKING:
+    from micropie.core.routing.tree import Branch
 
 
-def joined(segments: Sequence[str]) -> str:
-    """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
-    quote = lazy_import("urllib.parse").quote
-    return "".join("/" + quote(segment, safe="") for segment in segments)
-
-
-def own_path(branch: Branch, endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
+def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
     """The names in the path of a handler, which segments may follow."""
     name = endpoint.name.removeprefix(WEBSOCKET)
     if is_verb_method(branch, endpoint) or endpoint.name == INDEX or (name == INDEX and not with_segments):
@@ -27,12 +22,12 @@ def own_path(branch: Branch, endpoint: Endpoint, *, with_segments: bool) -> tupl
     return (*branch.path, name)  # `ws_index` too: it takes no segments but behind its name
 
 
-def is_verb_method(branch: Branch, endpoint: Endpoint) -> bool:
+def is_verb_method(branch: "Branch", endpoint: Endpoint) -> bool:
     """Whether it answers a verb on its resource's own path."""
     return branch.resource is not None and endpoint.name not in branch.methods
 
 
-def verbs_of(branch: Branch, endpoint: Endpoint) -> tuple[str, ...] | None:
+def verbs_of(branch: "Branch", endpoint: Endpoint) -> tuple[str, ...] | None:
     """The verbs that lead to a handler, `()` for all of them; None if no request does."""
     if is_private(endpoint.name.removeprefix(WEBSOCKET)):
         return None
@@ -82,3 +77,22 @@ def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, vari
     if parameter.kind in (KEYWORD, REST):
         return optional
     return required if parameter.default is REQUIRED or variadic else optional
+
+
+def path_template(branch: "Branch", endpoint: Endpoint) -> str:
+    """The path that a client should use, such as `/notes/{id}`, with `{rest*}` for what `*args` take; `""` for `/`."""
+    parameters = client_parameters(branch, endpoint)
+    placeholders = "".join(map(_placeholder, parameters))
+    return joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
+
+
+def client_parameters(branch: "Branch", endpoint: Endpoint) -> tuple[Parameter, ...]:
+    """The parameters of a handler in its branch, each with the one place that a client should put it."""
+    verbs = verbs_of(branch, endpoint) or ()
+    return with_client_source(endpoint, is_verb_method=is_verb_method(branch, endpoint), verbs=verbs)
+
+
+def _placeholder(parameter: Parameter) -> str:
+    if parameter.source != PATH:
+        return ""
+    return f"/{{{parameter.name}*}}" if parameter.kind == VARIADIC else f"/{{{parameter.name}}}"

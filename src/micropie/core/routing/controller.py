@@ -5,7 +5,7 @@ request: `tree` reads these classes when the application is made.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from micropie.core.basics.headers import is_token
 from micropie.core.basics.types import ASGIApp, HeaderPairs
@@ -13,7 +13,9 @@ from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.request import Request, current_request
 
+INDEX = "index"
 VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
+LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
 
@@ -45,7 +47,8 @@ class Controller:
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A template of the application that serves the request, rendered, as `App._render_template`."""
-        text: str = await self.request._router.root.owner._render_template(name, **context)
+        router: Any = self.request._router
+        text: str = await router.root.owner._render_template(name, **context)
         return text
 
     async def _before(self) -> Any:
@@ -103,6 +106,36 @@ def is_private(name: str) -> bool:
 
 def _is_verb(verb: Any) -> bool:
     return isinstance(verb, str) and is_token(verb)
+
+
+class LimitKeywords(TypedDict, total=False):
+    """The limits of a body that a handler may have for itself, as the keywords of `App` of the same names."""
+
+    max_body_size: int | None
+    max_form_field_size: int | None
+    max_form_parts: int | None
+    max_upload_size: int | None
+    body_timeout: float | None
+
+
+def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
+    """Let a handler have limits of its own for the body of a request: sizes in bytes, times in seconds, None for none.
+
+    The attributes of a `Controller` with these names are those of its whole branch; what is not said stays as the `App`
+    has it.
+
+        @limits(max_upload_size=5 << 30)
+        async def video(self, file): ...
+    """
+    if not changes or (unknown := changes.keys() - LimitKeywords.__annotations__.keys()):
+        known = ", ".join(LimitKeywords.__annotations__)
+        raise TypeError(f"@limits takes some of {known}; it got {sorted(unknown) if changes else 'none of them'}")
+
+    def mark(handler: F) -> F:
+        setattr(handler, LIMITS_ATTRIBUTE, changes)
+        return handler
+
+    return mark
 
 
 def methods(*verbs: str) -> Callable[[F], F]:

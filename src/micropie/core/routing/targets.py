@@ -3,14 +3,47 @@
 Each is made once, when the application is, and knows the guards that stand before it, outermost first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp
 from micropie.core.handlers.endpoint import Endpoint, Guards
-from micropie.core.requests.request import Request
+from micropie.core.requests.request import Request, lazy
 from micropie.core.routing.controller import Mount
+
+if TYPE_CHECKING:
+    from micropie.core.pipeline.engine import Engine
+    from micropie.core.routing.router import Router
+
+
+class MatchedRoute:
+    """Where a handler is, for hooks, tracers and error reporters, who find it as `scope["route"]`.
+
+    `path` and `path_format` are the template, such as `/notes/{id}`; `name` leads from the application to the handler.
+    """
+
+    def __init__(self, name: str, make_path: Callable[[], str]) -> None:
+        self.name = name
+        self._make_path = make_path
+
+    @lazy
+    def path(self) -> str:
+        """The template of the path, percent-encoded but for its parameters."""
+        return self._make_path() or "/"
+
+    @property
+    def path_format(self) -> str:
+        """The template of the path, by the name that OpenTelemetry reads."""
+        return self.path
+
+
+def joined(segments: Sequence[str]) -> str:
+    """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
+    quote = lazy_import("urllib.parse").quote
+    return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
 class ByVerb:
@@ -19,10 +52,12 @@ class ByVerb:
     `by_query` are those that need a segment which this path does not have: they answer where a query may name it.
     """
 
-    __slots__ = ("allow", "by_query", "guards", "name", "verbs")
+    __slots__ = ("allow", "by_query", "guards", "is_nested", "name", "verbs")
 
     is_bare = is_direct = False
+    is_choice = True
     keeps_slash = True  # whether it is dropped depends on the handler chosen
+    limits = handler = route = None
 
     def __init__(
         self,
@@ -30,8 +65,11 @@ class ByVerb:
         verbs: Mapping[str, Endpoint],
         guards: Guards,
         by_query: Mapping[str, Endpoint] = MappingProxyType({}),
+        *,
+        is_nested: bool = False,
     ) -> None:
         self.name = name
+        self.is_nested = is_nested
         self.guards = guards
         self.verbs = _with_head(verbs)
         self.by_query = _with_head(by_query)
@@ -52,10 +90,11 @@ def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
 class MountedApp:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "is_micropie", "name", "owner", "path", "segments", "what")
+    __slots__ = ("app", "guards", "is_micropie", "name", "owner", "path", "route", "segments", "what")
 
-    is_bare = is_direct = False
+    is_bare = is_direct = is_choice = False
     keeps_slash = True
+    limits = None
 
     def __init__(
         self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
@@ -66,21 +105,40 @@ class MountedApp:
         self.segments = segments
         self.owner = owner  # the controller or application that has it
         self.path = above + segments
+        self.route = MatchedRoute(".".join(self.path), partial(joined, self.path))
         self.guards = guards
         self.is_micropie = False  # an `App`: it takes the path without what led to it
+
+    @property
+    def handler(self) -> ASGIApp:
+        """The application, as the one that answers."""
+        return self.app
+
+    @property
+    def engine(self) -> "Engine":
+        """What the application is made of, if it is an `App`."""
+        app: Any = self.app
+        return app._micropie  # type: ignore[no-any-return]
+
+    @property
+    def router(self) -> "Router":
+        """The routes of the application, if it is an `App`."""
+        return self.engine.router
 
 
 class NoHandler:
     """No handler, which is only said once the guards have let the request pass."""
 
-    __slots__ = ("guards",)
+    __slots__ = ("guards", "reason")
 
-    is_bare = is_direct = False
+    is_bare = is_direct = is_choice = False
     keeps_slash = True
     name = ""
+    limits = handler = route = None
 
-    def __init__(self, guards: Guards) -> None:
+    def __init__(self, guards: Guards = (), reason: str | None = None) -> None:
         self.guards = guards
+        self.reason = reason  # what a WebSocket is told
 
 
 Target = Endpoint | ByVerb | MountedApp | NoHandler

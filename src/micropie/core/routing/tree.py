@@ -11,11 +11,22 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, Guard, Guards, UserFunction
-from micropie.core.routing.controller import VERB_METHODS, VERBS_ATTRIBUTE, Controller, Mount, Resource, is_private
-from micropie.core.routing.targets import ByVerb, MountedApp, NoHandler, Target
+from micropie.core.requests.body import Limits
+from micropie.core.routing.addressing import path_template
+from micropie.core.routing.controller import (
+    INDEX,
+    LIMITS_ATTRIBUTE,
+    VERB_METHODS,
+    VERBS_ATTRIBUTE,
+    Controller,
+    Mount,
+    Resource,
+    is_private,
+)
+from micropie.core.routing.targets import ByVerb, MatchedRoute, MountedApp, NoHandler, Target
 
-INDEX = "index"
 _FRAMEWORK_CLASSES = Resource.__mro__
+NO_WEBSOCKET = "No matching WebSocket route"
 Match = tuple[Target, list[str]]
 
 
@@ -25,15 +36,18 @@ class Branch:
     `path` are the names that lead to it, `entries` all that it has, in order of definition.
     """
 
-    def __init__(self, owner: Any, app_class: type, above: "Branch | None" = None, name: str = "") -> None:
+    def __init__(
+        self, owner: Any, app_class: type, limits: Limits, above: "Branch | None" = None, name: str = ""
+    ) -> None:
         self.owner = owner
+        self.limits = limits if above is None else overridden_limits(limits, owner)
         self.name = name
         self.path: tuple[str, ...] = () if above is None else (*above.path, name)
         self.owners: tuple[Any, ...] = (*(() if above is None else above.owners), owner)
         self.guards: Guards = () if above is None else above.guards + guards_of(owner)
         # Live: methods may be bound to an application at run time.
         self.instance: dict[str, Any] = vars(owner) if above is None else {}
-        self.nothing = NoHandler(self.guards)
+        self.nothing = NoHandler(self.guards, NO_WEBSOCKET)
         self.entries: list[Endpoint | MountedApp | Branch] = []
         self.methods: dict[str, Endpoint | ByVerb] = {}
         self.branches: dict[str, Branch | MountedApp] = {}
@@ -93,19 +107,29 @@ class Branch:
                 f"{type(self.owner).__name__}.{name} is the controller that it is an attribute of, or one above: "
                 "the tree would have no end. Give it another instance, of a class without that attribute"
             )
-        branch = self.branches[name] = Branch(controller, app_class, self, name)
+        branch = self.branches[name] = Branch(controller, app_class, self.limits, self, name)
         self.entries.append(branch)
 
     def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
         handler = attribute.__get__(self.owner, type(self.owner))
         declared: tuple[str, ...] = getattr(attribute, VERBS_ATTRIBUTE, ()) or getattr(handler, VERBS_ATTRIBUTE, ())
         own = name in VERB_METHODS and isinstance(self.owner, Resource)
-        endpoint = Endpoint(name, handler, self.guards, declared or ((name.upper(),) if own else ()))
+        endpoint = self._endpoint(name, handler, attribute, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
         if own:
             self._add_verbs(endpoint, verbs)
         else:
             self.methods[name] = self._with_verbs(endpoint)
+
+    def _endpoint(self, name: str, handler: Any, marked: Any, verbs: tuple[str, ...] = ()) -> Endpoint:
+        def make_path() -> str:
+            return path_template(self, endpoint)
+
+        route = MatchedRoute(".".join((*self.path, name)), make_path)
+        changes = getattr(marked, LIMITS_ATTRIBUTE, None) or getattr(handler, LIMITS_ATTRIBUTE, {})
+        limits = self.limits._replace(**changes) if changes else self.limits
+        endpoint = Endpoint(name, handler, route, limits, guards=self.guards, verbs=verbs, is_nested=bool(self.path))
+        return endpoint
 
     def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
         for verb in endpoint.verbs:
@@ -119,7 +143,7 @@ class Branch:
     def _with_verbs(self, endpoint: Endpoint) -> Endpoint | ByVerb:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
             return endpoint
-        return ByVerb(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards)
+        return ByVerb(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards, is_nested=bool(self.path))
 
     def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
         """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""
@@ -136,7 +160,11 @@ class Branch:
         own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
         own = {**own, **index}
         by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
-        return ByVerb(INDEX, below, self.guards), ByVerb(INDEX, own, self.guards, by_query)
+        is_nested = bool(self.path)
+        return (
+            ByVerb(INDEX, below, self.guards, is_nested=is_nested),
+            ByVerb(INDEX, own, self.guards, by_query, is_nested=is_nested),
+        )
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -178,8 +206,8 @@ class Branch:
         index = self.named(INDEX)
         if index is None:
             return self.nothing, segments
-        if is_bare or segments[0] == "":
-            return index, segments[1:]
+        if is_bare:
+            return index, []
         takes_them = (
             any(e.takes_segments for e in index.verbs.values()) if isinstance(index, ByVerb) else index.takes_segments
         )
@@ -225,7 +253,7 @@ class Branch:
             return None
         endpoint = self._replaced.get(name)
         if endpoint is None or endpoint.handler is not method:
-            endpoint = self._replaced[name] = Endpoint(name, method)
+            endpoint = self._replaced[name] = self._endpoint(name, method, method)
         return endpoint
 
 
@@ -236,6 +264,16 @@ def _spelled(name: str) -> str | None:
     if is_private(spelled) != is_private(name) or spelled.startswith(("_", "ws__")):
         return None
     return spelled
+
+
+def overridden_limits(limits: Limits, owner: Any) -> Limits:
+    """The limits with those in their place that a controller has as attributes of the same names."""
+    attributes: dict[str, Any] = {}
+    for cls in reversed(type(owner).__mro__):
+        attributes.update(vars(cls))
+    attributes.update(vars(owner) if hasattr(owner, "__dict__") else {})
+    changes = {name: attributes[name] for name in limits._fields if name in attributes}
+    return limits._replace(**{name: value for name, value in changes.items() if not callable(value)})
 
 
 def guards_of(owner: Any) -> Guards:

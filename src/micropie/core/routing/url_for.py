@@ -14,11 +14,11 @@ from micropie.core.handlers.annotations import AUTO, PATH, QUERY, REQUIRED
 from micropie.core.handlers.endpoint import Endpoint, takes_segment
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL
 from micropie.core.requests.request import MOUNTED, current_request
-from micropie.core.routing.addressing import is_verb_method, joined, own_path, verbs_of, with_client_source
-from micropie.core.routing.controller import is_private
+from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
+from micropie.core.routing.controller import INDEX, is_private
 from micropie.core.routing.router import ROUTERS, Router, branches
-from micropie.core.routing.targets import ByVerb, MountedApp
-from micropie.core.routing.tree import INDEX, Branch
+from micropie.core.routing.targets import ByVerb, MountedApp, joined
+from micropie.core.routing.tree import Branch
 
 _SEVERAL = (list, tuple, set, frozenset)
 _DOTS = (".", "..")
@@ -70,7 +70,7 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
     scope = {} if request is None else request.scope
     root = tuple(filter(None, (scope.get("root_path") or "").split("/")))
     for handover in reversed(scope.get(MOUNTED, ())):
-        yield root, handover.app._micropie.router
+        yield root, handover.router
         root = root[: len(root) - len(handover.segments)]
     if request is not None and request._router is not None:
         yield root, request._router
@@ -89,14 +89,12 @@ def _everyone(mounted: tuple[MountedApp, ...]) -> list[Router]:
 
 def _place(router: Router, handler: Any) -> HandlerLocation | None:
     """The first place in an application, or in those of ours below it."""
-    if router.places is None:
-        router.places = dict(reversed([*_keyed_places(router)]))
-    found: HandlerLocation | None = router.places.get(key_of(handler)) or _replacement(router, handler)
+    if router.locations is None:
+        router.locations = dict(reversed([*_keyed_places(router)]))
+    found: HandlerLocation | None = router.locations.get(key_of(handler)) or _replacement(router, handler)
     for handover in router.mounted_apps if found is None else ():
-        if handover.is_micropie:
-            below: Any = handover.app
-            if (place := _place(below._micropie.router, handler)) is not None:
-                return place._replace(above=handover.path + place.above)
+        if handover.is_micropie and (place := _place(handover.router, handler)) is not None:
+            return place._replace(above=handover.path + place.above)
     return found
 
 
@@ -134,9 +132,7 @@ class Address:
         self._endpoint = endpoint
         self._has_own_path = is_verb_method(branch, endpoint)
         originals = endpoint.plan.parameters
-        parameters = with_client_source(
-            endpoint, is_verb_method=self._has_own_path, verbs=verbs_of(branch, endpoint) or ()
-        )
+        parameters = client_parameters(branch, endpoint)
         self._parameters = {parameter.name: parameter for parameter in parameters}
         self._fillable = [p.name for p in originals if takes_segment(p)]  # by segments, in this order
         self._in_query = {p.name for p in parameters if p.source == QUERY} | {
@@ -171,7 +167,8 @@ class Address:
     def _divided(self, segments: list[str], in_path: list[str], fields: Pairs) -> tuple[tuple[str, ...], Pairs]:
         """The same, less those segments which no path can have: these are fields too, bound by name."""
         path = own_path(self._branch, self._endpoint, with_segments=bool(segments))
-        if segments and path == self._branch.path and not self._is_led_to_by(segments):
+        is_network_path = not path and segments[:1] == [""]  # `//host` is another site (RFC 3986 §4.2)
+        if segments and path == self._branch.path and (is_network_path or not self._is_led_to_by(segments)):
             if self._has_own_path:
                 return path, [*self._fields(segments, in_path, 0, possible=self._is_led_to_by([])), *fields]
             path = (*path, INDEX)  # by its name it gets whatever there is

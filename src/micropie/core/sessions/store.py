@@ -9,7 +9,7 @@ from micropie.core.basics.types import Scope
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session, creation_time, new_session_id
-from micropie.core.sessions.backends import SessionBackend
+from micropie.core.sessions.backends import InMemorySessionBackend, SessionBackend
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
 COOKIE = "session_id"
@@ -29,6 +29,7 @@ class SessionStore:
         parse_cookies: Callable[[str], dict[str, str]],
     ) -> None:
         self.backend = backend
+        self._in_memory = backend if type(backend) is InMemorySessionBackend else None
         self._timeout = timeout
         self._lifetime = lifetime
         self._secure = secure
@@ -36,6 +37,11 @@ class SessionStore:
         # The last ids that were given up, oldest first: a slower request that loaded such a session must not revive it.
         self._ended: dict[str, None] = {}
         self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
+
+    @property
+    def may_be_known(self) -> bool:
+        """Whether there can be a session to load: not while the memory has none."""
+        return self._in_memory is None or bool(self._in_memory.sessions)
 
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
@@ -72,6 +78,10 @@ class SessionStore:
         elif session.id not in self._ended:
             await self.backend.save(session.id, dict(session), self._timeout)
         return None
+
+    def is_named_in(self, cookie: str) -> bool:
+        """Whether a Cookie header has a session's cookie."""
+        return COOKIE in self._parse_cookies(cookie)
 
     def cookie(self, session_id: str, scope: Scope, *, expire: bool = False) -> str:
         """The value of Set-Cookie for the session."""
