@@ -50,9 +50,11 @@ def test_40_the_readmes_example(folder):
 
 
 @needs_jinja2
-@pytest.mark.parametrize("name", ["page.html", "page.xml", "page.htm", "deep/er/page.html"])
+@pytest.mark.parametrize(
+    "name", ["page.html", "page.xml", "page.htm", "deep/er/page.html", "PAGE.HTML", "page.html.J2", "page.XML.Jinja"]
+)
 def test_40_html_and_xml_are_escaped(folder, name):
-    """Values are escaped in markup."""
+    """Values are escaped in markup, whatever the case of its name."""
     write(folder, name, "{{ title }}{% for item in items %}|{{ item }}{% endfor %}")
     assert http(Pages(), query=f"template={name}").text == "T&amp;C|&lt;a&gt;|b"
 
@@ -94,6 +96,31 @@ def test_40_templates_may_await(folder):
             return await self._render_template("page.html", slow=slow)
 
     assert http(Slow()).text == "&lt;awaited&gt;"
+
+
+class Team:
+    """A record whose attributes are awaitable."""
+
+    @property
+    def title(self):
+        return self.load()
+
+    def __getitem__(self, name):
+        return self.load()
+
+    async def load(self):
+        await asyncio.sleep(0)
+        return "<A>"
+
+
+@needs_jinja2
+@pytest.mark.parametrize(
+    "text", ["{{ team.title }}", "{{ team['other'] }}", "{{ [team]|map(attribute='title')|first }}"]
+)
+def test_40_awaitable_attributes_and_items_are_awaited(folder, text):
+    """As by Jinja2's `render_async`, so that `{{ user.awaitable_attrs.team }}` works."""
+    write(folder, "page.html", text)
+    assert run(App()._render_template("page.html", team=Team())) == "&lt;A&gt;"
 
 
 @needs_jinja2

@@ -1,7 +1,6 @@
-"""Templates render synchronously while they can; whatever async mode would await goes on working.
+"""Templates await what has to be awaited, call nothing twice, are read again when they change, and keep their lines.
 
-No test asks which mode a template was rendered in: the text is the same, the first time and the second, and nothing of
-the application is called twice.
+Whether each page is what Jinja2 makes of it stands in `test_templates_differential`.
 """
 
 import asyncio
@@ -16,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from micropie import App
+from micropie import App, configuration
 from tests.client import run
 
 pytestmark = pytest.mark.needs("jinja2")
@@ -353,7 +352,7 @@ def test_a_changed_file_is_seen(folder, text):
 
 
 def test_a_broken_change_stays_broken(folder):
-    """An error in a changed file is raised each time, not only when the change is noticed."""
+    """An error in a changed file is raised each time, at once, not only when the change is noticed."""
     jinja2 = pytest.importorskip("jinja2")
     write(folder, "page.html", "old")
     app = App(templates=folder)
@@ -367,9 +366,11 @@ def test_a_broken_change_stays_broken(folder):
                 await app._render_template("page.html")
                 await asyncio.sleep(0.01)
 
-    for render_again in (soon, soon):
+    with pytest.raises(jinja2.TemplateSyntaxError):
+        run(soon())
+    for _ in range(3):
         with pytest.raises(jinja2.TemplateSyntaxError):
-            run(render_again())
+            render(app, "page.html", {})
 
 
 def test_many_names_for_a_template_take_no_more_memory(folder):
@@ -401,13 +402,70 @@ def test_threads_render_at_once(folder):
 
 
 @pytest.mark.parametrize("enable_async", [False, True])
-def test_an_environment_of_ones_own_is_used_as_it_stands(folder, enable_async):
-    """Its filters, its undefined, its mode."""
+def test_an_environment_of_ones_own_is_used_as_it_stands(enable_async):
+    """Its loader, its filters, its undefined; what it renders for others goes on as it did."""
     jinja2 = pytest.importorskip("jinja2")
     environment = jinja2.Environment(
-        loader=jinja2.DictLoader({"page.html": "{{ title|loud }}{{ plain() }}"}), enable_async=enable_async
+        loader=jinja2.DictLoader({"page.html": "{{ title|loud }}{{ plain() }}{{ coro.value }}{{ lookup.coro }}"}),
+        undefined=jinja2.StrictUndefined,
+        enable_async=enable_async,
     )
     environment.filters["loud"] = lambda text: f"{text}!"
-    application = Application()
-    assert render(App(templates=environment), "page.html", application.values()) == "T!plain"
+    application, app = Application(), App(templates=environment)
+    assert render(app, "page.html", application.values()) == "T!plainbarelooked up"
     assert application.calls == {"plain": 1}
+    with pytest.raises(jinja2.UndefinedError):
+        render(app, "page.html", {})
+    assert environment.is_async == enable_async
+    assert environment.from_string("{{ title|loud }}").render(title="own") == "own!"
+
+
+def test_an_environment_of_ones_own_may_keep_bytecode(folder, tmp_path_factory):
+    """What was compiled for its own synchronous templates is not taken for ours, nor the other way round."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", "{{ title }}{% include 'plain_base.html' %}")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        bytecode_cache=jinja2.FileSystemBytecodeCache(str(tmp_path_factory.mktemp("bytecode"))),
+        cache_size=0,
+    )
+    app = App(templates=environment)
+    for _ in range(2):
+        assert environment.get_template("page.html").render(title="T") == "T<base>"
+        assert render(app, "page.html", {"title": "T"}) == "T<base>"
+
+
+@pytest.mark.parametrize(
+    "own", [None, {}, {"enable_async": True}], ids=["of the folder", "synchronous", "asynchronous"]
+)
+@pytest.mark.parametrize(
+    "text", ["{{ shop|loud }}", "{{ fetch(shop)|loud }}", "{{ plain() }}{{ shop|loud if shop is short }}"]
+)
+def test_globals_filters_and_tests_count_everywhere(folder, own, text):
+    """Those of `configuration(app).templates`, whatever else a template does, and whenever they are set."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", text)
+    source = folder if own is None else jinja2.Environment(loader=jinja2.FileSystemLoader(folder), **own)
+    app, values = App(templates=source), {"plain": lambda: "", "fetch": Application().fetch}
+    environment = configuration(app).templates
+    environment.filters["loud"] = lambda text: f"{text}!"
+    environment.tests["short"] = lambda text: len(text) < 9
+    environment.globals["shop"] = "Pies"
+    assert render(app, "page.html", values) == "Pies!"
+    environment.globals["shop"] = "Tarts"
+    environment.filters["loud"] = str.upper
+    assert render(app, "page.html", values) == "TARTS"
+
+
+def test_the_environment_gives_templates_with_globals_of_their_own(folder):
+    """`configuration(app).templates` is a `jinja2.Environment` like any other, and so are its templates."""
+    write(folder, "page.html", "{{ title }}{{ shop }}")
+    template = configuration(App(templates=folder)).templates.get_template("page.html", globals={"shop": "Pies"})
+    assert run(template.render_async(title="T")) == "TPies"
+
+
+def test_a_template_without_a_name_is_markup(folder):
+    """A template from a string escapes."""
+    write(folder, "page.html", "{% include inner %}")
+    app = App(templates=folder)
+    assert render(app, "page.html", {"inner": configuration(app).templates.from_string("{{ '<' }}")}) == "&lt;"

@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 from decimal import Decimal
-from pathlib import Path
 
 import attrs
 import jinja2
@@ -104,18 +103,6 @@ def test_an_environment_of_ones_own_renders_as_it_is_set():
             return await self._render_template("a.txt", x="<b>")
 
     assert http(Page(templates=environment)).text == "<b>"
-
-
-def test_a_template_without_a_name_is_markup(tmp_path: Path):
-    """A template from a string escapes."""
-    (tmp_path / "page.html").write_text("{% include inner %}")
-
-    class Page(App):
-        async def index(self):
-            environment = self._micropie.templates._make_environment()
-            return await self._render_template("page.html", inner=environment.from_string("{{ '<' }}"))
-
-    assert http(Page(templates=tmp_path)).text == "&lt;"
 
 
 def test_waiting_for_a_body_leaves_nothing_behind():
