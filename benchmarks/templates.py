@@ -2,8 +2,8 @@
 
     python benchmarks/templates.py        in an environment with micropie and jinja2: that of scripts/test
 
-CPU time, µs. The rounds take turns, and the median counts. `_render_template` finds the template too, and looks now
-and then whether a file has changed; the other two are given a template that is ready.
+CPU time, µs. The rounds take turns, and the median counts. `_render_template` finds the template too, looks now and
+then whether a file has changed, and asks for the `_template_context`; the other two are given a template that is ready.
 """
 
 import argparse

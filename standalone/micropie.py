@@ -52,11 +52,10 @@ from collections.abc import (
 from contextvars import ContextVar
 from enum import Enum
 from functools import cache, partial, partialmethod, wraps
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from time import monotonic
 from types import (
     AsyncGeneratorType,
-    BuiltinMethodType,
     CoroutineType,
     FrameType,
     FunctionType,
@@ -3492,187 +3491,29 @@ def _longest(fields: dict[str, list[str]]) -> int:
 
 
 # ======================================================================================================================
-# core/templates/sync_first.py
-#
-# A synchronous Jinja2 environment that gives up before it does anything that can't be done twice.
-#
-# Jinja2's async mode awaits what calls and filters return and reads async iterables; it doubles the price of a loop.
-# Few templates need it, but which ones is only known once they run. So a template is rendered synchronously at
-# first. When it is about to call the application's code or to use up an iterator, or when it meets something to await,
-# `NeedsAsyncError` ends the attempt: nothing has happened yet but reading (attributes, items, lists, which may be read
-# twice), and async mode can begin at the beginning.
-#
-# Why not call the application's functions too, and replay their results in async mode if one turns out to be awaitable?
-# Because values that the template has changed meanwhile (a namespace, a list that it appends to) would come changed.
-# ======================================================================================================================
-
-_READS = {
-    "Assign": "node",
-    "Call": "dyn_args",
-    "Extends": "template",
-    "Filter": "node",
-    "For": "iter",
-    "FromImport": "template",
-    "Import": "template",
-    "Include": "template",
-    "Operand": "expr",
-    "Test": "args",
-    "With": "values",
-}
-"""The nodes of a template that may read through an iterable or run a template, with the field that holds it."""
-_GUARD = "settled"
-_LAZY = {"batch", "items", "map", "reject", "rejectattr", "reverse", "select", "selectattr", "slice", "unique"}
-"""Filters that make an iterator of their own, which the next attempt makes again."""
-_PLAIN = {str, int, float, bool, type(None), list, dict, tuple}
-_LOOKUPS = {"copy", "get", "items", "keys", "values"}
-
-
-class NeedsAsyncError(Exception):
-    """This template has to be rendered in async mode."""
-
-
-def settled(value: Any) -> Any:
-    """The value. NeedsAsyncError if async mode might await it, or if reading uses it up."""
-    kind = type(value)
-    if kind in _PLAIN:  # PERF: 0.05 µs instead of 0.2 with the questions below
-        return value
-    asynchronous = hasattr(value, "__await__") or hasattr(value, "__aiter__")
-    one_shot = hasattr(kind, "__iter__") and not hasattr(kind, "__len__")  # what has a length can be read again
-    foreign = hasattr(kind, "render_async") and not hasattr(kind, "needs_async")  # another environment's template
-    if asynchronous or one_shot or foreign:
-        raise NeedsAsyncError
-    return value
-
-
-def sync_environment(jinja2: Any, base: Any, *, repeatable: frozenset[Any] = frozenset(), **options: Any) -> Any:
-    """An environment derived from the class `base`; its templates render synchronously or raise NeedsAsyncError.
-
-    `repeatable` are functions of ours that may be called for an attempt.
-    """
-
-    class SyncTemplate(jinja2.Template):  # type: ignore[misc]
-        needs_async = False  # set by whom NeedsAsyncError reaches; a file that changes becomes another template
-
-    class SyncEnvironment(base):  # type: ignore[misc]
-        context_class = _context_class(jinja2, repeatable)
-        template_class = SyncTemplate
-
-        def _generate(self, source: Any, *args: Any, **kwargs: Any) -> Any:
-            """Jinja2's hook between a template's parser and its compiler."""
-            return super()._generate(guards.visit(source), *args, **kwargs)
-
-    guards = _guards(jinja2)
-    environment = SyncEnvironment(**options)
-    environment.filters[_GUARD] = settled
-    environment.filters["map"] = _settled_map(environment.filters["map"])
-    return environment
-
-
-def _guards(jinja2: Any) -> Any:
-    """The visitor that puts `settled` round whatever a template reads through, and round the results of filters."""
-    nodes = jinja2.nodes
-
-    class Guards(jinja2.visitor.NodeTransformer):  # type: ignore[misc]
-        def generic_visit(self, node: Any) -> Any:
-            super().generic_visit(node)
-            if field := _READS.get(type(node).__name__):
-                setattr(node, field, guarded(getattr(node, field)))
-            return guarded(node) if isinstance(node, nodes.Filter) else node
-
-    def guarded(node: Any) -> Any:
-        if isinstance(node, list):
-            return [guarded(one) for one in node]
-        if isinstance(node, nodes.List | nodes.Tuple):
-            node.items = guarded(node.items)
-            return node
-        if node is None or isinstance(node, nodes.Const):
-            return node
-        if isinstance(node, nodes.Filter) and node.name in {*_LAZY, _GUARD}:
-            return node
-        return nodes.Filter(node, _GUARD, [], [], None, None, lineno=node.lineno, environment=node.environment)
-
-    return Guards()
-
-
-def _settled_map(plain_map: Any) -> Any:
-    """The filter `map`, whose single results async mode awaits too."""
-
-    @functools.wraps(plain_map)  # it is marked as a filter that wants the context
-    def settled_map(*args: Any, **kwargs: Any) -> Any:
-        return map(settled, plain_map(*args, **kwargs))
-
-    return settled_map
-
-
-def _context_class(jinja2: Any, repeatable: frozenset[Any]) -> Any:
-    """What a template's variables live in, and its calls go through."""
-    runtime, utils = jinja2.runtime, jinja2.utils
-    ours = {runtime.LoopContext, utils.Cycler, utils.Joiner}  # made by the template, and made anew next time
-    time = lazy_import("datetime")
-    # Immutable types: their own methods change nothing.
-    values = (
-        str,
-        bytes,
-        int,
-        float,
-        tuple,
-        frozenset,
-        lazy_import("decimal").Decimal,
-        time.date,
-        time.time,
-        time.timedelta,
-    )
-    functions = {dict, range, utils.Cycler, utils.Joiner, utils.Namespace, *repeatable}
-
-    def is_repeatable(function: Any) -> bool:
-        kind = type(function)
-        if kind is BuiltinMethodType:
-            owner = function.__self__
-            return isinstance(owner, values) or (isinstance(owner, dict) and function.__name__ in _LOOKUPS)
-        if kind is MethodType:
-            return type(function.__self__) in ours
-        return kind in ours or (kind in (type, FunctionType) and function in functions)
-
-    class SyncContext(jinja2.runtime.Context):  # type: ignore[misc]
-        def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if self._is_template_code(function):  # what it reads and calls is guarded in its place
-                return super().call(function, *args, **kwargs)
-            if not is_repeatable(function):
-                raise NeedsAsyncError
-            for argument in args:  # a recursive loop and `str.join` read through theirs
-                settled(argument)
-            return settled(super().call(function, *args, **kwargs))
-
-        def _is_template_code(self, function: Any) -> bool:
-            kind = type(function)
-            if kind is runtime.Macro:
-                return function._environment is self.environment
-            return kind is runtime.BlockReference
-
-    utils.internalcode(SyncContext.call)  # leaves its frame out of a template's traceback
-    return SyncContext
-
-
-# ======================================================================================================================
 # core/templates/templates.py
 #
-# Jinja2 templates: one environment for an application, made when the first template is rendered.
+# Jinja2 templates: one environment for an application, in async mode, made when it is first asked for.
+#
+# Async mode awaits what calls, filters, tests, attributes and items give, and reads async iterables. A template with
+# loops takes a third to a half longer in it than in Jinja2's other mode (`benchmarks/templates.py`). Not to enter it
+# until something has to be awaited can't be right: whatever a template looks at may be awaitable, be used up by the
+# look, or change by it.
 # ======================================================================================================================
 
 _MARKUP = (".html", ".htm", ".xhtml", ".xml", ".svg")
 _SUFFIXES = (".jinja2", ".jinja", ".j2")
 _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
-_TRUSTED_TEMPLATES = 400  # as many as Jinja2 keeps; `a.html` and `./a.html` are two
-_UNKNOWN = (None, 0.0)
 
 
 def is_markup(name: str | None) -> bool:
     """Whether values must be escaped in this template; a template without a name counts as markup."""
     if name is None:
         return True
+    name = name.lower()
     for suffix in _SUFFIXES:
         name = name.removesuffix(suffix)
-    return name.lower().endswith(_MARKUP)
+    return name.endswith(_MARKUP)
 
 
 class Templates:
@@ -3680,83 +3521,82 @@ class Templates:
 
     def __init__(self, source: Any, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._source = source
-        self._functions = functions  # what every template may call; the same call has the same result
+        self._functions = functions  # what every template of a folder may call
         self._environment: Any = None
-        self._async_environment: Any = None
 
     @property
     def environment(self) -> Any:
-        """The `jinja2.Environment`. `MissingDependency` without Jinja2."""
+        """The `jinja2.Environment`, always in async mode. `MissingDependency` without Jinja2."""
         if self._environment is None:
-            self._environment = self._make_environment()
+            jinja2 = require("jinja2", "Templates")
+            is_environment = isinstance(self._source, jinja2.Environment)
+            self._environment = in_async_mode(self._source) if is_environment else self._environment_of_folder(jinja2)
         return self._environment
 
-    async def render(self, name: str, context: dict[str, Any]) -> str:
+    async def render(self, name: str, context: Mapping[str, Any]) -> str:
         """The rendered text. `MissingDependency` without Jinja2; Jinja2's own errors otherwise."""
-        text = None if self.environment.is_async else self._attempt(name, context)
-        return await self._render_async(name, context) if text is None else text
-
-    def _attempt(self, name: str, context: dict[str, Any]) -> str | None:
-        """The text, or `None` for a template that needs async mode."""
-        template = self._environment.get_template(name)
-        if getattr(template, "needs_async", False):  # templates of an environment of one's own don't know of it
-            return None
-        try:
-            text: str = template.render(context)
-        except NeedsAsyncError:
-            template.needs_async = True
-            return None
+        text: str = await self.environment.get_template(name).render_async(context)
         return text
 
-    async def _render_async(self, name: str, context: dict[str, Any]) -> str:
-        """The same in Jinja2's async mode; most applications never come here."""
-        if self._async_environment is None:
-            self._async_environment = self._make_async_environment()
-        text: str = await self._async_environment.get_template(name).render_async(context)
-        return text
-
-    def _make_environment(self) -> Any:
-        jinja2 = require("jinja2", "Templates")
-        if isinstance(self._source, jinja2.Environment):
-            return self._source
-        loader = jinja2.FileSystemLoader(self._source)
-        options = {"loader": loader, "autoescape": is_markup}
-        environment = sync_environment(
-            jinja2, _environment_class(jinja2), repeatable=frozenset(self._functions.values()), **options
-        )
-        environment.globals.update(self._functions)
-        return environment
-
-    def _make_async_environment(self) -> Any:
-        if self._environment.is_async:
-            return self._environment
-        environment_class = _environment_class(require("jinja2", "Templates"))
-        environment = environment_class(loader=self._environment.loader, autoescape=is_markup, enable_async=True)
+    def _environment_of_folder(self, jinja2: Any) -> Any:
+        loader = _folder_loader(jinja2, self._source)
+        environment = jinja2.Environment(loader=loader, autoescape=is_markup, enable_async=True)
         environment.globals.update(self._functions)
         return environment
 
 
-def _environment_class(jinja2: Any) -> Any:
-    """A `jinja2.Environment` that looks whether a file has changed at most every 50 ms."""
+def in_async_mode(environment: Any) -> Any:
+    """The environment; for a synchronous one an overlay of it, with the same globals, filters, tests and policies."""
+    if environment.is_async:
+        return environment
+    # A cache of bytecode knows templates by name alone, and would give those that were compiled for the other mode.
+    overlay = environment.overlay(bytecode_cache=None)
+    overlay.is_async = True  # `enable_async` of `overlay` has no effect before Jinja2 3.1.5
+    return overlay
 
-    class Environment(jinja2.Environment):  # type: ignore[misc]  # the core knows Jinja2 at run time only
-        def __init__(self, **options: Any) -> None:
-            super().__init__(**options)
-            self._trusted: dict[Any, tuple[Any, float]] = {}
 
-        def get_template(self, name: Any, *args: Any) -> Any:
-            # PERF: 0.3 µs for each template and each one that it includes; Jinja2 asks the file system, 3.8 µs.
-            now = monotonic()
-            template, until = self._trusted.get(name, _UNKNOWN)
-            if now < until:
-                return template
-            template = super().get_template(name, *args)
-            if len(self._trusted) > _TRUSTED_TEMPLATES:
-                self._trusted.clear()
-            self._trusted[name] = template, now + _TRUSTED_FOR
-            return template
+async def shared_context(owners: Iterable[Any]) -> dict[str, Any]:
+    """What the `_template_context` of each of these gives to its pages, those of later ones on top."""
+    context: dict[str, Any] = {}
+    for owner in owners:
+        given = owner._template_context()
+        if not isinstance(given, dict) and isawaitable(given):  # PERF: the first question saves 0.4 µs
+            given = await given
+        if not isinstance(given, dict):
+            raise TypeError(
+                f"{type(owner).__name__}._template_context() returned {given!r}: "
+                "return a dict, of what each template may use, by name"
+            )
+        context.update(given)
+    return context
 
-    return Environment
+
+def _folder_loader(jinja2: Any, folder: Any) -> Any:
+    """A `jinja2.FileSystemLoader` that looks whether a file has changed at most every 50 ms."""
+
+    class FolderLoader(jinja2.FileSystemLoader):  # type: ignore[misc]  # the core knows Jinja2 at run time only
+        def get_source(self, environment: Any, template: str) -> tuple[str, str, Callable[[], bool]]:
+            text, path, is_current = super().get_source(environment, template)
+            return text, path, _trusting(is_current)
+
+    return FolderLoader(folder)
+
+
+def _trusting(is_current: Callable[[], bool]) -> Callable[[], bool]:
+    """The question whether a file is as it was; a yes counts for 50 ms, a no is asked again."""
+    # PERF: 3.6 µs less for each template and each one that it includes.
+    until = monotonic() + _TRUSTED_FOR
+
+    def is_current_enough() -> bool:
+        nonlocal until
+        now = monotonic()
+        if now >= until:
+            if not is_current():
+                return False
+            until = now + _TRUSTED_FOR
+        return True
+
+    return is_current_enough
 
 
 # ######################################################################################################################
@@ -5082,8 +4922,13 @@ class Controller:
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A template of the application that serves the request, rendered, as `App._render_template`."""
         router: Any = self.request._router
-        text: str = await router.root.owner._render_template(name, **context)
+        app, *controllers = router.owners_of(self)
+        text: str = await app._render_template(name, **{**await shared_context(controllers), **context})
         return text
+
+    def _template_context(self) -> Any:
+        """What the templates of this branch get, on top of what those above it give: a dict; `async def` or plain."""
+        return {}
 
     async def _before(self) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
@@ -5796,6 +5641,7 @@ class Router:
     def __init__(self, owner: Any, base: type, limits: Limits) -> None:
         self.root = Branch(owner, base, limits)
         self._instance = self.root.instance
+        self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         self.mounted_apps = [one for branch in branches(self.root) for one in branch.entries if is_mount(one)]
         # PERF: the paths without parameters, found in one step.
         self._static = dict(_static_paths(self.root))
@@ -5849,6 +5695,10 @@ class Router:
         request._target = target
         request.scope.update(endpoint=target.handler, route=target.route)
         return target, segments
+
+    def owners_of(self, controller: Any) -> tuple[Any, ...]:
+        """The application, the controllers on the way to this one, and itself; of several ways the first."""
+        return self._owners.get(id(controller), (self.root.owner, controller))
 
     def _search(self, request: Request) -> Match:
         segments = request._segments()
@@ -7508,7 +7358,11 @@ class App:
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
-        return await self._micropie.templates.render(name, context)
+        return await self._micropie.templates.render(name, {**await shared_context([self]), **context})
+
+    def _template_context(self) -> Any:
+        """What every template gets beside the keywords of `_render_template`: a dict; `async def` or plain."""
+        return {}
 
 
 # ======================================================================================================================

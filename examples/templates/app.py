@@ -30,6 +30,10 @@ class Orders(App):
     async def orders(self):
         return await self._render_template("orders.html", orders=self._orders)
 
+    def _template_context(self):
+        menu = {"Order": self.index, "Orders": self.orders}
+        return {"shop": "Pies", "menu": menu}
+
     async def _form(self, typed, wrong):
         return await self._render_template("form.html", kinds=KINDS, typed=typed, wrong=wrong)
 

@@ -64,6 +64,7 @@ def code_beside_the_tutorial() -> Iterator[Any]:
         for code in fences(page.read_text(encoding="utf-8"), "python") if page.stem != "tutorial" else ():
             # The one file has no batteries, and a bare environment no other client.
             needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx|structlog)", code, re.MULTILINE)
+            needs += ["jinja2"] if "_render_template" in code else []
             yield pytest.param(code, marks=pytest.mark.needs(*needs))
 
 
@@ -139,6 +140,16 @@ def test_tutorial_step_9_is_live():
     answer = wire(step(9), "GET", "/live", leave_after=1)
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.text == "data: 1\n\n"
+
+
+@pytest.mark.needs("jinja2")
+def test_the_references_templates_get_what_it_says(tmp_path):
+    """A global, a filter, and what the application and the controller give."""
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    app = run_code(fences(reference.partition("\n## Templates\n")[2].partition("\n## ")[0], "python")[0])["app"]
+    page = "{{ shop|shout }} {{ section }} {{ user }} {{ posts[0] }}"
+    (tmp_path / "templates" / "blog.html").write_text(page, encoding="utf-8")
+    assert http(app, path="/blog").text == "PIES! Blog None First"
 
 
 def test_the_reference_names_everything_public():

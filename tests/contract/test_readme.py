@@ -383,9 +383,11 @@ def test_snippet_lifespan(app):
 
 @pytest.mark.needs("jinja2")
 def test_snippet_templates(app):
-    """The page shows the name, escaped."""
+    """The page shows the name, and what every page gets, escaped."""
     assert "<p>Hello, Guest!</p>" in http(app).text
-    assert "<p>Hello, &lt;b&gt;!</p>" in http(app, query="name=%3Cb%3E").text
+    page = http(app, query="name=%3Cb%3E").text
+    assert "<p>Hello, &lt;b&gt;!</p>" in page
+    assert "<title>Pies &amp; more</title>" in page
 
 
 @pytest.mark.needs("multipart")

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from micropie import App, MissingDependency
+from micropie import App, Controller, MissingDependency
 from tests.client import http, run
+from tests.wire import websocket
 
 needs_jinja2 = pytest.mark.needs("jinja2")
 
@@ -177,6 +178,159 @@ def test_40_a_folder_that_is_missing_is_500(tmp_path, monkeypatch):
 
     app = Both()
     assert (http(app).status_code, http(app, path="/plain").text) == (500, "plain")
+
+
+class Section(Controller):
+    """A branch whose pages show what they were given."""
+
+    async def index(self, **given):
+        return await self._render_template("page.html", **given)
+
+    async def ws_index(self, ws):
+        await ws.accept()
+        await ws.send_text(await self._render_template("page.html"))
+
+
+class Inner(Section):
+    async def _template_context(self):
+        await asyncio.sleep(0)
+        return {"c": "inner"}
+
+
+class Outer(Section):
+    inner = Inner()
+    plain = Section()
+
+    def _template_context(self):
+        return {"b": "outer", "c": "outer", "path": self.request.scope["path"]}
+
+
+class Shop(App):
+    outer = Outer()
+    plain = Section()
+
+    async def index(self, **given):
+        return await self._render_template("page.html", **given)
+
+    async def ws_index(self, ws):
+        await ws.accept()
+        await ws.send_text(await self._render_template("page.html"))
+
+    async def _template_context(self):
+        await asyncio.sleep(0)
+        return {"a": "shop", "b": "shop", "c": "shop", "path": "shop"}
+
+
+PLACES = [
+    ("/", "shop shop shop shop"),
+    ("/plain", "shop shop shop shop"),
+    ("/outer", "shop outer outer /outer"),
+    ("/outer/plain", "shop outer outer /outer/plain"),
+    ("/outer/inner", "shop outer inner /outer/inner"),
+]
+
+
+@needs_jinja2
+@pytest.mark.parametrize(("path", "expected"), PLACES)
+def test_40_what_every_page_gets(folder, path, expected):
+    """`_template_context` of the application, with that of each controller on the way on top, plain or `async def`."""
+    write(folder, "page.html", "{{ a }} {{ b }} {{ c }} {{ path }}")
+    assert http(Shop(), path=path).text == expected
+    assert websocket(Shop(), path).sent == [expected]
+
+
+@needs_jinja2
+@pytest.mark.parametrize("path", ["/", "/outer", "/outer/inner"])
+def test_40_keywords_win_over_what_every_page_gets(folder, path):
+    """A page may say otherwise than `_template_context`."""
+    write(folder, "page.html", "{{ a }} {{ b }} {{ c }}")
+    assert http(Shop(), path=path, query="a=1&b=2&c=3").text == "1 2 3"
+
+
+@needs_jinja2
+def test_40_what_every_page_gets_is_there_in_all_of_its_templates(folder):
+    """In what a page extends and includes too; it is asked for once for a page."""
+    write(folder, "base.html", "{{ shop }}{% block body %}{% endblock %}{% include 'part.html' %}")
+    write(folder, "part.html", "|{{ shop }}")
+    write(folder, "page.html", "{% extends 'base.html' %}{% block body %}|{{ shop }}{% endblock %}")
+    calls = []
+
+    class Site(App):
+        def _template_context(self):
+            calls.append(1)
+            return {"shop": "<P>"}
+
+    assert run(Site()._render_template("page.html")) == "&lt;P&gt;|&lt;P&gt;|&lt;P&gt;"
+    assert calls == [1]
+
+
+@needs_jinja2
+def test_40_a_subclass_may_add_to_what_every_page_gets(folder):
+    """`App` and `Controller` have a `_template_context` of their own, an empty dict."""
+    write(folder, "page.html", "{{ a }}{{ b }}")
+
+    class Base(Section):
+        def _template_context(self):
+            return {**super()._template_context(), "a": "base"}
+
+    class Part(Base):
+        def _template_context(self):
+            return {**super()._template_context(), "b": "part"}
+
+    site = type("Site", (App,), {"part": Part()})
+    assert http(site(), path="/part").text == "basepart"
+    assert App()._template_context() == {}
+
+
+@needs_jinja2
+def test_40_an_application_below_another_has_pages_of_its_own(folder):
+    """An `App` that is a branch renders its own templates, with its own `_template_context` alone."""
+    write(folder, "page.html", "{{ a }}|{{ b }}")
+
+    class Below(App):
+        part = Section()
+
+        def _template_context(self):
+            return {"b": "below"}
+
+    class Above(App):
+        below = Below()
+
+        def _template_context(self):
+            return {"a": "above"}
+
+    assert http(Above(), path="/below/part").text == "|below"
+
+
+@needs_jinja2
+def test_40_a_controller_of_no_branch_may_render(folder):
+    """Its own `_template_context` is on top of the application's."""
+    write(folder, "page.html", "{{ a }}{{ c }}")
+    part = Inner()
+
+    class Front(Controller):
+        async def index(self):
+            return await part._render_template("page.html")
+
+    site = type("Site", (Shop,), {"front": Front()})
+    assert http(site(), path="/front").text == "shopinner"
+
+
+@needs_jinja2
+@pytest.mark.parametrize("given", [None, "text", ["a"]])
+def test_40_what_every_page_gets_is_a_dict(folder, given, caplog):
+    """A forgotten `return`, or anything else, is a 500 whose log line says what to return."""
+    write(folder, "page.html", "")
+
+    class Site(App):
+        async def index(self):
+            return await self._render_template("page.html")
+
+        def _template_context(self):
+            return given
+
+    assert http(Site()).status_code == 500
+    assert f"Site._template_context() returned {given!r}: return a dict" in caplog.text
 
 
 def test_40_without_jinja2_it_is_500(monkeypatch, caplog):

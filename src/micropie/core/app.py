@@ -31,7 +31,7 @@ from micropie.core.routing.router import Router
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 from micropie.core.sessions.store import SESSION_LIFETIME, SessionStore
-from micropie.core.templates.templates import Templates
+from micropie.core.templates.templates import Templates, shared_context
 
 MiB = 1 << 20
 
@@ -166,4 +166,8 @@ class App:
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
-        return await self._micropie.templates.render(name, context)
+        return await self._micropie.templates.render(name, {**await shared_context([self]), **context})
+
+    def _template_context(self) -> Any:
+        """What every template gets beside the keywords of `_render_template`: a dict; `async def` or plain."""
+        return {}

@@ -12,6 +12,7 @@ from micropie.core.basics.types import ASGIApp, HeaderPairs
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.request import Request, current_request
+from micropie.core.templates.templates import shared_context
 
 INDEX = "index"
 VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
@@ -48,8 +49,13 @@ class Controller:
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A template of the application that serves the request, rendered, as `App._render_template`."""
         router: Any = self.request._router
-        text: str = await router.root.owner._render_template(name, **context)
+        app, *controllers = router.owners_of(self)
+        text: str = await app._render_template(name, **{**await shared_context(controllers), **context})
         return text
+
+    def _template_context(self) -> Any:
+        """What the templates of this branch get, on top of what those above it give: a dict; `async def` or plain."""
+        return {}
 
     async def _before(self) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers."""

@@ -26,6 +26,7 @@ class Router:
     def __init__(self, owner: Any, base: type, limits: Limits) -> None:
         self.root = Branch(owner, base, limits)
         self._instance = self.root.instance
+        self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         self.mounted_apps = [one for branch in branches(self.root) for one in branch.entries if is_mount(one)]
         # PERF: the paths without parameters, found in one step.
         self._static = dict(_static_paths(self.root))
@@ -79,6 +80,10 @@ class Router:
         request._target = target
         request.scope.update(endpoint=target.handler, route=target.route)
         return target, segments
+
+    def owners_of(self, controller: Any) -> tuple[Any, ...]:
+        """The application, the controllers on the way to this one, and itself; of several ways the first."""
+        return self._owners.get(id(controller), (self.root.owner, controller))
 
     def _search(self, request: Request) -> Match:
         segments = request._segments()
