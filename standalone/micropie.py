@@ -49,6 +49,7 @@ from collections.abc import (
     Sequence,
     Set as AbstractSet,
 )
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from enum import Enum
 from functools import cache, partial, partialmethod, wraps
@@ -88,7 +89,7 @@ from typing import (
     get_type_hints,
     overload,
 )
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -275,6 +276,7 @@ _JSON_ANSWERS = ("application/json", "application/problem+json")
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
+_ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
 _LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
@@ -291,15 +293,29 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
 
 
 def parse_cookies(cookie: str) -> dict[str, str]:
-    """The cookies of a Cookie field (RFC 6265 §5.4), quotes around a value removed; the last of a name wins."""
+    """The cookies of a Cookie field (RFC 6265 §5.4); the last of a name wins.
+
+    Quotes around a value are removed, and the octal escapes of `http.cookies` inside of them are read.
+    """
     cookies = {}
     for pair in cookie.split(";"):
         name, found, value = pair.partition("=")
         if found:
             cookies[name.strip(_WHITESPACE)] = value.strip(_WHITESPACE)
     if '"' in cookie:
-        return {name: _unquote(value) for name, value in cookies.items()}
+        return {name: _unquote_cookie(value) for name, value in cookies.items()}
     return cookies
+
+
+def cookie_values(cookie: str, name: str) -> list[str]:
+    """All values that a Cookie field has for a name: browsers send those of longer paths first (RFC 6265 §5.4)."""
+    return [found[name] for pair in cookie.split(";") if name in (found := parse_cookies(pair))]
+
+
+def _unquote_cookie(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        return _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 8)) if escaped[1] else escaped[2], value[1:-1])
+    return value
 
 
 @functools.lru_cache(256)
@@ -404,10 +420,20 @@ def encode_value(value: str) -> bytes:
         return value.encode("utf-8", "replace")
 
 
-def set_cookie(name: str, value: str, *, secure: bool, expire: bool = False) -> str:
-    """The value of a Set-Cookie field (RFC 6265 §4.1) that scripts can't read and other sites don't send."""
-    age = "; Max-Age=0" if expire else ""
-    return f"{name}={value}; Path=/; SameSite=Lax; HttpOnly{'; Secure' if secure else ''}{age}"
+def set_cookie(
+    name: str,
+    value: str,
+    *,
+    secure: bool,
+    path: str = "/",
+    domain: str | None = None,
+    samesite: str = "Lax",
+    max_age: int | None = None,
+) -> str:
+    """The value of a Set-Cookie field (RFC 6265 §4.1) that scripts can't read."""
+    site = f"; Domain={domain}" if domain else ""
+    age = "" if max_age is None else f"; Max-Age={max_age}"
+    return f"{name}={value}; Path={path}{site}; SameSite={samesite}; HttpOnly{'; Secure' if secure else ''}{age}"
 
 
 # ======================================================================================================================
@@ -1799,6 +1825,8 @@ _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
+
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 
 
@@ -2077,6 +2105,7 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, A
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON)}
+_PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
 
 @functools.lru_cache(4096)
@@ -2129,11 +2158,12 @@ def _encode(headers: Any) -> RawHeaders:
 
 async def send_whole(send: Send, reply: Reply, body: bytes, method: str) -> None:
     """Send the reply to a request of that method in two messages. A client that is gone by now is nobody's error."""
-    if reply.headers or method == "HEAD" or reply.status in BODYLESS:
+    own = reply.headers
+    if (own and own is not PRIVATE) or method == "HEAD" or reply.status in BODYLESS:
         headers = whole_headers(reply, len(body), method)
         body = b"" if method == "HEAD" or reply.status in BODYLESS else body
     else:  # PERF: what most replies have, 0.1 µs
-        headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body))]
+        headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body)), *(_PRIVATE if own else ())]
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
@@ -2455,7 +2485,7 @@ class Session(dict[str, Any]):
         self.update(data)
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
         self.retired: tuple[str, ...] = ()  # ids that rotate() left behind
-        self._before: Any = data if is_flat(data) else _freeze(data)
+        self._before = data if is_flat(data) else _snapshot(data)
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""
@@ -2466,24 +2496,39 @@ class Session(dict[str, Any]):
     @property
     def changed(self) -> bool:
         """Whether it differs from what was loaded."""
+        changed, removed = self.changes()
+        return bool(changed or removed)
+
+    def changes(self) -> tuple[dict[str, Any], list[str]]:
+        """The values that are new or differ from what was loaded, and the names that are gone."""
+        changed = {}
         before = self._before
-        if type(before) is not dict:
-            return before is None or _freeze(self) != before
-        # Identity, not equality: 1, True and 1.0 are equal.
-        if len(self) != len(before):
-            return True
-        for name, value in self.items():  # noqa: SIM110 - PERF: as above
-            if before.get(name, before) is not value:
-                return True
-        return False
+        for name, value in self.items():  # PERF: most values are the same object, 0.05 µs each
+            old = before.get(name, before)  # which is no value of its own
+            if old is not value and not _is_same(old, value):
+                changed[name] = value
+        return changed, list(before.keys() - self.keys())
 
 
-def _freeze(data: dict[str, Any]) -> bytes | None:
-    """A form to compare later; None, which counts as changed, for values of other types than builtin ones."""
+def _snapshot(data: dict[str, Any]) -> dict[str, Any]:
+    """A copy to compare with later."""
     try:
-        return marshal.dumps(dict(data), _MARSHAL)
+        copied: dict[str, Any] = marshal.loads(marshal.dumps(data, _MARSHAL))  # noqa: S302 - our own, a moment ago
+    except ValueError:  # other types than builtin ones
+        return copy.deepcopy(data)
+    return copied
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether a value is what it was; 1, True and 1.0 differ. What can't be told counts as changed: harmless."""
+    if type(old) is not type(new):
+        return False
+    if old is new or type(new) in _SCALARS:
+        return bool(old == new)
+    try:
+        return marshal.dumps(old, _MARSHAL) == marshal.dumps(new, _MARSHAL)
     except ValueError:
-        return None
+        return bool(old == new)
 
 
 # ======================================================================================================================
@@ -2985,10 +3030,8 @@ class Request:
     _limits: "Limits | None" = None  # of the body that is being read
     _upload: "Upload | None" = None  # a multipart form
     _failure: BaseException | None = None  # an unhandled exception: the session is not saved
-    _session: Session | None = None
-    _session_is_outer: bool = False  # an outer application's, which saves it too
-    _stored_session: dict[str, Any] | None = None
-    _session_id: str | None = None
+    _session: Session | None = None  # as soon as somebody has looked at it
+    _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
     _route_handler: str | None = None
     _ws_route_handler: str | None = None
     _subapp: ASGIApp | None = None
@@ -3121,10 +3164,12 @@ class Request:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
             if "session" in self._preset:
-                preset: Session = self._preset["session"]
-                self._session, self._session_is_outer = preset, True
+                self._session = self._preset["session"]
+            elif self._stored_session is not None:
+                session_id, data = self._stored_session
+                self._session = Session(data, session_id)
             else:
-                self._session = Session(self._stored_session, self._session_id)
+                self._session = Session()
         return self._session
 
     @session.setter
@@ -3134,6 +3179,12 @@ class Request:
             replacement = dict(data)
             session.clear()
             session.update(replacement)
+
+    def _has_in_session(self, name: str) -> bool:
+        """Whether the session has a value of this name, without a look at others."""
+        if self._session is None and "session" not in self._preset:
+            return self._stored_session is not None and name in self._stored_session[1]
+        return name in self.session
 
     def regenerate_session(self) -> None:
         """Give the session a fresh id, as one does at login: the same as `request.session.rotate()`."""
@@ -4257,7 +4308,7 @@ def in_cookies(request: Request, slot: ParameterBinder) -> RawValue | None:
 
 def in_session(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A value of the session."""
-    return (SESSION, slot.converter.value, request.session[slot.key]) if slot.key in request.session else None
+    return (SESSION, slot.converter.value, request.session[slot.key]) if request._has_in_session(slot.key) else None
 
 
 def in_files(request: Request, slot: ParameterBinder) -> RawValue | None:
@@ -4432,7 +4483,7 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
         return request.body_params[name][0]
     if name in request.files:
         return request.files[name]
-    if name in request.session:
+    if request._has_in_session(name):
         return request.session[name]
     if default is REQUIRED:
         raise HTTPError(400, f"Missing required parameter {name!r}")
@@ -4666,8 +4717,10 @@ SESSION_TIMEOUT = 8 * 3600  # seconds without a request
 class SessionBackend(ABC):
     """Stores sessions. Subclass it to keep them in a database; `RuntimeError`s and the like become a 500.
 
-    An optional `async touch(session_id, timeout)` pushes the expiry without writing the data; without it an unchanged
-    session is saved again.
+    Two more coroutines are optional, and never bring back a session that is not stored any more:
+    `update(session_id, changes, removed, timeout)` writes the items of the dict `changes`, and deletes the names in
+    `removed`, on top of what is stored, in one step; `touch(session_id, timeout)` pushes the expiry. Without them the
+    session is loaded again and saved, one request after another, which several processes can't promise each other.
 
         class Files(SessionBackend):
             async def load(self, session_id): ...
@@ -4699,6 +4752,7 @@ class InMemorySessionBackend(SessionBackend):
         """A copy of the session's data; `{}` if it is unknown or expired."""
         data = self.sessions.get(session_id)
         if data is None:
+            self._sweep()
             return {}
         if self._is_expired(session_id):
             self._delete(session_id)
@@ -4711,18 +4765,35 @@ class InMemorySessionBackend(SessionBackend):
             self._delete(session_id)
             return
         self.sessions[session_id] = clone(data)
-        self.last_access[session_id] = time.time()
-        is_new = session_id not in self._timeouts
-        self._timeouts[session_id] = timeout
-        if is_new:
-            self._due.append(session_id)
-            self._sweep()
+        self._keep(session_id, timeout)
+
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
+        """Change these values of the session, if it is still there."""
+        data = self.sessions.get(session_id)
+        if data is None:
+            return
+        data.update(clone(changes))
+        for name in removed:
+            data.pop(name, None)
+        if data:
+            self._keep(session_id, timeout)
+        else:
+            self._delete(session_id)
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
         if session_id in self.sessions:
             self._timeouts[session_id] = timeout
             self.last_access[session_id] = time.time()
+
+    def _keep(self, session_id: str, timeout: int) -> None:
+        """Note when the session is used, and look at another one; at two for a new one, so that old ones go sooner."""
+        self.last_access[session_id] = time.time()
+        if session_id not in self._timeouts:
+            self._due.append(session_id)
+            self._sweep()
+        self._timeouts[session_id] = timeout
+        self._sweep()
 
     def _is_expired(self, session_id: str) -> bool:
         now = time.time()
@@ -4733,15 +4804,16 @@ class InMemorySessionBackend(SessionBackend):
         self.last_access.pop(session_id, None)
 
     def _sweep(self) -> None:
-        """Look at two sessions, so that expired ones go sooner than new ones come, and no request pays for all."""
-        for _ in range(min(2, len(self._due))):
-            session_id = self._due.popleft()
-            if self._is_expired(session_id):
-                self._delete(session_id)
-            if session_id in self.sessions:
-                self._due.append(session_id)
-            else:
-                self._timeouts.pop(session_id, None)
+        """Look at the session whose turn it is, so that no request pays for all."""
+        if not self._due:
+            return
+        session_id = self._due.popleft()
+        if self._is_expired(session_id):
+            self._delete(session_id)
+        if session_id in self.sessions:
+            self._due.append(session_id)
+        else:
+            self._timeouts.pop(session_id, None)
 
 
 # ======================================================================================================================
@@ -4751,8 +4823,61 @@ class InMemorySessionBackend(SessionBackend):
 # ======================================================================================================================
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
-COOKIE = "session_id"
-MAX_ENDED = 10_000  # more than there are requests under way
+SAMESITE = ("Lax", "Strict", "None")
+MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
+
+
+class CookieRules(NamedTuple):
+    """How the session's cookie is called and set (RFC 6265 §4.1); `secure` may be `"auto"`."""
+
+    name: str
+    path: str
+    domain: str | None
+    samesite: str
+    max_age: int | None
+    secure: bool | str
+
+    def checked(self) -> "CookieRules":
+        """These rules. ValueError for what no browser would keep."""
+        if not is_token(self.name):
+            raise ValueError(f"session_cookie={self.name!r}: a cookie's name is a token, such as 'session_id'")
+        for keyword, value in (("path", self.path), ("domain", self.domain or "")):
+            if not value.isprintable() or not value.isascii() or ";" in value:
+                raise ValueError(f"session_cookie_{keyword}={value!r}: printable ASCII without ';' is accepted")
+        if not self.path.startswith("/"):
+            raise ValueError(f"session_cookie_path={self.path!r}: a path begins with '/'")
+        if self.samesite not in SAMESITE:
+            raise ValueError(f"session_cookie_samesite={self.samesite!r}: one of {', '.join(SAMESITE)} is accepted")
+        if self.samesite == "None" and self.secure is False:
+            raise ValueError("session_cookie_samesite='None': browsers keep such a cookie only if it is Secure")
+        if self.max_age is not None and self.max_age < 1:
+            raise ValueError(f"session_cookie_max_age={self.max_age!r}: seconds, at least 1, or None, are accepted")
+        if self.secure not in (True, False, "auto"):
+            raise ValueError(f"session_cookie_secure={self.secure!r}: True, False or 'auto' is accepted")
+        return self
+
+
+class Turns:
+    """Lets the requests of one session change it one after another."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}  # with as many items as there are requests
+
+    @asynccontextmanager
+    async def taken(self, session_id: str) -> AsyncIterator[None]:
+        """Wait until nobody else has the session, and have it."""
+        lock, waiting = self._locks.setdefault(session_id, (asyncio.Lock(), []))
+        waiting.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            waiting.pop()
+            if not waiting:
+                del self._locks[session_id]
+
+
+_turns: WeakKeyDictionary[SessionBackend, Turns] = WeakKeyDictionary()  # several applications may have one backend
 
 
 class SessionStore:
@@ -4764,107 +4889,172 @@ class SessionStore:
         *,
         timeout: int,
         lifetime: int | None,
-        secure: bool | str,
+        cookie: CookieRules,
         parse_cookies: Callable[[str], dict[str, str]],
+        parses_itself: bool = False,
     ) -> None:
         self.backend = backend
-        self._in_memory = backend if type(backend) is InMemorySessionBackend else None
+        self.cookie_rules = cookie
         self._timeout = timeout
         self._lifetime = lifetime
-        self._secure = secure
         self._parse_cookies = parse_cookies
-        # The last ids that were given up, oldest first: a slower request that loaded such a session must not revive it.
-        self._ended: dict[str, None] = {}
-        self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
+        self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
+        self._in_memory = backend if type(backend) is InMemorySessionBackend else None
+        self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
 
     @property
     def may_be_known(self) -> bool:
         """Whether there can be a session to load: not while the memory has none."""
         return self._in_memory is None or bool(self._in_memory.sessions)
 
+    # -- load -----------------------------------------------------------------------------------------
+
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
-        session_id = self._parse_cookies(cookie).get(COOKIE)
-        if session_id is None or (made_at := creation_time(session_id)) is None:
-            return
-        # An id that the backend does not know is not adopted: an attacker could have planted it.
-        if data := await self.backend.load(session_id):
-            if self._lifetime is not None and made_at + self._lifetime < time.time():
-                await self._delete(session_id)
+        for session_id in self._named_in(cookie):
+            made_at = creation_time(session_id)
+            # An id that the backend does not know is not adopted: an attacker could have planted it.
+            if made_at is None or not (data := await self.backend.load(session_id)):
+                continue
+            if self._lifetime is None or made_at + self._lifetime >= time.time():
+                request._stored_session = session_id, data
                 return
-            request._session_id = session_id
-            request._stored_session = data
+            await self._delete(session_id)
+
+    def _named_in(self, cookie: str) -> list[str]:
+        """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
+        name = self.cookie_rules.name
+        if not self._parses_itself and cookie.count(name) > 1:
+            return cookie_values(cookie, name)[:MAX_NAMED]
+        session_id = self._parse_cookies(cookie).get(name)
+        return [] if session_id is None else [session_id]
+
+    def is_named_in(self, cookie: str) -> bool:
+        """Whether a Cookie header has a session's cookie."""
+        return bool(self._named_in(cookie))
+
+    # -- save -----------------------------------------------------------------------------------------
 
     async def save(self, request: Request, new_id: str | None = None) -> str | None:
         """Store what changed, and push the expiry of what did not; the Set-Cookie value that the client must get.
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        if request._session is None and request._session_id is not None:  # nobody looked at it
-            await self._push(request._session_id, request._stored_session or {})
-            return None
-        session = request._session or request.session  # PERF: mostly the first, 0.05 µs
-        if request._session_is_outer:
-            return None
-        for retired in session.retired:
-            await self._delete(retired)
-        if not session:
-            return await self._end(session, request)
-        if session.id is None:
+        session = request._session
+        if session is None:  # nobody looked at it
+            if request._stored_session is not None:
+                await self._push(request._stored_session[0])
+        elif request._preset.get("session") is session:  # an outer application's, which saves it
+            pass
+        elif session.id is None:
             return await self._create(session, request, new_id)
-        if not session.changed:
-            await self._push(session.id, session)
-        elif session.id not in self._ended:
-            await self.backend.save(session.id, dict(session), self._timeout)
+        elif not session:
+            return await self._end(session, request.scope)
+        else:
+            changes, removed = session.changes()
+            if changes or removed:
+                await self._change(session.id, changes, removed)
+            else:
+                await self._push(session.id)
         return None
 
-    def is_named_in(self, cookie: str) -> bool:
-        """Whether a Cookie header has a session's cookie."""
-        return COOKIE in self._parse_cookies(cookie)
+    async def _create(self, session: Session, request: Request, new_id: str | None) -> str | None:
+        """Store a session that has no id, or has lost it by `rotate()`: first the new one, then the old one goes."""
+        data = dict(session)
+        if session and session.retired:  # others may have changed it meanwhile, or ended it
+            data = _applied(await self.backend.load(session.retired[0]) or {}, *session.changes())
+        if data:
+            session.id = new_id or new_session_id()
+            await self.backend.save(session.id, data, self._timeout)
+        for retired in session.retired:
+            await self._delete(retired)
+        if data:
+            return self.cookie(session.id or "", request.scope)
+        return self.cookie("", request.scope, expire=True) if session.retired else None
+
+    async def _end(self, session: Session, scope: Scope) -> str:
+        """An emptied session is deleted, and the cookie that the client has for it expires."""
+        await self._delete(session.id or "")
+        session.id = None
+        return self.cookie("", scope, expire=True)
+
+    async def _change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> None:
+        """Write what has changed on top of what is stored now, unless the session has ended meanwhile."""
+        if self._update is not None:
+            await self._update(session_id, changes, removed, self._timeout)
+            return
+        async with self._turns().taken(session_id):
+            if stored := await self.backend.load(session_id):
+                await self.backend.save(session_id, _applied(stored, changes, removed), self._timeout)
+
+    async def _push(self, session_id: str) -> None:
+        """Push the expiry, unless the session has ended meanwhile."""
+        if self._touch is not None:
+            await self._touch(session_id, self._timeout)
+        else:
+            await self._change(session_id, {}, [])
+
+    async def _delete(self, session_id: str) -> None:
+        if self._update is not None:
+            await self.backend.save(session_id, {}, 0)
+            return
+        async with self._turns().taken(session_id):  # nobody may be about to save what was loaded before
+            await self.backend.save(session_id, {}, 0)
+
+    def _turns(self) -> Turns:
+        if self.backend not in _turns:
+            _turns[self.backend] = Turns()
+        return _turns[self.backend]
+
+    # -- the cookie -----------------------------------------------------------------------------------
 
     def cookie(self, session_id: str, scope: Scope, *, expire: bool = False) -> str:
         """The value of Set-Cookie for the session."""
-        return set_cookie(COOKIE, session_id, secure=self._is_secure(scope), expire=expire)
-
-    async def _create(self, session: Session, request: Request, new_id: str | None) -> str:
-        session.id = new_id or new_session_id()
-        self._ended.pop(session.id, None)
-        await self.backend.save(session.id, dict(session), self._timeout)
-        return self.cookie(session.id, request.scope)
-
-    async def _delete(self, session_id: str) -> None:
-        self._ended[session_id] = None
-        if len(self._ended) > MAX_ENDED:
-            del self._ended[next(iter(self._ended))]
-        await self.backend.save(session_id, {}, 0)
-
-    async def _push(self, session_id: str, data: dict[str, Any]) -> None:
-        if self._touch is not None:
-            await self._touch(session_id, self._timeout)
-        elif session_id not in self._ended:
-            await self.backend.save(session_id, dict(data), self._timeout)
-
-    async def _end(self, session: Session, request: Request) -> str | None:
-        """An emptied session is deleted, and the cookie that the client has for it expires."""
-        if session.id is not None:
-            await self._delete(session.id)
-        elif not session.retired:
-            return None
-        session.id = None
-        return self.cookie("", request.scope, expire=True)
+        rules = self.cookie_rules
+        return set_cookie(
+            rules.name,
+            session_id,
+            secure=self._is_secure(scope),
+            path=rules.path,
+            domain=rules.domain,
+            samesite=rules.samesite,
+            max_age=0 if expire else rules.max_age,
+        )
 
     def _is_secure(self, scope: Scope) -> bool:
-        if self._secure != "auto":
-            return bool(self._secure)
+        if self.cookie_rules.secure != "auto":
+            return bool(self.cookie_rules.secure)
         fields: dict[bytes, bytes] = dict(scope.get("headers") or ())
         plain = (scope.get("scheme") or "http") in ("http", "ws")
         return not (plain and is_local(scope.get("client"), fields))
 
 
+def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
+    """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
+    for cls in type(backend).__mro__:
+        if asyncio.iscoroutinefunction(vars(cls).get(name)):
+            return getattr(backend, name)  # type: ignore[no-any-return]
+        if not vars(cls).keys().isdisjoint(("load", "save")):
+            return None
+    return None
+
+
+def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:
+    return {name: value for name, value in {**data, **changes}.items() if name not in removed}
+
+
 def set_session_cookie(reply: Reply, cookie: str) -> None:
-    """Add the cookie, and keep caches from handing it to others (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
-    names = {name.lower(): value.lower() for name, value in reply.headers}
+    """Add the cookie, and keep caches from handing it to others."""
     reply.headers.append(("Set-Cookie", cookie))
+    keep_private(reply)
+
+
+def keep_private(reply: Reply) -> None:
+    """Say that the reply is for this client alone, unless it says otherwise (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
+    if not reply.headers:
+        reply.headers = PRIVATE
+        return
+    names = {name.lower(): value.lower() for name, value in reply.headers}
     if "cache-control" not in names:
         reply.headers.append(("Cache-Control", "private"))
     if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
@@ -5632,7 +5822,7 @@ def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]
 ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
 _numbers = itertools.count()
 _NOTHING = NoHandler(reason=NO_WEBSOCKET)
-_PRIVATE = NoHandler(reason="Private handler not allowed")
+_NO_URL = NoHandler(reason="Private handler not allowed")
 
 
 class Router:
@@ -5688,7 +5878,7 @@ class Router:
         if request._ws_route_handler is not None:
             target, segments = self._explicit(request._ws_route_handler, request)
         elif (segments := request._segments())[0].startswith("_"):
-            target = _PRIVATE
+            target = _NO_URL
         else:
             target, segments = self.root.find_websocket(segments)
             request.path_params = segments = without_slash(target, segments)
@@ -6628,6 +6818,7 @@ def send_by_override(
 
 
 async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+    reply.headers = [*reply.headers]
     show_json_type(reply)
     outgoing = WatchedSend(send)
     try:
@@ -6905,7 +7096,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
     try:
         try:
             reply = await make_reply(engine, request)
-            if reply is not None and (request._session is not None or request._session_id is not None):
+            if reply is not None and (request._session is not None or request._stored_session is not None):
                 reply = await with_saved_session(engine, request, reply)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
@@ -7054,6 +7245,8 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
         return server_error(engine, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
+    elif request._session is not None:  # what the reply says may depend on it
+        keep_private(reply)
     return reply
 
 
@@ -7115,7 +7308,7 @@ async def run_connection(
     check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
         await engine.sessions.load(request, cookie)
-    ws.session_id = request._session_id or new_session_id()
+    ws.session_id = request._stored_session[0] if request._stored_session else new_session_id()
     target, segments = engine.router.find_websocket(request)
     key = request._route_key()
     refusal = await before_websocket_hooks(engine.app.ws_middlewares, entered, request)
@@ -7199,7 +7392,7 @@ async def after_websocket_hooks(
 
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the handler failed."""
-    untouched = request._session is None and request._session_id is None
+    untouched = request._session is None and request._stored_session is None
     if request._failure is not None or untouched or "session" in request.scope:
         return closing
     session, new_id = request.session, None
@@ -7261,6 +7454,11 @@ class App:
         body_timeout: float = 5,
         session_timeout: int = SESSION_TIMEOUT,
         session_lifetime: int | None = SESSION_LIFETIME,
+        session_cookie: str = "session_id",
+        session_cookie_path: str = "/",
+        session_cookie_domain: str | None = None,
+        session_cookie_samesite: str = "Lax",
+        session_cookie_max_age: int | None = None,
         session_cookie_secure: bool | str = "auto",
         allowed_origins: Iterable[str] = (),
         surplus_path_status: int = 500,
@@ -7281,8 +7479,16 @@ class App:
                 session_backend if session_backend is not None else InMemorySessionBackend(),
                 timeout=session_timeout,
                 lifetime=session_lifetime,
-                secure=session_cookie_secure,
+                cookie=CookieRules(
+                    session_cookie,
+                    session_cookie_path,
+                    session_cookie_domain,
+                    session_cookie_samesite,
+                    session_cookie_max_age,
+                    session_cookie_secure,
+                ).checked(),
                 parse_cookies=self._parse_cookies,
+                parses_itself=type(self)._parse_cookies is not App._parse_cookies,
             ),
             threads=WorkerThreads(sync_threads),
             limits=limits,

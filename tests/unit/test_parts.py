@@ -11,7 +11,7 @@ import msgspec
 import pydantic
 import pytest
 
-from micropie import App, InMemorySessionBackend
+from micropie import App, SessionBackend
 from micropie.core.basics import json_codec, optional
 from micropie.core.requests import body_stream
 from micropie.core.requests.multipart import FormLimits, MultipartForm
@@ -54,21 +54,31 @@ def test_records_of_other_packages_are_json(value, text, with_orjson, monkeypatc
     json.loads(text)
 
 
-def test_the_memory_of_ended_sessions_is_bounded(monkeypatch):
-    """Only the last ids that were given up are remembered."""
-    monkeypatch.setattr(store, "MAX_ENDED", 2)
+def test_the_turns_at_a_session_are_forgotten():
+    """When nobody changes a session any more, nothing is kept of whose turn it was."""
 
-    class Rotating(App):
+    class Files(SessionBackend):
+        def __init__(self):
+            self.files = {}
+
+        async def load(self, session_id):
+            return dict(self.files.get(session_id, {}))
+
+        async def save(self, session_id, data, timeout):
+            self.files[session_id] = data
+
+    class Counting(App):
         async def index(self):
-            self.request.session["user"] = "ann"
-            self.request.session.rotate()
+            self.request.session["n"] = self.request.session.get("n", 0) + 1
             return ""
 
-    app = Rotating(InMemorySessionBackend())
+    backend = Files()
+    app = Counting(backend)
     cookies: dict[str, str] = {}
-    for _ in range(5):
-        cookies = http(app, cookies=cookies).cookies
-    assert len(app._micropie.sessions._ended) == 2
+    for _ in range(3):
+        cookies = http(app, cookies=cookies).cookies or cookies
+    assert backend.files[cookies["session_id"]] == {"n": 3}
+    assert store._turns[backend]._locks == {}
 
 
 def test_a_spool_that_was_given_up_keeps_nothing():

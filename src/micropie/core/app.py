@@ -30,7 +30,7 @@ from micropie.core.requests.websocket import close_reason
 from micropie.core.routing.router import Router
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
-from micropie.core.sessions.store import SESSION_LIFETIME, SessionStore
+from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
 from micropie.core.templates.templates import Templates, shared_context
 
 MiB = 1 << 20
@@ -69,6 +69,11 @@ class App:
         body_timeout: float = 5,
         session_timeout: int = SESSION_TIMEOUT,
         session_lifetime: int | None = SESSION_LIFETIME,
+        session_cookie: str = "session_id",
+        session_cookie_path: str = "/",
+        session_cookie_domain: str | None = None,
+        session_cookie_samesite: str = "Lax",
+        session_cookie_max_age: int | None = None,
         session_cookie_secure: bool | str = "auto",
         allowed_origins: Iterable[str] = (),
         surplus_path_status: int = 500,
@@ -89,8 +94,16 @@ class App:
                 session_backend if session_backend is not None else InMemorySessionBackend(),
                 timeout=session_timeout,
                 lifetime=session_lifetime,
-                secure=session_cookie_secure,
+                cookie=CookieRules(
+                    session_cookie,
+                    session_cookie_path,
+                    session_cookie_domain,
+                    session_cookie_samesite,
+                    session_cookie_max_age,
+                    session_cookie_secure,
+                ).checked(),
                 parse_cookies=self._parse_cookies,
+                parses_itself=type(self)._parse_cookies is not App._parse_cookies,
             ),
             threads=WorkerThreads(sync_threads),
             limits=limits,

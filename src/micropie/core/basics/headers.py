@@ -18,6 +18,7 @@ _JSON_ANSWERS = ("application/json", "application/problem+json")
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
+_ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 _FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
 _LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
@@ -34,15 +35,29 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
 
 
 def parse_cookies(cookie: str) -> dict[str, str]:
-    """The cookies of a Cookie field (RFC 6265 §5.4), quotes around a value removed; the last of a name wins."""
+    """The cookies of a Cookie field (RFC 6265 §5.4); the last of a name wins.
+
+    Quotes around a value are removed, and the octal escapes of `http.cookies` inside of them are read.
+    """
     cookies = {}
     for pair in cookie.split(";"):
         name, found, value = pair.partition("=")
         if found:
             cookies[name.strip(_WHITESPACE)] = value.strip(_WHITESPACE)
     if '"' in cookie:
-        return {name: _unquote(value) for name, value in cookies.items()}
+        return {name: _unquote_cookie(value) for name, value in cookies.items()}
     return cookies
+
+
+def cookie_values(cookie: str, name: str) -> list[str]:
+    """All values that a Cookie field has for a name: browsers send those of longer paths first (RFC 6265 §5.4)."""
+    return [found[name] for pair in cookie.split(";") if name in (found := parse_cookies(pair))]
+
+
+def _unquote_cookie(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        return _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 8)) if escaped[1] else escaped[2], value[1:-1])
+    return value
 
 
 @functools.lru_cache(256)
@@ -147,7 +162,17 @@ def encode_value(value: str) -> bytes:
         return value.encode("utf-8", "replace")
 
 
-def set_cookie(name: str, value: str, *, secure: bool, expire: bool = False) -> str:
-    """The value of a Set-Cookie field (RFC 6265 §4.1) that scripts can't read and other sites don't send."""
-    age = "; Max-Age=0" if expire else ""
-    return f"{name}={value}; Path=/; SameSite=Lax; HttpOnly{'; Secure' if secure else ''}{age}"
+def set_cookie(
+    name: str,
+    value: str,
+    *,
+    secure: bool,
+    path: str = "/",
+    domain: str | None = None,
+    samesite: str = "Lax",
+    max_age: int | None = None,
+) -> str:
+    """The value of a Set-Cookie field (RFC 6265 §4.1) that scripts can't read."""
+    site = f"; Domain={domain}" if domain else ""
+    age = "" if max_age is None else f"; Max-Age={max_age}"
+    return f"{name}={value}; Path={path}{site}; SameSite={samesite}; HttpOnly{'; Secure' if secure else ''}{age}"

@@ -133,7 +133,7 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
         return request.body_params[name][0]
     if name in request.files:
         return request.files[name]
-    if name in request.session:
+    if request._has_in_session(name):
         return request.session[name]
     if default is REQUIRED:
         raise HTTPError(400, f"Missing required parameter {name!r}")

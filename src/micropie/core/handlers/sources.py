@@ -141,7 +141,7 @@ def in_cookies(request: Request, slot: ParameterBinder) -> RawValue | None:
 
 def in_session(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A value of the session."""
-    return (SESSION, slot.converter.value, request.session[slot.key]) if slot.key in request.session else None
+    return (SESSION, slot.converter.value, request.session[slot.key]) if request._has_in_session(slot.key) else None
 
 
 def in_files(request: Request, slot: ParameterBinder) -> RawValue | None:

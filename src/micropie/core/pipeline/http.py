@@ -25,7 +25,7 @@ from micropie.core.requests.request import Request, RouteKey, current_request
 from micropie.core.routing.router import forgetting_params
 from micropie.core.routing.targets import ByVerb, MountedApp, Target
 from micropie.core.routing.tree import Match
-from micropie.core.sessions.store import set_session_cookie
+from micropie.core.sessions.store import keep_private, set_session_cookie
 
 
 async def serve_http(engine: Engine, request: Request, send: Send, send_whole: SendWhole) -> None:
@@ -34,7 +34,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
     try:
         try:
             reply = await make_reply(engine, request)
-            if reply is not None and (request._session is not None or request._session_id is not None):
+            if reply is not None and (request._session is not None or request._stored_session is not None):
                 reply = await with_saved_session(engine, request, reply)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
@@ -183,4 +183,6 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
         return server_error(engine, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
+    elif request._session is not None:  # what the reply says may depend on it
+        keep_private(reply)
     return reply

@@ -100,6 +100,7 @@ def send_by_override(
 
 
 async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+    reply.headers = [*reply.headers]
     show_json_type(reply)
     outgoing = WatchedSend(send)
     try:

@@ -76,7 +76,7 @@ async def run_connection(
     check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
         await engine.sessions.load(request, cookie)
-    ws.session_id = request._session_id or new_session_id()
+    ws.session_id = request._stored_session[0] if request._stored_session else new_session_id()
     target, segments = engine.router.find_websocket(request)
     key = request._route_key()
     refusal = await before_websocket_hooks(engine.app.ws_middlewares, entered, request)
@@ -160,7 +160,7 @@ async def after_websocket_hooks(
 
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the handler failed."""
-    untouched = request._session is None and request._session_id is None
+    untouched = request._session is None and request._stored_session is None
     if request._failure is not None or untouched or "session" in request.scope:
         return closing
     session, new_id = request.session, None

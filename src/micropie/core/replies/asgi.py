@@ -7,10 +7,11 @@ from typing import Any
 from micropie.core.basics.errors import log
 from micropie.core.basics.headers import checked_headers, encode_value
 from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Send
-from micropie.core.replies.reply import BODYLESS, HTML, JSON, Reply
+from micropie.core.replies.reply import BODYLESS, HTML, JSON, PRIVATE, Reply
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON)}
+_PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
 
 @functools.lru_cache(4096)
@@ -63,11 +64,12 @@ def _encode(headers: Any) -> RawHeaders:
 
 async def send_whole(send: Send, reply: Reply, body: bytes, method: str) -> None:
     """Send the reply to a request of that method in two messages. A client that is gone by now is nobody's error."""
-    if reply.headers or method == "HEAD" or reply.status in BODYLESS:
+    own = reply.headers
+    if (own and own is not PRIVATE) or method == "HEAD" or reply.status in BODYLESS:
         headers = whole_headers(reply, len(body), method)
         body = b"" if method == "HEAD" or reply.status in BODYLESS else body
     else:  # PERF: what most replies have, 0.1 µs
-        headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body))]
+        headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body)), *(_PRIVATE if own else ())]
     try:
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -136,10 +136,8 @@ class Request:
     _limits: "Limits | None" = None  # of the body that is being read
     _upload: "Upload | None" = None  # a multipart form
     _failure: BaseException | None = None  # an unhandled exception: the session is not saved
-    _session: Session | None = None
-    _session_is_outer: bool = False  # an outer application's, which saves it too
-    _stored_session: dict[str, Any] | None = None
-    _session_id: str | None = None
+    _session: Session | None = None  # as soon as somebody has looked at it
+    _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
     _route_handler: str | None = None
     _ws_route_handler: str | None = None
     _subapp: ASGIApp | None = None
@@ -272,10 +270,12 @@ class Request:
         """This client's data, kept between requests; see `Session`. Assigning a dict replaces the contents."""
         if self._session is None:
             if "session" in self._preset:
-                preset: Session = self._preset["session"]
-                self._session, self._session_is_outer = preset, True
+                self._session = self._preset["session"]
+            elif self._stored_session is not None:
+                session_id, data = self._stored_session
+                self._session = Session(data, session_id)
             else:
-                self._session = Session(self._stored_session, self._session_id)
+                self._session = Session()
         return self._session
 
     @session.setter
@@ -285,6 +285,12 @@ class Request:
             replacement = dict(data)
             session.clear()
             session.update(replacement)
+
+    def _has_in_session(self, name: str) -> bool:
+        """Whether the session has a value of this name, without a look at others."""
+        if self._session is None and "session" not in self._preset:
+            return self._stored_session is not None and name in self._stored_session[1]
+        return name in self.session
 
     def regenerate_session(self) -> None:
         """Give the session a fresh id, as one does at login: the same as `request.session.rotate()`."""

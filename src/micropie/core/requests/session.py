@@ -71,7 +71,7 @@ class Session(dict[str, Any]):
         self.update(data)
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
         self.retired: tuple[str, ...] = ()  # ids that rotate() left behind
-        self._before: Any = data if is_flat(data) else _freeze(data)
+        self._before = data if is_flat(data) else _snapshot(data)
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""
@@ -82,21 +82,36 @@ class Session(dict[str, Any]):
     @property
     def changed(self) -> bool:
         """Whether it differs from what was loaded."""
+        changed, removed = self.changes()
+        return bool(changed or removed)
+
+    def changes(self) -> tuple[dict[str, Any], list[str]]:
+        """The values that are new or differ from what was loaded, and the names that are gone."""
+        changed = {}
         before = self._before
-        if type(before) is not dict:
-            return before is None or _freeze(self) != before
-        # Identity, not equality: 1, True and 1.0 are equal.
-        if len(self) != len(before):
-            return True
-        for name, value in self.items():  # noqa: SIM110 - PERF: as above
-            if before.get(name, before) is not value:
-                return True
-        return False
+        for name, value in self.items():  # PERF: most values are the same object, 0.05 µs each
+            old = before.get(name, before)  # which is no value of its own
+            if old is not value and not _is_same(old, value):
+                changed[name] = value
+        return changed, list(before.keys() - self.keys())
 
 
-def _freeze(data: dict[str, Any]) -> bytes | None:
-    """A form to compare later; None, which counts as changed, for values of other types than builtin ones."""
+def _snapshot(data: dict[str, Any]) -> dict[str, Any]:
+    """A copy to compare with later."""
     try:
-        return marshal.dumps(dict(data), _MARSHAL)
+        copied: dict[str, Any] = marshal.loads(marshal.dumps(data, _MARSHAL))  # noqa: S302 - our own, a moment ago
+    except ValueError:  # other types than builtin ones
+        return copy.deepcopy(data)
+    return copied
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    """Whether a value is what it was; 1, True and 1.0 differ. What can't be told counts as changed: harmless."""
+    if type(old) is not type(new):
+        return False
+    if old is new or type(new) in _SCALARS:
+        return bool(old == new)
+    try:
+        return marshal.dumps(old, _MARSHAL) == marshal.dumps(new, _MARSHAL)
     except ValueError:
-        return None
+        return bool(old == new)

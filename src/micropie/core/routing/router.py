@@ -17,7 +17,7 @@ from micropie.core.routing.tree import NO_WEBSOCKET, Branch, Match
 ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
 _numbers = itertools.count()
 _NOTHING = NoHandler(reason=NO_WEBSOCKET)
-_PRIVATE = NoHandler(reason="Private handler not allowed")
+_NO_URL = NoHandler(reason="Private handler not allowed")
 
 
 class Router:
@@ -73,7 +73,7 @@ class Router:
         if request._ws_route_handler is not None:
             target, segments = self._explicit(request._ws_route_handler, request)
         elif (segments := request._segments())[0].startswith("_"):
-            target = _PRIVATE
+            target = _NO_URL
         else:
             target, segments = self.root.find_websocket(segments)
             request.path_params = segments = without_slash(target, segments)

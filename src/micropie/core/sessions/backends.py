@@ -17,8 +17,10 @@ SESSION_TIMEOUT = 8 * 3600  # seconds without a request
 class SessionBackend(ABC):
     """Stores sessions. Subclass it to keep them in a database; `RuntimeError`s and the like become a 500.
 
-    An optional `async touch(session_id, timeout)` pushes the expiry without writing the data; without it an unchanged
-    session is saved again.
+    Two more coroutines are optional, and never bring back a session that is not stored any more:
+    `update(session_id, changes, removed, timeout)` writes the items of the dict `changes`, and deletes the names in
+    `removed`, on top of what is stored, in one step; `touch(session_id, timeout)` pushes the expiry. Without them the
+    session is loaded again and saved, one request after another, which several processes can't promise each other.
 
         class Files(SessionBackend):
             async def load(self, session_id): ...
@@ -50,6 +52,7 @@ class InMemorySessionBackend(SessionBackend):
         """A copy of the session's data; `{}` if it is unknown or expired."""
         data = self.sessions.get(session_id)
         if data is None:
+            self._sweep()
             return {}
         if self._is_expired(session_id):
             self._delete(session_id)
@@ -62,18 +65,35 @@ class InMemorySessionBackend(SessionBackend):
             self._delete(session_id)
             return
         self.sessions[session_id] = clone(data)
-        self.last_access[session_id] = time.time()
-        is_new = session_id not in self._timeouts
-        self._timeouts[session_id] = timeout
-        if is_new:
-            self._due.append(session_id)
-            self._sweep()
+        self._keep(session_id, timeout)
+
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
+        """Change these values of the session, if it is still there."""
+        data = self.sessions.get(session_id)
+        if data is None:
+            return
+        data.update(clone(changes))
+        for name in removed:
+            data.pop(name, None)
+        if data:
+            self._keep(session_id, timeout)
+        else:
+            self._delete(session_id)
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
         if session_id in self.sessions:
             self._timeouts[session_id] = timeout
             self.last_access[session_id] = time.time()
+
+    def _keep(self, session_id: str, timeout: int) -> None:
+        """Note when the session is used, and look at another one; at two for a new one, so that old ones go sooner."""
+        self.last_access[session_id] = time.time()
+        if session_id not in self._timeouts:
+            self._due.append(session_id)
+            self._sweep()
+        self._timeouts[session_id] = timeout
+        self._sweep()
 
     def _is_expired(self, session_id: str) -> bool:
         now = time.time()
@@ -84,12 +104,13 @@ class InMemorySessionBackend(SessionBackend):
         self.last_access.pop(session_id, None)
 
     def _sweep(self) -> None:
-        """Look at two sessions, so that expired ones go sooner than new ones come, and no request pays for all."""
-        for _ in range(min(2, len(self._due))):
-            session_id = self._due.popleft()
-            if self._is_expired(session_id):
-                self._delete(session_id)
-            if session_id in self.sessions:
-                self._due.append(session_id)
-            else:
-                self._timeouts.pop(session_id, None)
+        """Look at the session whose turn it is, so that no request pays for all."""
+        if not self._due:
+            return
+        session_id = self._due.popleft()
+        if self._is_expired(session_id):
+            self._delete(session_id)
+        if session_id in self.sessions:
+            self._due.append(session_id)
+        else:
+            self._timeouts.pop(session_id, None)

@@ -1,19 +1,75 @@
 """A request's session: loaded before the hooks, saved behind them; and the rules of its cookie."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
-from micropie.core.basics.headers import is_local, set_cookie
+from micropie.core.basics.headers import cookie_values, is_local, is_token, set_cookie
 from micropie.core.basics.types import Scope
-from micropie.core.replies.reply import Reply
+from micropie.core.replies.reply import PRIVATE, Reply
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session, creation_time, new_session_id
 from micropie.core.sessions.backends import InMemorySessionBackend, SessionBackend
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
-COOKIE = "session_id"
-MAX_ENDED = 10_000  # more than there are requests under way
+SAMESITE = ("Lax", "Strict", "None")
+MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
+
+
+class CookieRules(NamedTuple):
+    """How the session's cookie is called and set (RFC 6265 §4.1); `secure` may be `"auto"`."""
+
+    name: str
+    path: str
+    domain: str | None
+    samesite: str
+    max_age: int | None
+    secure: bool | str
+
+    def checked(self) -> "CookieRules":
+        """These rules. ValueError for what no browser would keep."""
+        if not is_token(self.name):
+            raise ValueError(f"session_cookie={self.name!r}: a cookie's name is a token, such as 'session_id'")
+        for keyword, value in (("path", self.path), ("domain", self.domain or "")):
+            if not value.isprintable() or not value.isascii() or ";" in value:
+                raise ValueError(f"session_cookie_{keyword}={value!r}: printable ASCII without ';' is accepted")
+        if not self.path.startswith("/"):
+            raise ValueError(f"session_cookie_path={self.path!r}: a path begins with '/'")
+        if self.samesite not in SAMESITE:
+            raise ValueError(f"session_cookie_samesite={self.samesite!r}: one of {', '.join(SAMESITE)} is accepted")
+        if self.samesite == "None" and self.secure is False:
+            raise ValueError("session_cookie_samesite='None': browsers keep such a cookie only if it is Secure")
+        if self.max_age is not None and self.max_age < 1:
+            raise ValueError(f"session_cookie_max_age={self.max_age!r}: seconds, at least 1, or None, are accepted")
+        if self.secure not in (True, False, "auto"):
+            raise ValueError(f"session_cookie_secure={self.secure!r}: True, False or 'auto' is accepted")
+        return self
+
+
+class Turns:
+    """Lets the requests of one session change it one after another."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}  # with as many items as there are requests
+
+    @asynccontextmanager
+    async def taken(self, session_id: str) -> AsyncIterator[None]:
+        """Wait until nobody else has the session, and have it."""
+        lock, waiting = self._locks.setdefault(session_id, (asyncio.Lock(), []))
+        waiting.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            waiting.pop()
+            if not waiting:
+                del self._locks[session_id]
+
+
+_turns: WeakKeyDictionary[SessionBackend, Turns] = WeakKeyDictionary()  # several applications may have one backend
 
 
 class SessionStore:
@@ -25,107 +81,172 @@ class SessionStore:
         *,
         timeout: int,
         lifetime: int | None,
-        secure: bool | str,
+        cookie: CookieRules,
         parse_cookies: Callable[[str], dict[str, str]],
+        parses_itself: bool = False,
     ) -> None:
         self.backend = backend
-        self._in_memory = backend if type(backend) is InMemorySessionBackend else None
+        self.cookie_rules = cookie
         self._timeout = timeout
         self._lifetime = lifetime
-        self._secure = secure
         self._parse_cookies = parse_cookies
-        # The last ids that were given up, oldest first: a slower request that loaded such a session must not revive it.
-        self._ended: dict[str, None] = {}
-        self._touch: Callable[[str, int], Awaitable[None]] | None = getattr(backend, "touch", None)
+        self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
+        self._in_memory = backend if type(backend) is InMemorySessionBackend else None
+        self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
 
     @property
     def may_be_known(self) -> bool:
         """Whether there can be a session to load: not while the memory has none."""
         return self._in_memory is None or bool(self._in_memory.sessions)
 
+    # -- load -----------------------------------------------------------------------------------------
+
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
-        session_id = self._parse_cookies(cookie).get(COOKIE)
-        if session_id is None or (made_at := creation_time(session_id)) is None:
-            return
-        # An id that the backend does not know is not adopted: an attacker could have planted it.
-        if data := await self.backend.load(session_id):
-            if self._lifetime is not None and made_at + self._lifetime < time.time():
-                await self._delete(session_id)
+        for session_id in self._named_in(cookie):
+            made_at = creation_time(session_id)
+            # An id that the backend does not know is not adopted: an attacker could have planted it.
+            if made_at is None or not (data := await self.backend.load(session_id)):
+                continue
+            if self._lifetime is None or made_at + self._lifetime >= time.time():
+                request._stored_session = session_id, data
                 return
-            request._session_id = session_id
-            request._stored_session = data
+            await self._delete(session_id)
+
+    def _named_in(self, cookie: str) -> list[str]:
+        """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
+        name = self.cookie_rules.name
+        if not self._parses_itself and cookie.count(name) > 1:
+            return cookie_values(cookie, name)[:MAX_NAMED]
+        session_id = self._parse_cookies(cookie).get(name)
+        return [] if session_id is None else [session_id]
+
+    def is_named_in(self, cookie: str) -> bool:
+        """Whether a Cookie header has a session's cookie."""
+        return bool(self._named_in(cookie))
+
+    # -- save -----------------------------------------------------------------------------------------
 
     async def save(self, request: Request, new_id: str | None = None) -> str | None:
         """Store what changed, and push the expiry of what did not; the Set-Cookie value that the client must get.
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        if request._session is None and request._session_id is not None:  # nobody looked at it
-            await self._push(request._session_id, request._stored_session or {})
-            return None
-        session = request._session or request.session  # PERF: mostly the first, 0.05 µs
-        if request._session_is_outer:
-            return None
-        for retired in session.retired:
-            await self._delete(retired)
-        if not session:
-            return await self._end(session, request)
-        if session.id is None:
+        session = request._session
+        if session is None:  # nobody looked at it
+            if request._stored_session is not None:
+                await self._push(request._stored_session[0])
+        elif request._preset.get("session") is session:  # an outer application's, which saves it
+            pass
+        elif session.id is None:
             return await self._create(session, request, new_id)
-        if not session.changed:
-            await self._push(session.id, session)
-        elif session.id not in self._ended:
-            await self.backend.save(session.id, dict(session), self._timeout)
+        elif not session:
+            return await self._end(session, request.scope)
+        else:
+            changes, removed = session.changes()
+            if changes or removed:
+                await self._change(session.id, changes, removed)
+            else:
+                await self._push(session.id)
         return None
 
-    def is_named_in(self, cookie: str) -> bool:
-        """Whether a Cookie header has a session's cookie."""
-        return COOKIE in self._parse_cookies(cookie)
+    async def _create(self, session: Session, request: Request, new_id: str | None) -> str | None:
+        """Store a session that has no id, or has lost it by `rotate()`: first the new one, then the old one goes."""
+        data = dict(session)
+        if session and session.retired:  # others may have changed it meanwhile, or ended it
+            data = _applied(await self.backend.load(session.retired[0]) or {}, *session.changes())
+        if data:
+            session.id = new_id or new_session_id()
+            await self.backend.save(session.id, data, self._timeout)
+        for retired in session.retired:
+            await self._delete(retired)
+        if data:
+            return self.cookie(session.id or "", request.scope)
+        return self.cookie("", request.scope, expire=True) if session.retired else None
+
+    async def _end(self, session: Session, scope: Scope) -> str:
+        """An emptied session is deleted, and the cookie that the client has for it expires."""
+        await self._delete(session.id or "")
+        session.id = None
+        return self.cookie("", scope, expire=True)
+
+    async def _change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> None:
+        """Write what has changed on top of what is stored now, unless the session has ended meanwhile."""
+        if self._update is not None:
+            await self._update(session_id, changes, removed, self._timeout)
+            return
+        async with self._turns().taken(session_id):
+            if stored := await self.backend.load(session_id):
+                await self.backend.save(session_id, _applied(stored, changes, removed), self._timeout)
+
+    async def _push(self, session_id: str) -> None:
+        """Push the expiry, unless the session has ended meanwhile."""
+        if self._touch is not None:
+            await self._touch(session_id, self._timeout)
+        else:
+            await self._change(session_id, {}, [])
+
+    async def _delete(self, session_id: str) -> None:
+        if self._update is not None:
+            await self.backend.save(session_id, {}, 0)
+            return
+        async with self._turns().taken(session_id):  # nobody may be about to save what was loaded before
+            await self.backend.save(session_id, {}, 0)
+
+    def _turns(self) -> Turns:
+        if self.backend not in _turns:
+            _turns[self.backend] = Turns()
+        return _turns[self.backend]
+
+    # -- the cookie -----------------------------------------------------------------------------------
 
     def cookie(self, session_id: str, scope: Scope, *, expire: bool = False) -> str:
         """The value of Set-Cookie for the session."""
-        return set_cookie(COOKIE, session_id, secure=self._is_secure(scope), expire=expire)
-
-    async def _create(self, session: Session, request: Request, new_id: str | None) -> str:
-        session.id = new_id or new_session_id()
-        self._ended.pop(session.id, None)
-        await self.backend.save(session.id, dict(session), self._timeout)
-        return self.cookie(session.id, request.scope)
-
-    async def _delete(self, session_id: str) -> None:
-        self._ended[session_id] = None
-        if len(self._ended) > MAX_ENDED:
-            del self._ended[next(iter(self._ended))]
-        await self.backend.save(session_id, {}, 0)
-
-    async def _push(self, session_id: str, data: dict[str, Any]) -> None:
-        if self._touch is not None:
-            await self._touch(session_id, self._timeout)
-        elif session_id not in self._ended:
-            await self.backend.save(session_id, dict(data), self._timeout)
-
-    async def _end(self, session: Session, request: Request) -> str | None:
-        """An emptied session is deleted, and the cookie that the client has for it expires."""
-        if session.id is not None:
-            await self._delete(session.id)
-        elif not session.retired:
-            return None
-        session.id = None
-        return self.cookie("", request.scope, expire=True)
+        rules = self.cookie_rules
+        return set_cookie(
+            rules.name,
+            session_id,
+            secure=self._is_secure(scope),
+            path=rules.path,
+            domain=rules.domain,
+            samesite=rules.samesite,
+            max_age=0 if expire else rules.max_age,
+        )
 
     def _is_secure(self, scope: Scope) -> bool:
-        if self._secure != "auto":
-            return bool(self._secure)
+        if self.cookie_rules.secure != "auto":
+            return bool(self.cookie_rules.secure)
         fields: dict[bytes, bytes] = dict(scope.get("headers") or ())
         plain = (scope.get("scheme") or "http") in ("http", "ws")
         return not (plain and is_local(scope.get("client"), fields))
 
 
+def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
+    """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
+    for cls in type(backend).__mro__:
+        if asyncio.iscoroutinefunction(vars(cls).get(name)):
+            return getattr(backend, name)  # type: ignore[no-any-return]
+        if not vars(cls).keys().isdisjoint(("load", "save")):
+            return None
+    return None
+
+
+def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:
+    return {name: value for name, value in {**data, **changes}.items() if name not in removed}
+
+
 def set_session_cookie(reply: Reply, cookie: str) -> None:
-    """Add the cookie, and keep caches from handing it to others (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
-    names = {name.lower(): value.lower() for name, value in reply.headers}
+    """Add the cookie, and keep caches from handing it to others."""
     reply.headers.append(("Set-Cookie", cookie))
+    keep_private(reply)
+
+
+def keep_private(reply: Reply) -> None:
+    """Say that the reply is for this client alone, unless it says otherwise (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
+    if not reply.headers:
+        reply.headers = PRIVATE
+        return
+    names = {name.lower(): value.lower() for name, value in reply.headers}
     if "cache-control" not in names:
         reply.headers.append(("Cache-Control", "private"))
     if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:

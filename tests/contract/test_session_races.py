@@ -1,0 +1,509 @@
+"""Parallel requests of one session, on every kind of backend (BEHAVIOUR.md, 29), and what keeps caches away (31)."""
+
+import asyncio
+from http.cookies import SimpleCookie
+
+import pytest
+
+from micropie import App, InMemorySessionBackend, Session, SessionBackend
+from tests.client import ahttp, http, run
+from tests.wire import awebsocket, wire
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+class Files(SessionBackend):
+    """A backend of `load` and `save` alone; each takes a turn of the event loop, as a database does."""
+
+    def __init__(self):
+        self.stored = {}
+        self.calls = []
+
+    async def load(self, session_id):
+        await asyncio.sleep(0)
+        return dict(self.stored.get(session_id, {}))
+
+    async def save(self, session_id, data, timeout):
+        self.calls.append((session_id, data))
+        await asyncio.sleep(0)
+        if data:
+            self.stored[session_id] = data
+        else:
+            self.stored.pop(session_id, None)
+
+
+class Table(Files):
+    """One that changes values in one step."""
+
+    async def update(self, session_id, changes, removed, timeout):
+        await asyncio.sleep(0)
+        if session_id in self.stored:
+            self.stored[session_id].update(changes)
+            for name in removed:
+                self.stored[session_id].pop(name, None)
+
+    async def touch(self, session_id, timeout):
+        await asyncio.sleep(0)
+
+
+class Own(InMemorySessionBackend):
+    """One in memory with a `load` and a `save` of its own, which `update` must not go past."""
+
+    def __init__(self):
+        super().__init__()
+        self.saves = 0
+
+    async def load(self, session_id):
+        return await super().load(session_id)
+
+    async def save(self, session_id, data, timeout):
+        self.saves += 1
+        await super().save(session_id, data, timeout)
+
+
+class Site(App):
+    """Requests that wait until they are let go."""
+
+    def __init__(self, backend):
+        super().__init__(backend)
+        self.started = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def _wait(self):
+        self.started.set()
+        await self.go.wait()
+
+    async def slow(self):
+        await self._wait()
+        return "slow"
+
+    async def slow_look(self):
+        self.request.session.get("user")
+        await self._wait()
+        return "slow"
+
+    async def slow_set(self, name, value):
+        self.request.session[name] = value
+        await self._wait()
+        return "slow"
+
+    async def slow_append(self, value):
+        self.request.session["cart"].append(value)
+        await self._wait()
+        return "slow"
+
+    async def slow_rotate(self):
+        self.request.session.rotate()
+        await self._wait()
+        return "slow"
+
+    async def set(self, name, value):
+        self.request.session[name] = value
+        return "set"
+
+    async def drop(self, name):
+        del self.request.session[name]
+        return "dropped"
+
+    async def logout(self):
+        self.request.session.clear()
+        return "out"
+
+    async def rotate(self):
+        self.request.session.rotate()
+        return "rotated"
+
+    async def show(self):
+        return dict(self.request.session)
+
+    async def ws_socket(self, ws):
+        await ws.accept()
+        self.request.session["last"] = "seen"
+        await self._wait()
+
+
+BACKENDS = [InMemorySessionBackend, Files, Table, Own]
+
+
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__name__)
+def backend(request):
+    return request.param()
+
+
+async def stored(backend, session_id=ID):
+    return await backend.load(session_id) or {}
+
+
+async def during(backend, slow, *paths):
+    """What is stored, and the slow reply, after the paths were asked for while a slow request ran in another worker."""
+    await backend.save(ID, {"user": "ann", "role": "admin", "cart": ["pie"]}, 3600)
+    app, other = Site(backend), Site(backend)
+    asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+    await app.started.wait()
+    for path in paths:
+        await ahttp(other, path=path, cookies={"session_id": ID})
+    app.go.set()
+    return await asking
+
+
+@pytest.mark.parametrize("slow", ["/slow", "/slow_look"])
+def test_29_who_changed_nothing_writes_nothing_back(backend, slow):
+    """What others store meanwhile stays."""
+
+    async def main():
+        await during(backend, slow, "/set/cart/full", "/drop/role")
+        return await stored(backend)
+
+    assert run(main()) == {"user": "ann", "cart": "full"}
+
+
+@pytest.mark.parametrize("slow", ["/slow", "/slow_look", "/slow_set/a/1", "/slow_append/tea"])
+def test_29_a_log_out_is_final(backend, slow):
+    """A slow request that loaded the session before does not bring it back."""
+
+    async def main():
+        await during(backend, slow, "/logout")
+        return await stored(backend)
+
+    assert run(main()) == {}
+
+
+def test_29_only_the_changed_keys_are_written(backend):
+    """On top of what is stored by then; a value that was changed in place is a changed one."""
+
+    async def main():
+        await during(backend, "/slow_set/a/1", "/set/role/guest", "/set/b/2", "/drop/user")
+        first = await stored(backend)
+        await during(backend, "/slow_append/tea", "/set/role/guest")
+        return first, await stored(backend)
+
+    assert run(main()) == (
+        {"role": "guest", "cart": ["pie"], "a": "1", "b": "2"},
+        {"user": "ann", "role": "guest", "cart": ["pie", "tea"]},
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_29_twenty_writers_lose_nothing(backend, workers):
+    """Each sets a key of its own, at the same time."""
+
+    async def main():
+        await backend.save(ID, {"user": "ann"}, 3600)
+        apps = [Site(backend) for _ in range(workers)]
+        asking = [
+            ahttp(apps[number % workers], path=f"/set/k{number}/{number}", cookies={"session_id": ID})
+            for number in range(20)
+        ]
+        await asyncio.gather(*asking)
+        return await stored(backend)
+
+    assert run(main()) == {"user": "ann", **{f"k{number}": str(number) for number in range(20)}}
+
+
+def test_29_a_rotation_keeps_what_others_have_stored(backend):
+    """The session goes on under its new id with what is stored by then, and the old id is worthless."""
+
+    async def main():
+        answer = await during(backend, "/slow_rotate", "/set/role/guest")
+        return await stored(backend), await stored(backend, answer.cookies["session_id"])
+
+    assert run(main()) == ({}, {"user": "ann", "role": "guest", "cart": ["pie"]})
+
+
+def test_29_a_rotation_during_a_slow_request(backend):
+    """The old id stays worthless, whatever the slow request has changed."""
+
+    async def main():
+        await during(backend, "/slow_set/a/1", "/rotate")
+        return await stored(backend)
+
+    assert run(main()) == {}
+
+
+def test_29_a_rotation_does_not_revive_a_log_out(backend):
+    """A session that was ended meanwhile has nothing to go on with, and the cookie expires."""
+
+    async def main():
+        answer = await during(backend, "/slow_rotate", "/logout")
+        return answer.headers["set-cookie"]
+
+    assert "session_id=; " in run(main())
+
+
+def test_30_a_rotation_stores_before_it_deletes():
+    """A request that is cancelled in between has lost nothing."""
+    backend = Files()
+    backend.stored[ID] = {"user": "ann"}
+    answer = http(Site(backend), path="/rotate", cookies={"session_id": ID})
+    assert backend.calls == [(answer.cookies["session_id"], {"user": "ann"}), (ID, {})]
+
+
+def test_37_a_socket_writes_only_what_it_changed(backend):
+    """What HTTP requests store in the meantime stays."""
+
+    async def main():
+        await backend.save(ID, {"user": "ann", "role": "admin"}, 3600)
+        app, other = Site(backend), Site(backend)
+        cookie = [("cookie", f"session_id={ID}")]
+        talking = asyncio.create_task(awebsocket(app, "/socket", headers=cookie))
+        await app.started.wait()
+        await ahttp(other, path="/set/role/guest", cookies={"session_id": ID})
+        app.go.set()
+        await talking
+        return await stored(backend)
+
+    assert run(main()) == {"user": "ann", "role": "guest", "last": "seen"}
+
+
+def test_29_a_backends_own_save_is_used():
+    """An `update` that the class inherits does not go past a `save` that it defines."""
+    backend = Own()
+    app = Site(backend)
+    first = http(app, path="/set/a/1")
+    http(app, path="/set/a/2", cookies=first.cookies)
+    http(app, path="/show", cookies=first.cookies)
+    assert backend.saves == 3
+
+
+@pytest.mark.parametrize("before", [1, 1.0, True, "1", [1], {"a": 1}, {1}, (1, 2), 1 + 2j])
+@pytest.mark.parametrize("after", [1, 1.0, True, "1", [1], {"a": 1}, {1}, (1, 2), 1 + 2j])
+def test_29_any_change_of_value_or_type_counts(before, after):
+    """1, 1.0 and True are equal, and differ all the same; what is equal in kind and value is no change."""
+    backend = Table()
+    backend.stored[ID] = {"v": before, "deep": [1]}
+
+    class Changing(App):
+        async def index(self):
+            self.request.session["v"] = after
+            return "ok"
+
+    http(Changing(backend), cookies={"session_id": ID})
+    assert type(backend.stored[ID]["v"]) is type(after)
+    assert backend.stored[ID]["v"] == after
+
+
+class Money:
+    """A value of the application's own, which marshal does not know."""
+
+    def __init__(self, amount):
+        self.amount = amount
+
+    def __eq__(self, other):
+        return isinstance(other, Money) and other.amount == self.amount
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(("amount", "saved"), [(1, False), (2, True)])
+def test_29_values_of_other_types_are_compared(amount, saved):
+    """As long as they are equal nothing has changed."""
+    session = Session({"money": Money(1), "n": 1}, ID)
+    session["money"].amount = amount
+    assert session.changed is saved
+    assert list(session.changes()[0]) == ["money"] * saved
+
+
+# -- caches -----------------------------------------------------------------------------------------------
+
+
+class Pages(App):
+    async def look(self):
+        return {"user": self.request.session.get("user")}
+
+    async def typed(self, user: str = "nobody"):
+        return {"user": user}
+
+    async def plain(self, user="nobody"):
+        return {"user": user}
+
+    async def none(self):
+        return "nothing"
+
+    async def says_otherwise(self):
+        self.request.session.get("user")
+        return 200, "x", {"Cache-Control": "no-store", "Vary": "Accept"}
+
+    async def stream(self):
+        self.request.session.get("user")
+        yield "x"
+
+
+def kept(answer):
+    return answer.headers.get("cache-control"), answer.headers.get("vary")
+
+
+@pytest.mark.parametrize(
+    ("path", "with_session", "headers"),
+    [
+        ("/look", False, ("private", "Cookie")),
+        ("/look", True, ("private", "Cookie")),
+        ("/plain", True, ("private", "Cookie")),
+        ("/typed", True, ("private", "Cookie")),
+        ("/plain", False, (None, None)),
+        ("/typed", False, (None, None)),
+        ("/none", True, (None, None)),
+        ("/says_otherwise", True, ("no-store", "Accept, Cookie")),
+    ],
+)
+def test_31_who_looked_at_the_session_is_private(path, with_session, headers):
+    """A cache may not hand it to others; a handler that says otherwise is heard."""
+    backend = InMemorySessionBackend()
+    app = Pages(backend)
+    run(backend.save(ID, {"user": "ann"}, 3600))
+    answer = http(app, path=path, cookies={"session_id": ID} if with_session else {})
+    assert kept(answer) == headers
+
+
+def test_31_a_reply_to_head_is_private_too():
+    """With the headers that GET has."""
+    assert kept(http(Pages(), "HEAD", "/look")) == ("private", "Cookie")
+
+
+def test_31_the_shared_headers_are_nobodys_to_change():
+    """An own `_send_response` may add to the headers of one reply, not of all."""
+
+    class Adding(Pages):
+        async def _send_response(self, send, status_code, body, extra_headers=None):
+            extra_headers.append(("X-A", "1"))
+            await super()._send_response(send, status_code, body, extra_headers)
+
+    assert [http(Adding(), path="/look").headers.get_list("x-a") for _ in range(2)] == [["1"], ["1"]]
+    assert "x-a" not in http(Pages(), path="/look").headers
+
+
+# -- the cookie -------------------------------------------------------------------------------------------
+
+
+def test_32_of_several_cookies_the_known_one_counts():
+    """Another site of the domain may have set a cookie of our name."""
+    backend = InMemorySessionBackend()
+    run(backend.save(ID, {"user": "ann"}, 3600))
+    for header in (f"session_id={ID}; session_id=other", f"session_id=other; a=b; session_id={ID}"):
+        assert wire(Pages(backend), path="/look", headers=[("cookie", header)]).json() == {"user": "ann"}
+    many = "; ".join([f"session_id=x{number}" for number in range(100)] + [f"session_id={ID}"])
+    assert wire(Pages(backend), path="/look", headers=[("cookie", many)]).json() == {"user": None}
+
+
+def test_32_an_own_way_to_read_cookies_is_used():
+    """An application that overrides `_parse_cookies` is asked."""
+
+    class Reading(Pages):
+        def _parse_cookies(self, cookie_header):
+            return {"session_id": ID}
+
+    backend = InMemorySessionBackend()
+    run(backend.save(ID, {"user": "ann"}, 3600))
+    answer = wire(Reading(backend), path="/look", headers=[("cookie", "session_id=a; session_id=b")])
+    assert answer.json() == {"user": "ann"}
+
+
+@pytest.mark.parametrize("value", ["a,b", "a b", 'say "hi"', "a;b", "back\\slash", "é", "plain"])
+def test_32_what_http_cookies_writes_is_read(value):
+    """The octal escapes of the standard library's cookies, which other frameworks send, are read."""
+
+    class Echo(App):
+        async def index(self):
+            return self._parse_cookies(self.request.headers["cookie"])["t"]
+
+    jar = SimpleCookie()
+    jar["t"] = value
+    assert wire(Echo(), headers=[("cookie", jar["t"].OutputString())]).text == value
+
+
+def test_31_the_cookie_has_its_settings():
+    """Name, path, domain, SameSite and age are keywords of `App`."""
+
+    class Visit(App):
+        async def index(self):
+            self.request.session["n"] = self.request.session.get("n", 0) + 1
+            return f"{self.request.session['n']}"
+
+        async def logout(self):
+            self.request.session.clear()
+            return "out"
+
+    app = Visit(
+        session_cookie="shop",
+        session_cookie_path="/shop",
+        session_cookie_domain="example.org",
+        session_cookie_samesite="Strict",
+        session_cookie_max_age=3600,
+    )
+    answer = wire(app)
+    name, attributes = answer.headers["set-cookie"].split("=", 1)[0], answer.headers["set-cookie"].partition("; ")[2]
+    assert name == "shop"
+    assert attributes == "Path=/shop; Domain=example.org; SameSite=Strict; HttpOnly; Secure; Max-Age=3600"
+    cookie = [("cookie", f"shop={answer.cookies['shop']}")]
+    assert wire(app, headers=cookie).text == "2"
+    assert wire(app, path="/logout", headers=cookie).headers["set-cookie"] == (
+        "shop=; Path=/shop; Domain=example.org; SameSite=Strict; HttpOnly; Secure; Max-Age=0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"session_cookie": "a b"}, "a cookie's name is a token"),
+        ({"session_cookie_path": "shop"}, "a path begins with '/'"),
+        ({"session_cookie_path": "/a;b"}, "printable ASCII without ';'"),
+        ({"session_cookie_domain": "a\nb"}, "printable ASCII without ';'"),
+        ({"session_cookie_samesite": "lax"}, "one of Lax, Strict, None"),
+        ({"session_cookie_samesite": "None", "session_cookie_secure": False}, "only if it is Secure"),
+        ({"session_cookie_max_age": 0}, "at least 1"),
+        ({"session_cookie_secure": "yes"}, "True, False or 'auto'"),
+    ],
+)
+def test_31_settings_that_no_browser_keeps_are_refused(settings, message):
+    """When the application is made, not with the first session."""
+    with pytest.raises(ValueError, match=message):
+        App(**settings)
+
+
+# -- memory -----------------------------------------------------------------------------------------------
+
+
+def test_32_expired_sessions_go_while_others_are_used():
+    """Every save looks at one more session, and so does every load of an unknown id."""
+
+    async def main():
+        backend = InMemorySessionBackend()
+        for number in range(2000):
+            await backend.save(f"old{number}", {"n": number}, 3600)
+            backend.last_access[f"old{number}"] = 0
+        for number in range(50):
+            await backend.save(f"live{number}", {"n": number}, 3600)
+        for number in range(3000):
+            await backend.save(f"live{number % 50}", {"n": number}, 3600)
+            await backend.load(f"live{number % 50}")
+        return len(backend.sessions)
+
+    assert run(main()) == 50
+
+
+def test_32_loads_of_unknown_ids_clean_up():
+    """Strangers clean up too."""
+
+    async def main():
+        backend = InMemorySessionBackend()
+        for number in range(10):
+            await backend.save(f"old{number}", {"n": number}, 3600)
+            backend.last_access[f"old{number}"] = 0
+        for _ in range(20):
+            await backend.load("unknown")
+        return len(backend.sessions)
+
+    assert run(main()) == 0
+
+
+def test_32_what_two_requests_empty_together_is_gone():
+    """Each removes one of the last two values."""
+
+    async def main():
+        backend = InMemorySessionBackend()
+        await backend.save(ID, {"a": 1, "b": 2}, 3600)
+        await backend.update(ID, {}, ["a"], 3600)
+        await backend.update(ID, {}, ["b"], 3600)
+        await backend.update(ID, {"c": 3}, [], 3600)
+        return await backend.load(ID)
+
+    assert run(main()) == {}
