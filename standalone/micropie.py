@@ -5231,6 +5231,9 @@ def methods(*verbs: str) -> Callable[[F], F]:
 # Each is made once, when the application is, and knows the guards that stand before it, outermost first.
 # ======================================================================================================================
 
+NO_WEBSOCKET = "No matching WebSocket route"
+
+
 class MatchedRoute:
     """Where a handler is, for hooks, tracers and error reporters, who find it as `scope["route"]`.
 
@@ -5354,6 +5357,7 @@ class NoHandler:
 
 
 Target = Endpoint | ByVerb | MountedApp | NoHandler
+Match = tuple[Target, list[str]]  # with the segments that are left as arguments
 
 
 # ======================================================================================================================
@@ -5456,8 +5460,6 @@ def _placeholder(parameter: Parameter) -> str:
 # ======================================================================================================================
 
 _FRAMEWORK_CLASSES = Resource.__mro__
-NO_WEBSOCKET = "No matching WebSocket route"
-Match = tuple[Target, list[str]]
 
 
 class Branch:
@@ -5886,6 +5888,12 @@ class Router:
         request.scope.update(endpoint=target.handler, route=target.route)
         return target, segments
 
+    def find_again(self, request: Request, match: Match) -> Match:
+        """What answers a request that a hook has led elsewhere; path parameters that the hook has set stay."""
+        if vars(request).get("path_params") is match[1]:
+            del request.path_params
+        return self.find_websocket(request) if isinstance(request, WebSocketRequest) else self.find(request)
+
     def owners_of(self, controller: Any) -> tuple[Any, ...]:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
@@ -5906,13 +5914,6 @@ class Router:
     def _explicit(self, name: str, request: Request) -> Match:
         """The method that a middleware has chosen, be it a private one."""
         return self.root.exactly(name) or _NOTHING, list(request.path_params)
-
-
-def forgetting_params(request: Request, match: Match) -> Request:
-    """The request, without the path parameters of a former match, unless a hook has set its own."""
-    if vars(request).get("path_params") is match[1]:
-        del request.path_params
-    return request
 
 
 def chosen(choice: Any, request: Request, segments: list[str]) -> Match:
@@ -6273,6 +6274,93 @@ def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
 
 
 # ======================================================================================================================
+# core/pipeline/engine.py
+#
+# What an application is made of, and how its functions are called.
+#
+# Every step of a request is passed the `Engine`; the user's `App` is `engine.app`, an `Application` to the steps.
+# ======================================================================================================================
+
+Handler = Callable[..., Awaitable[None] | None]
+
+
+class Application(Protocol):
+    """What of an `App` users may change while it runs, or replace in a subclass: so it is looked up each time."""
+
+    middlewares: "list[HttpMiddleware]"
+    ws_middlewares: "list[WebSocketMiddleware]"
+    startup_handlers: list[Handler]
+    shutdown_handlers: list[Handler]
+    _started: bool
+
+    async def _send_response(self, send: "Send", status_code: int, body: Any, extra_headers: Any = None) -> None: ...
+
+    async def _send_websocket_close(self, send: "Send", code: int, reason: str) -> None: ...
+
+
+class Engine:
+    """What an application is made of, from the keywords of `App`."""
+
+    # PERF: slots, not a namespace, 0.02 µs for each look.
+    __slots__ = (
+        "allowed_origins",
+        "app",
+        "debug",
+        "limits",
+        "router",
+        "running",
+        "send_reply",
+        "sessions",
+        "state",
+        "surplus_path_status",
+        "templates",
+        "threads",
+    )
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        router: "Router",
+        sessions: "SessionStore",
+        threads: "WorkerThreads",
+        limits: "Limits",
+        templates: "Templates",
+        allowed_origins: frozenset[str],
+        surplus_path_status: int,
+        send_reply: Callable[..., Awaitable[None]],
+        debug: "Debugger | None",
+    ) -> None:
+        self.app = app
+        self.router = router
+        self.sessions = sessions
+        self.threads = threads
+        self.limits = limits
+        self.templates = templates
+        self.allowed_origins = allowed_origins
+        self.surplus_path_status = surplus_path_status
+        self.send_reply = send_reply  # the step of that name, or `send_by_override`
+        self.debug = debug  # in development mode
+        self.state: dict[str, Any] = {}  # of the lifespan
+        self.running: list[Handler] = []  # how the applications below are stopped
+
+
+def is_awaitable(value: Any) -> bool:
+    """Whether a user's function, which may be `async def` or not, has to be awaited."""
+    # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
+    return type(value) is CoroutineType or hasattr(type(value), "__await__")
+
+
+async def call(engine: Engine, function: "UserFunction", args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
+    if function.in_thread:
+        result = await engine.threads.run(function.call, args, kwargs)
+    else:
+        result = function.call(*args, **kwargs)
+    return await result if is_awaitable(result) else result
+
+
+# ======================================================================================================================
 # core/pipeline/middleware.py
 #
 # HttpMiddleware and WebSocketMiddleware: hooks around every request, in the order of the application's lists.
@@ -6315,93 +6403,6 @@ class WebSocketMiddleware:
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
         """Called when the handler is done, however it ended."""
-
-
-# ======================================================================================================================
-# core/pipeline/engine.py
-#
-# What an application is made of, and how its functions are called.
-#
-# Every step of a request is passed the `Engine`; the user's `App` is `engine.app`, an `Application` to the steps.
-# ======================================================================================================================
-
-Handler = Callable[..., Awaitable[None] | None]
-
-
-class Application(Protocol):
-    """What of an `App` users may change while it runs, or replace in a subclass: so it is looked up each time."""
-
-    middlewares: list[HttpMiddleware]
-    ws_middlewares: list[WebSocketMiddleware]
-    startup_handlers: list[Handler]
-    shutdown_handlers: list[Handler]
-    _started: bool
-
-    async def _send_response(self, send: Send, status_code: int, body: Any, extra_headers: Any = None) -> None: ...
-
-    async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None: ...
-
-
-class Engine:
-    """What an application is made of, from the keywords of `App`."""
-
-    # PERF: slots, not a namespace, 0.02 µs for each look.
-    __slots__ = (
-        "allowed_origins",
-        "app",
-        "debug",
-        "limits",
-        "router",
-        "running",
-        "send_reply",
-        "sessions",
-        "state",
-        "surplus_path_status",
-        "templates",
-        "threads",
-    )
-
-    def __init__(
-        self,
-        app: Application,
-        *,
-        router: Router,
-        sessions: SessionStore,
-        threads: WorkerThreads,
-        limits: Limits,
-        templates: Templates,
-        allowed_origins: frozenset[str],
-        surplus_path_status: int,
-        send_reply: Callable[..., Awaitable[None]],
-        debug: Debugger | None,
-    ) -> None:
-        self.app = app
-        self.router = router
-        self.sessions = sessions
-        self.threads = threads
-        self.limits = limits
-        self.templates = templates
-        self.allowed_origins = allowed_origins
-        self.surplus_path_status = surplus_path_status
-        self.send_reply = send_reply  # the step of that name, or `send_by_override`
-        self.debug = debug  # in development mode
-        self.state: dict[str, Any] = {}  # of the lifespan
-        self.running: list[Handler] = []  # how the applications below are stopped
-
-
-def is_awaitable(value: Any) -> bool:
-    """Whether a user's function, which may be `async def` or not, has to be awaited."""
-    # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
-    return type(value) is CoroutineType or hasattr(type(value), "__await__")
-
-
-async def call(engine: Engine, function: UserFunction, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
-    if function.in_thread:
-        result = await engine.threads.run(function.call, args, kwargs)
-    else:
-        result = function.call(*args, **kwargs)
-    return await result if is_awaitable(result) else result
 
 
 # ======================================================================================================================
@@ -7149,7 +7150,7 @@ async def found_again(engine: Engine, request: Request, key: RouteKey, match: Ma
     """What the path leads to behind the hooks; if one has changed it, the body is read if nobody has yet."""
     if request._route_handler is None and request._route_key() == key:
         return match
-    target, segments = engine.router.find(forgetting_params(request, match))
+    target, segments = engine.router.find_again(request, match)
     if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
         await take_body(request, target.limits)
     return target, segments
@@ -7318,7 +7319,7 @@ async def run_connection(
         await serve_subapp_websocket(request, subapp_of_hook(request, request._subapp), ws, send)
         return NORMAL, ""
     if request._ws_route_handler is not None or request._route_key() != key:
-        target, segments = engine.router.find_websocket(forgetting_params(request, (target, segments)))
+        target, segments = engine.router.find_again(request, (target, segments))
     if target.guards and (answer := await before_guards(engine, target.guards, [])) is not None:
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)

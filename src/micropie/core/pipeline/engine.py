@@ -5,17 +5,18 @@ Every step of a request is passed the `Engine`; the user's `App` is `engine.app`
 
 from collections.abc import Awaitable, Callable, Sequence
 from types import CoroutineType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from micropie.core.basics.threads import WorkerThreads
-from micropie.core.basics.types import Send
-from micropie.core.handlers.endpoint import UserFunction
-from micropie.core.pipeline.debugger import Debugger
-from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.requests.body import Limits
-from micropie.core.routing.router import Router
-from micropie.core.sessions.store import SessionStore
-from micropie.core.templates.templates import Templates
+if TYPE_CHECKING:
+    from micropie.core.basics.threads import WorkerThreads
+    from micropie.core.basics.types import Send
+    from micropie.core.handlers.endpoint import UserFunction
+    from micropie.core.pipeline.debugger import Debugger
+    from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
+    from micropie.core.requests.body import Limits
+    from micropie.core.routing.router import Router
+    from micropie.core.sessions.store import SessionStore
+    from micropie.core.templates.templates import Templates
 
 Handler = Callable[..., Awaitable[None] | None]
 
@@ -23,15 +24,15 @@ Handler = Callable[..., Awaitable[None] | None]
 class Application(Protocol):
     """What of an `App` users may change while it runs, or replace in a subclass: so it is looked up each time."""
 
-    middlewares: list[HttpMiddleware]
-    ws_middlewares: list[WebSocketMiddleware]
+    middlewares: "list[HttpMiddleware]"
+    ws_middlewares: "list[WebSocketMiddleware]"
     startup_handlers: list[Handler]
     shutdown_handlers: list[Handler]
     _started: bool
 
-    async def _send_response(self, send: Send, status_code: int, body: Any, extra_headers: Any = None) -> None: ...
+    async def _send_response(self, send: "Send", status_code: int, body: Any, extra_headers: Any = None) -> None: ...
 
-    async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None: ...
+    async def _send_websocket_close(self, send: "Send", code: int, reason: str) -> None: ...
 
 
 class Engine:
@@ -57,15 +58,15 @@ class Engine:
         self,
         app: Application,
         *,
-        router: Router,
-        sessions: SessionStore,
-        threads: WorkerThreads,
-        limits: Limits,
-        templates: Templates,
+        router: "Router",
+        sessions: "SessionStore",
+        threads: "WorkerThreads",
+        limits: "Limits",
+        templates: "Templates",
         allowed_origins: frozenset[str],
         surplus_path_status: int,
         send_reply: Callable[..., Awaitable[None]],
-        debug: Debugger | None,
+        debug: "Debugger | None",
     ) -> None:
         self.app = app
         self.router = router
@@ -87,7 +88,7 @@ def is_awaitable(value: Any) -> bool:
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
-async def call(engine: Engine, function: UserFunction, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+async def call(engine: Engine, function: "UserFunction", args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
     if function.in_thread:
         result = await engine.threads.run(function.call, args, kwargs)

@@ -22,9 +22,7 @@ from micropie.core.pipeline.sending import SendWhole, as_current_request
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
 from micropie.core.requests.request import Request, RouteKey, current_request
-from micropie.core.routing.router import forgetting_params
-from micropie.core.routing.targets import ByVerb, MountedApp, Target
-from micropie.core.routing.tree import Match
+from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.store import keep_private, set_session_cookie
 
 
@@ -87,7 +85,7 @@ async def found_again(engine: Engine, request: Request, key: RouteKey, match: Ma
     """What the path leads to behind the hooks; if one has changed it, the body is read if nobody has yet."""
     if request._route_handler is None and request._route_key() == key:
         return match
-    target, segments = engine.router.find(forgetting_params(request, match))
+    target, segments = engine.router.find_again(request, match)
     if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
         await take_body(request, target.limits)
     return target, segments

@@ -25,9 +25,7 @@ from micropie.core.replies.reply import close_unsent, status_line
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import new_session_id
 from micropie.core.requests.websocket import NORMAL, WebSocket, checked_code
-from micropie.core.routing.router import forgetting_params
-from micropie.core.routing.targets import MountedApp, NoHandler
-from micropie.core.routing.tree import NO_WEBSOCKET
+from micropie.core.routing.targets import NO_WEBSOCKET, MountedApp, NoHandler
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
 Closing = tuple[int, str]
@@ -86,7 +84,7 @@ async def run_connection(
         await serve_subapp_websocket(request, subapp_of_hook(request, request._subapp), ws, send)
         return NORMAL, ""
     if request._ws_route_handler is not None or request._route_key() != key:
-        target, segments = engine.router.find_websocket(forgetting_params(request, (target, segments)))
+        target, segments = engine.router.find_again(request, (target, segments))
     if target.guards and (answer := await before_guards(engine, target.guards, [])) is not None:
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)

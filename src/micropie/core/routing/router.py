@@ -8,11 +8,11 @@ from weakref import WeakValueDictionary
 from micropie.core.basics.errors import log
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.body import Limits
-from micropie.core.requests.request import Request
+from micropie.core.requests.request import Request, WebSocketRequest
 from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.controller import INDEX, is_private
-from micropie.core.routing.targets import ByVerb, MountedApp, NoHandler, Target
-from micropie.core.routing.tree import NO_WEBSOCKET, Branch, Match
+from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
+from micropie.core.routing.tree import Branch
 
 ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
 _numbers = itertools.count()
@@ -81,6 +81,12 @@ class Router:
         request.scope.update(endpoint=target.handler, route=target.route)
         return target, segments
 
+    def find_again(self, request: Request, match: Match) -> Match:
+        """What answers a request that a hook has led elsewhere; path parameters that the hook has set stay."""
+        if vars(request).get("path_params") is match[1]:
+            del request.path_params
+        return self.find_websocket(request) if isinstance(request, WebSocketRequest) else self.find(request)
+
     def owners_of(self, controller: Any) -> tuple[Any, ...]:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
@@ -101,13 +107,6 @@ class Router:
     def _explicit(self, name: str, request: Request) -> Match:
         """The method that a middleware has chosen, be it a private one."""
         return self.root.exactly(name) or _NOTHING, list(request.path_params)
-
-
-def forgetting_params(request: Request, match: Match) -> Request:
-    """The request, without the path parameters of a former match, unless a hook has set its own."""
-    if vars(request).get("path_params") is match[1]:
-        del request.path_params
-    return request
 
 
 def chosen(choice: Any, request: Request, segments: list[str]) -> Match:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from micropie.core.routing.router import Router
 
 
+NO_WEBSOCKET = "No matching WebSocket route"
+
+
 class MatchedRoute:
     """Where a handler is, for hooks, tracers and error reporters, who find it as `scope["route"]`.
 
@@ -142,3 +145,4 @@ class NoHandler:
 
 
 Target = Endpoint | ByVerb | MountedApp | NoHandler
+Match = tuple[Target, list[str]]  # with the segments that are left as arguments

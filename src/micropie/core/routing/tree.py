@@ -23,11 +23,9 @@ from micropie.core.routing.controller import (
     Resource,
     is_private,
 )
-from micropie.core.routing.targets import ByVerb, MatchedRoute, MountedApp, NoHandler, Target
+from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MatchedRoute, MountedApp, NoHandler
 
 _FRAMEWORK_CLASSES = Resource.__mro__
-NO_WEBSOCKET = "No matching WebSocket route"
-Match = tuple[Target, list[str]]
 
 
 class Branch:
