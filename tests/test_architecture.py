@@ -201,13 +201,14 @@ def defined(statement: ast.stmt) -> set[str]:
 
 
 def defining(sources: Sources) -> list[str]:
-    """`micropie/__init__.py` has a docstring, imports, `__all__` and `__version__`, and defines nothing."""
+    """`micropie/__init__.py` has a docstring, imports, late ones too, `__all__`, `__version__`, and defines nothing."""
     return [
         f"micropie/__init__.py:{statement.lineno} defines something"
         for statement in ast.parse(sources.get("micropie.__init__", "")).body
         if not isinstance(statement, (ast.Import, ast.ImportFrom))
         and not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-        and not (isinstance(statement, ast.Assign) and defined(statement) <= {"__all__", "__version__"})
+        and not is_for_types(statement)
+        and not defined(statement) <= {"__all__", "__version__", "_LATE", "__getattr__"}
     ]
 
 

@@ -9,11 +9,13 @@ class MyApp(App):
 app = MyApp()
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from micropie.core.app import App
 from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
 from micropie.core.handlers.annotations import Cookie, FromBody, FromQuery, FromSession, Header
 from micropie.core.handlers.signature import Parameter
-from micropie.core.inspection import Configuration, Route, configuration, routes
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.redirects import safe_redirect
 from micropie.core.replies.reply import Reply
@@ -23,9 +25,12 @@ from micropie.core.requests.uploaded_file import UploadedFile
 from micropie.core.requests.websocket import WebSocket
 from micropie.core.routing.controller import Controller, Mount, Resource, limits, methods
 from micropie.core.routing.url_for import url_for
-from micropie.core.rsgi import RSGI
-from micropie.core.run import run
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
+
+if TYPE_CHECKING:
+    from micropie.core.inspection import Configuration, Route, configuration, routes
+    from micropie.core.rsgi import RSGI
+    from micropie.core.run import run
 
 __version__ = "1.0.0a1"
 
@@ -69,3 +74,20 @@ __all__ = [
     "safe_redirect",
     "url_for",
 ]
+
+_LATE = {
+    "Configuration": "micropie.core.inspection",
+    "RSGI": "micropie.core.rsgi",
+    "Route": "micropie.core.inspection",
+    "configuration": "micropie.core.inspection",
+    "routes": "micropie.core.inspection",
+    "run": "micropie.core.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A name that few processes need, imported at its first use, which keeps `import micropie` quick."""
+    if name not in _LATE:
+        raise AttributeError(f"module 'micropie' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATE[name]), name)
+    return value

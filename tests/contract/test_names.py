@@ -65,6 +65,12 @@ def test_1_documented_names(name):
     assert name in micropie.__all__
 
 
+def test_1_other_names_do_not():
+    """What is not there is an AttributeError, also where some names are imported late."""
+    with pytest.raises(AttributeError, match="nothing_of_the_kind"):
+        micropie.nothing_of_the_kind  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_1_all_names_exist():
     """`__all__` names nothing that is not there."""
     assert [name for name in micropie.__all__ if not hasattr(micropie, name)] == []
