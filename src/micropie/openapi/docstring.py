@@ -1,4 +1,4 @@
-"""What a handler's docstring tells: a summary, a description, and what its statuses mean.
+"""A handler's docstring, taken apart into a summary, a description and the meaning of its statuses.
 
 A line such as `404: There is no such note.` is about a status.
 """
@@ -10,7 +10,7 @@ STATUS_LINE = re.compile(r"^\s*([1-5]\d\d): *(\S.*)$", re.MULTILINE)
 
 
 class Told(NamedTuple):
-    """A docstring, taken apart."""
+    """The summary, the description, and the meaning of each status in a docstring."""
 
     summary: str
     description: str
@@ -18,7 +18,7 @@ class Told(NamedTuple):
 
 
 def read_docstring(doc: str) -> Told:
-    """The first paragraph is the summary; the lines about statuses stand by themselves."""
+    """Take a docstring apart: its first paragraph is the summary, the lines about statuses are no part of the rest."""
     statuses = {int(status): text.strip() for status, text in STATUS_LINE.findall(doc)}
     summary, _, description = STATUS_LINE.sub("", doc).strip().partition("\n\n")
     return Told(" ".join(summary.split()), description.strip(), statuses)

@@ -67,7 +67,7 @@ def unlisted(handler: F) -> F:
 
 
 def is_listed(route: Route) -> bool:
-    """Whether a document may show it."""
+    """Whether a document may show the route: it is not marked with `unlisted`."""
     return not getattr(route.handler, UNLISTED, False)
 
 
@@ -83,7 +83,7 @@ def tags(shown: list[Route], app: App) -> list[Schema]:
 
 
 def described(owner: object) -> Schema:
-    """A description, if the class has a docstring itself; inherited ones are about something else."""
+    """The description of a tag: the docstring of its class, unless that is inherited and so about something else."""
     text = own_docstring(owner)
     return {"description": text} if text else {}
 
@@ -115,19 +115,19 @@ def template(path: str) -> str:
 
 
 def websockets(shown: list[Route], schemas: Schemas) -> list[Schema]:
-    """What OpenAPI has no place for: the WebSocket handlers, described like operations."""
+    """The WebSocket handlers, described like operations. OpenAPI has no place for them but an extension."""
     return [websocket(route, schemas) for route in shown if route.kind == "websocket"]
 
 
 def websocket(route: Route, schemas: Schemas) -> Schema:
-    """One WebSocket handler."""
+    """The description of one WebSocket handler."""
     described = describe(route, read_docstring(route.doc), schemas)
     parts = {"path": template(route.path), "operationId": route.name, **described}
     return {name: part for name, part in parts.items() if part}
 
 
 def components(document: Schema, schemas: Schemas) -> Schema:
-    """What the rest refers to."""
+    """The Components Object (§4.8.7): what the rest of the document refers to."""
     secured = any("security" in one for item in document["paths"].values() for one in item.values())
     return {
         "schemas": dict(sorted(schemas.components.items())),

@@ -96,7 +96,7 @@ def document_handler(docs: Docs) -> Callable[[App], Any]:
 
 
 async def guarded(docs: Docs) -> Any:
-    """What the page's guard answers instead. A plain one may block: it runs in a thread, as it does for the page."""
+    """The answer of a guard that refuses, else None. A plain guard may block: it runs in a thread, as for the page."""
     before: Callable[[], Any] = docs._before
     return await before() if inspect.iscoroutinefunction(before) else await asyncio.to_thread(before)
 

@@ -1,4 +1,4 @@
-"""One handler as an Operation Object: what it is told to be, what it takes, what it answers.
+"""The Operation Object of a handler: its description, its parameters, its body and its responses.
 
 The sections are those of the OpenAPI Specification 3.1.1.
 """
@@ -7,17 +7,17 @@ from inspect import Parameter as Signature
 from typing import Any
 
 from micropie import Parameter, Route
-from micropie.openapi.body import request_body
 from micropie.openapi.docstring import Told, read_docstring
+from micropie.openapi.request_body import request_body
 from micropie.openapi.responses import responses
 from micropie.openapi.schemas import Schema, Schemas, default
-from micropie.openapi.text import text_schema
+from micropie.openapi.text_schemas import text_schema
 
 TAKES_BODY = ("POST", "PUT", "PATCH", "DELETE")
 """The verbs whose bodies MicroPie reads."""
 
 VERBS = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
-"""What a Path Item can name (§4.8.9.1)."""
+"""The verbs that a Path Item has a place for (§4.8.9.1)."""
 
 PLACES = ("path", "query", "header", "cookie")
 
@@ -26,7 +26,7 @@ DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
 
 
 def verbs(route: Route) -> list[str]:
-    """The verbs to document: the declared ones, else GET, and POST where there is a body to send."""
+    """The verbs of a handler in the document: the declared ones, else GET, and POST where there is a body to send."""
     if route.verbs:
         return [verb for verb in VERBS if verb in route.verbs and not (verb == "HEAD" and "GET" in route.verbs)]
     body = [parameter for parameter in route.parameters if parameter.source in ("body", "file")]
@@ -36,7 +36,7 @@ def verbs(route: Route) -> list[str]:
 
 
 def operation(route: Route, verb: str, schemas: Schemas) -> Schema:
-    """What one verb of a handler takes and answers."""
+    """The Operation Object of one verb of a handler (§4.8.10)."""
     told = read_docstring(route.doc)
     first = verbs(route)[0]
     parts = {
@@ -51,7 +51,7 @@ def operation(route: Route, verb: str, schemas: Schemas) -> Schema:
 
 
 def describe(route: Route, told: Told, schemas: Schemas) -> Schema:
-    """What HTTP and WebSocket handlers have in common."""
+    """The part of a description that HTTP and WebSocket handlers have in common."""
     return {
         "tags": [type(route.owner).__name__],
         "summary": told.summary,
@@ -61,12 +61,12 @@ def describe(route: Route, told: Told, schemas: Schemas) -> Schema:
 
 
 def is_required(parameter: Parameter) -> bool:
-    """Whether the handler can't do without it."""
+    """Whether the handler can't do without the parameter."""
     return parameter.default is Signature.empty and parameter.kind not in ("variadic", "rest")
 
 
 def is_parameter(parameter: Parameter) -> bool:
-    """Whether a Parameter Object describes it."""
+    """Whether a Parameter Object describes the parameter (§4.8.12), and neither the body nor `security`."""
     is_header = parameter.source == "header"
     elsewhere = is_header and parameter.key.lower() in DESCRIBED_ELSEWHERE
     return parameter.source in PLACES and parameter.kind != "rest" and not elsewhere

@@ -1,12 +1,12 @@
-"""What a handler answers, from its annotation and docstring: a Responses Object (§4.8.16 of OpenAPI 3.1.1)."""
+"""The Responses Object of a handler, made of its return annotation and docstring (§4.8.16 of OpenAPI 3.1.1)."""
 
 from collections.abc import AsyncIterable, Iterator
 from http import HTTPStatus
 from typing import Annotated, Any, get_args, get_origin
 
 from micropie import Route
-from micropie.openapi.body import JSON
 from micropie.openapi.docstring import Told
+from micropie.openapi.request_body import JSON
 from micropie.openapi.schemas import REFERENCE, UNIONS, Schema, Schemas
 
 HTML, PROBLEM, ANYTHING = "text/html", "application/problem+json", "*/*"
@@ -45,7 +45,7 @@ SHARED: Schema = {
 
 
 def responses(route: Route, told: Told, schemas: Schemas) -> Schema:
-    """The answers by status: what is returned, what the docstring tells, and the errors that any handler may give."""
+    """Responses by status: those of the annotation and of the docstring, and the errors that any handler may give."""
     found = {**{status: {} for status in told.statuses}, **returned(route.returns, told, schemas)}
     invalid = {"400": {"$ref": "#/components/responses/Invalid"}}
     return {
@@ -56,23 +56,23 @@ def responses(route: Route, told: Told, schemas: Schemas) -> Schema:
 
 
 def response(status: int, told: Told, content: Schema) -> Schema:
-    """A Response Object; an error's content is known."""
+    """The Response Object of a status (§4.8.17)."""
     shown = ERROR_CONTENT if status >= BAD_REQUEST else content
     return {"description": told.statuses.get(status) or phrase(status), **({"content": shown} if shown else {})}
 
 
 def phrase(status: int) -> str:
-    """What the status means, in the words of RFC 9110."""
+    """The meaning of a status in the words of RFC 9110."""
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Answer"
 
 
 def takes_input(route: Route) -> bool:
-    """Whether a client can send something wrong."""
+    """Whether a client can send the handler something wrong."""
     return any(one.source not in ("session", "context") for one in route.parameters)
 
 
 def returned(annotation: Any, told: Told, schemas: Schemas) -> dict[int, Schema]:
-    """The content by status. The annotation says no status; the first good one that the docstring names is meant."""
+    """The content by status. No status is annotated: the first one below 400 in the docstring is meant."""
     good = [status for status in told.statuses if status < BAD_REQUEST]
     filled = next((status for status in good if status != NO_CONTENT), OK)
     found: dict[int, Schema] = {}
@@ -87,7 +87,7 @@ def returned(annotation: Any, told: Told, schemas: Schemas) -> dict[int, Schema]
 
 
 def outcomes(annotation: Any) -> Iterator[Any]:
-    """What a handler may return as a body, one after the other; `Any` where nothing is known."""
+    """The types of body that a return annotation declares; `Any` for one of which nothing is known."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         yield from outcomes(args[0])
@@ -101,14 +101,14 @@ def outcomes(annotation: Any) -> Iterator[Any]:
 
 
 def _with_status(body: Any, headers: Any = None) -> Iterator[Any]:
-    """The same of `(status, body, headers)`: a body of None is no 204 here, and headers may say what a text is."""
+    """The types of body in `(status, body, headers)`. None makes no 204 here; headers may name a text's media type."""
     for one in outcomes(body):
         is_text = isinstance(one, type) and issubclass(one, str)
         yield Any if one is type(None) else bytes if is_text and headers is not None else one
 
 
 def content(outcome: Any, schemas: Schemas) -> Schema:
-    """The content that one type of body makes; empty for what may be anything."""
+    """A schema by media type for one type of body; empty for a body that may be anything."""
     kind = get_origin(outcome) or outcome
     if isinstance(kind, type) and issubclass(kind, (bytes, bytearray, memoryview, AsyncIterable, Iterator)):
         return {ANYTHING: {}}

@@ -1,6 +1,6 @@
 """JSON Schemas of annotations (2020-12, which OpenAPI 3.1 speaks); classes become the document's named components.
 
-What msgspec and pydantic validate, they describe too: their schemas are taken as they make them.
+Types that msgspec and pydantic validate are described by msgspec and pydantic, in their own words.
 """
 
 import dataclasses
@@ -50,7 +50,7 @@ LIMITS = {
     "multiple_of": "multipleOf",
     "pattern": "pattern",
 }
-"""What annotated_types, msgspec.Meta and pydantic's Field call a limit, and what JSON Schema does."""
+"""A limit's name in annotated_types, msgspec.Meta and pydantic's Field, and its keyword in JSON Schema."""
 
 LENGTHS = {
     "string": ("minLength", "maxLength"),
@@ -69,7 +69,7 @@ class Schemas:
         self._references: dict[type, Schema] = {}
 
     def of(self, annotation: Any) -> Schema:
-        """The schema of an annotation; the empty one, which allows everything, for what JSON has no words for."""
+        """The schema of an annotation; the empty one, which allows everything, where JSON Schema has no word for it."""
         origin, args = get_origin(annotation), get_args(annotation)
         if origin is Annotated:
             return self.constrained(args[0], annotation.__metadata__)
@@ -144,7 +144,7 @@ class Schemas:
     def adopt(self, cls: type, generate: Callable[[str], tuple[Schema, dict[str, Schema]]]) -> None:
         """Take the components that a library makes of a class; under its module's name where short ones are taken.
 
-        One that it can't make, or that JSON can't hold, allows everything.
+        A schema that the library can't make, or that JSON can't hold, becomes one that allows everything.
         """
         try:
             schema, components = generate(REFERENCE)
@@ -173,13 +173,13 @@ def choice(values: Iterable[Any]) -> Schema:
 
 
 def _limits(metadata: Any, schema: Schema) -> Schema:
-    """What one piece of metadata says in JSON Schema's words; nothing, if it says nothing that we know."""
+    """The keywords of JSON Schema for one piece of metadata; none for metadata that is not about the value."""
     if isinstance(metadata, str | type):
         return {}
     shortest, longest = LENGTHS.get(schema.get("type", ""), LENGTHS["string"])
     lengths = {"min_length": shortest, "max_length": longest}
     values = [(ours, getattr(metadata, theirs, None)) for theirs, ours in (LIMITS | WORDS | lengths).items()]
-    # What JSON can say; a limit of a date, for one, it can't.
+    # Limits that JSON has a form for; that of a date has none.
     found = {ours: value for ours, value in values if isinstance(value, str | int | float | list) and said(ours, value)}
     for inner in getattr(metadata, "metadata", ()):  # pydantic's Field keeps its limits as a list of such
         found.update(_limits(inner, schema))
@@ -190,7 +190,7 @@ def _limits(metadata: Any, schema: Schema) -> Schema:
 
 
 def _maker(cls: type) -> Maker | None:
-    """What makes the component of a class of this kind; None for one that is no kind of data."""
+    """The function that makes the component of a class; None for a class that is no kind of data."""
     if issubclass(cls, Enum):
         return _of_enum
     if hasattr(cls, "__pydantic_core_schema__"):
@@ -217,7 +217,7 @@ def _of_dataclass(schemas: Schemas, cls: Any) -> None:
 
 
 def _is_taken(field: "dataclasses.Field[Any]", hint: Any) -> bool:
-    """Whether a client can send it: a private field with a default stays what it is."""
+    """Whether a client can send the field: a private one with a default is not taken."""
     is_of_class = hint is ClassVar or get_origin(hint) is ClassVar
     return field.init and not is_of_class and (_is_needed(field) or not field.name.startswith("_"))
 
@@ -227,12 +227,12 @@ def _is_needed(field: "dataclasses.Field[Any]") -> bool:
 
 
 def _inside(hint: Any) -> Any:
-    """The type of what is only there for `__post_init__`; the hint itself, if it is no such thing."""
+    """The type inside `InitVar`, whose value is only there for `__post_init__`; any other hint itself."""
     return hint.type if isinstance(hint, dataclasses.InitVar) else hint
 
 
 def _field(schema: Schema, field: "dataclasses.Field[Any]") -> Schema:
-    """The schema of a field, with its default, and what its metadata says: a description, an example."""
+    """The schema of a field with its default, and with the description and the example of its metadata."""
     words: Schema = {}
     for name, kind in (("title", str), ("description", str), ("examples", list)):
         if isinstance(value := field.metadata.get(name), kind):
@@ -282,7 +282,7 @@ def _described(cls: type) -> Schema:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    """The annotations of a class, resolved; nothing is known of them if one can't be."""
+    """The annotations of a class, resolved; none at all if one of them can't be."""
     try:
         return typing.get_type_hints(cls, include_extras=True)
     except Exception:
@@ -293,14 +293,14 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def default(value: Any) -> Schema:
-    """The keyword that says a default, if there is one and JSON can say it."""
+    """The keyword `default`, if there is a default and JSON has a form for it."""
     if value is None or value is dataclasses.MISSING or value is inspect.Parameter.empty:
         return {}
     return said("default", value)
 
 
 def said(keyword: str, value: Any) -> Schema:
-    """The keyword with the value; nothing, if JSON can't hold that."""
+    """The keyword with its value; nothing for a value that JSON has no form for."""
     try:
         return {keyword: as_json(value)}
     except (TypeError, ValueError, RecursionError):
@@ -308,12 +308,12 @@ def said(keyword: str, value: Any) -> Schema:
 
 
 def as_json(value: Any) -> Any:
-    """The value in JSON's types. TypeError or ValueError for what they can't hold."""
+    """The value in JSON's types. TypeError or ValueError for a value that has no JSON form."""
     return json.loads(json.dumps(value, default=_plain, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
-    """What stands in JSON for a value that it has no type for."""
+    """The stand-in for a value of a type that JSON does not have."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, set | frozenset):

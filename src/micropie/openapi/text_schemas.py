@@ -1,6 +1,6 @@
-"""Schemas of what arrives as text: path segments, queries, headers, cookies, form fields.
+"""Schemas of values that arrive as text: path segments, queries, headers, cookies, form fields.
 
-Text has no null, and a blank value counts as absent, so what must be there is not blank.
+Text has no null, and a blank value counts as absent, so a required value is not blank.
 """
 
 from inspect import Parameter as Signature
@@ -19,7 +19,7 @@ def text_schema(parameter: Parameter, schemas: Schemas) -> Schema:
     schema = without_null(schemas.constrained(parameter.annotation, parameter.metadata))
     if parameter.default is Signature.empty:
         return not_blank(schema or TEXT)
-    # Without a type it arrives as text, but what stands for it when it is absent may be anything.
+    # Without a type it arrives as text, but its default may be anything.
     return schema if schema or not isinstance(parameter.default, str | None) else TEXT
 
 
@@ -33,12 +33,12 @@ def without_null(schema: Schema) -> Schema:
 
 
 def not_blank(schema: Schema) -> Schema:
-    """The schema of a value that must be there: text of one character at least."""
+    """The schema of a required value: text of one character at least."""
     return {**schema, "minLength": 1} if is_free_text(schema) else schema
 
 
 def or_blank(schema: Schema) -> Schema:
-    """The schema of a form's value that may be absent, and so blank."""
+    """The schema of a form's optional value, which may be blank."""
     if schema.get("type") == "array" or is_free_text(schema):
         return schema
     words = {name: part for name, part in schema.items() if name in ABOUT}
@@ -47,12 +47,12 @@ def or_blank(schema: Schema) -> Schema:
 
 
 def is_free_text(schema: Schema) -> bool:
-    """Whether any text will do, a blank one too."""
+    """Whether the schema takes any text, a blank one too."""
     return schema.get("type") == "string" and not {"enum", "format", "minLength", "pattern"} & schema.keys()
 
 
 def form_schema(objects: list[Schema], schemas: Schemas) -> Schema | None:
-    """The form that says the same as the JSON objects together; None where a member is no text or list of texts."""
+    """The form that is equal to the JSON objects together; None if a member is neither a text nor a list of texts."""
     properties: dict[str, Schema] = {}
     required: list[str] = []
     for schema in objects:
@@ -72,7 +72,7 @@ def object_schema(properties: dict[str, Schema], required: list[str]) -> Schema:
 
 
 def is_flat(schema: Schema, schemas: Schemas, *, in_list: bool = False) -> bool:
-    """Whether a form can say the value: as one text, or as a field that stands several times."""
+    """Whether a form has a place for the value: one text, or a field that stands several times."""
     one = schemas.resolved(schema)
     if "anyOf" in one:
         return all(is_flat(other, schemas, in_list=in_list) for other in one["anyOf"])

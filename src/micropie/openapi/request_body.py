@@ -1,10 +1,10 @@
-"""What a handler takes from the request's body, as a Request Body Object (§4.8.13 of OpenAPI 3.1.1)."""
+"""The Request Body Object of a handler (§4.8.13 of OpenAPI 3.1.1)."""
 
 from inspect import Parameter as Signature
 
 from micropie import Parameter
 from micropie.openapi.schemas import Schema, Schemas, default
-from micropie.openapi.text import form_schema, object_schema
+from micropie.openapi.text_schemas import form_schema, object_schema
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -14,7 +14,7 @@ FILE: Schema = {"type": "string", "format": "binary"}
 
 
 def request_body(parameters: tuple[Parameter, ...], schemas: Schemas) -> Schema:
-    """What the parameters take from the body; empty if that is nothing."""
+    """The Request Body Object of a handler's parameters; empty where none of them is in the body."""
     taken = [one for one in parameters if one.source in ("body", "file") and one.kind != "rest"]
     if not taken:
         return {}
@@ -23,7 +23,7 @@ def request_body(parameters: tuple[Parameter, ...], schemas: Schemas) -> Schema:
 
 
 def content_of(taken: list[Parameter], schemas: Schemas) -> Schema:
-    """JSON, and a form where that can say the same; multipart where files are among it; a text or bytes as they are."""
+    """A schema by media type: JSON, and a form where that is equal; multipart with files; a text or bytes alone."""
     if len(taken) == 1 and taken[0].is_body and taken[0].annotation in (str, bytes):
         return plain(taken[0], schemas)
     objects = [schemas.constrained(one.annotation, one.metadata) for one in taken if one.is_body]
@@ -43,7 +43,7 @@ def plain(parameter: Parameter, schemas: Schemas) -> Schema:
 
 
 def is_needed(parameter: Parameter, schemas: Schemas) -> bool:
-    """Whether a request without a body is wrong: no body counts as an object without members."""
+    """Whether a request must have a body for this parameter. None at all counts as an object without members."""
     schema = schemas.resolved(schemas.constrained(parameter.annotation, parameter.metadata))
     may_be_empty = parameter.is_body and "properties" in schema and "required" not in schema
     return parameter.default is Signature.empty and not may_be_empty
@@ -57,14 +57,14 @@ def members(fields: list[Parameter], schemas: Schemas) -> Schema:
 
 
 def json_or_form(objects: list[Schema], schemas: Schemas) -> Schema:
-    """The two ways to say the same."""
+    """The JSON schema of the objects together, and that of the form which is equal to it, if there is one."""
     form = form_schema(objects, schemas)
     content = {JSON: {"schema": objects[0] if len(objects) == 1 else {"allOf": objects}}}
     return content if form is None else {**content, FORM: {"schema": form}}
 
 
 def multipart(objects: list[Schema], files: list[Parameter], schemas: Schemas) -> Schema:
-    """The files, and the fields beside them."""
+    """A multipart form: the files, and the fields beside them."""
     form = form_schema(objects, schemas) or object_schema({}, [])
     properties = {**form["properties"], **{one.key: file_schema(one) for one in files}}
     required = [*form.get("required", ()), *(one.key for one in files if one.default is Signature.empty)]
@@ -72,6 +72,6 @@ def multipart(objects: list[Schema], files: list[Parameter], schemas: Schemas) -
 
 
 def file_schema(parameter: Parameter) -> Schema:
-    """One file, or a list of them."""
+    """The schema of a form's field that is a file, or several."""
     several = getattr(parameter.annotation, "__origin__", None) is list
     return {"type": "array", "items": FILE} if several else FILE
