@@ -489,10 +489,16 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if any(_is_a(value, "datetime", name) for name in ("datetime", "date", "time")):
-        return value.isoformat()
+        return moment(value)
     if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
         return str(value)
     return duration(value) if _is_a(value, "datetime", "timedelta") else _fields(value)
+
+
+def moment(value: Any) -> str:
+    """A date or a time in ISO 8601, UTC as `Z`: parsers of RFC 3339 may refuse `+00:00`, generated ones do."""
+    text = str(value.isoformat())
+    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
 
 
 def duration(value: Any) -> str:

@@ -120,7 +120,16 @@ def test_22_a_result_is_its_body(make, body, content_type):
         ([float("nan"), float("inf"), float("-inf")], "[null,null,null]"),
         ({"deep": [{"x": float("nan")}]}, '{"deep":[{"x":null}]}'),
         ([datetime.datetime(2026, 1, 2, 3, 4, 5)], '["2026-01-02T03:04:05"]'),  # noqa: DTZ001 - a naive one
-        ([datetime.datetime(2026, 1, 2, 3, 4, 5, 678, datetime.UTC)], '["2026-01-02T03:04:05.000678+00:00"]'),
+        ([datetime.datetime(2026, 1, 2, 3, 4, 5, 678, datetime.UTC)], '["2026-01-02T03:04:05.000678Z"]'),
+        (
+            [datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(0), "WET"))],
+            '["2026-01-02T00:00:00Z"]',
+        ),
+        (
+            [datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))],
+            '["2026-01-02T00:00:00+01:00"]',
+        ),
+        ([datetime.time(3, 4, 5, tzinfo=datetime.UTC)], '["03:04:05Z"]'),
         ([datetime.date(2026, 1, 2)], '["2026-01-02"]'),
         ([datetime.time(3, 4, 5)], '["03:04:05"]'),
         ([UUID("12345678-1234-5678-1234-567812345678")], '["12345678-1234-5678-1234-567812345678"]'),
