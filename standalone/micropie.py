@@ -4273,7 +4273,7 @@ def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
 
 
 def _filled(values: list[str]) -> list[str]:
-    """The values that are not blank: multipart forms have them, urlencoded ones don't."""
+    """The values that are not blank, as those of a query and of an urlencoded form never are."""
     return [value for value in values if value]
 
 
@@ -4298,18 +4298,17 @@ def whole_query(request: Request, slot: ParameterBinder) -> RawValue | None:
 
 
 def in_headers(request: Request, slot: ParameterBinder) -> RawValue | None:
-    """A header; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
-    field = request.headers.get(slot.key)
-    if field is None:
-        return None
-    values = [one.strip() for one in field.split(",")] if is_collection(slot.wanted) else [field]
-    return HEADER, slot.converter.from_texts, values
+    """A header, unless it is blank; where a collection is wanted its value is a list (RFC 9110 §5.6.1)."""
+    field = request.headers.get(slot.key, "")
+    values = [one.strip() for one in field.split(",")] if is_collection(slot.wanted) else [field.strip()]
+    filled = _filled(values)
+    return (HEADER, slot.converter.from_texts, filled) if filled else None
 
 
 def in_cookies(request: Request, slot: ParameterBinder) -> RawValue | None:
-    """A cookie."""
-    cookies = parse_cookies(request._cookies())
-    return (COOKIE_SOURCE, slot.converter.text, cookies[slot.key]) if slot.key in cookies else None
+    """A cookie, unless it is blank."""
+    value = parse_cookies(request._cookies()).get(slot.key)
+    return (COOKIE_SOURCE, slot.converter.text, value) if value else None
 
 
 def in_session(request: Request, slot: ParameterBinder) -> RawValue | None:
@@ -4334,12 +4333,12 @@ def in_context(request: Request, slot: ParameterBinder) -> RawValue:
 
 
 def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
-    """The whole body: JSON, a form, or text."""
+    """The whole body: JSON, a form, or text; no bytes at all are none."""
     if not request.body_parsed and request._upload is None:
         return None
     convert = slot.converter
     if slot.wanted is bytes:
-        return BODY, as_it_is, request.body
+        return (BODY, as_it_is, request.body) if request.body else None
     if has_json_object(request) or is_json(media_type(request._header_bytes(b"content-type", b""))[0]):
         return BODY, convert.value, request.get_json
     if convert.form is None:

@@ -876,10 +876,38 @@ def test_13_from_body_takes_the_whole_body(annotation, request_, value):
     assert wire(taking(Annotated[annotation, FromBody()]), "POST", **request_).text == value
 
 
-def test_13_from_body_without_a_body():
-    """Is missing, or the default."""
-    assert http(taking(Annotated[str, FromBody()]), "POST").status_code == 400
-    assert http(taking(Annotated[str, FromBody()], "none"), "POST").text == "'none'"
+@pytest.mark.parametrize("annotation", [str, bytes, bytes | None])
+def test_13_from_body_without_a_body(annotation):
+    """Is missing, or the default: a text and bytes without a single byte are no body, as blank values are no values."""
+    answer = http(taking(Annotated[annotation, FromBody()]), "POST")
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Missing required parameter 'it'")
+    assert http(taking(Annotated[annotation, FromBody()], "none"), "POST").text == "'none'"
+    typed = [("Content-Type", "application/octet-stream"), ("Content-Length", "0")]
+    assert wire(taking(Annotated[annotation, FromBody()], "none"), "POST", headers=typed).text == "'none'"
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize(
+    ("annotation", "headers"),
+    [
+        (Annotated[int, Header("X-It")], [("X-It", "{}")]),
+        (Annotated[str, Header("X-It")], [("X-It", "{}")]),
+        (Annotated[list[int], Header("X-It")], [("X-It", "{},{},")]),
+        (Annotated[int, Cookie()], [("Cookie", "it={}")]),
+        (Annotated[Color, Cookie()], [("Cookie", 'it={}""; other=1')]),
+    ],
+)
+def test_14_a_blank_header_or_cookie_counts_as_absent(annotation, headers, blank):
+    """The default stands, and a required one is missing, as in a query."""
+    sent = [(name, value.replace("{}", blank)) for name, value in headers]
+    assert wire(taking(annotation, "none"), headers=sent).text == "'none'"
+    assert "Missing required parameter" in wire(taking(annotation), headers=sent).text
+
+
+def test_13_empty_elements_of_a_list_in_a_header_are_ignored():
+    """RFC 9110 §5.6.1.2."""
+    app = taking(Annotated[list[int], Header("X-It")])
+    assert wire(app, headers=[("X-It", ", 1,,2 ,")]).text == "[1, 2]"
 
 
 # Uploads.
