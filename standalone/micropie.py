@@ -5133,6 +5133,10 @@ class Controller:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
         return None
 
+    def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
+        """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""
+        return {}
+
 
 class Resource(Controller):
     """A controller whose methods `get`, `post`, `put`, `patch`, `delete` answer those verbs on its own path.
@@ -5546,6 +5550,10 @@ class Branch:
             )
         branch = self.branches[name] = Branch(controller, app_class, self.limits, self, name)
         self.entries.append(branch)
+        for beside, handler in controller._beside(self.owner).items():
+            endpoint = self._endpoint(beside, handler, handler, getattr(handler, VERBS_ATTRIBUTE, ()), of=branch)
+            self.entries.append(endpoint)
+            self.methods[beside] = self._with_verbs(endpoint)
 
     def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
         handler = attribute.__get__(self.owner, type(self.owner))
@@ -5558,14 +5566,19 @@ class Branch:
         else:
             self.methods[name] = self._with_verbs(endpoint)
 
-    def _endpoint(self, name: str, handler: Any, marked: Any, verbs: tuple[str, ...] = ()) -> Endpoint:
+    def _endpoint(
+        self, name: str, handler: Any, marked: Any, verbs: tuple[str, ...] = (), *, of: "Branch | None" = None
+    ) -> Endpoint:
+        """A handler at a name in this branch; its guards and limits are those `of` another, where that has it."""
+
         def make_path() -> str:
             return path_template(self, endpoint)
 
+        behind = of or self
         route = MatchedRoute(".".join((*self.path, name)), make_path)
         changes = getattr(marked, LIMITS_ATTRIBUTE, None) or getattr(handler, LIMITS_ATTRIBUTE, {})
-        limits = self.limits._replace(**changes) if changes else self.limits
-        endpoint = Endpoint(name, handler, route, limits, guards=self.guards, verbs=verbs, is_nested=bool(self.path))
+        limits = behind.limits._replace(**changes) if changes else behind.limits
+        endpoint = Endpoint(name, handler, route, limits, guards=behind.guards, verbs=verbs, is_nested=bool(self.path))
         return endpoint
 
     def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
@@ -5580,7 +5593,8 @@ class Branch:
     def _with_verbs(self, endpoint: Endpoint) -> Endpoint | ByVerb:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
             return endpoint
-        return ByVerb(endpoint.name, dict.fromkeys(endpoint.verbs, endpoint), self.guards, is_nested=bool(self.path))
+        by_verb = dict.fromkeys(endpoint.verbs, endpoint)
+        return ByVerb(endpoint.name, by_verb, endpoint.guards, is_nested=bool(self.path))
 
     def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
         """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""

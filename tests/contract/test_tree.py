@@ -882,6 +882,37 @@ def test_8_a_reply_has_the_shape_that_its_handler_declares(body, text):
 
 
 @pytest.mark.needs("multipart")
+class Beside(Controller):
+    """It has a handler next to itself, as documentation has its document."""
+
+    async def index(self):
+        return "below"
+
+    def _beside(self, owner):
+        @methods("GET")
+        async def sign():
+            return f"beside, in {type(owner).__name__}"
+
+        return {"the.sign": sign}
+
+    async def _before(self):
+        return None if self.request.query("key") else (403, "no key")
+
+    async def _after(self, reply):
+        reply.headers.append(("X-After", "1"))
+
+
+def test_8_a_handler_beside_a_controller_is_behind_its_guards():
+    """All of them: it comes and goes with the controller, and answers its own verbs."""
+    has = type("Has", (App,), {"page": Beside()})
+    assert answer(has(), "/the.sign") == (403, "no key")
+    passed = wire(has(), path="/the.sign", query="key=1")
+    assert (passed.text, passed.headers["x-after"]) == ("beside, in Has", "1")
+    assert wire(has(), "POST", "/the.sign", query="key=1").status_code == 405
+    assert wire(type("Lost", (has,), {"page": None})(), path="/the.sign", query="key=1").status_code == 404
+    assert wire(type("Private", (App,), {"_page": Beside()})(), path="/the.sign", query="key=1").status_code == 404
+
+
 def test_8_uploads_pass_the_guards():
     """A guard stands before an upload too, and what it refuses is not read into a handler."""
     body = b'--B\r\nContent-Disposition: form-data; name="text"\r\n\r\nhi\r\n--B--\r\n'

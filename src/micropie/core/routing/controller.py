@@ -4,7 +4,7 @@
 request: `tree` reads these classes when the application is made.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from micropie.core.basics.headers import is_token
@@ -64,6 +64,10 @@ class Controller:
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
         return None
+
+    def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
+        """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""
+        return {}
 
 
 class Resource(Controller):
