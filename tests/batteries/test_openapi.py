@@ -2,6 +2,7 @@
 
 import datetime
 import enum
+import functools
 import json
 import threading
 import typing
@@ -312,6 +313,85 @@ def test_unlisted_and_unselected_routes_are_left_out():
 
     assert [*document(Site())["paths"]] == ["/page", "/api"]
     assert [*document(Site(), select=lambda route: route.path == "/api")["paths"]] == ["/api"]
+
+
+class Marked(Controller):
+    """Handlers of every make, each with the mark above it."""
+
+    @unlisted
+    @staticmethod
+    def static():
+        return 1
+
+    @unlisted
+    @classmethod
+    def of_class(cls):
+        return 1
+
+    @staticmethod
+    @unlisted
+    def below():
+        return 1
+
+    async def shown(self, number=1):
+        return number
+
+    part = unlisted(functools.partialmethod(shown, number=2))
+    again = unlisted(functools.singledispatchmethod(shown))
+
+
+def test_the_mark_works_above_any_handler():
+    """Above static methods, class methods and what `functools` makes."""
+
+    class Site(App):
+        marked = Marked()
+
+    assert [*document(Site())["paths"]] == ["/marked/shown"]
+
+
+class Below(App):
+    async def page(self):
+        return "page"
+
+
+class Branch(Controller):
+    inner = Marked()
+
+    async def page(self):
+        return "page"
+
+
+@pytest.mark.parametrize(
+    "branch",
+    [
+        unlisted(Branch()),
+        unlisted(type("Hidden", (Branch,), {}))(),
+        type("Above", (Controller,), {"hidden": unlisted(Branch())})(),
+        unlisted(Below()),
+        unlisted(Mount(Below())),
+        Mount(unlisted(Below())),
+        unlisted(Mount(Below(), path="/v1/below")),
+    ],
+)
+def test_the_mark_on_a_branch_hides_all_that_is_below_it(branch):
+    """On a controller, its class, an application, a mount; the tags go too."""
+    site: Any = type("Site", (App,), {"branch": branch, "open": Branch()})
+    made = document(site())
+    assert [*made["paths"]] == ["/open/inner/shown", "/open/page"]
+    assert [tag["name"] for tag in made["tags"]] == ["Marked", "Branch"]
+
+
+def test_a_controller_that_has_any_attribute_is_not_marked_by_it():
+    """One that stands for another object, for example."""
+
+    class Proxy(Controller):
+        def __getattr__(self, name):
+            return lambda: name
+
+        async def page(self):
+            return "page"
+
+    assert [*document(type("Site", (App,), {"proxy": Proxy()})())["paths"]] == ["/proxy/page"]
 
 
 def test_a_deprecated_handler_is_marked():
@@ -1120,6 +1200,72 @@ def test_a_guard_guards_the_document_too(path, is_async):
     assert http(Guarded(), path=path, query="key=1").status_code == 200
 
 
+class Guard:
+    """A guard of its own, to be mixed in."""
+
+    async def _before(self):
+        return None if self.request.query("key") else (403, "Staff only")  # type: ignore[attr-defined]
+
+    def _after(self, reply):
+        reply.headers.append(("X-Seen", "1"))
+
+
+@pytest.mark.parametrize("bases", [(Docs, Guard), (Guard, Docs)])
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+def test_a_guard_may_be_mixed_in(bases, path):
+    """Before `Docs` or behind it: page and document have the same guard, whose `_after` sees both."""
+    site: Any = type("Site", (App,), {"docs": type("StaffDocs", bases, {})()})
+    refused, passed = http(site(), path=path), http(site(), path=path, query="key=1")
+    assert (refused.status_code, refused.text) == (403, "Staff only")
+    assert (passed.status_code, passed.headers["x-seen"]) == (200, "1")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: type("Closed", (Site,), {"docs": None}),
+        lambda: type("Closed", (Site,), {"docs": lambda _self: "a page of its own"}),
+        lambda: type("Closed", (App,), {"_docs": Docs()}),
+        lambda: type("Closed", (App,), {"ws_docs": Docs()}),
+    ],
+)
+def test_the_document_goes_with_the_page(make):
+    """Where the page is not served the document is not either."""
+    assert http(make()(), path="/openapi.json").status_code == 404
+
+
+def test_what_is_served_is_what_openapi_makes():
+    """With the settings that stand in the class, which arguments replace one by one."""
+
+    class Settled(App):
+        """Not this."""
+
+        docs = Docs(title="Pies", version="3", description="Ours", select=lambda route: route.path != "/cake")
+
+        async def pie(self):
+            return "pie"
+
+        async def cake(self):
+            return "cake"
+
+    app = Settled()
+    assert http(app, path="/openapi.json").json() == document(app)
+    assert document(app)["info"] == {"title": "Pies", "version": "3", "description": "Ours"}
+    assert [*document(app)["paths"]] == ["/pie"]
+    other = document(app, title="Cakes", select=lambda route: route.path == "/cake")
+    assert other["info"] == {"title": "Cakes", "version": "3", "description": "Ours"}
+    assert [*other["paths"]] == ["/cake"]
+
+
+@pytest.mark.parametrize("title", ["{{root}}", "{{title}} {{here}}", "{{unknown}}", "\\1"])
+def test_a_title_is_text_whatever_is_in_it(title):
+    """It is filled in once, and what it looks like is nothing to fill in."""
+    site: Any = type("Site", (App,), {"docs": Docs(title=title)})
+    page = http(site(), path="/docs/").text
+    assert f"<title>{title}</title>" in page
+    assert 'data-root="../" data-document="../openapi.json"' in page
+
+
 def test_docs_belong_to_an_application():
     """A controller can't have them; the error says where they go."""
     with pytest.raises((TypeError, RuntimeError)) as caught:
@@ -1137,6 +1283,15 @@ def test_an_application_has_one_document():
         type("Site", (App,), {"docs": Docs(), "others": Docs()})
     reason = raised.value.__cause__ or raised.value  # Python 3.11 wraps it
     assert str(reason) == "Site.others: there is a Docs() already, and one openapi.json"
+
+
+def test_an_inherited_document_is_one_too():
+    """A second name for the page is refused; in the place of the first it is fine."""
+    base = type("Base", (App,), {"docs": Docs()})
+    with pytest.raises((TypeError, RuntimeError)):
+        type("Site", (base,), {"others": Docs()})
+    site: Any = type("Site", (base,), {"docs": None, "others": Docs(title="Others")})
+    assert http(site(), path="/openapi.json").json()["info"]["title"] == "Others"
 
 
 def test_a_subclass_may_have_a_document_of_its_own():

@@ -7,7 +7,8 @@ class Site(App):
     docs = Docs(title="My site")        # /docs and /openapi.json
 """
 
-from micropie.openapi.document import openapi, unlisted
+from micropie.openapi.document import openapi
 from micropie.openapi.explorer import Docs
+from micropie.openapi.marks import unlisted
 
 __all__ = ["Docs", "openapi", "unlisted"]

@@ -6,21 +6,22 @@ https://spec.openapis.org/oas/v3.1.1.html
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from micropie import App, Route, routes
 from micropie.openapi.docstring import read_docstring
+from micropie.openapi.marks import UNLISTED, is_marked
 from micropie.openapi.operation import describe, operation, verbs
 from micropie.openapi.responses import PROBLEM_SCHEMA, SHARED
 from micropie.openapi.schemas import Schema, Schemas
+from micropie.openapi.settings import settings_of
 
 VERSION = "3.1.1"
 
+FIRST = "1.0.0"
+"""The version of an API that does not say its own."""
+
 PLACEHOLDER = re.compile(r"{(.*?)}")
-
-UNLISTED = "__micropie_unlisted__"
-
-F = TypeVar("F")
 
 AUTHORIZATION: Schema = {"type": "apiKey", "in": "header", "name": "Authorization"}
 
@@ -29,24 +30,31 @@ def openapi(
     app: App,
     *,
     title: str | None = None,
-    version: str = "1.0.0",
+    version: str | None = None,
     description: str | None = None,
     servers: Iterable[str] = (),
     select: Callable[[Route], bool] | None = None,
 ) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of an application: its title is the class's name unless you give one.
+    """The OpenAPI 3.1 document of an application, as its `Docs` serves it.
 
-    `select` says which routes it shows, `servers` where they are served if not where the document is.
+    What you don't give is what the `Docs` in its class says, else the class: its name is the title. `select` says which
+    routes it shows, `servers` where they are served if not where the document is.
 
         document = openapi(app, title="Todo", version="2.1")
     """
-    shown = [route for route in routes(app) if is_listed(route) and (select is None or select(route))]
+    settings = settings_of(app)
+    select = select or settings.select
+    shown = [route for route in routes(app) if not is_marked(UNLISTED, app, route) and (not select or select(route))]
     schemas = Schemas()
     schemas.components["Problem"] = PROBLEM_SCHEMA
-    about = description if description is not None else own_docstring(app)
+    told = next((one for one in (description, settings.description) if one is not None), own_docstring(app))
     parts = {
         "openapi": VERSION,
-        "info": {"title": title or type(app).__name__, "version": version, **({"description": about} if about else {})},
+        "info": {
+            "title": title or settings.title or type(app).__name__,
+            "version": version or settings.version or FIRST,
+            **({"description": told} if told else {}),
+        },
         "servers": [{"url": url} for url in servers],
         "tags": tags(shown, app),
         "paths": paths(shown, schemas),
@@ -54,21 +62,6 @@ def openapi(
     }
     document = {name: part for name, part in parts.items() if part or name == "paths"}
     return {**document, "components": components(document, schemas)}
-
-
-def unlisted(handler: F) -> F:
-    """Leave a handler out of every document.
-
-    @unlisted
-    async def health(self): ...
-    """
-    setattr(handler, UNLISTED, True)
-    return handler
-
-
-def is_listed(route: Route) -> bool:
-    """Whether a document may show the route: it is not marked with `unlisted`."""
-    return not getattr(route.handler, UNLISTED, False)
 
 
 def own_docstring(owner: object) -> str:

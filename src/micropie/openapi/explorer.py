@@ -4,8 +4,7 @@ The page is the plain files in the folder `page`. It loads nothing from elsewher
 own site only.
 """
 
-import asyncio
-import inspect
+import re
 from collections.abc import Callable
 from functools import cache
 from html import escape
@@ -14,12 +13,15 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
-from micropie import App, Controller, HTTPError, Request, Route, methods
-from micropie.openapi.document import openapi, unlisted
+from micropie import App, HTTPError, Request, Route, methods
+from micropie.openapi.document import openapi
+from micropie.openapi.marks import unlisted
+from micropie.openapi.settings import Documentation, Settings, documentation
 
 DOCUMENT = "openapi.json"
 
 PAGE = "index.html"
+PLACE = re.compile(r"{{(\w+)}}")
 SCRIPTS = ("explorer.js", "handler.js", "form.js", "call.js", "reply.js", "socket.js", "schema.js", "dom.js")
 TYPES = {"style.css": "text/css; charset=utf-8", **dict.fromkeys(SCRIPTS, "text/javascript; charset=utf-8")}
 
@@ -31,10 +33,11 @@ POLICY = (
 HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-cache")]
 
 
-class Docs(Controller):
+class Docs(Documentation):
     """The documentation of an application: in its class body `docs = Docs()` serves `/docs` and `/openapi.json`.
 
-    The keywords are those of `openapi`. A subclass with a `_before` guards both.
+    The keywords are those of `openapi`, which takes them from here. A subclass with a `_before` guards both, and both
+    are gone where a subclass of the application says `docs = None`.
 
         class Site(App):
             docs = Docs(title="Todo", version="2.1")
@@ -44,21 +47,19 @@ class Docs(Controller):
         self,
         *,
         title: str | None = None,
-        version: str = "1.0.0",
+        version: str | None = None,
         description: str | None = None,
         select: Callable[[Route], bool] | None = None,
     ) -> None:
-        self._title = title
-        self._options: dict[str, Any] = {"version": version, "description": description, "select": select}
+        self._settings = Settings(title, version, description, select)
         self._documents: WeakKeyDictionary[App, dict[str, Any]] = WeakKeyDictionary()
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Give the application that this stands in the document's own address, beside the page's."""
+        """Raise TypeError where no application is, or where one has its documentation already."""
         if not issubclass(owner, App):
             raise TypeError(f"{owner.__name__}.{name}: {type(self).__name__}() belongs in the body of an App")
-        if DOCUMENT in vars(owner):
+        if next(iter(documentation(owner)), name) != name:
             raise TypeError(f"{owner.__name__}.{name}: there is a {type(self).__name__}() already, and one {DOCUMENT}")
-        setattr(owner, DOCUMENT, document_handler(self))
 
     @unlisted
     @methods("GET")
@@ -66,39 +67,29 @@ class Docs(Controller):
         """The page, or one of its files."""
         if file == PAGE:
             headers = [("Content-Security-Policy", POLICY), *HEADERS]
-            return 200, filled(read(PAGE), self.request, self._title or "API"), headers
+            return 200, filled(read(PAGE), self.request, self._settings.title or "API"), headers
         if file not in TYPES:
             raise HTTPError(404)
         return 200, read(file), [("Content-Type", TYPES[file]), *HEADERS]
 
+    def _beside(self, owner: Any) -> dict[str, Callable[[], Any]]:
+        """The document, beside the page: a handler without parameters."""
+
+        @unlisted
+        @methods("GET")
+        async def document() -> Any:
+            """The OpenAPI document."""
+            root_path = self.request.scope.get("root_path", "")
+            servers = {"servers": [{"url": root_path}]} if root_path else {}
+            return 200, {**self._document(owner), **servers}, HEADERS
+
+        return {DOCUMENT: document}
+
     def _document(self, app: App) -> dict[str, Any]:
         """The application's document, made when it is asked for first."""
         if app not in self._documents:
-            self._documents[app] = openapi(app, title=self._title, **self._options)
+            self._documents[app] = openapi(app)
         return self._documents[app]
-
-
-def document_handler(docs: Docs) -> Callable[[App], Any]:
-    """A handler of the application, with the guard of the page."""
-
-    @unlisted
-    @methods("GET")
-    async def document(app: App) -> Any:
-        """The OpenAPI document."""
-        refusal = await guarded(docs)
-        if refusal is not None:
-            return refusal
-        root_path = app.request.scope.get("root_path", "")
-        servers = {"servers": [{"url": root_path}]} if root_path else {}
-        return 200, {**docs._document(app), **servers}, HEADERS
-
-    return document
-
-
-async def guarded(docs: Docs) -> Any:
-    """The answer of a guard that refuses, else None. A plain guard may block: it runs in a thread, as for the page."""
-    before: Callable[[], Any] = docs._before
-    return await before() if inspect.iscoroutinefunction(before) else await asyncio.to_thread(before)
 
 
 @cache
@@ -120,6 +111,4 @@ def filled(page: str, request: Request, title: str) -> str:
         "here": f"{quote(last)}/" if last else "./",
         "root": "../" * (inside.count("/") - 1) or "./",
     }
-    for name, value in values.items():
-        page = page.replace(f"{{{{{name}}}}}", value)
-    return page
+    return PLACE.sub(lambda place: values[place[1]], page)

@@ -1,0 +1,39 @@
+"""Marks on handlers and controllers, which say how the document shows them."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from micropie import App, Mount, Route
+
+UNLISTED = "__micropie_unlisted__"
+
+F = TypeVar("F")
+
+
+def unlisted(handler: F) -> F:
+    """Leave a handler out of every document; a controller, a `Mount` or an `App` with all that is below it.
+
+    @unlisted
+    async def health(self): ...
+    """
+    setattr(handler, UNLISTED, True)
+    return handler
+
+
+def is_marked(mark: str, app: App, route: Route) -> bool:
+    """Whether the mark is on the handler of a route, or on anything that leads to it."""
+    return any(getattr(one, mark, None) is True for one in way_to(app, route))
+
+
+def way_to(app: App, route: Route) -> Iterator[Any]:
+    """All that a mark may stand on: the application, the controllers on the way, the attribute, and the handler."""
+    found: Any = app
+    for name in route.name.split("."):
+        yield found
+        found = inspect.getattr_static(type(found), name, None)  # as it was written: a static method, for one
+        if isinstance(found, Mount):
+            yield found
+            found = found.app
+    yield found
+    yield route.handler
