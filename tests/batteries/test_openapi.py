@@ -5,12 +5,14 @@ import enum
 import functools
 import json
 import threading
+import types
 import typing
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, Generic, Literal, NewType, NotRequired, TypedDict, TypeVar
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Generic, Literal, NewType, NotRequired, Required, TypeVar
 from uuid import UUID
 
 import annotated_types
@@ -19,7 +21,7 @@ import msgspec
 import pydantic
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from typing_extensions import TypeAliasType, deprecated
+from typing_extensions import ReadOnly, TypeAliasType, TypedDict, deprecated
 
 from micropie import (
     App,
@@ -31,6 +33,7 @@ from micropie import (
     Header,
     HTTPError,
     Mount,
+    Reply,
     Request,
     Resource,
     UploadedFile,
@@ -42,6 +45,7 @@ from tests.client import http
 from tests.wire import wire
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
+DECIMAL = {"type": "string", "format": "decimal", "pattern": r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)$"}
 
 
 class Colour(enum.Enum):
@@ -102,6 +106,13 @@ class Model(pydantic.BaseModel):
 
 class Part(pydantic.BaseModel):
     name: str
+
+
+class Written(TypedDict, total=False):
+    text: Required[str]
+    tags: "NotRequired[list[str]]"
+    at: ReadOnly[datetime.date]
+    by: "ReadOnly[Required[str]]"
 
 
 UserId = NewType("UserId", int)
@@ -188,6 +199,45 @@ def test_a_plain_class_is_a_document():
 def test_an_application_without_handlers_has_a_document():
     """It has no paths."""
     assert document(App())["paths"] == {}
+
+
+def test_a_handler_without_docstring_has_a_summary():
+    """Its name in words; verbs and `index` with what they are about."""
+
+    class Notes(Resource):
+        async def get(self, id: int):
+            return id
+
+        @methods("GET")
+        async def index(self):
+            return []
+
+        @methods("GET")
+        async def about_us(self):
+            return ""
+
+    class Site(App):
+        my_notes = Notes()
+
+        async def index(self):
+            return "Hello"
+
+        async def ws_chat_room(self, ws):
+            await ws.accept()
+
+        async def show_URL(self):  # noqa: N802
+            return ""
+
+    made = document(Site())
+    summaries = {path: one["summary"] for path, item in made["paths"].items() for one in item.values()}
+    assert summaries == {
+        "/my_notes/{id}": "Get my notes",
+        "/my_notes": "My notes",
+        "/my_notes/about_us": "About us",
+        "/": "Index",
+        "/show_URL": "Show URL",
+    }
+    assert made["x-websockets"][0]["summary"] == "Chat room"
 
 
 def test_controllers_are_tags_in_their_order():
@@ -513,6 +563,46 @@ def test_untyped_parameters_are_text():
     assert [one["schema"] for one in found] == [{"type": "string", "minLength": 1}, {"type": "string", "default": "1"}]
 
 
+@pytest.mark.filterwarnings("ignore:The 'deprecated' attribute")  # pydantic's, for whom it has no effect
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        pydantic.Field(deprecated=True),
+        pydantic.Field(deprecated="use page"),
+        pydantic.Field(deprecated=deprecated("use page")),
+        deprecated("use page"),
+        pydantic.Field(json_schema_extra={"deprecated": True}),
+        msgspec.Meta(extra_json_schema={"deprecated": True}),
+    ],
+)
+def test_a_deprecated_parameter_is_marked(metadata):
+    """By whatever says so."""
+
+    async def it(self, old: Annotated[int, metadata] = 1, page: Annotated[int, pydantic.Field(ge=1)] = 1):
+        return page
+
+    old, page = operation(it)["parameters"]
+    assert old["deprecated"] is True
+    assert "deprecated" not in page
+    assert old["schema"] == {"type": "integer", "default": 1}
+
+
+def test_a_deprecated_member_is_marked():
+    """In a dataclass's metadata, or in its annotation."""
+
+    @dataclass
+    class Old:
+        a: int = field(metadata={"deprecated": True})
+        b: Annotated[int, deprecated("use c")]
+        c: Annotated[int, pydantic.Field(json_schema_extra={"x-unit": "g", "x-bad": object()})]
+
+    assert [*operation_components(Old)["Old"]["properties"].values()] == [
+        {"type": "integer", "deprecated": True},
+        {"type": "integer", "deprecated": True},
+        {"type": "integer", "x-unit": "g"},
+    ]
+
+
 def test_a_description_stands_at_the_parameter():
     """Field of pydantic, Doc of typing_extensions, Meta of msgspec."""
 
@@ -720,7 +810,8 @@ def test_two_bodies_are_one_object_that_fits_both():
         (float, {"type": "number"}),
         (Any, {}),
         (object, {}),
-        (Decimal, {"type": "string", "format": "decimal"}),
+        (Decimal, {"anyOf": [DECIMAL, {"type": "number"}]}),
+        (Decimal | None, {"anyOf": [DECIMAL, {"type": "number"}, {"type": "null"}]}),
         (UUID, {"type": "string", "format": "uuid"}),
         (datetime.datetime, {"type": "string", "format": "date-time"}),
         (datetime.date, {"type": "string", "format": "date"}),
@@ -755,6 +846,7 @@ def test_schema_of_an_annotation(annotation, schema):
 
 
 T = TypeVar("T")
+U = TypeVar("U")
 Numbers = TypeAliasType("Numbers", list[int])
 Several = TypeAliasType("Several", list[T], type_params=(T,))
 
@@ -769,10 +861,14 @@ class Page(Generic[T]):
     [
         (Annotated[int, annotated_types.Ge(1)], {"type": "integer", "minimum": 1}),
         (Numbers, {"type": "array", "items": {"type": "integer"}}),
-        (Several[int], {}),
+        (Several[int], {"type": "array", "items": {"type": "integer"}}),
         (T, {}),
-        (Page[int], {"$ref": "#/components/schemas/Page"}),
+        (Page[int], {"$ref": "#/components/schemas/Page_int"}),
+        (Page, {"$ref": "#/components/schemas/Page"}),
         (UserId, {"type": "integer"}),
+        (Final[int], {}),
+        (type[int], {}),
+        (pydantic.HttpUrl, {"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083}),
         (Counter[str], {"type": "object", "additionalProperties": {}}),
     ],
 )
@@ -880,12 +976,29 @@ def test_classes_of_the_same_name_are_told_apart():
     first: Any = dataclass(type("Crumb", (), {"__annotations__": {"a": int}, "__module__": "one"}))
     second: Any = dataclass(type("Crumb", (), {"__annotations__": {"b": int}, "__module__": "two"}))
     third = msgspec.defstruct("Crumb", [("c", int)], module="three")
-    found = operation_components(tuple.__class_getitem__((first, second, third, first)))
+    fourth: Any = dataclass(type("Crumb", (), {"__annotations__": {"d": int}, "__module__": "two"}))
+    found = operation_components(tuple.__class_getitem__((first, second, third, first, fourth)))
     assert {name: [*one["properties"]] for name, one in found.items() if name != "Problem"} == {
         "Crumb": ["a"],
         "two.Crumb": ["b"],
         "three.Crumb": ["c"],
+        "two.Crumb.2": ["d"],
     }
+
+
+def test_models_of_the_same_name_are_told_apart():
+    """With all that belongs to them."""
+    make: Any = pydantic.create_model
+    parts = [
+        make("Part", __module__=module, **{name: (int, ...)})
+        for module, name in (("one", "a"), ("two", "b"), ("two", "c"))
+    ]
+    wholes = [make("Whole", part=(part, ...), __module__=part.__module__) for part in parts]
+    found = described(sent=list.__class_getitem__(wholes[0] | wholes[1] | wholes[2]))
+    assert [*found] == ["Part", "Whole", "two.2.Part", "two.2.Whole", "two.Part", "two.Whole"]
+    for prefix, name in (("", "a"), ("two.", "b"), ("two.2.", "c")):
+        assert [*found[f"{prefix}Part"]["properties"]] == [name]
+        assert found[f"{prefix}Whole"]["properties"]["part"] == {"$ref": f"#/components/schemas/{prefix}Part"}
 
 
 def test_a_class_with_annotations_that_mean_nothing_has_members_of_any_kind():
@@ -932,7 +1045,14 @@ class StrangeClass:
     ("annotation", "component"),
     [
         (StrangeModel, {"description": "It has a member without a schema."}),
-        (StrangeStruct, {"description": "It has a default without a form in JSON."}),
+        (
+            StrangeStruct,
+            {
+                "type": "object",
+                "description": "It has a default without a form in JSON.",
+                "properties": {"weight": {"type": "number"}},
+            },
+        ),
         (StrangeEnum, {}),
         (
             StrangeClass,
@@ -1016,9 +1136,434 @@ def test_an_untyped_parameter_is_text_unless_its_default_is_not(value, schema):
     assert found["schema"] == schema
 
 
+# -- bodies and replies of one class ------------------------------------------------------------------
+
+
+def described(taken: Any = None, sent: Any = None) -> dict[str, Any]:
+    """The components of a handler that takes the one type and sends the other, without our own."""
+
+    @methods("POST")
+    async def it(self, value):
+        return value
+
+    if taken is not None:
+        it.__annotations__["value"] = Annotated[taken, FromBody()]
+    if sent is not None:
+        it.__annotations__["return"] = sent
+    found: dict[str, Any] = operation(it, "post")["components"]["schemas"]
+    return {name: schema for name, schema in found.items() if name != "Problem"}
+
+
+def shape(schema: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The names of an object's members, and of those that must be there."""
+    return [*schema["properties"]], schema.get("required", [])
+
+
+@dataclass
+class Simple:
+    size: int
+
+
+@dataclass
+class Event:
+    at: datetime.datetime
+    price: Decimal = Decimal(1)
+    id: int = field(default=0, init=False)
+    _owner: str = "nobody"
+
+
+@dataclass
+class Calendar:
+    events: list[Event]
+    simple: Simple
+
+
+def test_a_class_with_one_meaning_is_one_component():
+    """Bodies and replies refer to it."""
+    assert [*described(Simple, Simple)] == ["Simple"]
+
+
+def test_a_reply_has_a_schema_of_its_own_where_it_differs():
+    """It has all members, those too that no body can set, and says how they are written."""
+    both = described(Event, Event)
+    assert [*both] == ["Event", "EventInput"]
+    assert both["EventInput"] == {
+        "type": "object",
+        "properties": {
+            "at": {"type": "string", "format": "date-time"},
+            "price": {"anyOf": [DECIMAL, {"type": "number"}], "default": "1"},
+        },
+        "required": ["at"],
+    }
+    assert both["Event"] == {
+        "type": "object",
+        "properties": {
+            "at": {"anyOf": [{"type": "string", "format": one} for one in ("date-time", "date-time-local")]},
+            "price": {"type": "string", "format": "decimal"},
+            "id": {"type": "integer"},
+        },
+        "required": ["at", "price", "id"],
+    }
+    assert described(Event) == {"Event": both["EventInput"]}
+    assert described(sent=Event) == {"Event": both["Event"]}
+
+
+def test_what_refers_to_two_meanings_has_two_itself():
+    """And refers to the right one; what both sides share stays one."""
+    found = described(Calendar, Calendar)
+    assert [*found] == ["Calendar", "CalendarInput", "Event", "EventInput", "Simple"]
+    for suffix in ("", "Input"):
+        properties = found[f"Calendar{suffix}"]["properties"]
+        assert properties["events"]["items"] == {"$ref": f"#/components/schemas/Event{suffix}"}
+        assert properties["simple"] == {"$ref": "#/components/schemas/Simple"}
+
+
+def test_a_name_for_a_body_may_be_taken():
+    """Another class is called so."""
+    taken: Any = dataclass(type("EventInput", (), {"__annotations__": {"a": int}, "__module__": "one"}))
+    found = described(Event | taken, Event | taken)
+    assert {name: [*schema["properties"]] for name, schema in found.items()} == {
+        "Event": ["at", "price", "id"],
+        "EventInput": ["a"],
+        "EventInputInput": ["at", "price"],
+    }
+
+
+@pytest.mark.parametrize("kind", [datetime.time, datetime.datetime])
+def test_a_time_in_a_reply_may_have_no_zone(kind):
+    """RFC 3339's `time` and `date-time` have one, and naive values go out as they are."""
+    name = "time" if kind is datetime.time else "date-time"
+
+    async def it(self):
+        return None
+
+    it.__annotations__["return"] = list.__class_getitem__(kind)
+    items = operation(it)["responses"]["200"]["content"][JSON]["schema"]["items"]
+    assert [one["format"] for one in items["anyOf"]] == [name, f"{name}-local"]
+
+
+class Shop(pydantic.BaseModel):
+    """It has all that makes a model's two schemas differ."""
+
+    item_id: int = pydantic.Field(alias="itemId")
+    secret: str = pydantic.Field("x", exclude=True)
+    written: int = pydantic.Field(1, serialization_alias="sent")
+    read: int = pydantic.Field(1, validation_alias=pydantic.AliasChoices("first", "second"))
+
+    @pydantic.computed_field  # type: ignore[prop-decorator]
+    @property
+    def label(self) -> str:
+        """A word for it."""
+        return f"item {self.item_id}"
+
+
+def test_a_model_is_described_by_its_validation_and_by_its_serialization():
+    """Aliases, excluded and computed members: each side has its own."""
+    found = described(Shop, Shop)
+    assert shape(found["ShopInput"]) == (["itemId", "secret", "written", "first"], ["itemId"])
+    assert shape(found["Shop"]) == (["itemId", "sent", "read", "label"], ["itemId", "label"])
+    assert described(Part, list[Part]).keys() == {"Part"}
+
+
+def test_a_model_within_another_record_has_two_meanings_too():
+    """Wherever it stands."""
+
+    @dataclass
+    class Order:
+        shop: Shop
+
+    found = described(Order, Order)
+    assert [*found] == ["Order", "OrderInput", "Shop", "ShopInput"]
+    assert found["OrderInput"]["properties"]["shop"] == {"$ref": "#/components/schemas/ShopInput"}
+
+
+# -- generic classes ----------------------------------------------------------------------------------
+
+
+class GenericStruct(msgspec.Struct, Generic[T]):
+    items: list[T]
+
+
+@attrs.define
+class GenericAttrs(Generic[T]):
+    items: list[T]
+
+
+class GenericDict(TypedDict, Generic[T]):
+    items: list[T]
+
+
+class GenericModel(pydantic.BaseModel, Generic[T]):
+    items: list[T]
+
+
+@dataclass
+class Half(Page[T], Generic[T, U]):
+    other: "U | None"
+    same: T
+
+
+@dataclass
+class Whole(Half[Crumb, int]):
+    all: dict[str, "Half[int, Crumb]"]
+
+
+@dataclass
+class Turned(Page[list[T]], Generic[T]):
+    one: T
+
+
+CRUMB = {"$ref": "#/components/schemas/Crumb"}
+
+
+@pytest.mark.parametrize("kind", [Page, GenericStruct, GenericAttrs, GenericDict, GenericModel])
+def test_a_generic_class_is_described_with_its_arguments(kind):
+    """Of whatever library, taken or sent; each argument makes another component."""
+    holder: Any = dataclass(type("Holder", (), {"__annotations__": {"crumbs": kind[Crumb], "numbers": kind[int]}}))
+    for found in (described(holder), described(sent=holder)):
+        crumbs, numbers = (found[one["$ref"].rpartition("/")[2]] for one in found["Holder"]["properties"].values())
+        assert crumbs["properties"]["items"]["items"] == CRUMB
+        assert numbers["properties"]["items"]["items"] == {"type": "integer"}
+
+
+def test_type_arguments_reach_the_members_of_bases():
+    """Through several classes, each with variables of its own."""
+    found = described(sent=Whole)
+    assert {name: [*schema["properties"].values()] for name, schema in found.items() if name != "Crumb"} == {
+        "Whole": [
+            {"type": "array", "items": CRUMB},
+            {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+            CRUMB,
+            {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Half_int_Crumb"}},
+        ],
+        "Half_int_Crumb": [
+            {"type": "array", "items": {"type": "integer"}},
+            {"anyOf": [CRUMB, {"type": "null"}]},
+            {"type": "integer"},
+        ],
+    }
+    lists = {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}}
+    assert [*described(sent=Turned[int])["Turned_int"]["properties"].values()] == [lists, {"type": "integer"}]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "name"),
+    [
+        (Page[int | None], "Page_int_or_None"),
+        (Page[Annotated[int, pydantic.Field(ge=1)]], "Page_int"),
+        (Page[Literal["a b"]], "Page_Literal_a_b"),
+        (Page[Page[Crumb]], "Page_Page_Crumb"),
+        (Page["list[int]"], "Page_list_int"),
+        (dataclass(type("Crème brûlée", (), {})), "Cr_me_br_l_e"),
+        (enum.Enum("Größe", ["S"]), "Gr__e"),
+        (pydantic.create_model("Crème", x=(int, 1)), "Cr_me"),
+        (msgspec.defstruct("a/b~{c}", ["x"]), "a_b__c_"),
+    ],
+)
+def test_the_name_of_a_component(annotation, name):
+    """It has the characters that a component's may have."""
+    assert name in described(sent=annotation)
+
+
+def test_generic_classes_with_the_same_arguments_are_one():
+    """Also where an argument carries metadata that can't be hashed."""
+    page, again = Page[Annotated[int, {"unit": "g"}]], Page[Annotated[int, {"unit": "g"}]]
+    assert page is not again
+    holder: Any = dataclass(type("Holder", (), {"__annotations__": {"a": page, "b": again}}))
+    assert [*described(sent=holder)] == ["Holder", "Page_int"]
+
+
+def test_a_type_that_no_union_can_hold_is_described():
+    """One whose metadata can't be hashed, beside another that has a status of its own."""
+
+    async def it(self) -> Any:
+        return None
+
+    page = Page[Annotated[int, {"unit": "g"}]]
+    it.__annotations__["return"] = types.GenericAlias(tuple, (int, page)) | Crumb
+    assert operation(it)["responses"]["200"]["content"] == any_of("Page_int", "Crumb")
+
+
+# -- members ------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Account:
+    name: str
+    _role: str = "user"
+    id: int = attrs.field(init=False, default=0)
+    tags: list[str] = attrs.Factory(list)
+    note: str = attrs.field(default="-", metadata={"description": "What it is for"})
+
+
+class Login(msgspec.Struct, rename="camel", forbid_unknown_fields=True, tag="login", kw_only=True):
+    user_name: str
+    _role: str = "user"
+    seen: int | msgspec.UnsetType = msgspec.UNSET
+    tags: list[str] = msgspec.field(default_factory=list)
+    level: Annotated[int, msgspec.Meta(ge=0)] = 1
+
+
+class Row(msgspec.Struct, array_like=True):
+    name: str
+    size: int = 1
+
+
+def test_private_members_and_those_of_the_class_alone_are_not_listed():
+    """attrs: no client can set them; a reply shows what is not private."""
+    found = described(Account, Account)
+    assert shape(found["AccountInput"]) == (["name", "tags", "note"], ["name"])
+    assert shape(found["Account"]) == (["name", "id", "tags", "note"], ["name", "id", "tags", "note"])
+    assert found["AccountInput"]["properties"]["note"] == {
+        "type": "string",
+        "default": "-",
+        "description": "What it is for",
+    }
+
+
+def test_members_of_a_struct():
+    """By their names in JSON; the tag is one, and what is unset need not be there."""
+    found = described(Login, Login)
+    assert shape(found["LoginInput"]) == (["type", "userName", "seen", "tags", "level"], ["type", "userName"])
+    assert found["LoginInput"]["additionalProperties"] is False
+    assert found["LoginInput"]["properties"] == {
+        "type": {"type": "string", "enum": ["login"]},
+        "userName": {"type": "string"},
+        "seen": {"type": "integer"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "level": {"type": "integer", "minimum": 0, "default": 1},
+    }
+    assert shape(found["Login"]) == (
+        ["type", "userName", "seen", "tags", "level"],
+        ["type", "userName", "tags", "level"],
+    )
+    assert "additionalProperties" not in found["Login"]
+
+
+def test_a_struct_may_be_an_array():
+    """In a body; a reply that declares it has an object."""
+    found = described(Row, Row)
+    assert found["RowInput"] == {
+        "type": "array",
+        "prefixItems": [{"type": "string"}, {"type": "integer", "default": 1}],
+        "minItems": 1,
+    }
+    assert shape(found["Row"]) == (["name", "size"], ["name", "size"])
+
+
+def test_a_typed_dict_says_what_may_be_left_out():
+    """Also where the annotation is text, and within others."""
+    found = described(Written)
+    assert shape(found["Written"]) == (["text", "tags", "at", "by"], ["text", "by"])
+
+
+def test_enums_of_several_libraries_are_one_component():
+    """A model's and ours, whichever comes first."""
+
+    class Car(pydantic.BaseModel):
+        """It is pydantic that describes it."""
+
+        colour: Colour
+
+    for annotations in ((Car, Colour), (Colour, Car)):
+        assert described(tuple.__class_getitem__(annotations)).keys() == {"Car", "Colour"}
+
+
+# -- unions -------------------------------------------------------------------------------------------
+
+
+class Cat(msgspec.Struct, tag="cat", tag_field="kind"):
+    lives: int = 9
+
+
+class Dog(msgspec.Struct, tag="dog", tag_field="kind"):
+    name: str = "Rex"
+
+
+class ModelOfCat(pydantic.BaseModel):
+    kind: Literal["cat", "lion"]
+
+
+class ModelOfDog(pydantic.BaseModel):
+    kind: Literal["dog"]
+
+
+def discriminator(**names: str) -> dict[str, Any]:
+    """The Discriminator Object of the member `kind`."""
+    mapping = {value: f"#/components/schemas/{name}" for value, name in names.items()}
+    return {"propertyName": "kind", "mapping": mapping}
+
+
+STRUCTS = {
+    "oneOf": [{"$ref": "#/components/schemas/Cat"}, {"$ref": "#/components/schemas/Dog"}],
+    "discriminator": discriminator(cat="Cat", dog="Dog"),
+}
+MODELS = {
+    "oneOf": [{"$ref": "#/components/schemas/ModelOfCat"}, {"$ref": "#/components/schemas/ModelOfDog"}],
+    "discriminator": discriminator(cat="ModelOfCat", lion="ModelOfCat", dog="ModelOfDog"),
+}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "schema"),
+    [
+        (Cat | Dog, STRUCTS),
+        (Cat | Dog | None, {"anyOf": [STRUCTS, {"type": "null"}]}),
+        (list[Cat | Dog], {"type": "array", "items": STRUCTS}),
+        (Annotated[ModelOfCat | ModelOfDog, pydantic.Field(discriminator="kind")], MODELS),
+        (Annotated[ModelOfCat | ModelOfDog, pydantic.Discriminator("kind")], MODELS),
+        (
+            Annotated[ModelOfCat | ModelOfDog, pydantic.Field(discriminator="kind", description="Which")],
+            {**MODELS, "description": "Which"},
+        ),
+    ],
+)
+def test_a_union_names_the_member_that_tells_which_one(annotation, schema):
+    """Structs with tags, and models whose Field says so; in bodies and in replies."""
+    assert schema_of(annotation) == schema
+
+    async def it(self):
+        return None
+
+    it.__annotations__["return"] = list.__class_getitem__(annotation)
+    items = operation(it)["responses"]["200"]["content"][JSON]["schema"]["items"]
+    assert items["discriminator" if "discriminator" in schema else next(iter(schema))] is not None
+    assert {name.removesuffix("Input") for name in operation_components(annotation)} >= {"Problem"}
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Cat | Crumb,
+        Annotated[ModelOfCat | ModelOfDog, pydantic.Discriminator(lambda value: value["kind"])],
+        Annotated[ModelOfCat | Crumb, pydantic.Discriminator("kind")],
+        Annotated[int, pydantic.Discriminator("kind")],
+    ],
+)
+def test_a_union_without_such_a_member_has_no_discriminator(annotation):
+    """It takes a name that all of them have."""
+    assert "discriminator" not in schema_of(annotation)
+
+
 # -- replies ------------------------------------------------------------------------------------------
 
-JSON_OF_CRUMB = {"application/json": {"schema": {"$ref": "#/components/schemas/Crumb"}}}
+JSON = "application/json"
+TEXT = {"type": "string"}
+HTML = {"text/html": {"schema": TEXT}}
+FILE = {"type": "string", "format": "binary"}
+JSON_OF_CRUMB = {JSON: {"schema": {"$ref": "#/components/schemas/Crumb"}}}
+
+
+PAIR = {"type": "array", "prefixItems": [{"type": "integer"}, TEXT], "minItems": 2, "maxItems": 2}
+
+
+def any_of(*names: str) -> dict[str, Any]:
+    """The content of JSON that is one of these components."""
+    references = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return {JSON: {"schema": {"anyOf": references} if len(references) > 1 else references[0]}}
+
+
+one_of_both = any_of("Crumb", "Page_int")[JSON]["schema"]
 
 
 @pytest.mark.parametrize(
@@ -1028,13 +1573,36 @@ JSON_OF_CRUMB = {"application/json": {"schema": {"$ref": "#/components/schemas/C
         (Crumb | None, {"200": JSON_OF_CRUMB, "204": None}),
         (None, {"204": None}),
         (str, {"200": {"text/html": {"schema": {"type": "string"}}}}),
-        (bytes, {"200": {"*/*": {}}}),
-        (AsyncIterator[str], {"200": {"*/*": {}}}),
+        (bytes, {"200": HTML}),
+        (AsyncIterator[str], {"200": HTML}),
+        (Annotated[bytes, "image/png"], {"200": {"image/png": {"schema": FILE}}}),
+        (Annotated[AsyncIterator[str], "text/event-stream"], {"200": {"text/event-stream": {"schema": TEXT}}}),
+        (Annotated[Iterator[bytes], "a remark", "video/mp4"], {"200": {"video/mp4": {"schema": FILE}}}),
+        (Annotated[str, "text/csv; charset=utf-8"], {"200": {"text/csv; charset=utf-8": {"schema": TEXT}}}),
+        (Annotated[str, "application/xml"] | None, {"200": {"application/xml": {"schema": TEXT}}, "204": None}),
+        (tuple[int, Annotated[bytes, "image/png"], dict[str, str]], {"200": {"image/png": {"schema": FILE}}}),
+        (Annotated[Crumb, "application/hal+json"], {"200": {"application/hal+json": JSON_OF_CRUMB[JSON]}}),
+        (tuple[int, bytes], {"200": HTML}),
+        (tuple[int, bytes, None], {"200": HTML}),
+        (tuple[int, bytes, dict[str, str]], {"200": {"*/*": {}}}),
+        (tuple[int, AsyncIterator[str], list[Any]], {"200": {"*/*": {}}}),
+        (Reply, {"200": None}),
         (dict[str, Any], {"200": {"application/json": {"schema": {"type": "object", "additionalProperties": {}}}}}),
         (tuple[int, Crumb], {"200": JSON_OF_CRUMB}),
         (tuple[int, Crumb, dict[str, str]], {"200": JSON_OF_CRUMB}),
         (tuple[int, str, dict[str, str]], {"200": {"*/*": {}}}),
         (tuple[int, None], {"200": None}),
+        (tuple[int, tuple[int, str]], {"200": {JSON: {"schema": PAIR}}}),
+        (Crumb | str, {"200": {**JSON_OF_CRUMB, **HTML}}),
+        (Crumb | Page[int], {"200": any_of("Crumb", "Page_int")}),
+        (Crumb | Page[int] | None, {"200": any_of("Crumb", "Page_int"), "204": None}),
+        (tuple[int, Crumb | Page[int]], {"200": any_of("Crumb", "Page_int")}),
+        (tuple[int, Crumb] | Page[int], {"200": any_of("Crumb", "Page_int")}),
+        (Annotated[Crumb | Page[int], "a remark"], {"200": any_of("Crumb", "Page_int")}),
+        (Annotated[Crumb, 1] | Annotated[Page[int], 2], {"200": any_of("Crumb", "Page_int")}),
+        (Crumb | Annotated[Crumb, "a remark"], {"200": JSON_OF_CRUMB}),
+        (list[Crumb | Page[int]], {"200": {JSON: {"schema": {"type": "array", "items": one_of_both}}}}),
+        (tuple[int, int | None], {"200": {JSON: {"schema": {"type": "integer"}}}}),
         (Annotated[Crumb, "fresh"], {"200": JSON_OF_CRUMB}),
         (Any, {"200": None}),
         (object, {"200": None}),
@@ -1049,6 +1617,61 @@ def test_replies_come_from_the_return_annotation(returns, replies):
     it.__annotations__["return"] = returns
     found = operation(it)["responses"]
     assert {status: one.get("content") for status, one in found.items() if status != "default"} == replies
+
+
+@pytest.mark.parametrize(
+    ("returns", "statuses"),
+    [
+        (tuple[Literal[201], Crumb], {"201": JSON_OF_CRUMB}),
+        (tuple[Literal[HTTPStatus.CREATED], Crumb], {"201": JSON_OF_CRUMB}),
+        (tuple[Annotated[Literal[201], "a remark"], Crumb, dict[str, str]], {"201": JSON_OF_CRUMB}),
+        (tuple[Literal[200, 201], Crumb], {"200": JSON_OF_CRUMB, "201": JSON_OF_CRUMB}),
+        (tuple[Literal[200] | Literal[201], Crumb], {"200": JSON_OF_CRUMB, "201": JSON_OF_CRUMB}),  # noqa: PYI030
+        (tuple[Literal[201] | int, Crumb], {"200": JSON_OF_CRUMB}),  # noqa: PYI051
+        (tuple[Literal["201"], Crumb], {"200": JSON_OF_CRUMB}),
+        (tuple[Literal[201], Crumb] | tuple[Literal[202], None], {"201": JSON_OF_CRUMB, "202": None}),
+        (tuple[Literal[201], Crumb] | Page[int], {"200": any_of("Page_int"), "201": JSON_OF_CRUMB}),
+        (tuple[Literal[204], Crumb], {"204": None}),
+        (Crumb | tuple[Literal[404], Page[int]], {"200": JSON_OF_CRUMB, "404": any_of("Page_int")}),
+    ],
+)
+def test_a_literal_is_the_status(returns, statuses):
+    """`tuple[Literal[201], Note]` says what `tuple[int, Note]` leaves open."""
+
+    async def it(self):
+        return None
+
+    it.__annotations__["return"] = returns
+    found = operation(it)["responses"]
+    assert {status: one.get("content") for status, one in found.items() if status != "default"} == statuses
+
+
+def test_a_reply_of_400_stands_beside_what_is_wrong_with_the_input():
+    """The handler's own and the framework's have one status, and mostly two media types."""
+
+    async def it(self, page: int = 1) -> tuple[Literal[400], Crumb]:
+        """400: Not this page."""
+        return 400, Crumb(page)
+
+    content = operation(it)["responses"]["400"]["content"]
+    assert [*content] == ["application/problem+json", "text/html", JSON]
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_a_generator_function_is_a_stream(is_async):
+    """Whatever its annotation calls it: it goes out as HTML, or as what stands beside the annotation."""
+
+    async def asynchronous(self) -> AsyncIterable[str]:
+        yield "1"
+
+    def plain(self) -> Iterable[str]:
+        yield "1"
+
+    it = asynchronous if is_async else plain
+    assert operation(it)["responses"]["200"]["content"] == HTML
+    annotation = it.__annotations__["return"]
+    it.__annotations__["return"] = Annotated[annotation, "text/event-stream"]
+    assert operation(it)["responses"]["200"]["content"] == {"text/event-stream": {"schema": TEXT}}
 
 
 def test_the_docstring_says_what_statuses_mean():

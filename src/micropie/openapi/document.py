@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from micropie import App, Route, routes
+from micropie.openapi.components import Components
 from micropie.openapi.docstring import read_docstring
 from micropie.openapi.marks import UNLISTED, is_marked
 from micropie.openapi.operation import describe, operation, verbs
@@ -45,8 +46,7 @@ def openapi(
     settings = settings_of(app)
     select = select or settings.select
     shown = [route for route in routes(app) if not is_marked(UNLISTED, app, route) and (not select or select(route))]
-    schemas = Schemas()
-    schemas.components["Problem"] = PROBLEM_SCHEMA
+    components = Components({"Problem": PROBLEM_SCHEMA})
     told = next((one for one in (description, settings.description) if one is not None), own_docstring(app))
     parts = {
         "openapi": VERSION,
@@ -57,11 +57,11 @@ def openapi(
         },
         "servers": [{"url": url} for url in servers],
         "tags": tags(shown, app),
-        "paths": paths(shown, schemas),
-        "x-websockets": websockets(shown, schemas),
+        "paths": paths(shown, components),
+        "x-websockets": websockets(shown, components.taken),
     }
-    document = {name: part for name, part in parts.items() if part or name == "paths"}
-    return {**document, "components": components(document, schemas)}
+    document, schemas = components.joined({name: part for name, part in parts.items() if part or name == "paths"})
+    return {**document, "components": {"schemas": schemas, **shared_components(document)}}
 
 
 def own_docstring(owner: object) -> str:
@@ -81,7 +81,7 @@ def described(owner: object) -> Schema:
     return {"description": text} if text else {}
 
 
-def paths(shown: list[Route], schemas: Schemas) -> Schema:
+def paths(shown: list[Route], components: Components) -> Schema:
     """The Paths Object: each path with its verbs."""
     found: dict[str, Schema] = {}
     paths_by_shape: dict[str, str] = {}
@@ -91,7 +91,7 @@ def paths(shown: list[Route], schemas: Schemas) -> Schema:
             path = paths_by_shape.setdefault(PLACEHOLDER.sub("{}", own), own)
             item = found.setdefault(path, {})
             for verb in verbs(route):
-                item.setdefault(verb.lower(), operation(with_names_of(path, route), verb, schemas))
+                item.setdefault(verb.lower(), operation(with_names_of(path, route), verb, components))
     return {path: item for path, item in found.items() if item}
 
 
@@ -119,11 +119,10 @@ def websocket(route: Route, schemas: Schemas) -> Schema:
     return {name: part for name, part in parts.items() if part}
 
 
-def components(document: Schema, schemas: Schemas) -> Schema:
-    """The Components Object (§4.8.7): what the rest of the document refers to."""
+def shared_components(document: Schema) -> Schema:
+    """The components that are no schemas (§4.8.7): the responses of every handler, and how clients say who they are."""
     secured = any("security" in one for item in document["paths"].values() for one in item.values())
     return {
-        "schemas": dict(sorted(schemas.components.items())),
         "responses": SHARED,
         **({"securitySchemes": {"Authorization": AUTHORIZATION}} if secured else {}),
     }

@@ -7,10 +7,12 @@ from inspect import Parameter as Signature
 from typing import Any
 
 from micropie import Parameter, Route
+from micropie.openapi.components import Components
 from micropie.openapi.docstring import Told, read_docstring
+from micropie.openapi.json_values import default
 from micropie.openapi.request_body import request_body
 from micropie.openapi.responses import responses
-from micropie.openapi.schemas import Schema, Schemas, default
+from micropie.openapi.schemas import Schema, Schemas
 from micropie.openapi.text_schemas import text_schema
 
 TAKES_BODY = ("POST", "PUT", "PATCH", "DELETE")
@@ -35,15 +37,15 @@ def verbs(route: Route) -> list[str]:
     return ["GET", "POST"] if body else ["GET"]
 
 
-def operation(route: Route, verb: str, schemas: Schemas) -> Schema:
+def operation(route: Route, verb: str, components: Components) -> Schema:
     """The Operation Object of one verb of a handler (§4.8.10)."""
     told = read_docstring(route.doc)
     first = verbs(route)[0]
     parts = {
-        **describe(route, told, schemas),
+        **describe(route, told, components.taken),
         "operationId": route.name if verb == first else f"{route.name}.{verb.lower()}",
-        "requestBody": request_body(route.parameters, schemas) if verb in TAKES_BODY else {},
-        "responses": responses(route, told, schemas),
+        "requestBody": request_body(route.parameters, components.taken) if verb in TAKES_BODY else {},
+        "responses": responses(route, told, components.sent),
         "security": security(route.parameters),
         "deprecated": bool(getattr(route.handler, "__deprecated__", None)),
     }
@@ -54,10 +56,19 @@ def describe(route: Route, told: Told, schemas: Schemas) -> Schema:
     """The part of a description that HTTP and WebSocket handlers have in common."""
     return {
         "tags": [type(route.owner).__name__],
-        "summary": told.summary,
+        "summary": told.summary or summary(route.name),
         "description": told.description,
         "parameters": [parameter(one, schemas) for one in route.parameters if is_parameter(one)],
     }
+
+
+def summary(name: str) -> str:
+    """A summary of a handler without a docstring, made of its name in the tree: `Get notes` of `notes.get`."""
+    *above, own = name.split(".")
+    own = own.removeprefix("ws_")
+    words = [own, *above[-1:]] if own.upper() in VERBS else above[-1:] if own == "index" and above else [own]
+    text = " ".join(words).replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
 
 
 def is_required(parameter: Parameter) -> bool:
@@ -75,7 +86,7 @@ def is_parameter(parameter: Parameter) -> bool:
 def parameter(taken: Parameter, schemas: Schemas) -> Schema:
     """A Parameter Object (§4.8.12)."""
     schema = {**text_schema(taken, schemas), **default(taken.default)}
-    description = schema.pop("description", None)
+    words: Schema = {name: schema.pop(name) for name in ("description", "deprecated") if name in schema}
     required = taken.source == "path" or is_required(taken)
     return {
         "name": taken.key,
@@ -83,7 +94,7 @@ def parameter(taken: Parameter, schemas: Schemas) -> Schema:
         "required": required,
         # A blank value counts as absent.
         **({"allowEmptyValue": True} if taken.source == "query" and not required else {}),
-        **({"description": description} if description else {}),
+        **words,
         "schema": schema,
         # OpenAPI has no word for the rest of a path.
         **({"x-segments": True} if taken.kind == "variadic" else {}),

@@ -3,14 +3,13 @@
 from inspect import Parameter as Signature
 
 from micropie import Parameter
-from micropie.openapi.schemas import Schema, Schemas, default
-from micropie.openapi.text_schemas import form_schema, object_schema
+from micropie.openapi.json_values import default
+from micropie.openapi.schemas import FILE, Schema, Schemas, object_schema
+from micropie.openapi.text_schemas import form_schema
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
-
-FILE: Schema = {"type": "string", "format": "binary"}
 
 
 def request_body(parameters: tuple[Parameter, ...], schemas: Schemas) -> Schema:

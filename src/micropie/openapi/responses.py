@@ -1,17 +1,24 @@
 """The Responses Object of a handler, made of its return annotation and docstring (§4.8.16 of OpenAPI 3.1.1)."""
 
+import re
 from collections.abc import AsyncIterable, Iterator
 from http import HTTPStatus
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_origin
 
 from micropie import Route
+from micropie.openapi.components import REFERENCE
 from micropie.openapi.docstring import Told
+from micropie.openapi.outcomes import Outcome, outcomes_of
 from micropie.openapi.request_body import JSON
-from micropie.openapi.schemas import REFERENCE, UNIONS, Schema, Schemas
+from micropie.openapi.schemas import FILE, Schema, Schemas, any_of
 
 HTML, PROBLEM, ANYTHING = "text/html", "application/problem+json", "*/*"
 TEXT: Schema = {"type": "string"}
-OK, NO_CONTENT, BAD_REQUEST = 200, 204, 400
+OK, NO_CONTENT, NOT_MODIFIED, BAD_REQUEST = 200, 204, 304, 400
+
+MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;.*)?")
+CHUNKS = (bytes, bytearray, memoryview, AsyncIterable, Iterator)
+"""Bodies that are sent as they are, at once or in pieces."""
 
 FAULT: Schema = {
     "type": "object",
@@ -46,18 +53,21 @@ SHARED: Schema = {
 
 def responses(route: Route, told: Told, schemas: Schemas) -> Schema:
     """Responses by status: those of the annotation and of the docstring, and the errors that any handler may give."""
-    found = {**{status: {} for status in told.statuses}, **returned(route.returns, told, schemas)}
+    found = {**{status: {} for status in told.statuses}, **returned(route, told, schemas)}
+    may_be_invalid = any(one.source not in ("session", "context") for one in route.parameters)
+    if may_be_invalid and BAD_REQUEST in found:
+        found[BAD_REQUEST] = {**ERROR_CONTENT, **found[BAD_REQUEST]}
     invalid = {"400": {"$ref": "#/components/responses/Invalid"}}
     return {
         **{str(status): response(status, told, found[status]) for status in sorted(found)},
-        **(invalid if takes_input(route) and BAD_REQUEST not in found else {}),
+        **(invalid if may_be_invalid and BAD_REQUEST not in found else {}),
         "default": {"$ref": "#/components/responses/Error"},
     }
 
 
 def response(status: int, told: Told, content: Schema) -> Schema:
     """The Response Object of a status (§4.8.17)."""
-    shown = ERROR_CONTENT if status >= BAD_REQUEST else content
+    shown = content or (ERROR_CONTENT if status >= BAD_REQUEST else {})
     return {"description": told.statuses.get(status) or phrase(status), **({"content": shown} if shown else {})}
 
 
@@ -66,53 +76,82 @@ def phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Answer"
 
 
-def takes_input(route: Route) -> bool:
-    """Whether a client can send the handler something wrong."""
-    return any(one.source not in ("session", "context") for one in route.parameters)
-
-
-def returned(annotation: Any, told: Told, schemas: Schemas) -> dict[int, Schema]:
-    """The content by status. No status is annotated: the first one below 400 in the docstring is meant."""
+def returned(route: Route, told: Told, schemas: Schemas) -> dict[int, Schema]:
+    """The content by status."""
     good = [status for status in told.statuses if status < BAD_REQUEST]
-    filled = next((status for status in good if status != NO_CONTENT), OK)
-    found: dict[int, Schema] = {}
-    for outcome in outcomes(annotation):
-        if outcome is Any:
-            found.setdefault(good[0] if good else OK, {})
-        elif outcome is type(None):
-            found.setdefault(NO_CONTENT, {})
-        else:
-            found[filled] = {**found.get(filled, {}), **content(outcome, schemas)}
-    return found
+    found: dict[int, list[Outcome]] = {}
+    for outcome in outcomes_of(route):
+        for status in outcome.statuses or (assumed(outcome, good),):
+            found.setdefault(status, []).append(outcome)
+    return {
+        status: {} if status in (NO_CONTENT, NOT_MODIFIED) else content(of_status, schemas)
+        for status, of_status in found.items()
+    }
 
 
-def outcomes(annotation: Any) -> Iterator[Any]:
-    """The types of body that a return annotation declares; `Any` for one of which nothing is known."""
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        yield from outcomes(args[0])
-    elif origin in UNIONS:
-        for one in args:
-            yield from outcomes(one)
-    elif origin is tuple and len(args) in (2, 3) and ... not in args:
-        yield from _with_status(*args[1:])
-    else:
-        yield type(None) if annotation is None else annotation
+def assumed(outcome: Outcome, good: list[int]) -> int:
+    """The status that no annotation says: the first below 400 in the docstring, else the usual one."""
+    if outcome.kind is type(None) and not outcome.has_status:
+        return NO_CONTENT
+    if outcome.kind in (Any, type(None)):
+        return next(iter(good), OK)
+    return next((status for status in good if status != NO_CONTENT), OK)
 
 
-def _with_status(body: Any, headers: Any = None) -> Iterator[Any]:
-    """The types of body in `(status, body, headers)`. None makes no 204 here; headers may name a text's media type."""
-    for one in outcomes(body):
-        is_text = isinstance(one, type) and issubclass(one, str)
-        yield Any if one is type(None) else bytes if is_text and headers is not None else one
+# -- content ------------------------------------------------------------------------------------------
 
 
-def content(outcome: Any, schemas: Schemas) -> Schema:
-    """A schema by media type for one type of body; empty for a body that may be anything."""
-    kind = get_origin(outcome) or outcome
-    if isinstance(kind, type) and issubclass(kind, (bytes, bytearray, memoryview, AsyncIterable, Iterator)):
-        return {ANYTHING: {}}
-    if isinstance(kind, type) and issubclass(kind, str):
-        return {HTML: {"schema": TEXT}}
-    schema = schemas.of(outcome)
-    return {JSON: {"schema": schema}} if schema else {}
+def content(outcomes: list[Outcome], schemas: Schemas) -> Schema:
+    """A schema by media type for all that one status may bring; empty for what may be anything, or nothing."""
+    by_type: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.kind is not type(None):
+            by_type.setdefault(media_type(outcome), []).append(outcome)
+    found = {name: schema_of(of_type, name, schemas) for name, of_type in by_type.items()}
+    return {name: {"schema": schema} if schema else {} for name, schema in found.items() if schema or name != JSON}
+
+
+def media_type(outcome: Outcome) -> str:
+    """The media type in the annotation, `Annotated[bytes, "image/png"]`; else the one that goes out by itself.
+
+    Headers beside a text, bytes or a stream name another, which is not known.
+    """
+    named = next(filter(is_media_type, outcome.metadata), None)
+    if named is not None:
+        return str(named)
+    if is_kind(outcome, (str, *CHUNKS)):
+        return ANYTHING if outcome.has_headers else HTML
+    return JSON
+
+
+def is_media_type(metadata: Any) -> bool:
+    """Whether a piece of metadata is the name of a media type."""
+    return isinstance(metadata, str) and MEDIA_TYPE.fullmatch(metadata) is not None
+
+
+def is_kind(outcome: Outcome, classes: tuple[type, ...]) -> bool:
+    """Whether a body is of one of these classes."""
+    kind = get_origin(outcome.kind) or outcome.kind
+    return isinstance(kind, type) and issubclass(kind, classes)
+
+
+def schema_of(outcomes: list[Outcome], media_type: str, schemas: Schemas) -> Schema:
+    """The schema of bodies of one media type."""
+    if not any(is_kind(one, (str, *CHUNKS)) for one in outcomes):
+        return schema_of_json(outcomes, schemas)
+    if media_type == ANYTHING:
+        return {}
+    is_text = media_type.startswith("text/") or all(is_kind(one, (str,)) for one in outcomes)
+    return TEXT if is_text else FILE
+
+
+def schema_of_json(outcomes: list[Outcome], schemas: Schemas) -> Schema:
+    """The schema of JSON bodies: those with the same metadata are one union."""
+    grouped: list[tuple[list[Any], list[Any]]] = []
+    for one in outcomes:
+        words = [word for word in one.metadata if not is_media_type(word)]
+        kinds = next((kinds for known, kinds in grouped if known == words), [])
+        if not kinds:
+            grouped.append((words, kinds))
+        kinds.append(one.kind)
+    return any_of(schemas.limited(schemas.union(kinds), words) for words, kinds in grouped)

@@ -1,38 +1,46 @@
 """JSON Schemas of annotations (2020-12, which OpenAPI 3.1 speaks); classes become the document's named components.
 
-Types that msgspec and pydantic validate are described by msgspec and pydantic, in their own words.
+A body's schema says what is taken, a reply's what is sent: of the same class they may differ. Types that pydantic
+validates are described by pydantic, in its own words.
 """
 
-import dataclasses
 import datetime
-import inspect
-import json
 import re
 import types
-import typing
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Literal, NotRequired, Required, TypeAlias, Union, get_args, get_origin
+from itertools import count
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 from uuid import UUID
+
+from micropie import UploadedFile
+from micropie.openapi.generics import aliased, is_generic_alias
+from micropie.openapi.json_values import as_json, said
+from micropie.openapi.keywords import discriminator_of, keywords
+from micropie.openapi.members import Member, is_record, members_of, tag_field
 
 Schema: TypeAlias = dict[str, Any]
 
-REFERENCE = "#/components/schemas/"
+NULL: Schema = {"type": "null"}
+NUMBER: Schema = {"type": "number"}
+FILE: Schema = {"type": "string", "format": "binary"}
+DECIMAL: Schema = {"type": "string", "format": "decimal", "pattern": r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)$"}
 
 SCALARS: dict[Any, Schema] = {
     bool: {"type": "boolean"},
     int: {"type": "integer"},
-    float: {"type": "number"},
+    float: NUMBER,
     str: {"type": "string"},
     bytes: {"type": "string"},
-    Decimal: {"type": "string", "format": "decimal"},
+    Decimal: {"anyOf": [DECIMAL, NUMBER]},
     UUID: {"type": "string", "format": "uuid"},
     datetime.datetime: {"type": "string", "format": "date-time"},
     datetime.date: {"type": "string", "format": "date"},
     datetime.time: {"type": "string", "format": "time"},
     datetime.timedelta: {"type": "string", "format": "duration"},
-    type(None): {"type": "null"},
+    type(None): NULL,
+    UploadedFile: FILE,
     list: {"type": "array"},
     tuple: {"type": "array"},
     set: {"type": "array", "uniqueItems": True},
@@ -40,60 +48,70 @@ SCALARS: dict[Any, Schema] = {
     dict: {"type": "object"},
 }
 
+
+def _zoned_or_local(form: str) -> Schema:
+    """RFC 3339's times have a zone; the OpenAPI Format Registry has other names for those of naive values."""
+    return {"anyOf": [{"type": "string", "format": form}, {"type": "string", "format": f"{form}-local"}]}
+
+
+SENT_SCALARS: dict[Any, Schema] = {
+    **SCALARS,
+    Decimal: {"type": "string", "format": "decimal"},
+    datetime.datetime: _zoned_or_local("date-time"),
+    datetime.time: _zoned_or_local("time"),
+}
+"""The schemas of scalars in a reply, of which there is one form only; whether a time has a zone is not known."""
+
 UNIONS = (Union, types.UnionType)
 
-LIMITS = {
-    "gt": "exclusiveMinimum",
-    "ge": "minimum",
-    "lt": "exclusiveMaximum",
-    "le": "maximum",
-    "multiple_of": "multipleOf",
-    "pattern": "pattern",
-}
-"""A limit's name in annotated_types, msgspec.Meta and pydantic's Field, and its keyword in JSON Schema."""
 
-LENGTHS = {
-    "string": ("minLength", "maxLength"),
-    "array": ("minItems", "maxItems"),
-    "object": ("minProperties", "maxProperties"),
-}
-
-WORDS = {"title": "title", "description": "description", "documentation": "description", "examples": "examples"}
+Named: TypeAlias = dict[str, tuple[Any, Schema]]
+"""What each name of a component stands for: its class, or the library that names it; and its schema."""
 
 
 class Schemas:
-    """The schemas of one document: each class that is met becomes a component, and is referred to from then on."""
+    """The schemas of all bodies, or of all replies: each class becomes a component, and is referred to from then on."""
 
-    def __init__(self) -> None:
+    def __init__(self, named: Named, reference: str, *, sent: bool) -> None:
         self.components: dict[str, Schema] = {}
-        self._references: dict[type, Schema] = {}
+        self.reference = reference
+        self.is_sent = sent
+        self._named = named
+        self._scalars = SENT_SCALARS if sent else SCALARS
+        self._known: list[tuple[Any, Schema]] = []
 
     def of(self, annotation: Any) -> Schema:
         """The schema of an annotation; the empty one, which allows everything, where JSON Schema has no word for it."""
         origin, args = get_origin(annotation), get_args(annotation)
+        if origin is None:
+            return self._plain(annotation)
         if origin is Annotated:
             return self.constrained(args[0], annotation.__metadata__)
-        if origin in (Required, NotRequired):
-            return self.of(args[0])
         if origin in UNIONS:
-            return {"anyOf": [self.of(one) for one in args]}
+            return self.union(args)
         if origin is Literal:
             return choice(args)
-        if origin is not None:
-            return self._generic(origin, args)
-        return self._plain(annotation)
+        if is_generic_alias(origin):
+            return self.of(aliased(origin, args))
+        return self._generic(annotation, origin, args)
 
     def constrained(self, annotation: Any, metadata: Iterable[Any]) -> Schema:
         """The schema with the limits, and the words, that stand beside an annotation."""
-        schema = dict(self.of(annotation))
+        return self.limited(self.of(annotation), metadata)
+
+    def limited(self, schema: Schema, metadata: Iterable[Any]) -> Schema:
+        """The schema with the limits, and the words, in metadata."""
+        schema = dict(schema)
         for one in metadata:
-            schema.update(_limits(one, schema))
+            schema.update(keywords(one, _kind(schema)))
+            if (name := discriminator_of(one)) is not None:
+                schema = self._discriminated(schema, name)
         return schema
 
     def resolved(self, schema: Schema) -> Schema:
         """The component that a schema refers to, or the schema."""
         reference = schema.get("$ref", "")
-        return self.components[reference.removeprefix(REFERENCE)] if reference else schema
+        return self.components[reference.removeprefix(self.reference)] if reference else schema
 
     def _plain(self, annotation: Any) -> Schema:
         if hasattr(annotation, "__supertype__"):  # a NewType
@@ -102,14 +120,28 @@ class Schemas:
             return self.of(annotation.__value__)
         if not isinstance(annotation, type):
             return {}
-        if annotation in SCALARS:
-            return SCALARS[annotation]
-        make = _maker(annotation)
-        return {} if make is None else self._component(annotation, make)
+        if annotation in self._scalars:
+            return self._scalars[annotation]
+        return self._class(annotation, annotation, ())
 
-    def _generic(self, origin: Any, args: tuple[Any, ...]) -> Schema:
+    def _class(self, annotation: Any, cls: type, args: tuple[Any, ...]) -> Schema:
+        """The reference to the component of a class, which is made when the class is met first."""
+        for known, schema in self._known:
+            if known is annotation or known == annotation:
+                return schema
+        if issubclass(cls, Enum):
+            return self._enum(cls)
+        if is_of_pydantic(cls):
+            return self._adopted(annotation)
+        if is_record(cls):
+            return self._component(annotation, lambda: self._record(cls, args))
+        return {}
+
+    def _generic(self, annotation: Any, origin: Any, args: tuple[Any, ...]) -> Schema:
         if not isinstance(origin, type):
             return {}
+        if is_of_pydantic(origin) or is_record(origin):
+            return self._class(annotation, origin, args)
         if issubclass(origin, tuple):
             return self._tuple(args)
         if issubclass(origin, Mapping):
@@ -117,7 +149,7 @@ class Schemas:
         if issubclass(origin, Collection):
             unique = {} if issubclass(origin, Sequence) else {"uniqueItems": True}
             return {"type": "array", "items": self.of((*args, Any)[0]), **unique}
-        return self._plain(origin)
+        return {}
 
     def _tuple(self, args: tuple[Any, ...]) -> Schema:
         if not args:
@@ -127,40 +159,170 @@ class Schemas:
         exactly = {"minItems": len(args), "maxItems": len(args)}
         return {"type": "array", "prefixItems": [self.of(one) for one in args], **exactly}
 
-    def _component(self, cls: type, make: "Maker") -> Schema:
-        """The reference to a class's component, which is made when the class is met first."""
-        if cls not in self._references:
-            make(self, cls)
-        return self._references[cls]
+    # -- unions -------------------------------------------------------------------------------------------
 
-    def refer(self, cls: type) -> str:
-        """The name of a class's component: its own, with its module's where another class has that already."""
-        full = re.sub(r"[^\w.-]", "_", f"{cls.__module__}.{cls.__qualname__}")
-        free = full if cls.__name__ in self.components else cls.__name__
-        self._references[cls] = {"$ref": REFERENCE + free}
-        self.components[free] = {}  # a class may contain itself
-        return free
+    def union(self, args: Iterable[Any]) -> Schema:
+        """The schema of what is of one of these types."""
+        args = [one for one in args if not _is_unset(one)]
+        schema = any_of(self.of(one) for one in args)
+        fields = {tag_field(one) for one in args if one is not type(None)} - {None}
+        return self._discriminated(schema, fields.pop()) if len(fields) == 1 else schema
 
-    def adopt(self, cls: type, generate: Callable[[str], tuple[Schema, dict[str, Schema]]]) -> None:
-        """Take the components that a library makes of a class; under its module's name where short ones are taken.
+    def _discriminated(self, schema: Schema, name: Any) -> Schema:
+        """The schema of a union whose member of that name tells which one it is (§4.8.25)."""
+        pairs = [(self._values(one, name), one) for one in schema.get("anyOf", ()) if one != NULL]
+        if not pairs or not all(values for values, _ in pairs):
+            return schema
+        mapping = {str(value): one["$ref"] for values, one in pairs for value in values}
+        others = [one for one in schema["anyOf"] if one == NULL]
+        rest = {key: part for key, part in schema.items() if key != "anyOf"}
+        told = {"oneOf": [one for _, one in pairs], "discriminator": {"propertyName": name, "mapping": mapping}}
+        return {**rest, **told} if not others else {**rest, "anyOf": [told, *others]}
 
-        A schema that the library can't make, or that JSON can't hold, becomes one that allows everything.
+    def _values(self, schema: Schema, name: Any) -> list[Any]:
+        """The values that a member of a component may have."""
+        member = self.resolved(schema).get("properties", {}).get(name, {}) if "$ref" in schema else {}
+        found: list[Any] = [member["const"]] if "const" in member else member.get("enum", [])
+        return found
+
+    # -- components ---------------------------------------------------------------------------------------
+
+    def _component(self, annotation: Any, make: Callable[[], Schema]) -> Schema:
+        """The reference to a component of our own."""
+        name = next(name for name in _names(annotation) if self._is_free(name, annotation))
+        component = self._add(name, annotation, {})  # before it is made, since a class may contain itself
+        component.update({**described(get_origin(annotation) or annotation), **make()})
+        return {"$ref": self.reference + name}
+
+    def _enum(self, cls: type[Enum]) -> Schema:
+        schema = {**described(cls), **choice(cls)}
+        name = next(name for name in _names(cls) if self._is_free(name, cls, schema))
+        self._add(name, cls, schema)
+        return {"$ref": self.reference + name}
+
+    def _add(self, name: str, annotation: Any, component: Schema) -> Schema:
+        self._known.append((annotation, {"$ref": self.reference + name}))
+        self._named.setdefault(name, (annotation, component))
+        self.components[name] = component
+        return component
+
+    def _is_free(self, name: str, owner: Any, schema: Schema | None = None) -> bool:
+        """Whether a component may have the name: it is nobody else's, or what has it is equal."""
+        known_owner, known = self._named.get(name, (owner, schema))
+        is_own = known_owner == owner and (schema is None or self.components.get(name, schema) == schema)
+        return is_own or known == schema
+
+    def _record(self, cls: type, args: tuple[Any, ...]) -> Schema:
+        members = members_of(cls, args, shown=self.is_sent)
+        config = getattr(cls, "__struct_config__", None)
+        if config is not None and config.array_like and not self.is_sent:
+            needed = sum(member.is_required for member in members)
+            return {"type": "array", "prefixItems": [self._member(one) for one in members], "minItems": needed}
+        properties = {member.key: self._member(member) for member in members}
+        is_closed = config is not None and config.forbid_unknown_fields and not self.is_sent
+        return {
+            **object_schema(properties, [member.key for member in members if member.is_required]),
+            **({"additionalProperties": False} if is_closed else {}),
+        }
+
+    def _member(self, member: Member) -> Schema:
+        return {**self.of(member.annotation), **member.words}
+
+    def _adopted(self, annotation: Any) -> Schema:
+        """The schema that pydantic makes of a type. One that it can't make, or that JSON can't hold, allows everything.
+
+        Components have longer names where others have theirs already.
         """
+        made = (self._made_by_pydantic(annotation, prefix) for prefix in _prefixes(annotation))
         try:
-            schema, components = generate(REFERENCE)
-            as_json(components)
-        except Exception:  # whatever the library says of a member
-            self.components[self.refer(cls)] = _described(cls)
-            return
-        if any(self.components.get(name, part) != part for name, part in components.items()):
-            prefix = f"{cls.__module__}."
-            schema, made = generate(REFERENCE + prefix)
-            components = {prefix + name: part for name, part in made.items()}
-        self.components.update(components)
-        self._references[cls] = schema
+            schema, components = next((schema, parts) for schema, parts in made if self._are_free(parts))
+        except Exception:  # whatever pydantic says of a member
+            return self._component(annotation, dict)
+        for name, part in components.items():
+            self.components[name] = part
+            self._named.setdefault(name, ((PYDANTIC, name), part))
+        self._known.append((annotation, schema))
+        return schema
+
+    def _are_free(self, components: dict[str, Schema]) -> bool:
+        return all(self._is_free(name, (PYDANTIC, name), part) for name, part in components.items())
+
+    def _made_by_pydantic(self, annotation: Any, prefix: str) -> tuple[Schema, dict[str, Schema]]:
+        import pydantic  # noqa: PLC0415 - only for those who have it
+
+        mode: Literal["serialization", "validation"] = "serialization" if self.is_sent else "validation"
+        inputs = [(0, mode, pydantic.TypeAdapter(annotation))]
+        template = f"{self.reference}{prefix}{{model}}"
+        made, definitions = pydantic.TypeAdapter.json_schemas(inputs, ref_template=template)
+        components = {prefix + name: _untitled(part, name) for name, part in definitions.get("$defs", {}).items()}
+        return as_json(made[0, mode]), as_json(components)
 
 
-Maker: TypeAlias = Callable[[Schemas, Any], None]
+PYDANTIC = "pydantic"
+
+
+def is_of_pydantic(cls: Any) -> bool:
+    """Whether pydantic validates the class."""
+    return hasattr(cls, "__pydantic_validator__") or hasattr(cls, "__get_pydantic_core_schema__")
+
+
+def _untitled(component: Schema, name: str) -> Schema:
+    """The component without a title that is only its name."""
+    return {key: part for key, part in component.items() if key != "title" or part != name}
+
+
+def _names(annotation: Any) -> Iterator[str]:
+    """Names for a component: the class's own, the one with its module, and as many others as it takes."""
+    cls = get_origin(annotation) or annotation
+    full = sanitized(f"{cls.__module__}.{cls.__qualname__}")
+    yield from (_title(annotation), full)
+    yield from (f"{full}.{number}" for number in count(2))
+
+
+def _prefixes(annotation: Any) -> Iterator[str]:
+    """Prefixes for names that pydantic gives: none, the module, and as many others as it takes."""
+    module = sanitized(f"{annotation.__module__}.")
+    yield from ("", module)
+    yield from (f"{module}{number}." for number in count(2))
+
+
+def _title(annotation: Any) -> str:
+    """A type's short name: `Page_Note` for `Page[Note]`."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _title(args[0])
+    if origin in UNIONS:
+        return "_or_".join(map(_title, args))
+    if not args:
+        return sanitized("None" if annotation is type(None) else getattr(annotation, "__name__", str(annotation)))
+    return "_".join([_title(origin), *map(_title, args)])
+
+
+def sanitized(name: str) -> str:
+    """The name in the characters that a component's may have (§4.8.7)."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+
+def _is_unset(annotation: Any) -> bool:
+    """Whether it is msgspec's word for a member that is not there."""
+    return getattr(annotation, "__name__", None) == "UnsetType" and annotation.__module__ == "msgspec"
+
+
+# -- schemas ------------------------------------------------------------------------------------------
+
+
+def any_of(schemas: Iterable[Schema]) -> Schema:
+    """The schema of what fits one of several, which stand side by side and each once."""
+    alternatives: list[Schema] = []
+    for schema in schemas:
+        inner = schema["anyOf"] if schema.keys() == {"anyOf"} else [schema]
+        alternatives += [one for one in inner if one not in alternatives]
+    return alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+
+
+def object_schema(properties: dict[str, Schema], required: list[str]) -> Schema:
+    """The schema of an object."""
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
 
 
 def choice(values: Iterable[Any]) -> Schema:
@@ -172,156 +334,14 @@ def choice(values: Iterable[Any]) -> Schema:
     return {**shared, "enum": known} if known or not plain else {}
 
 
-def _limits(metadata: Any, schema: Schema) -> Schema:
-    """The keywords of JSON Schema for one piece of metadata; none for metadata that is not about the value."""
-    if isinstance(metadata, str | type):
-        return {}
-    shortest, longest = LENGTHS.get(schema.get("type", ""), LENGTHS["string"])
-    lengths = {"min_length": shortest, "max_length": longest}
-    values = [(ours, getattr(metadata, theirs, None)) for theirs, ours in (LIMITS | WORDS | lengths).items()]
-    # Limits that JSON has a form for; that of a date has none.
-    found = {ours: value for ours, value in values if isinstance(value, str | int | float | list) and said(ours, value)}
-    for inner in getattr(metadata, "metadata", ()):  # pydantic's Field keeps its limits as a list of such
-        found.update(_limits(inner, schema))
-    return found
-
-
-# -- classes ------------------------------------------------------------------------------------------
-
-
-def _maker(cls: type) -> Maker | None:
-    """The function that makes the component of a class; None for a class that is no kind of data."""
-    if issubclass(cls, Enum):
-        return _of_enum
-    if hasattr(cls, "__pydantic_core_schema__"):
-        return _of_pydantic
-    if hasattr(cls, "__struct_fields__") or hasattr(cls, "__attrs_attrs__"):
-        return _of_msgspec
-    if dataclasses.is_dataclass(cls):
-        return _of_dataclass
-    return _of_typed_dict if typing.is_typeddict(cls) else None
-
-
-def _of_enum(schemas: Schemas, cls: type[Enum]) -> None:
-    name = schemas.refer(cls)
-    schemas.components[name] = {**_described(cls), **choice(cls)}
-
-
-def _of_dataclass(schemas: Schemas, cls: Any) -> None:
-    name = schemas.refer(cls)
-    hints = _hints(cls)
-    taken = {name: field for name, field in cls.__dataclass_fields__.items() if _is_taken(field, hints.get(name))}
-    properties = {name: _field(schemas.of(_inside(hints.get(name, Any))), field) for name, field in taken.items()}
-    required = [name for name, field in taken.items() if _is_needed(field)]
-    schemas.components[name] = _object(cls, properties, required)
-
-
-def _is_taken(field: "dataclasses.Field[Any]", hint: Any) -> bool:
-    """Whether a client can send the field: a private one with a default is not taken."""
-    is_of_class = hint is ClassVar or get_origin(hint) is ClassVar
-    return field.init and not is_of_class and (_is_needed(field) or not field.name.startswith("_"))
-
-
-def _is_needed(field: "dataclasses.Field[Any]") -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-
-
-def _inside(hint: Any) -> Any:
-    """The type inside `InitVar`, whose value is only there for `__post_init__`; any other hint itself."""
-    return hint.type if isinstance(hint, dataclasses.InitVar) else hint
-
-
-def _field(schema: Schema, field: "dataclasses.Field[Any]") -> Schema:
-    """The schema of a field with its default, and with the description and the example of its metadata."""
-    words: Schema = {}
-    for name, kind in (("title", str), ("description", str), ("examples", list)):
-        if isinstance(value := field.metadata.get(name), kind):
-            words |= said(name, value)
-    if "example" in field.metadata:
-        words |= said("examples", [field.metadata["example"]])
-    return {**schema, **default(field.default), **words}
-
-
-def _of_typed_dict(schemas: Schemas, cls: Any) -> None:
-    name = schemas.refer(cls)
-    properties = {field: schemas.of(hint) for field, hint in _hints(cls).items()}
-    required = [field for field in properties if field in cls.__required_keys__]
-    schemas.components[name] = _object(cls, properties, required)
-
-
-def _of_msgspec(schemas: Schemas, cls: type) -> None:
-    import msgspec  # noqa: PLC0415 - only for those who have it
-
-    def generate(prefix: str) -> tuple[Schema, dict[str, Schema]]:
-        made, components = msgspec.json.schema_components([cls], ref_template=prefix + "{name}")
-        return made[0], components
-
-    schemas.adopt(cls, generate)
-
-
-def _of_pydantic(schemas: Schemas, cls: Any) -> None:
-    from pydantic.json_schema import models_json_schema  # noqa: PLC0415 - only for those who have it
-
-    def generate(prefix: str) -> tuple[Schema, dict[str, Schema]]:
-        made, definitions = models_json_schema([(cls, "validation")], ref_template=prefix + "{model}")
-        return made[cls, "validation"], definitions["$defs"]
-
-    schemas.adopt(cls, generate)
-
-
-def _object(cls: type, properties: dict[str, Schema], required: list[str]) -> Schema:
-    needs = {"required": required} if required else {}
-    return {"type": "object", **_described(cls), "properties": properties, **needs}
-
-
-def _described(cls: type) -> Schema:
+def described(cls: Any) -> Schema:
     """The class's own docstring, unless it is the one that `dataclass` writes."""
     text = cls.__dict__.get("__doc__") or ""
     written = text and not text.startswith(f"{cls.__name__}(")
     return {"description": " ".join(text.split())} if written else {}
 
 
-def _hints(cls: type) -> dict[str, Any]:
-    """The annotations of a class, resolved; none at all if one of them can't be."""
-    try:
-        return typing.get_type_hints(cls, include_extras=True)
-    except Exception:
-        return {}
-
-
-# -- values -------------------------------------------------------------------------------------------
-
-
-def default(value: Any) -> Schema:
-    """The keyword `default`, if there is a default and JSON has a form for it."""
-    if value is None or value is dataclasses.MISSING or value is inspect.Parameter.empty:
-        return {}
-    return said("default", value)
-
-
-def said(keyword: str, value: Any) -> Schema:
-    """The keyword with its value; nothing for a value that JSON has no form for."""
-    try:
-        return {keyword: as_json(value)}
-    except (TypeError, ValueError, RecursionError):
-        return {}
-
-
-def as_json(value: Any) -> Any:
-    """The value in JSON's types. TypeError or ValueError for a value that has no JSON form."""
-    return json.loads(json.dumps(value, default=_plain, allow_nan=False))
-
-
-def _plain(value: Any) -> Any:
-    """The stand-in for a value of a type that JSON does not have."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    if isinstance(value, UUID | Decimal):
-        return str(value)
-    raise TypeError(f"JSON has no form for {value!r}")
+def _kind(schema: Schema) -> str:
+    """The JSON type of a value, be it of the first alternative."""
+    kinds = [one.get("type", "") for one in (schema, *schema.get("anyOf", ()))]
+    return next(filter(None, kinds), "")

@@ -6,9 +6,8 @@ Text has no null, and a blank value counts as absent, so a required value is not
 from inspect import Parameter as Signature
 
 from micropie import Parameter
-from micropie.openapi.schemas import Schema, Schemas
+from micropie.openapi.schemas import DECIMAL, NULL, NUMBER, Schema, Schemas, object_schema
 
-NULL: Schema = {"type": "null"}
 TEXT: Schema = {"type": "string"}
 NESTED = ("object", "array", "null")
 ABOUT = ("title", "description", "default", "examples")
@@ -24,9 +23,10 @@ def text_schema(parameter: Parameter, schemas: Schemas) -> Schema:
 
 
 def without_null(schema: Schema) -> Schema:
-    """The schema without the alternative null."""
-    others = [one for one in schema.get("anyOf", ()) if one != NULL]
-    rest = {name: part for name, part in schema.items() if name != "anyOf"}
+    """The schema of a value in a text: without the alternative null, and without the number beside a decimal's text."""
+    given = schema.get("anyOf", ())
+    others = [one for one in given if one != NULL and not (one == NUMBER and DECIMAL in given)]
+    rest = {name: part for name, part in schema.items() if name != "anyOf" and (name, part) != ("default", None)}
     if not others:
         return rest
     return {**others[0], **rest} if len(others) == 1 else {**rest, "anyOf": others}
@@ -66,16 +66,11 @@ def form_schema(objects: list[Schema], schemas: Schemas) -> Schema | None:
     return object_schema(filled, required)
 
 
-def object_schema(properties: dict[str, Schema], required: list[str]) -> Schema:
-    """The schema of an object."""
-    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
-
-
 def is_flat(schema: Schema, schemas: Schemas, *, in_list: bool = False) -> bool:
     """Whether a form has a place for the value: one text, or a field that stands several times."""
     one = schemas.resolved(schema)
-    if "anyOf" in one:
-        return all(is_flat(other, schemas, in_list=in_list) for other in one["anyOf"])
+    if alternatives := one.get("anyOf") or one.get("oneOf"):
+        return all(is_flat(other, schemas, in_list=in_list) for other in alternatives)
     if one.get("type") == "array" and not in_list:
         return is_flat(one.get("items", TEXT), schemas, in_list=True)
     return one.get("type", "string") not in NESTED
