@@ -9,7 +9,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from micropie import App, Cookie, FromBody, FromQuery, Header, Mount, UploadedFile, WebSocket, methods
-from micropie.openapi import Docs
+from micropie.openapi import Docs, form
 
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
 
@@ -35,6 +35,7 @@ class Site(App):
         """What pies cost."""
         return {"kind": kind.value, "count": count, "note": note}
 
+    @form
     @methods("POST")
     async def order(self, name: str, count: Annotated[int, Ge(1)] = 1):
         """Order pies."""
@@ -43,6 +44,12 @@ class Site(App):
     @methods("PUT")
     async def bake(self, oven: str, pie: Pie) -> Pie:
         """Bake a pie."""
+        return pie
+
+    @form
+    @methods("POST")
+    async def stock(self, pie: Pie, kind: Kind | None = None) -> Pie:
+        """Put a pie on the shelf."""
         return pie
 
     async def seen(self, *rest, authorization: Annotated[str, Header()] = "", theme: Annotated[str, Cookie()] = ""):

@@ -40,11 +40,14 @@ from micropie import (
     methods,
     url_for,
 )
-from micropie.openapi import Docs, openapi, unlisted
+from micropie.openapi import Docs, form, openapi, unlisted
 from tests.client import http
 from tests.wire import wire
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
+JSON, FORM, MULTIPART = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+TEXT = {"type": "string"}
+FILE = {"type": "string", "format": "binary"}
 DECIMAL = {"type": "string", "format": "decimal", "pattern": r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)$"}
 
 
@@ -92,6 +95,14 @@ class Struct(msgspec.Struct):
 
 class Inner(msgspec.Struct):
     name: str
+
+
+class Cat(msgspec.Struct, tag="cat", tag_field="kind"):
+    lives: int = 9
+
+
+class Dog(msgspec.Struct, tag="dog", tag_field="kind"):
+    name: str = "Rex"
 
 
 @attrs.define
@@ -637,24 +648,51 @@ def test_the_header_authorization_is_security(default, security):
 # -- bodies -------------------------------------------------------------------------------------------
 
 
-def test_a_dataclass_is_json_and_where_a_form_can_say_it_a_form():
-    """In a form nothing is null, and what must be there is not blank."""
+@dataclass
+class Flat:
+    name: str
+    due: datetime.date | None = None
+    tags: list[str] = field(default_factory=list)
 
-    @dataclass
-    class Flat:
-        name: str
-        due: datetime.date | None = None
-        tags: list[str] = field(default_factory=list)
+
+def test_a_body_is_json():
+    """A record, or the parameters together. That a form is taken too is not said: clients would have to choose."""
 
     @methods("POST")
     async def it(self, flat: Flat):
         return None
 
-    found = operation(it, "post")
-    assert found["requestBody"] == {
+    assert operation(it, "post")["requestBody"] == {
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Flat"}}},
+        "required": True,
+    }
+
+    @methods("POST")
+    async def fields(self, username: str, age: int = 3):
+        return username
+
+    schema = {
+        "type": "object",
+        "properties": {"username": {"type": "string"}, "age": {"type": "integer", "default": 3}},
+        "required": ["username"],
+    }
+    assert operation(fields, "post")["requestBody"] == {
+        "content": {"application/json": {"schema": schema}},
+        "required": True,
+    }
+
+
+def test_a_body_is_a_form_where_the_handler_says_so():
+    """In a form nothing is null, and what must be there is not blank."""
+
+    @form
+    @methods("POST")
+    async def it(self, flat: Flat):
+        return None
+
+    assert operation(it, "post")["requestBody"] == {
         "content": {
-            "application/json": {"schema": {"$ref": "#/components/schemas/Flat"}},
-            "application/x-www-form-urlencoded": {
+            FORM: {
                 "schema": {
                     "type": "object",
                     "properties": {
@@ -664,42 +702,131 @@ def test_a_dataclass_is_json_and_where_a_form_can_say_it_a_form():
                     },
                     "required": ["name"],
                 }
-            },
+            }
         },
         "required": True,
     }
-    assert found["components"]["schemas"]["Flat"]["properties"]["due"] == {
-        "anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]
+
+
+def test_parameters_of_a_form():
+    """They are its fields; text stands for a Decimal."""
+
+    @methods("POST")
+    @form
+    async def it(self, username: str, price: Decimal, age: int = 3):
+        return username
+
+    assert form_of(it) == {
+        "type": "object",
+        "properties": {
+            "username": {"type": "string", "minLength": 1},
+            "price": DECIMAL,
+            "age": {"default": 3, "anyOf": [{"type": "integer"}, {"type": "string", "maxLength": 0}]},
+        },
+        "required": ["username", "price"],
     }
 
 
-@pytest.mark.parametrize("annotation", [Pie, list[Crumb], Model, Struct, dict[str, int], int])
-def test_what_no_form_can_say_is_json_only(annotation):
-    """Members within members, lists of them."""
+def form_of(it: Any) -> dict[str, Any]:
+    """The schema of the form that a handler takes."""
+    found: dict[str, Any] = operation(it, "post")["requestBody"]["content"][FORM]["schema"]
+    return found
 
+
+class Labelled(pydantic.BaseModel):
+    label: str | None = None
+    size: int | None = pydantic.Field(None, description="How large")
+
+
+class LabelledStruct(msgspec.Struct):
+    label: str | None = None
+    size: int | None = None
+
+
+@pytest.mark.parametrize("kind", [Labelled, LabelledStruct])
+def test_a_form_has_no_null_be_it_as_a_default(kind):
+    """Whichever library says so."""
+
+    @form
+    @methods("POST")
+    async def it(self, value):
+        return None
+
+    it.__annotations__["value"] = kind
+    properties = form_of(it)["properties"]
+    assert {name: one for name, one in properties["label"].items() if name != "title"} == {"type": "string"}
+    assert "default" not in properties["size"]
+    assert properties["size"]["anyOf"] == [{"type": "integer"}, {"type": "string", "maxLength": 0}]
+
+
+def test_a_form_that_the_handler_reads_itself():
+    """It may have any fields; a handler of every verb is called by POST too."""
+
+    class Site(App):
+        @form
+        async def it(self):
+            return self.request.form("name")
+
+    item = document(Site())["paths"]["/it"]
+    assert [*item] == ["get", "post"]
+    assert "requestBody" not in item["get"]
+    assert item["post"]["requestBody"] == {"content": {FORM: {"schema": {"type": "object"}}}}
+
+
+def test_a_controller_may_be_one_of_forms():
+    """The mark on it counts for all that is below, where there is a body."""
+
+    @form
+    class Forms(Resource):
+        async def get(self, id: int):
+            return id
+
+        async def post(self, flat: Flat):
+            return flat
+
+    class Site(App):
+        forms = Forms()
+
+    paths = document(Site())["paths"]
+    assert [*paths["/forms"]["post"]["requestBody"]["content"]] == [FORM]
+    assert "requestBody" not in paths["/forms/{id}"]["get"]
+
+
+def test_the_mark_works_on_static_methods():
+    """Above and below."""
+
+    class Site(App):
+        @form
+        @staticmethod
+        @methods("POST")
+        def above(flat: Flat):
+            return flat
+
+        @staticmethod
+        @form
+        @methods("POST")
+        def below(flat: Flat):
+            return flat
+
+    paths = document(Site())["paths"]
+    assert [[*paths[path]["post"]["requestBody"]["content"]] for path in ("/above", "/below")] == [[FORM], [FORM]]
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [Pie, list[Crumb], Model, Struct, dict[str, int], int, str, list[Cat | Dog], Annotated[Any, "of any kind"]],
+)
+def test_what_no_form_can_say_is_no_form(annotation):
+    """Members within members, lists of them, no members at all: the mark is a mistake, and the error says so."""
+
+    @form
     @methods("POST")
     async def it(self, value):
         return None
 
     it.__annotations__["value"] = Annotated[annotation, FromBody()]
-    assert [*operation(it, "post")["requestBody"]["content"]] == ["application/json"]
-
-
-def test_parameters_of_a_body_are_a_form_or_an_object():
-    """The form comes first."""
-
-    @methods("POST")
-    async def it(self, username: str, age: int = 3):
-        return username
-
-    body = operation(it, "post")["requestBody"]
-    assert [*body["content"]] == ["application/x-www-form-urlencoded", "application/json"]
-    assert body["required"] is True
-    assert body["content"]["application/json"]["schema"] == {
-        "type": "object",
-        "properties": {"username": {"type": "string"}, "age": {"type": "integer", "default": 3}},
-        "required": ["username"],
-    }
+    with pytest.raises(TypeError, match=r"^Site\.it is marked with @form, and takes what a form has no place for"):
+        operation(it, "post")
 
 
 def test_files_make_a_multipart_form():
@@ -728,6 +855,70 @@ def test_files_make_a_multipart_form():
     }
 
 
+@pytest.mark.parametrize(
+    ("annotation", "schema"),
+    [
+        (list[UploadedFile] | None, {"type": "array", "items": FILE}),
+        (Annotated[list[UploadedFile] | None, "of the shop"], {"type": "array", "items": FILE}),
+        (tuple[UploadedFile, ...], {"type": "array", "items": FILE}),
+        (UploadedFile | None, FILE),
+    ],
+)
+def test_several_files_are_an_array(annotation, schema):
+    """Whether they may be left out or not."""
+
+    @methods("POST")
+    async def it(self, value=None):
+        return None
+
+    it.__annotations__["value"] = annotation
+    body = operation(it, "post")["requestBody"]
+    assert body == {"content": {MULTIPART: {"schema": {"type": "object", "properties": {"value": schema}}}}}
+
+
+def test_a_record_with_a_file_is_a_multipart_form():
+    """Its members are the fields."""
+
+    @dataclass
+    class Entry:
+        title: str
+        picture: UploadedFile
+        more: list[UploadedFile] | None = None
+        back: UploadedFile | None = None
+
+    @methods("POST")
+    async def it(self, entry: Entry):
+        return None
+
+    assert operation(it, "post")["requestBody"]["content"] == {
+        MULTIPART: {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "title": {"type": "string", "minLength": 1},
+                    "picture": FILE,
+                    "more": {"type": "array", "items": FILE},
+                    "back": FILE,
+                },
+                "required": ["title", "picture"],
+            }
+        }
+    }
+
+
+def test_files_beside_what_no_form_can_say():
+    """The document shows the files."""
+
+    @methods("POST")
+    async def it(self, picture: UploadedFile, about: dict[str, Crumb]):
+        return None
+
+    content = operation(it, "post")["requestBody"]["content"]
+    assert content == {
+        MULTIPART: {"schema": {"type": "object", "properties": {"picture": FILE}, "required": ["picture"]}}
+    }
+
+
 def test_a_form_can_say_one_text_or_another():
     """Alternatives that are no objects."""
 
@@ -735,13 +926,13 @@ def test_a_form_can_say_one_text_or_another():
     class Either:
         size: int | Literal["all"]
 
+    @form
     @methods("POST")
     async def it(self, either: Either):
         return None
 
-    form = operation(it, "post")["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
     either = {"anyOf": [{"type": "integer"}, {"type": "string", "enum": ["all"]}]}
-    assert form == {"type": "object", "properties": {"size": either}, "required": ["size"]}
+    assert form_of(it) == {"type": "object", "properties": {"size": either}, "required": ["size"]}
 
 
 def test_a_body_without_needs_may_be_left_out():
@@ -760,12 +951,13 @@ def test_a_body_without_needs_may_be_left_out():
 @pytest.mark.parametrize(
     ("annotation", "content"),
     [
-        (str, {"text/plain": {"schema": {"type": "string"}}}),
-        (bytes, {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}),
+        (str, {"text/plain": {"schema": {"type": "string", "minLength": 1}}}),
+        (bytes, {"application/octet-stream": {"schema": {**FILE, "minLength": 1}}}),
+        (bytes | None, {"application/octet-stream": {"schema": {**FILE, "minLength": 1}}}),
     ],
 )
 def test_a_body_may_be_taken_as_it_is(annotation, content):
-    """A text, or bytes."""
+    """A text, or bytes, of which an empty one is none."""
 
     @methods("POST")
     async def it(self, value):
@@ -773,6 +965,11 @@ def test_a_body_may_be_taken_as_it_is(annotation, content):
 
     it.__annotations__["value"] = Annotated[annotation, FromBody()]
     assert operation(it, "post")["requestBody"] == {"content": content, "required": True}
+
+    it.__defaults__ = (None,)
+    ((name, media),) = content.items()
+    schema = {key: part for key, part in media["schema"].items() if key != "minLength"}
+    assert operation(it, "post")["requestBody"] == {"content": {name: {"schema": schema}}}
 
 
 def test_an_object_may_be_the_whole_query():
@@ -795,8 +992,8 @@ def test_two_bodies_are_one_object_that_fits_both():
 
     body = operation(it, "post")["requestBody"]["content"]
     both = [{"$ref": "#/components/schemas/Crumb"}, {"$ref": "#/components/schemas/Note"}]
-    assert body["application/json"]["schema"] == {"allOf": both}
-    assert body["application/x-www-form-urlencoded"]["schema"]["required"] == ["weight", "text"]
+    assert body == {JSON: {"schema": {"allOf": both}}}
+    assert form_of(form(it))["required"] == ["weight", "text"]
 
 
 # -- schemas ------------------------------------------------------------------------------------------
@@ -1472,14 +1669,6 @@ def test_enums_of_several_libraries_are_one_component():
 # -- unions -------------------------------------------------------------------------------------------
 
 
-class Cat(msgspec.Struct, tag="cat", tag_field="kind"):
-    lives: int = 9
-
-
-class Dog(msgspec.Struct, tag="dog", tag_field="kind"):
-    name: str = "Rex"
-
-
 class ModelOfCat(pydantic.BaseModel):
     kind: Literal["cat", "lion"]
 
@@ -1547,10 +1736,7 @@ def test_a_union_without_such_a_member_has_no_discriminator(annotation):
 
 # -- replies ------------------------------------------------------------------------------------------
 
-JSON = "application/json"
-TEXT = {"type": "string"}
 HTML = {"text/html": {"schema": TEXT}}
-FILE = {"type": "string", "format": "binary"}
 JSON_OF_CRUMB = {JSON: {"schema": {"$ref": "#/components/schemas/Crumb"}}}
 
 

@@ -9,6 +9,6 @@ class Site(App):
 
 from micropie.openapi.document import openapi
 from micropie.openapi.explorer import Docs
-from micropie.openapi.marks import unlisted
+from micropie.openapi.marks import form, unlisted
 
-__all__ = ["Docs", "openapi", "unlisted"]
+__all__ = ["Docs", "form", "openapi", "unlisted"]

@@ -11,8 +11,8 @@ from typing import Any
 from micropie import App, Route, routes
 from micropie.openapi.components import Components
 from micropie.openapi.docstring import read_docstring
-from micropie.openapi.marks import UNLISTED, is_marked
-from micropie.openapi.operation import describe, operation, verbs
+from micropie.openapi.marks import FORM, UNLISTED, is_marked
+from micropie.openapi.operation import describe, operations
 from micropie.openapi.responses import PROBLEM_SCHEMA, SHARED
 from micropie.openapi.schemas import Schema, Schemas
 from micropie.openapi.settings import settings_of
@@ -57,7 +57,7 @@ def openapi(
         },
         "servers": [{"url": url} for url in servers],
         "tags": tags(shown, app),
-        "paths": paths(shown, components),
+        "paths": paths(app, shown, components),
         "x-websockets": websockets(shown, components.taken),
     }
     document, schemas = components.joined({name: part for name, part in parts.items() if part or name == "paths"})
@@ -81,7 +81,7 @@ def described(owner: object) -> Schema:
     return {"description": text} if text else {}
 
 
-def paths(shown: list[Route], components: Components) -> Schema:
+def paths(app: App, shown: list[Route], components: Components) -> Schema:
     """The Paths Object: each path with its verbs."""
     found: dict[str, Schema] = {}
     paths_by_shape: dict[str, str] = {}
@@ -90,8 +90,9 @@ def paths(shown: list[Route], components: Components) -> Schema:
             own = template(route.path)
             path = paths_by_shape.setdefault(PLACEHOLDER.sub("{}", own), own)
             item = found.setdefault(path, {})
-            for verb in verbs(route):
-                item.setdefault(verb.lower(), operation(with_names_of(path, route), verb, components))
+            by_form = is_marked(FORM, app, route)
+            for verb, described in operations(with_names_of(path, route), components, by_form=by_form).items():
+                item.setdefault(verb.lower(), described)
     return {path: item for path, item in found.items() if item}
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from micropie import App, Mount, Route
 
 UNLISTED = "__micropie_unlisted__"
+FORM = "__micropie_form__"
 
 F = TypeVar("F")
 
@@ -18,6 +19,17 @@ def unlisted(handler: F) -> F:
     async def health(self): ...
     """
     setattr(handler, UNLISTED, True)
+    return handler
+
+
+def form(handler: F) -> F:
+    """Describe the body of a handler, or of all below a controller, as a form; it is taken as JSON too, as any body is.
+
+    @form
+    @methods("POST")
+    async def login(self, name: str, password: str): ...
+    """
+    setattr(handler, FORM, True)
     return handler
 
 

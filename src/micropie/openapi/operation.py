@@ -27,29 +27,34 @@ DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
 """Headers that are no parameters (§4.8.12.1): the content says the first two, `security` the last."""
 
 
-def verbs(route: Route) -> list[str]:
-    """The verbs of a handler in the document: the declared ones, else GET, and POST where there is a body to send."""
-    if route.verbs:
-        return [verb for verb in VERBS if verb in route.verbs and not (verb == "HEAD" and "GET" in route.verbs)]
-    body = [parameter for parameter in route.parameters if parameter.source in ("body", "file")]
-    if any(is_required(parameter) for parameter in body):
-        return ["POST"]
-    return ["GET", "POST"] if body else ["GET"]
-
-
-def operation(route: Route, verb: str, components: Components) -> Schema:
-    """The Operation Object of one verb of a handler (§4.8.10)."""
+def operations(route: Route, components: Components, *, by_form: bool) -> dict[str, Schema]:
+    """The Operation Objects of a handler by verb (§4.8.10); `by_form` describes its body as a form."""
     told = read_docstring(route.doc)
-    first = verbs(route)[0]
-    parts = {
+    takes_body = not {*TAKES_BODY}.isdisjoint(route.verbs or TAKES_BODY)
+    body = request_body(route, components.taken, by_form=by_form) if takes_body else {}
+    shared = {
         **describe(route, told, components.taken),
-        "operationId": route.name if verb == first else f"{route.name}.{verb.lower()}",
-        "requestBody": request_body(route.parameters, components.taken) if verb in TAKES_BODY else {},
         "responses": responses(route, told, components.sent),
         "security": security(route.parameters),
         "deprecated": bool(getattr(route.handler, "__deprecated__", None)),
     }
-    return {name: part for name, part in parts.items() if part}
+    shown = verbs(route, body)
+    found: dict[str, Schema] = {}
+    for verb in shown:
+        name = route.name if verb == shown[0] else f"{route.name}.{verb.lower()}"
+        parts = {**shared, "operationId": name, "requestBody": body if verb in TAKES_BODY else {}}
+        found[verb] = {key: part for key, part in parts.items() if part}
+    return found
+
+
+def verbs(route: Route, body: Schema) -> list[str]:
+    """The verbs of a handler in the document: the declared ones, else GET, and POST where there is a body to send."""
+    if route.verbs:
+        return [verb for verb in VERBS if verb in route.verbs and not (verb == "HEAD" and "GET" in route.verbs)]
+    if not body:
+        return ["GET"]
+    is_needed = any(is_required(one) for one in route.parameters if one.source in ("body", "file"))
+    return ["POST"] if is_needed else ["GET", "POST"]
 
 
 def describe(route: Route, told: Told, schemas: Schemas) -> Schema:

@@ -1,44 +1,26 @@
 """The Request Body Object of a handler (§4.8.13 of OpenAPI 3.1.1)."""
 
 from inspect import Parameter as Signature
+from typing import Any, get_args, get_origin
 
-from micropie import Parameter
+from micropie import Parameter, Route
 from micropie.openapi.json_values import default
-from micropie.openapi.schemas import FILE, Schema, Schemas, object_schema
-from micropie.openapi.text_schemas import form_schema
+from micropie.openapi.schemas import FILE, UNIONS, Schema, Schemas, object_schema
+from micropie.openapi.text_schemas import form_schema, is_file, without_null
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 
-def request_body(parameters: tuple[Parameter, ...], schemas: Schemas) -> Schema:
-    """The Request Body Object of a handler's parameters; empty where none of them is in the body."""
-    taken = [one for one in parameters if one.source in ("body", "file") and one.kind != "rest"]
-    if not taken:
+def request_body(route: Route, schemas: Schemas, *, by_form: bool) -> Schema:
+    """The Request Body Object of a handler; empty if it takes nothing from the body."""
+    taken = [one for one in route.parameters if one.source in ("body", "file") and one.kind != "rest"]
+    if not taken and not by_form:
         return {}
     needed = any(is_needed(one, schemas) for one in taken)
-    return {"content": content_of(taken, schemas), **({"required": True} if needed else {})}
-
-
-def content_of(taken: list[Parameter], schemas: Schemas) -> Schema:
-    """A schema by media type: JSON, and a form where that is equal; multipart with files; a text or bytes alone."""
-    if len(taken) == 1 and taken[0].is_body and taken[0].annotation in (str, bytes):
-        return plain(taken[0], schemas)
-    objects = [schemas.constrained(one.annotation, one.metadata) for one in taken if one.is_body]
-    if fields := [one for one in taken if one.source == "body" and not one.is_body]:
-        objects.append(members(fields, schemas))
-    if files := [one for one in taken if one.source == "file"]:
-        return multipart(objects, files, schemas)
-    both = json_or_form(objects, schemas)
-    return dict(reversed(both.items())) if fields else both  # what a form is for comes first as a form
-
-
-def plain(parameter: Parameter, schemas: Schemas) -> Schema:
-    """A body that is read neither as JSON nor as a form."""
-    if parameter.annotation is bytes:
-        return {"application/octet-stream": {"schema": FILE}}
-    return {"text/plain": {"schema": schemas.constrained(str, parameter.metadata)}}
+    content = as_form(route, taken, schemas) if by_form else as_it_needs(taken, schemas)
+    return {"content": content, **({"required": True} if needed else {})}
 
 
 def is_needed(parameter: Parameter, schemas: Schemas) -> bool:
@@ -48,29 +30,67 @@ def is_needed(parameter: Parameter, schemas: Schemas) -> bool:
     return parameter.default is Signature.empty and not may_be_empty
 
 
+def objects_of(taken: list[Parameter], schemas: Schemas) -> list[Schema]:
+    """The objects that are the body together: one for each parameter that takes it whole, one for all others."""
+    whole = [schemas.constrained(one.annotation, one.metadata) for one in taken if one.is_body]
+    fields = [one for one in taken if not one.is_body]
+    return [*whole, members(fields, schemas)] if fields else whole
+
+
 def members(fields: list[Parameter], schemas: Schemas) -> Schema:
     """The object whose members are the handler's parameters."""
-    plain = {one.key: schemas.constrained(one.annotation, one.metadata) for one in fields}
-    properties = {one.key: {**plain[one.key], **default(one.default)} for one in fields}
+    properties = {
+        one.key: {
+            **schemas.constrained(one.annotation, one.metadata),
+            **(default(one.default) if one.source != "file" else {}),
+        }
+        for one in fields
+    }
     return object_schema(properties, [one.key for one in fields if one.default is Signature.empty])
 
 
-def json_or_form(objects: list[Schema], schemas: Schemas) -> Schema:
-    """The JSON schema of the objects together, and that of the form which is equal to it, if there is one."""
-    form = form_schema(objects, schemas)
-    content = {JSON: {"schema": objects[0] if len(objects) == 1 else {"allOf": objects}}}
-    return content if form is None else {**content, FORM: {"schema": form}}
+# -- media types --------------------------------------------------------------------------------------
 
 
-def multipart(objects: list[Schema], files: list[Parameter], schemas: Schemas) -> Schema:
-    """A multipart form: the files, and the fields beside them."""
-    form = form_schema(objects, schemas) or object_schema({}, [])
-    properties = {**form["properties"], **{one.key: file_schema(one) for one in files}}
-    required = [*form.get("required", ()), *(one.key for one in files if one.default is Signature.empty)]
-    return {MULTIPART: {"schema": object_schema(properties, required)}}
+def as_it_needs(taken: list[Parameter], schemas: Schemas) -> Schema:
+    """A schema by media type: a multipart form where files are in it, a text or bytes as they are, else JSON."""
+    objects = objects_of(taken, schemas)
+    if has_files(objects, schemas):
+        files = [one for one in taken if one.source == "file"]
+        return {MULTIPART: {"schema": form_schema(objects, schemas) or members(files, schemas)}}
+    if len(taken) == 1 and taken[0].is_body and bare(taken[0].annotation) in (str, bytes):
+        return plain(taken[0], schemas)
+    return {JSON: {"schema": objects[0] if len(objects) == 1 else {"allOf": objects}}}
 
 
-def file_schema(parameter: Parameter) -> Schema:
-    """The schema of a form's field that is a file, or several."""
-    several = getattr(parameter.annotation, "__origin__", None) is list
-    return {"type": "array", "items": FILE} if several else FILE
+def as_form(route: Route, taken: list[Parameter], schemas: Schemas) -> Schema:
+    """A form by its media type. TypeError if a form has no place for what the handler takes."""
+    objects = objects_of(taken, schemas)
+    form = form_schema(objects, schemas) if taken else {"type": "object"}
+    if form is None:
+        raise TypeError(
+            f"{type(route.owner).__name__}.{route.handler.__name__} is marked with @form, and takes what a form has no "
+            "place for: it holds texts, numbers and the like, lists of them, and files. Take the mark off"
+        )
+    return {MULTIPART if has_files(objects, schemas) else FORM: {"schema": form}}
+
+
+def plain(parameter: Parameter, schemas: Schemas) -> Schema:
+    """A body that is neither JSON nor a form. An empty one is none."""
+    least = {"minLength": 1} if parameter.default is Signature.empty else {}
+    if bare(parameter.annotation) is bytes:
+        return {"application/octet-stream": {"schema": {**least, **FILE}}}
+    return {"text/plain": {"schema": {**least, **schemas.constrained(str, parameter.metadata)}}}
+
+
+def bare(annotation: Any) -> Any:
+    """The type without the alternative None."""
+    others = [one for one in get_args(annotation) if one is not type(None)]
+    return others[0] if get_origin(annotation) in UNIONS and len(others) == 1 else annotation
+
+
+def has_files(objects: list[Schema], schemas: Schemas) -> bool:
+    """Whether a file, or a list of files, is among the members of the body."""
+    whole = [schemas.resolved(without_null(one)).get("properties", {}) for one in objects]
+    shown = [without_null(member) for properties in whole for member in properties.values()]
+    return any(is_file(one) or is_file(one.get("items", {})) for one in shown)

@@ -6,7 +6,7 @@ Text has no null, and a blank value counts as absent, so a required value is not
 from inspect import Parameter as Signature
 
 from micropie import Parameter
-from micropie.openapi.schemas import DECIMAL, NULL, NUMBER, Schema, Schemas, object_schema
+from micropie.openapi.schemas import DECIMAL, FILE, NULL, NUMBER, Schema, Schemas, object_schema
 
 TEXT: Schema = {"type": "string"}
 NESTED = ("object", "array", "null")
@@ -39,11 +39,16 @@ def not_blank(schema: Schema) -> Schema:
 
 def or_blank(schema: Schema) -> Schema:
     """The schema of a form's optional value, which may be blank."""
-    if schema.get("type") == "array" or is_free_text(schema):
+    if schema.get("type") == "array" or is_free_text(schema) or is_file(schema):
         return schema
     words = {name: part for name, part in schema.items() if name in ABOUT}
     rest = {name: part for name, part in schema.items() if name not in ABOUT}
     return {**words, "anyOf": [rest, {"type": "string", "maxLength": 0}]}
+
+
+def is_file(schema: Schema) -> bool:
+    """Whether the schema is that of a file."""
+    return FILE.items() <= schema.items()
 
 
 def is_free_text(schema: Schema) -> bool:

@@ -49,8 +49,8 @@ function callForm(path, verb, operation) {
 
   async function submit(event) {
     event.preventDefault();
-    const all = [...fields, ...body.fields()];
-    const call = prepare(path, verb, all, body.type());
+    const all = [...fields, ...body.fields];
+    const call = prepare(path, verb, all, body.type);
     const errors = await run({ call, view, stop });
     loose.textContent = showErrors(all, errors).map((error) => `${error.name}: ${error.message}`).join("; ");
   }
@@ -73,19 +73,12 @@ export function groups(fields) {
 const group = (title, fields, ...first) =>
   h("fieldset", {}, h("legend", {}, title), ...first, h("div", { class: "fields" }, fields.map((field) => field.element)));
 
-/** The body's fields, as the chosen type of content has them. */
+/** The body's fields, under the type of its content. */
 function bodyPart(requestBody) {
-  if (!requestBody) return { element: null, fields: () => [], type: () => null };
-  const types = Object.keys(requestBody.content);
-  const made = Object.fromEntries(types.map((type) => [type, bodyFields(type, requestBody)]));
-  const place = h("div");
-  const chooser = h("select", { "aria-label": "Type of the body", onchange: show }, types.map((type) => h("option", {}, type)));
-  function show() {
-    place.replaceChildren(h("div", { class: "fields" }, made[chooser.value].map((field) => field.element)));
-  }
-  show();
-  const choice = types.length > 1 ? chooser : h("p", { class: "hint" }, types[0]);
-  return { element: h("fieldset", {}, h("legend", {}, "Body"), choice, place), fields: () => made[chooser.value], type: () => chooser.value };
+  if (!requestBody) return { element: null, fields: [], type: null };
+  const [type] = Object.keys(requestBody.content);
+  const fields = bodyFields(type, requestBody);
+  return { element: group("Body", fields, h("p", { class: "hint" }, type)), fields, type };
 }
 
 function bodyFields(type, { content, required }) {
