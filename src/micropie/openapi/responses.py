@@ -23,7 +23,7 @@ CHUNKS = (bytes, bytearray, memoryview, AsyncIterable, Iterator)
 FAULT: Schema = {
     "type": "object",
     "properties": {
-        "in": {"enum": ["path", "query", "body", "header", "cookie", "session", "file"]},
+        "in": {"type": "string", "enum": ["path", "query", "body", "header", "cookie", "session", "file"]},
         "name": {"type": "string"},
         "message": {"type": "string"},
     },
