@@ -1,4 +1,4 @@
-"""The application that generated clients call: it has whatever makes a document rich."""
+"""The application that generated clients and Schemathesis call: it has whatever makes a document rich."""
 
 import datetime
 from collections.abc import AsyncIterator
@@ -149,13 +149,13 @@ class Desk(Controller):
         return 200, PNG, {"Content-Type": "application/octet-stream"}
 
     @methods("GET")
-    async def news(self) -> Annotated[AsyncIterator[str], "text/event-stream"]:
+    async def news(self) -> tuple[Literal[200], Annotated[AsyncIterator[str], "text/event-stream"], dict[str, str]]:
         """What happens."""
-        return _events()
+        return 200, _events(), {"Content-Type": "text/event-stream"}
 
     @methods("GET")
     async def whoami(
-        self, authorization: Annotated[str, Header()], x_request_id: Annotated[str | None, Header()] = None
+        self, authorization: Annotated[str, Header()] = "", x_request_id: Annotated[str | None, Header()] = None
     ) -> dict[str, str | None]:
         """What the request says of its client."""
         return {"authorization": authorization, "id": x_request_id}
@@ -179,4 +179,4 @@ class Shop(App):
     docs = Docs(title="Shop", version="1.2.0")
 
 
-app = Shop()
+app = Shop(surplus_path_status=404)

@@ -52,13 +52,17 @@ class Python:
 
     def call(self, handler: str, *arguments: Any, **keywords: Any) -> Any:
         """Call a handler by its name in the tree; its status, and what the client makes of the body."""
+        reply = self.reply(handler, *arguments, **keywords)
+        return reply.status_code, reply.parsed
+
+    def reply(self, handler: str, *arguments: Any, **keywords: Any) -> Any:
+        """Call a handler; the reply as it came."""
         tag, _, name = handler.partition(".")
         module: Any = importlib.import_module(f"{self._name}.api.{tag}.{tag}_{name}")
         package: ModuleType = importlib.import_module(self._name)
         make: Any = package.Client
         with make(base_url=self._server.url, headers={"Accept": "application/json"}) as client:
-            reply = module.sync_detailed(*arguments, client=client, **keywords)
-        return reply.status_code, reply.parsed
+            return module.sync_detailed(*arguments, client=client, **keywords)
 
 
 def made_by_python(name: str, application: str, folder: Path) -> Iterator[Python]:
@@ -153,7 +157,7 @@ def test_python_reads_bytes_streams_and_times(shop_client):
     """A file, a text of events, a time with a zone and one without."""
     status, picture = shop_client.call("desk.picture")
     assert (status, picture.payload.read()) == (200, b"\x89PNG\r\n\x1a\n\x00\xff")
-    assert shop_client.call("desk.news") == (200, "data: one\n\ndata: two\n\n")
+    assert shop_client.reply("desk.news").content == b"data: one\n\ndata: two\n\n"
     noon = datetime.datetime(2030, 1, 31, 12)  # noqa: DTZ001 - a naive one
     assert shop_client.call("desk.now") == (200, noon.replace(tzinfo=datetime.UTC))
     assert shop_client.call("desk.now", zone=False) == (200, noon)

@@ -26,7 +26,9 @@ def _owner(cls: type, name: str) -> type:
 
 def types_by_class(cls: type, arguments: Sequence[Any]) -> dict[type, dict[Any, Any]]:
     """The types of the type variables, of a class and of each of its bases."""
-    own = dict(zip(getattr(cls, "__parameters__", ()), arguments, strict=False))
+    variables = getattr(cls, "__parameters__", ())
+    # Variables of other kinds, such as `*Ts`, do not stand for one argument each.
+    own = dict(zip(variables, arguments, strict=False)) if all(isinstance(one, TypeVar) for one in variables) else {}
     found: dict[type, dict[Any, Any]] = {}
     for base in vars(cls).get("__orig_bases__", cls.__bases__):
         origin = get_origin(base) or base
@@ -41,16 +43,28 @@ def substituted(annotation: Any, types: Types) -> Any:
     if isinstance(annotation, TypeVar):
         return types.get(annotation, annotation)
     variables = getattr(annotation, "__parameters__", ()) if get_origin(annotation) is not None else ()
-    if not variables:
+    if not variables or not all(isinstance(one, TypeVar) for one in variables):
         return annotation
     return annotation[tuple(types.get(one, one) for one in variables)]
 
 
-def is_generic_alias(origin: Any) -> bool:
-    """Whether it is what a `type` statement with type parameters makes."""
-    return hasattr(origin, "__type_params__") and hasattr(origin, "__value__")
+def aliased(annotation: Any) -> Any:
+    """The type that a NewType, a `type` statement or a type variable stands for; None for any other annotation."""
+    if isinstance(annotation, TypeVar):
+        return _meant_by(annotation)
+    if (supertype := getattr(annotation, "__supertype__", None)) is not None:
+        return supertype
+    alias = get_origin(annotation) or annotation
+    value = getattr(alias, "__value__", None)
+    if value is None or isinstance(alias, type):
+        return None
+    types = dict(zip(getattr(alias, "__type_params__", ()), get_args(annotation), strict=False))
+    carrier = type("Carrier", (), {"__annotations__": {"it": value}, "__module__": alias.__module__})
+    return substituted(hints_of(carrier).get("it", value), types)
 
 
-def aliased(origin: Any, arguments: Sequence[Any]) -> Any:
-    """The type that a generic alias stands for: of `type Pair[T] = tuple[T, T]`, `Pair[int]` is `tuple[int, int]`."""
-    return substituted(origin.__value__, dict(zip(origin.__type_params__, arguments, strict=False)))
+def _meant_by(variable: TypeVar) -> Any:
+    """The default of a type variable (PEP 696), else the type or the types that it is bound to."""
+    if getattr(variable, "has_default", bool)():
+        return getattr(variable, "__default__", None)
+    return typing.Union[variable.__constraints__] if variable.__constraints__ else variable.__bound__  # noqa: UP007

@@ -87,7 +87,9 @@ def _taken_by_struct(cls: Any, hints: Mapping[str, Any]) -> Iterator[Member]:
         if field.required or not _is_private(field.name):
             has_default = field.default is not msgspec.NODEFAULT and field.default is not msgspec.UNSET
             words = default(field.default) if has_default else {}
-            yield Member(field.encode_name, hints.get(field.name, Any), field.required, words)
+            hint = hints.get(field.name, Any)
+            encoding = {"contentEncoding": "base64"} if hint is bytes else {}
+            yield Member(field.encode_name, hint, field.required, {**encoding, **words})
 
 
 def _shown_of_struct(cls: Any, hints: Mapping[str, Any]) -> Iterator[Member]:

@@ -20,6 +20,9 @@ MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;.*)?")
 CHUNKS = (bytes, bytearray, memoryview, AsyncIterable, Iterator)
 """Bodies that are sent as they are, at once or in pieces."""
 
+UNDESCRIBED = (ANYTHING, "text/event-stream", "application/x-ndjson", "application/jsonl", "application/json-seq")
+"""Media types without a schema: what is not known, and sequences, which OpenAPI has no schema for before 3.2."""
+
 FAULT: Schema = {
     "type": "object",
     "properties": {
@@ -139,7 +142,7 @@ def schema_of(outcomes: list[Outcome], media_type: str, schemas: Schemas) -> Sch
     """The schema of bodies of one media type."""
     if not any(is_kind(one, (str, *CHUNKS)) for one in outcomes):
         return schema_of_json(outcomes, schemas)
-    if media_type == ANYTHING:
+    if media_type.partition(";")[0] in UNDESCRIBED:
         return {}
     is_text = media_type.startswith("text/") or all(is_kind(one, (str,)) for one in outcomes)
     return TEXT if is_text else FILE

@@ -11,14 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from decimal import Decimal
 from enum import Enum
 from itertools import count
-from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, Union, Unpack, get_args, get_origin
 from uuid import UUID
 
 from micropie import UploadedFile
-from micropie.openapi.generics import aliased, is_generic_alias
-from micropie.openapi.json_values import as_json, said
+from micropie.openapi.generics import aliased
+from micropie.openapi.json_values import said
 from micropie.openapi.keywords import discriminator_of, keywords
 from micropie.openapi.members import Member, is_record, members_of, tag_field
+from micropie.openapi.pydantic_schemas import is_of_pydantic, made_by_pydantic
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -79,6 +80,7 @@ class Schemas:
         self._named = named
         self._scalars = SENT_SCALARS if sent else SCALARS
         self._known: list[tuple[Any, Schema]] = []
+        self._within: list[Any] = []
 
     def of(self, annotation: Any) -> Schema:
         """The schema of an annotation; the empty one, which allows everything, where JSON Schema has no word for it."""
@@ -91,8 +93,8 @@ class Schemas:
             return self.union(args)
         if origin is Literal:
             return choice(args)
-        if is_generic_alias(origin):
-            return self.of(aliased(origin, args))
+        if (meant := aliased(annotation)) is not None:
+            return self._alias(annotation, meant)
         return self._generic(annotation, origin, args)
 
     def constrained(self, annotation: Any, metadata: Iterable[Any]) -> Schema:
@@ -114,15 +116,22 @@ class Schemas:
         return self.components[reference.removeprefix(self.reference)] if reference else schema
 
     def _plain(self, annotation: Any) -> Schema:
-        if hasattr(annotation, "__supertype__"):  # a NewType
-            return self.of(annotation.__supertype__)
-        if hasattr(annotation, "__value__"):  # what the statement `type X = …` makes
-            return self.of(annotation.__value__)
+        if (meant := aliased(annotation)) is not None:
+            return self._alias(annotation, meant)
         if not isinstance(annotation, type):
             return {}
         if annotation in self._scalars:
             return self._scalars[annotation]
         return self._class(annotation, annotation, ())
+
+    def _alias(self, annotation: Any, meant: Any) -> Schema:
+        """The schema of what an alias stands for; inside of itself an alias may be anything."""
+        if any(known is annotation or known == annotation for known in self._within):
+            return {}
+        self._within.append(annotation)
+        schema = self.of(meant)
+        self._within.pop()
+        return schema
 
     def _class(self, annotation: Any, cls: type, args: tuple[Any, ...]) -> Schema:
         """The reference to the component of a class, which is made when the class is met first."""
@@ -152,7 +161,7 @@ class Schemas:
         return {}
 
     def _tuple(self, args: tuple[Any, ...]) -> Schema:
-        if not args:
+        if not args or any(get_origin(one) is Unpack or getattr(one, "__unpacked__", False) for one in args):
             return {"type": "array"}
         if args[1:] == (...,):
             return {"type": "array", "items": self.of(args[0])}
@@ -233,9 +242,9 @@ class Schemas:
 
         Components have longer names where others have theirs already.
         """
-        made = (self._made_by_pydantic(annotation, prefix) for prefix in _prefixes(annotation))
+        tries = (self._made_by_pydantic(annotation, prefix) for prefix in _prefixes(annotation))
         try:
-            schema, components = next((schema, parts) for schema, parts in made if self._are_free(parts))
+            schema, components = next((schema, parts) for schema, parts in tries if self._are_free(parts))
         except Exception:  # whatever pydantic says of a member
             return self._component(annotation, dict)
         for name, part in components.items():
@@ -244,31 +253,15 @@ class Schemas:
         self._known.append((annotation, schema))
         return schema
 
+    def _made_by_pydantic(self, annotation: Any, prefix: str) -> tuple[Schema, dict[str, Schema]]:
+        schema, components = made_by_pydantic(annotation, f"{self.reference}{prefix}{{model}}", sent=self.is_sent)
+        return schema, {prefix + name: part for name, part in components.items()}
+
     def _are_free(self, components: dict[str, Schema]) -> bool:
         return all(self._is_free(name, (PYDANTIC, name), part) for name, part in components.items())
 
-    def _made_by_pydantic(self, annotation: Any, prefix: str) -> tuple[Schema, dict[str, Schema]]:
-        import pydantic  # noqa: PLC0415 - only for those who have it
-
-        mode: Literal["serialization", "validation"] = "serialization" if self.is_sent else "validation"
-        inputs = [(0, mode, pydantic.TypeAdapter(annotation))]
-        template = f"{self.reference}{prefix}{{model}}"
-        made, definitions = pydantic.TypeAdapter.json_schemas(inputs, ref_template=template)
-        components = {prefix + name: _untitled(part, name) for name, part in definitions.get("$defs", {}).items()}
-        return as_json(made[0, mode]), as_json(components)
-
 
 PYDANTIC = "pydantic"
-
-
-def is_of_pydantic(cls: Any) -> bool:
-    """Whether pydantic validates the class."""
-    return hasattr(cls, "__pydantic_validator__") or hasattr(cls, "__get_pydantic_core_schema__")
-
-
-def _untitled(component: Schema, name: str) -> Schema:
-    """The component without a title that is only its name."""
-    return {key: part for key, part in component.items() if key != "title" or part != name}
 
 
 def _names(annotation: Any) -> Iterator[str]:
