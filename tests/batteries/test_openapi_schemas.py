@@ -779,6 +779,8 @@ def test_a_union_names_the_member_that_tells_which_one(annotation, schema):
     "annotation",
     [
         Cat | Crumb,
+        Cat | msgspec.defstruct("Twin", [("age", int)], tag="cat", tag_field="kind"),
+        Cat | msgspec.defstruct("Other", [("age", int)], tag="other", tag_field="type"),
         Annotated[ModelOfCat | ModelOfDog, pydantic.Discriminator(lambda value: value["kind"])],
         Annotated[ModelOfCat | Crumb, pydantic.Discriminator("kind")],
         Annotated[int, pydantic.Discriminator("kind")],

@@ -179,14 +179,14 @@ class Schemas:
 
     def _discriminated(self, schema: Schema, name: Any) -> Schema:
         """The schema of a union whose member of that name tells which one it is (§4.8.25)."""
-        pairs = [(self._values(one, name), one) for one in schema.get("anyOf", ()) if one != NULL]
-        if not pairs or not all(values for values, _ in pairs):
-            return schema
-        mapping = {str(value): one["$ref"] for values, one in pairs for value in values}
-        others = [one for one in schema["anyOf"] if one == NULL]
+        alternatives = [one for one in schema.get("anyOf", ()) if one != NULL]
+        pairs = [(str(value), one["$ref"]) for one in alternatives for value in self._values(one, name)]
+        mapping = dict(pairs)
+        if not pairs or len(mapping) < len(pairs) or {*mapping.values()} != {one.get("$ref") for one in alternatives}:
+            return schema  # it does not tell them apart
+        told = {"oneOf": alternatives, "discriminator": {"propertyName": name, "mapping": mapping}}
         rest = {key: part for key, part in schema.items() if key != "anyOf"}
-        told = {"oneOf": [one for _, one in pairs], "discriminator": {"propertyName": name, "mapping": mapping}}
-        return {**rest, **told} if not others else {**rest, "anyOf": [told, *others]}
+        return {**rest, "anyOf": [told, NULL]} if NULL in schema["anyOf"] else {**rest, **told}
 
     def _values(self, schema: Schema, name: Any) -> list[Any]:
         """The values that a member of a component may have."""
