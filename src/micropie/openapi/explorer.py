@@ -51,7 +51,7 @@ class Docs(Documentation):
         description: str | None = None,
         select: Callable[[Route], bool] | None = None,
     ) -> None:
-        self._settings = Settings(title, version, description, select)
+        self.settings = Settings(title, version, description, select)
         self._documents: WeakKeyDictionary[App, dict[str, Any]] = WeakKeyDictionary()
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -67,7 +67,7 @@ class Docs(Documentation):
         """The page, or one of its files."""
         if file == PAGE:
             headers = [("Content-Security-Policy", POLICY), *HEADERS]
-            return 200, filled(read(PAGE), self.request, self._settings.title or "API"), headers
+            return 200, filled(read(PAGE), self.request, self.settings.title or "API"), headers
         if file not in TYPES:
             raise HTTPError(404)
         return 200, read(file), [("Content-Type", TYPES[file]), *HEADERS]

@@ -18,7 +18,7 @@ class Settings(NamedTuple):
 class Documentation(Controller):
     """A controller with the settings of its application's document."""
 
-    _settings: Settings
+    settings: Settings
 
 
 def documentation(owner: type) -> dict[str, Documentation]:
@@ -30,4 +30,4 @@ def documentation(owner: type) -> dict[str, Documentation]:
 
 def settings_of(app: App) -> Settings:
     """The settings in the class of an application; without documentation there are none."""
-    return next((one._settings for one in documentation(type(app)).values()), Settings())
+    return next((one.settings for one in documentation(type(app)).values()), Settings())
