@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from micropie.cli.loading import is_theirs
+from micropie.cli.target import is_user_file
 from tests.batteries.browsing import launched
 from tests.batteries.commands import Project
 
@@ -24,7 +24,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     before = set(sys.modules)
     yield Project(tmp_path, capsys)
     for name in set(sys.modules) - before:
-        if is_theirs(getattr(sys.modules[name], "__file__", None) or "<none>"):
+        if is_user_file(getattr(sys.modules[name], "__file__", None) or "<none>"):
             del sys.modules[name]
 
 

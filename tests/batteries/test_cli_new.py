@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from micropie.cli import standalone
-from micropie.cli.refusal import Refusal
+from micropie.cli.errors import CommandError
 from tests.batteries.commands import free_port, serving, text_at
 
 ROOT = Path(__file__).parents[2]
@@ -117,5 +117,5 @@ def test_the_licence(monkeypatch, tmp_path):
     assert Distribution.from_name("other").files
     assert standalone.licence("other") == "Theirs."
     monkeypatch.setattr(standalone, "_PACKAGE", tmp_path / "a" / "b")
-    with pytest.raises(Refusal, match="install MicroPie with pip"):
+    with pytest.raises(CommandError, match="install MicroPie with pip"):
         standalone.licence("nothing-of-ours")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from micropie.cli import main
-from micropie.cli.ink import Ink
+from micropie.cli.colours import Colours
 from tests.batteries.commands import SITE
 
 TREE = '''\
@@ -284,15 +284,15 @@ def test_colour_is_for_terminals(project, environment, coloured):
     assert (b"\x1b[1m/\x1b[0m" in shown) is coloured
 
 
-def test_ink(capsys, monkeypatch):
+def test_colours(capsys, monkeypatch):
     """The same, here."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    ink = Ink(sys.stdout)
-    assert ink("word", "red") == "word"
+    colours = Colours(sys.stdout)
+    assert colours("word", "red") == "word"
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    ink = Ink(sys.stdout)
-    assert (ink("word", "red"), ink("word", "")) == ("\x1b[31mword\x1b[0m", "word")
+    colours = Colours(sys.stdout)
+    assert (colours("word", "red"), colours("word", "")) == ("\x1b[31mword\x1b[0m", "word")
 
 
 def test_python_dash_m(project, monkeypatch):

@@ -1,21 +1,30 @@
-"""`micropie standalone`: the whole core as one file, made of what is installed."""
+"""`micropie standalone`: prints the whole core as one file, made of what is installed."""
 
+import argparse
+import sys
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 
 from micropie.cli.amalgamation import generate
-from micropie.cli.refusal import Refusal
+from micropie.cli.arguments import Commands, add_command
+from micropie.cli.errors import CommandError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def standalone() -> str:
-    """The text of the one file."""
-    return generate(_PACKAGE, licence("micropie"))
+def add_standalone(commands: Commands) -> None:
+    """Declare `micropie standalone`."""
+    add_command(commands, print_one_file, "standalone", "print the whole framework as one file")
+
+
+def print_one_file(_options: argparse.Namespace) -> int:
+    """Print the one file."""
+    sys.stdout.write(generate(_PACKAGE, licence("micropie")))
+    return 0
 
 
 def licence(distribution: str) -> str:
-    """The text of the licence, which goes where the code goes: of what is installed, else of the checkout."""
+    """The text of a distribution's licence, which goes where the code goes; of the checkout if none is installed."""
     try:
         files = Distribution.from_name(distribution).files or []
     except PackageNotFoundError:
@@ -26,4 +35,4 @@ def licence(distribution: str) -> str:
     checkout = _PACKAGE.parents[1] / "LICENSE"
     if checkout.is_file():
         return checkout.read_text(encoding="utf-8")
-    raise Refusal("the licence that belongs into the file is not there: install MicroPie with pip")
+    raise CommandError("the licence that belongs into the file is not there: install MicroPie with pip")

@@ -1,7 +1,7 @@
-"""The application that a command is about: from what the user typed to the object.
+"""The application that a command is about: from the words on the command line to the object.
 
-`app:app`, `package.module:site`, `app.py`, `folder/app.py:app`, a folder, or nothing at all, which is the folder one is
-in. Whatever is wrong with it is told in one line, with the file and the line where it is.
+A target is `app:app`, `package.module:site`, `app.py`, `folder/app.py:app`, a folder, or nothing at all, which is the
+working directory. Whatever is wrong with it is a `CommandError` of one line, with the file and the line where it is.
 """
 
 import ast
@@ -17,17 +17,17 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from micropie import RSGI, App
-from micropie.cli.refusal import Refusal
+from micropie.cli.errors import CommandError
 
 _TARGET = re.compile(r"(.*?)(?::([\w.]*))?", re.DOTALL)
 _USUAL = ("app.py", "main.py")  # what a folder's application is called, if it has several
 _NEVER = ("test_*.py", "*_test.py", "conftest.py", "setup.py")
-_FOREIGN = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib"))
-_OURS = str(Path(__file__).resolve().parents[1])
+_INSTALLED = tuple(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib"))
+_FRAMEWORK = str(Path(__file__).resolve().parents[1])
 
 
 class Target(NamedTuple):
-    """What a user means: a module, its file if that is what was named, and the attribute, `""` for the only one."""
+    """A module, its file if that was named, and the attribute that is the application, `""` for the only one."""
 
     folder: Path
     module: str
@@ -35,55 +35,51 @@ class Target(NamedTuple):
     file: Path | None = None
 
 
-class Found(NamedTuple):
-    """A loaded application: `module:name` in `folder`."""
+class LoadedApp(NamedTuple):
+    """A loaded application, and the module and name where it was found."""
 
     value: Any
-    folder: Path
     module: ModuleType
     name: str
 
-    @property
-    def target(self) -> str:
-        """What servers call it."""
-        return f"{self.module.__name__}:{self.name}"
 
-
-def load_app(text: str | None) -> tuple[App, Found]:
-    """The `App` that is meant. `Refusal` if there is none, or it is something else."""
+def load_app(text: str | None) -> App:
+    """The `App` that a target names. `CommandError` if there is none, or it is something else."""
     found = load(text)
     if not isinstance(found.value, App):
-        raise Refusal(f"{found.target} is no micropie.App, but {_kind(found.value)}")
-    return found.value, found
+        raise CommandError(f"{found.module.__name__}:{found.name} is no micropie.App, but {_kind(found.value)}")
+    return found.value
 
 
-def load(text: str | None) -> Found:
-    """The application that is meant: an `App`, or any ASGI application that is named. `Refusal` if there is none."""
+def load(text: str | None) -> LoadedApp:
+    """The application that a target names: an `App`, or any other ASGI application. `CommandError` if there is none."""
     target = read_target(text)
     module = import_target(target)
     name = target.attribute or the_only_name(module)
-    return Found(attribute_of(module, name), target.folder, module, name)
+    return LoadedApp(attribute_of(module, name), module, name)
 
 
 # -- what is meant --------------------------------------------------------------------------------------
 
 
 def read_target(text: str | None) -> Target:
-    """What the words on the command line mean."""
+    """The target that a word on the command line names, None for the working directory."""
     matched = _TARGET.fullmatch(text or ".")
     name, attribute = (matched[1], matched[2] or "") if matched else ("", "")
     path = Path(name)
     if name.endswith(".py") or path.is_dir():
-        return of_file(path if name.endswith(".py") else file_in(path), attribute)
+        return target_of_file(path if name.endswith(".py") else application_file(path), attribute)
     if not all(part.isidentifier() for part in name.split(".")):
-        raise Refusal(f"{text!r} names no application: write module:name, such as app:app, or a file, such as app.py")
+        raise CommandError(
+            f"{text!r} names no application: write module:name, such as app:app, or a file, such as app.py"
+        )
     return Target(Path.cwd(), name, attribute)
 
 
-def of_file(path: Path, attribute: str) -> Target:
-    """The module that a file is, in the packages around it."""
+def target_of_file(path: Path, attribute: str) -> Target:
+    """The target in a file, as a module of the packages around it."""
     if not path.is_file():
-        raise Refusal(f"there is no file {path}")
+        raise CommandError(f"there is no file {path}")
     file = path.resolve()
     names, folder = [file.stem], file.parent
     while (folder / "__init__.py").is_file():
@@ -92,19 +88,19 @@ def of_file(path: Path, attribute: str) -> Target:
     return Target(folder, ".".join(names), attribute, file)
 
 
-def file_in(folder: Path) -> Path:
-    """The file of a folder that makes an application. `Refusal` if it is none, or not clear which."""
+def application_file(folder: Path) -> Path:
+    """The file of a folder that makes an application. `CommandError` if there is none, or no telling which."""
     found = [path for path in sorted(folder.glob("*.py")) if _makes_application(path)]
     usual = [path for name in _USUAL for path in found if path.name == name]
     if not found:
-        raise Refusal(f"no file in {folder.resolve()} makes an application: name one, such as app:app")
+        raise CommandError(f"no file in {folder.resolve()} makes an application: name one, such as app:app")
     if len(found) > 1 and not usual:
-        raise Refusal(f"several files make applications: name one of {', '.join(path.name for path in found)}")
+        raise CommandError(f"several files make applications: name one of {', '.join(path.name for path in found)}")
     return (usual or found)[0]
 
 
 def _makes_application(path: Path) -> bool:
-    """Whether it imports micropie, and calls something at its top level to give it a name; read, not run."""
+    """Tell whether a file imports micropie and gives a call's result a name at its top level; it is read, not run."""
     if any(path.match(pattern) for pattern in _NEVER):
         return False
     try:
@@ -125,45 +121,45 @@ def _is_of_micropie(node: ast.Import | ast.ImportFrom) -> bool:
 
 
 def import_target(target: Target) -> ModuleType:
-    """The module, imported. `Refusal` that says where it failed."""
+    """Import the module of a target. `CommandError` that says where the import failed."""
     if str(target.folder) not in sys.path[:1]:
         sys.path.insert(0, str(target.folder))
     try:
         module = importlib.import_module(target.module)
     except (Exception, SystemExit) as error:
-        raise Refusal(_why_not(error, target)) from error
+        raise CommandError(_import_failure(error, target)) from error
     if target.file is not None and Path(module.__file__ or "").resolve() != target.file:
-        raise Refusal(f"{target.file.name} has the name of another module, {module.__name__}: rename it")
+        raise CommandError(f"{target.file.name} has the name of another module, {module.__name__}: rename it")
     return module
 
 
-def _why_not(error: BaseException, target: Target) -> str:
+def _import_failure(error: BaseException, target: Target) -> str:
     if isinstance(error, ModuleNotFoundError) and f"{target.module}.".startswith(f"{error.name}."):
         return f"there is no module {error.name!r} in {target.folder}"
-    where = f"{place_of(error)}: "
+    where = f"{error_location(error)}: "
     if isinstance(error, SystemExit):
         return f"{where}the module ends the program when it is imported: do so under if __name__ == '__main__'"
     what = error.msg if isinstance(error, SyntaxError) else error
     return f"{where}{type(error).__name__}: {' '.join(str(what).split())}"
 
 
-def place_of(error: BaseException) -> str:
-    """The file and line of the user's that an exception comes from."""
+def error_location(error: BaseException) -> str:
+    """The file and line in the user's code that an exception comes from."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{shown(error.filename)}:{error.lineno}"
+        return f"{short_path(error.filename)}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if is_theirs(frame.filename)]
-    last = (theirs or frames)[-1]
-    return f"{shown(last.filename)}:{last.lineno}"
+    users = [frame for frame in frames if is_user_file(frame.filename)]
+    last = (users or frames)[-1]
+    return f"{short_path(last.filename)}:{last.lineno}"
 
 
-def is_theirs(file: str) -> bool:
-    """Whether a file belongs to the user: neither to Python, nor to a package, nor to us."""
-    return not file.startswith("<") and not str(Path(file).resolve()).startswith((*_FOREIGN, _OURS))
+def is_user_file(file: str) -> bool:
+    """Tell whether a file belongs to the user: neither to Python, nor to a package, nor to this framework."""
+    return not file.startswith("<") and not str(Path(file).resolve()).startswith((*_INSTALLED, _FRAMEWORK))
 
 
-def shown(file: str | Path) -> str:
-    """A file's path, as short as it can be from here."""
+def short_path(file: str | Path) -> str:
+    """A file's path, relative to the working directory if it is in there."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
@@ -172,21 +168,21 @@ def shown(file: str | Path) -> str:
 
 
 def the_only_name(module: ModuleType) -> str:
-    """What a module calls its application: `app`, or the only `App` that it has."""
+    """The name of a module's application: `app`, or that of its only `App`."""
     apps = {id(value): name for name, value in reversed(vars(module).items()) if isinstance(value, App)}
     names = sorted(apps.values())
     if "app" in vars(module) and (len(names) != 1 or "app" in names):
         return "app"
     if len(names) == 1:
         return names[0]
-    file = shown(module.__file__ or module.__name__)
+    file = short_path(module.__file__ or module.__name__)
     if not names:
-        raise Refusal(f"{file} makes no application: it needs a line such as app = Site()")
-    raise Refusal(f"{file} makes several applications, {', '.join(names)}: name one, {module.__name__}:{names[0]}")
+        raise CommandError(f"{file} makes no application: it needs a line such as app = Site()")
+    raise CommandError(f"{file} makes several applications, {', '.join(names)}: name one, {module.__name__}:{names[0]}")
 
 
 def attribute_of(module: ModuleType, name: str) -> Any:
-    """The object of that name. `Refusal` if it is not there, or nothing that could be served."""
+    """The application of a name in a module. `CommandError` if it is not there, or nothing that could be served."""
     value: Any = module
     for part in name.split("."):
         try:
@@ -194,18 +190,18 @@ def attribute_of(module: ModuleType, name: str) -> Any:
         except AttributeError:
             there = [other for other, made in vars(module).items() if isinstance(made, App)]
             hint = f": its applications are {', '.join(there)}" if there else ""
-            raise Refusal(f"{shown(module.__file__ or module.__name__)} has no {name!r}{hint}") from None
+            raise CommandError(f"{short_path(module.__file__ or module.__name__)} has no {name!r}{hint}") from None
     if isinstance(value, type):
-        raise Refusal(f"{module.__name__}:{name} is a class: make an application of it, app = {value.__name__}()")
+        raise CommandError(f"{module.__name__}:{name} is a class: make an application of it, app = {value.__name__}()")
     if not (callable(value) or isinstance(value, RSGI)):
-        raise Refusal(f"{module.__name__}:{name} is no application, but {_kind(value)}")
+        raise CommandError(f"{module.__name__}:{name} is no application, but {_kind(value)}")
     if inspect.isfunction(value) and not _takes_three(value):
-        raise Refusal(f"{module.__name__}:{name} is a function: give a name to the application that it makes")
+        raise CommandError(f"{module.__name__}:{name} is a function: give a name to the application that it makes")
     return value
 
 
 def _takes_three(function: Callable[..., Any]) -> bool:
-    """Whether it can be called with scope, receive and send."""
+    """Tell whether a function can be called with scope, receive and send."""
     try:
         inspect.signature(function).bind(None, None, None)
     except TypeError:

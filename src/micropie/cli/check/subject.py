@@ -1,4 +1,4 @@
-"""What a check looks at, and what it finds: the applications, their classes, and the source of these."""
+"""The subject of a check, and its findings: the applications, their classes, and the source of these."""
 
 import ast
 import functools
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from micropie import App, Route, configuration, routes
-from micropie.cli.loading import is_theirs, shown
+from micropie.cli.target import is_user_file, short_path
 
 
 class Finding(NamedTuple):
@@ -19,27 +19,27 @@ class Finding(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{shown(self.file)}:{self.line}: {self.message}"
+        return f"{short_path(self.file)}:{self.line}: {self.message}"
 
 
-class Source(NamedTuple):
-    """The source of one class of the user's."""
+class ClassSource(NamedTuple):
+    """One class of the user's, and its statement in the source."""
 
     cls: type
     file: str
     node: ast.ClassDef
 
     def finding(self, node: ast.AST, message: str) -> Finding:
-        """A finding at a node of it."""
+        """A finding at a node of the class."""
         return Finding(self.file, getattr(node, "lineno", self.node.lineno), message)
 
     def member(self, name: str) -> ast.AST:
-        """What defines a name in the class, the class itself if that is not seen."""
+        """The statement that defines a name in the class; the class itself if there is none."""
         return next((node for node in self.node.body if name in names_of(node)), self.node)
 
 
 def names_of(statement: ast.AST) -> set[str]:
-    """The names that a statement in a class body defines."""
+    """Names that a statement in a class body defines."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -61,37 +61,37 @@ class Subject:
         self.sources = list({source.cls: source for owner in owners.values() for source in sources_of(owner)}.values())
 
     def all(self) -> Iterator["Subject"]:
-        """This one and those below it."""
+        """Yield this subject and all those below it."""
         yield self
         for subject in self.below:
             yield from subject.all()
 
-    def source_of(self, route: Route) -> Source | None:
-        """The class that defines a handler."""
+    def source_of(self, route: Route) -> ClassSource | None:
+        """The source of the class that defines a handler."""
         cls = defining_class(route)
         return next((source for source in self.sources if source.cls is cls), None)
 
 
 def defining_class(route: Route) -> type | None:
-    """The class whose body has the handler."""
+    """The class whose body has a handler."""
     name = route.name.rpartition(".")[2]
     return next((cls for cls in type(route.owner).__mro__ if name in vars(cls)), None)
 
 
-def sources_of(owner: Any) -> Iterator[Source]:
-    """The source of the user's classes that an application or a controller is made of."""
+def sources_of(owner: Any) -> Iterator[ClassSource]:
+    """Yield the source of the user's classes that an application or a controller is made of."""
     for cls in type(owner).__mro__:
         try:
             file, line = inspect.getsourcefile(cls), inspect.getsourcelines(cls)[1]
         except (OSError, TypeError):  # made by a program, or built in
             continue
-        node = class_at(file, line) if file is not None and is_theirs(file) else None
+        node = class_at(file, line) if file is not None and is_user_file(file) else None
         if node is not None:
-            yield Source(cls, str(file), node)
+            yield ClassSource(cls, str(file), node)
 
 
 def class_at(file: str, line: int) -> ast.ClassDef | None:
-    """The class statement that begins on a line, its decorators included."""
+    """The class statement that begins on a line, or whose decorators do."""
     classes = (node for node in ast.walk(tree_of(file)) if isinstance(node, ast.ClassDef))
     first_lines = ((node, {node.lineno, *(one.lineno for one in node.decorator_list)}) for node in classes)
     return next((node for node, lines in first_lines if line in lines), None)
@@ -99,34 +99,34 @@ def class_at(file: str, line: int) -> ast.ClassDef | None:
 
 @functools.cache
 def tree_of(file: str) -> ast.Module:
-    """The file, parsed."""
+    """The syntax tree of a file."""
     return ast.parse(Path(file).read_bytes())
 
 
 def methods_in(node: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """The methods of a class."""
+    """Yield the methods that a class statement defines."""
     return (found for found in node.body if isinstance(found, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def calls_on_self(node: ast.AST) -> Iterator[ast.Call]:
-    """The calls of methods of the object itself."""
+    """Yield the calls of methods of `self` in a piece of source."""
     for found in ast.walk(node):
         if isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and is_self(found.func.value):
             yield found
 
 
-def called(call: ast.Call) -> str:
-    """The name of the method that is called."""
+def method_called(call: ast.Call) -> str:
+    """The name of the method that a call is of."""
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
 def is_self(node: ast.AST) -> bool:
-    """Whether it is the object itself."""
+    """Tell whether an expression is `self`."""
     return isinstance(node, ast.Name) and node.id == "self"
 
 
 def is_of_request(node: ast.AST, name: str) -> bool:
-    """Whether it is this attribute of a request."""
+    """Tell whether an expression is the attribute of that name of a request."""
     if not (isinstance(node, ast.Attribute) and node.attr == name):
         return False
     owner = node.value

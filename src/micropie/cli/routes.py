@@ -1,45 +1,55 @@
-"""`micropie routes`: the URL map of an application, for eyes and for programs."""
+"""`micropie routes`: prints the URL map of an application, for eyes and for programs."""
 
+import argparse
 import inspect
 import json
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from micropie import Parameter, Route, routes
-from micropie.cli.ink import Ink
-from micropie.cli.loading import load_app, shown
+from micropie.cli.arguments import Commands, add_command_with_target, print_lines
+from micropie.cli.colours import Colours
+from micropie.cli.target import load_app, short_path
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(\*?)\}")
 _KINDS = {"websocket": "WS", "mount": "MOUNT"}
-_COLOURS = {"WS": "cyan", "MOUNT": "yellow"}
+_VERB_COLOURS = {"WS": "cyan", "MOUNT": "yellow"}
 _GAP = "  "
 
 Row = tuple[str, str, str, str]
 
 
-def url_map(target: str | None, *, as_json: bool, ink: Ink) -> Iterator[str]:
-    """The lines that the command prints."""
-    app, _ = load_app(target)
+def add_routes(commands: Commands) -> None:
+    """Declare `micropie routes`."""
+    command = add_command_with_target(commands, print_routes, "routes", "list what an application answers")
+    command.add_argument("--json", action="store_true", help="for programs")
+
+
+def print_routes(options: argparse.Namespace) -> int:
+    """Print the routes of the application, as a table or as JSON."""
+    app = load_app(options.target)
     found = routes(app)
-    if as_json:
-        yield json.dumps([record(route) for route in found], indent=2, ensure_ascii=False)
+    if options.json:
+        print_lines([json.dumps([record(route) for route in found], indent=2, ensure_ascii=False)])
     else:
-        yield from table([row(route) for route in found], ink)
+        print_lines(table([row(route) for route in found], Colours(sys.stdout)))
+    return 0
 
 
 # -- for eyes -------------------------------------------------------------------------------------------
 
 
 def row(route: Route) -> Row:
-    """Verbs, path, handler and place."""
+    """Verbs, path, handler and location of a route, as they are shown."""
     # Where GET is answered, HEAD is.
     verbs = [verb for verb in route.verbs if verb != "HEAD" or "GET" not in route.verbs]
-    return _KINDS.get(route.kind) or ",".join(verbs) or "*", typed_path(route), handler_name(route), place(route)
+    return _KINDS.get(route.kind) or ",".join(verbs) or "*", typed_path(route), handler_name(route), location(route)
 
 
 def typed_path(route: Route) -> str:
-    """The path's template with the types of its parameters: `/notes/{id:int}`."""
+    """The path's template with the types of its parameters, `/notes/{id:int}`."""
     types = {parameter.name: type_text(parameter.annotation) for parameter in route.parameters}
 
     def typed(found: re.Match[str]) -> str:
@@ -50,19 +60,19 @@ def typed_path(route: Route) -> str:
 
 
 def handler_name(route: Route) -> str:
-    """The class and the method; of a mount what is mounted."""
+    """The class and the method that answer a route; of a mount the name of the application."""
     if route.kind == "mount":
         return getattr(route.handler, "__name__", type(route.handler).__name__)
     return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
 
 
-def place(route: Route) -> str:
-    """The file and the line, as editors take them."""
-    return "" if route.file is None else f"{shown(route.file)}:{route.line}"
+def location(route: Route) -> str:
+    """The file and the line of a handler, as editors take them."""
+    return "" if route.file is None else f"{short_path(route.file)}:{route.line}"
 
 
 def type_text(annotation: Any) -> str:
-    """A type as one writes it; nothing for any."""
+    """A type as one writes it, `""` for `Any`."""
     if annotation is Any:
         return ""
     if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
@@ -70,13 +80,13 @@ def type_text(annotation: Any) -> str:
     return re.sub(r"(?:\w+\.)+(?=\w)", "", str(annotation))
 
 
-def table(rows: Sequence[Row], ink: Ink) -> Iterator[str]:
-    """The rows in columns."""
+def table(rows: Sequence[Row], colours: Colours) -> Iterator[str]:
+    """The rows in columns, a line each."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for verbs, path, handler, where in rows:
         cells = [verbs.ljust(widths[0]), path.ljust(widths[1]), handler.ljust(widths[2]), where]
-        colours = [_COLOURS.get(verbs, "green"), "bold", "", "dim"]
-        yield _GAP.join(ink(cell, colour) for cell, colour in zip(cells, colours, strict=True)).rstrip()
+        wanted = [_VERB_COLOURS.get(verbs, "green"), "bold", "", "dim"]
+        yield _GAP.join(colours(cell, colour) for cell, colour in zip(cells, wanted, strict=True)).rstrip()
 
 
 # -- for programs ---------------------------------------------------------------------------------------

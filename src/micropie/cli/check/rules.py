@@ -1,4 +1,4 @@
-"""What `micropie check` looks for. A rule is a function from a `Subject` to findings.
+"""The rules of `micropie check`. A rule is a function from a `Subject` to findings.
 
 A rule must be right nearly always: whoever must read past false alarms stops reading.
 """
@@ -13,13 +13,13 @@ from types import FunctionType
 from typing import Any
 
 from micropie import App, InMemorySessionBackend, Route
-from micropie.cli.findings import (
+from micropie.cli.check.subject import (
+    ClassSource,
     Finding,
-    Source,
     Subject,
-    called,
     calls_on_self,
     is_of_request,
+    method_called,
     methods_in,
 )
 
@@ -33,8 +33,8 @@ _GUARDS = ("_before", "_after")
 # -- what the application itself noticed when it was made -----------------------------------------------
 
 
-def oversights(subject: Subject) -> Iterator[Finding]:
-    """What is probably not meant as it stands in the classes."""
+def class_oversights(subject: Subject) -> Iterator[Finding]:
+    """Sentences that the application has on its own classes, at the member that each is about."""
     for message in subject.configuration.oversights:
         title, _, rest = message.partition(".")
         source = next((one for one in subject.sources if one.cls.__name__ == title), None)
@@ -43,19 +43,19 @@ def oversights(subject: Subject) -> Iterator[Finding]:
 
 
 def unserved_signatures(subject: Subject) -> Iterator[Finding]:
-    """Annotations that don't resolve, or that nothing can be converted to."""
+    """Annotations that don't resolve, and those that nothing can be converted to."""
     for route in subject.routes:
         for problem in route.problems:
-            yield at(route, f"{title_of(route)}: {problem}")
+            yield finding_at(route, f"{handler_title(route)}: {problem}")
 
 
-def at(route: Route, message: str) -> Finding:
-    """A finding at a handler."""
+def finding_at(route: Route, message: str) -> Finding:
+    """A finding at the first line of a handler."""
     return Finding(route.file or "?", route.line or 0, message)
 
 
-def title_of(route: Route) -> str:
-    """The class and the method."""
+def handler_title(route: Route) -> str:
+    """The class and the method of a handler."""
     return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
 
 
@@ -68,35 +68,37 @@ def exposed_helpers(subject: Subject) -> Iterator[Finding]:
         if route.kind != "http" or route.verbs or route.doc:
             continue  # whoever declares verbs, or describes it, means it
         name = route.name.rpartition(".")[2]
-        user = user_of(subject, route, name)
-        why = f"{user} calls it" if user else "its name is that of a helper" if is_like_helper(route, name) else None
+        caller = caller_of(subject, route, name)
+        why = (
+            f"{caller} calls it" if caller else "its name is that of a helper" if is_like_helper(route, name) else None
+        )
         if why is not None:
-            yield at(
+            yield finding_at(
                 route,
-                f"anyone can call {title_of(route)} at {route.path}, and {why}: begin its name with _, "
+                f"anyone can call {handler_title(route)} at {route.path}, and {why}: begin its name with _, "
                 "or give it a docstring if it is a page",
             )
 
 
-def user_of(subject: Subject, route: Route, name: str) -> str | None:
-    """The method that calls a handler of its own object for its result, but not to answer with it."""
+def caller_of(subject: Subject, route: Route, name: str) -> str | None:
+    """The method that calls a handler for its result, not to answer with it; None if there is none."""
     source = subject.source_of(route)
     for method in methods_in(source.node) if source else ():
         answers = {id(answer) for node in ast.walk(method) for answer in answers_in(node)}
         for call in calls_on_self(method):
-            if called(call) == name != method.name and id(call) not in answers:
+            if method_called(call) == name != method.name and id(call) not in answers:
                 return f"{type(route.owner).__name__}.{method.name}"
     return None
 
 
 def answers_in(node: ast.AST) -> Iterator[ast.AST]:
-    """What a `return` statement answers with: a handler may answer with what another one does."""
+    """The calls whose results a `return` statement answers with."""
     if isinstance(node, ast.Return) and node.value is not None:
         yield from parts_of(node.value)
 
 
 def parts_of(value: ast.expr) -> Iterator[ast.AST]:
-    """The calls that an answer consists of: of either case, of a status and a body."""
+    """The calls that an expression's value is made of: of either case of a condition, of all members of a tuple."""
     if isinstance(value, ast.IfExp):
         yield from (part for case in (value.body, value.orelse) for part in parts_of(case))
     elif isinstance(value, ast.Tuple):
@@ -106,7 +108,7 @@ def parts_of(value: ast.expr) -> Iterator[ast.AST]:
 
 
 def is_like_helper(route: Route, name: str) -> bool:
-    """Whether it is named like a helper, and written like one: a plain function without annotations."""
+    """Tell whether a handler is named and written like a helper: a plain function without annotations."""
     function = inspect.unwrap(route.handler)
     is_plain = not inspect.iscoroutinefunction(function) and not inspect.isasyncgenfunction(function)
     return is_plain and not getattr(function, "__annotations__", {}) and _HELPER.fullmatch(name) is not None
@@ -117,15 +119,15 @@ def exposed_hooks(subject: Subject) -> Iterator[Finding]:
     hooks = [*subject.app.startup_handlers, *subject.app.shutdown_handlers]
     for route in subject.routes:
         if any(hook == route.handler for hook in hooks):
-            yield at(
+            yield finding_at(
                 route,
-                f"anyone can call {title_of(route)} at {route.path}, a startup or shutdown handler: "
+                f"anyone can call {handler_title(route)} at {route.path}, a startup or shutdown handler: "
                 "begin its name with _",
             )
 
 
 def names_of_app(subject: Subject) -> Iterator[Finding]:
-    """Members of the user's classes that have a name, or a place, in which they mean nothing."""
+    """Members of the user's classes that mean nothing under their name, or in their class."""
     for source in subject.sources:
         is_app = issubclass(source.cls, App)
         for name, value in vars(source.cls).items():
@@ -148,12 +150,12 @@ def _misnamed(title: str, name: str, value: object, *, is_app: bool) -> str | No
 
 
 def is_missing(package: str) -> bool:
-    """Whether a package is not installed."""
+    """Tell whether a package is not installed."""
     return find_spec(package) is None
 
 
 def missing_packages(subject: Subject) -> Iterator[Finding]:
-    """Packages that the application will ask for."""
+    """Packages that the application will ask for and that are not installed."""
     if is_missing("multipart"):
         for finding in uploads(subject):
             yield finding._replace(message=f"{finding.message} needs multipart: pip install multipart")
@@ -163,15 +165,17 @@ def missing_packages(subject: Subject) -> Iterator[Finding]:
     if is_missing("granian") and not is_missing("uvicorn") and is_missing("websockets") and is_missing("wsproto"):
         for route in subject.routes:
             if route.kind == "websocket":
-                yield at(route, f"{title_of(route)}: Uvicorn alone knows no WebSockets: pip install websockets")
+                yield finding_at(
+                    route, f"{handler_title(route)}: Uvicorn alone knows no WebSockets: pip install websockets"
+                )
 
 
 def uploads(subject: Subject) -> Iterator[Finding]:
-    """Where files are taken."""
+    """Handlers and lines that take uploaded files."""
     for route in subject.routes:
         for parameter in route.parameters:
             if parameter.source == "file":
-                yield at(route, f"{title_of(route)} takes a file in {parameter.name!r}, which")
+                yield finding_at(route, f"{handler_title(route)} takes a file in {parameter.name!r}, which")
     for source in subject.sources:
         for node in ast.walk(source.node):
             if is_of_request(node, "files"):
@@ -182,7 +186,7 @@ def uploads(subject: Subject) -> Iterator[Finding]:
 
 
 def missing_templates(subject: Subject) -> Iterator[Finding]:
-    """Templates that are named and not there, or that Jinja2 can't read."""
+    """Templates that are named and not there, and those that Jinja2 can't read."""
     if is_missing("jinja2"):
         return
     environment = subject.configuration.templates
@@ -193,7 +197,7 @@ def missing_templates(subject: Subject) -> Iterator[Finding]:
 
 
 def template_faults(environment: Any, name: str) -> Iterator[str]:
-    """What is wrong with a template, and with those that it names."""
+    """Yield the faults of a template, and of those that it names."""
     jinja2 = import_module("jinja2")
     find_named = import_module("jinja2.meta").find_referenced_templates
     pending, seen = [name], set()
@@ -204,25 +208,25 @@ def template_faults(environment: Any, name: str) -> Iterator[str]:
             named = list(find_named(environment.parse(text, name, name)))
             environment.get_template(name)
         except jinja2.TemplateNotFound:
-            yield f"there is no template {name!r} in {places_of(environment.loader)}"
+            yield f"there is no template {name!r} in {template_folders(environment.loader)}"
         except jinja2.TemplateSyntaxError as error:
             yield f"the template {name!r} can't be read: line {error.lineno}, {error.message}"
         else:
             pending += [other for other in named if other is not None and other not in seen]
 
 
-def renderings(subject: Subject) -> Iterator[tuple[Source, ast.Call]]:
-    """The calls of `_render_template`, unless that is the user's own."""
+def renderings(subject: Subject) -> Iterator[tuple[ClassSource, ast.Call]]:
+    """Calls of `_render_template`; none if that is the user's own."""
     if type(subject.app)._render_template is not App._render_template:
         return
     for source in subject.sources:
         for call in calls_on_self(source.node):
-            if called(call) == "_render_template":
+            if method_called(call) == "_render_template":
                 yield source, call
 
 
-def places_of(loader: Any) -> str:
-    """Where templates are looked for."""
+def template_folders(loader: Any) -> str:
+    """The folders in which a loader looks for templates, or its class."""
     return ", ".join(map(str, getattr(loader, "searchpath", ()))) or type(loader).__name__
 
 
@@ -230,19 +234,19 @@ def places_of(loader: Any) -> str:
 
 
 def sessions_of_one_process(subject: Subject) -> Iterator[Finding]:
-    """Sessions in memory, of which each worker has its own. For several workers only."""
+    """A use of sessions that are kept in memory, where several workers each have their own."""
     if not isinstance(subject.configuration.session_backend, InMemorySessionBackend):
         return
-    use = next(session_uses(subject), None)
-    if use is not None:
-        yield use._replace(
+    first = next(session_uses(subject), None)
+    if first is not None:
+        yield first._replace(
             message="the session is kept in memory, where each worker has its own: give App a session backend "
             "that they share, or run one worker"
         )
 
 
 def session_uses(subject: Subject) -> Iterator[Finding]:
-    """Where the session is used."""
+    """Lines and handlers that use the session, without a message."""
     for one in subject.all():
         for source in one.sources:
             for node in ast.walk(source.node):
@@ -250,11 +254,11 @@ def session_uses(subject: Subject) -> Iterator[Finding]:
                     yield source.finding(node, "")
         for route in one.routes:
             if any(parameter.source == "session" for parameter in route.parameters):
-                yield at(route, "")
+                yield finding_at(route, "")
 
 
 RULES: tuple[Rule, ...] = (
-    oversights,
+    class_oversights,
     unserved_signatures,
     exposed_helpers,
     exposed_hooks,

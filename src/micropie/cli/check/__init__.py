@@ -1,0 +1,1 @@
+"""`micropie check`: the subject of a check, the rules, and the command."""

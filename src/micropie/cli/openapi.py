@@ -1,0 +1,26 @@
+"""`micropie openapi`: prints the OpenAPI document of an application."""
+
+import argparse
+import json
+
+from micropie.cli.arguments import Commands, add_command_with_target, print_lines
+from micropie.cli.target import load_app
+from micropie.openapi import openapi
+
+
+def add_openapi(commands: Commands) -> None:
+    """Declare `micropie openapi`."""
+    command = add_command_with_target(
+        commands, print_document, "openapi", "print the OpenAPI document of an application"
+    )
+    command.add_argument("--title", help="its title; else the name of the class")
+    command.add_argument("--api-version", default="1.0.0", metavar="VERSION", help="the API's version (%(default)s)")
+    command.add_argument("--server", action="append", default=[], metavar="URL", help="where it is served; repeatable")
+
+
+def print_document(options: argparse.Namespace) -> int:
+    """Print the document as JSON."""
+    app = load_app(options.target)
+    document = openapi(app, title=options.title, version=options.api_version, servers=options.server)
+    print_lines([json.dumps(document, indent=2, ensure_ascii=False)])
+    return 0
