@@ -6260,6 +6260,7 @@ def text_of(value: Any) -> str:
 # ======================================================================================================================
 
 DEV = "MICROPIE_DEV"  # the variable of the environment by which `micropie run --dev` turns it on
+_OFF = ("", "0", "false", "no", "off")
 
 
 class Debugger(Protocol):
@@ -6278,12 +6279,17 @@ class Debugger(Protocol):
         """The same for a request that leads nowhere."""
 
 
+def is_development_mode() -> bool:
+    """Tell whether the environment says so."""
+    return os.environ.get(DEV, "").strip().lower() not in _OFF
+
+
 def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
     """That of an application, if it wants one, or has not said and we are in development mode.
 
     `MissingDependency` in the one-file form, which has none.
     """
-    if not (bool(os.environ.get(DEV)) if wanted is None else wanted):
+    if not (is_development_mode() if wanted is None else wanted):
         return None
     try:
         made: Debugger = lazy_import("micropie.debug").Debugger(app)

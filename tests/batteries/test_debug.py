@@ -211,10 +211,14 @@ def test_others_get_what_everybody_gets(path, accept, options):
         (False, "1", False),
         (False, None, False),
         (None, "", False),
+        (None, "0", False),
+        (None, "False", False),
+        (None, " off ", False),
+        (None, "yes", True),
     ],
 )
 def test_it_is_on_where_that_is_said(wanted, environment, on, monkeypatch):
-    """By the keyword, else by the environment, as `micropie run --dev` sets it."""
+    """By the keyword, else by the environment, as `micropie run --dev` sets it; 0, false, no and off turn it off."""
     monkeypatch.delenv("MICROPIE_DEV", raising=False)
     if environment is not None:
         monkeypatch.setenv("MICROPIE_DEV", environment)
