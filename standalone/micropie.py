@@ -21,12 +21,14 @@ import functools
 import importlib
 import inspect
 import itertools
+import json
 import logging
 import marshal
 import math
 import operator
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -461,6 +463,11 @@ def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
     except ImportError as error:
         remedy = f"pip install 'micropie[{extra}]', or {package} alone"
         raise MissingDependency(f"{purpose} need the package {package!r}: {remedy}") from error
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package could be imported; it is not."""
+    return lazy_import("importlib.util").find_spec(package) is not None
 
 
 # ======================================================================================================================
@@ -7958,120 +7965,38 @@ def _decode_value(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-# ======================================================================================================================
-# core/run.py
+# ######################################################################################################################
+# RUN
 #
-# `run(app)`: serves an application with the server that is installed, Granian or Uvicorn.
-#
-# Uvicorn in one process is given the application itself. Whatever has worker processes, or reloads, imports it there by
-# its name, so that nothing opened here is shared; then the server's own command takes the place of this process.
-# What is wrong around us (no server, a port in use, no certificate) ends the program with one line.
+# An application served by the server that is installed.
+# ######################################################################################################################
+
+
 # ======================================================================================================================
-
-GRANIAN, UVICORN = "granian", "uvicorn"
-SERVERS = (GRANIAN, UVICORN)  # the first of those installed that can do what is asked
-MAX_PORT = 65535
-
+# core/run/import_path.py
+#
+# The name by which another process imports an object.
+# ======================================================================================================================
 
 class ImportPath(NamedTuple):
-    """How a server's process imports an application: `module:name`, with `folder` first on its path."""
+    """How another process imports an object: `module:name`, with `folder` first on its path."""
 
     module: str
     name: str
     folder: str
 
 
-class ServeOptions(NamedTuple):
-    """What is to be served, and how; see `run`."""
-
-    app: Any
-    named: ImportPath | None
-    host: str
-    port: int
-    uds: str | None
-    workers: int
-    reload: bool
-    dev: bool
-    tls: tuple[str, str] | None  # certificate and key
-
-    @property
-    def needs_name(self) -> bool:
-        """Whether other processes than this one import the application."""
-        return self.reload or self.workers > 1
-
-
-def run(
-    app: Any,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    uds: str | None = None,
-    workers: int = 1,
-    reload: bool = False,
-    dev: bool = False,
-    tls_cert: str | None = None,
-    tls_key: str | None = None,
-    server: str | None = None,
-) -> None:
-    """Serve an application with Granian or Uvicorn, until Ctrl-C.
-
-    `uds` is the path of a Unix socket, which stands for host and port; `server` is `"granian"` or `"uvicorn"`. `dev` is
-    development mode: `reload`, and the debug pages for who is on this machine.
-
-        if __name__ == "__main__":
-            run(app)
-    """
-    refuse_import(sys._getframe(1))
-    if (tls_cert is None) != (tls_key is None):
-        raise ValueError("run() takes tls_cert and tls_key together: a certificate is of no use without its key")
-    tls = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
-    job = ServeOptions(app, name_of(app), host, port, uds, workers, reload or dev, dev, tls)
-    refuse_nonsense(job, server)
-    chosen = choose_server(job, server)
-    refuse_unreadable(job.tls)
-    refuse_taken(job)
-    if chosen == UVICORN and not job.needs_name:
-        serve_here(job)
-    else:
-        exec_server(command_of(chosen, job), {**os.environ, DEV: "1"} if job.dev else os.environ)
-
-
-def refuse_import(caller: FrameType) -> None:
-    """A module that is imported must not serve: every worker imports it."""
-    module = caller.f_globals.get("__name__")
-    if caller.f_code.co_name == "<module>" and module != "__main__":
-        raise RuntimeError(f"run() is called while {module} is imported: put it under if __name__ == '__main__'")
-
-
-def refuse_nonsense(job: ServeOptions, server: str | None) -> None:
-    """ValueError or TypeError for what can never be served."""
-    if not (callable(job.app) or isinstance(job.app, RSGI)):
-        raise TypeError(f"run() takes an application, {job.app!r} is none")
-    if server not in (None, *SERVERS):
-        raise ValueError(f"run(server={server!r}): 'granian' or 'uvicorn' is wanted")
-    if not 0 <= job.port <= MAX_PORT:
-        raise ValueError(f"run(port={job.port!r}): a number from 0 to {MAX_PORT} is wanted")
-    if job.workers < 1 or (job.reload and job.workers > 1):
-        raise ValueError(f"run(workers={job.workers!r}, reload={job.reload!r}): 1 or more, and 1 with reload")
-
-
-def stop_with(reason: str) -> SystemExit:
-    """What ends the program with this line and status 1."""
-    return SystemExit(f"micropie: {reason}")
-
-
-def name_of(app: Any) -> ImportPath | None:
-    """Where the application is found by another process: in the program itself, or in a module. None if nowhere."""
+def import_path_of(value: Any) -> ImportPath | None:
+    """The import path of an object that is in the program itself, or in a module; None if it is in neither."""
     for key, module in list(sys.modules.items()):  # `__main__` is among the first
         values = getattr(module, "__dict__", {})
-        name = next((name for name, value in list(values.items()) if value is app), None)
+        name = next((name for name, other in list(values.items()) if other is value), None)
         if name is not None and values.get("__file__"):
-            return named_in(key, module, values["__file__"], name)
+            return _in_module(key, module, values["__file__"], name)
     return None
 
 
-def named_in(key: str, module: Any, file: str, name: str) -> ImportPath:
-    """Its name in that module, and the folder that the module is imported from."""
+def _in_module(key: str, module: Any, file: str, name: str) -> ImportPath:
     path = path_of(file).resolve()
     if key == "__main__":
         spec = getattr(module, "__spec__", None)  # of `python -m package.app`
@@ -8085,103 +8010,183 @@ def path_of(file: str) -> Any:
     return lazy_import("pathlib").Path(file)
 
 
-def is_installed(package: str) -> bool:
-    """Whether a package could be imported; it is not."""
-    return lazy_import("importlib.util").find_spec(package) is not None
+# ======================================================================================================================
+# core/run/proxies.py
+#
+# An application behind a proxy: who the client is, and the prefix under which the proxy serves.
+#
+# Both servers have options for it, with two meanings; so it is done here, in one way for both.
+# ======================================================================================================================
+
+TRUSTED = "127.0.0.1,::1"
+"""The proxies that are believed unless others are named: those on this machine, where the usual one is."""
+
+_SCHEMES = ("http", "https", "ws", "wss")
 
 
-def choose_server(job: ServeOptions, server: str | None) -> str:
-    """The server that is asked for, or the first that is installed and can do it."""
-    wanted = SERVERS if server is None else (server,)
-    installed = [one for one in wanted if is_installed(one)]
-    if not installed:
-        raise stop_with(f"no server is installed: pip install {' or '.join(wanted)}")
-    obstacles = [(one, next(obstacles_of(one, job), None)) for one in installed]
-    for one, obstacle in obstacles:
-        if obstacle is None:
-            return one
-    raise stop_with("; ".join(str(obstacle) for _, obstacle in obstacles))
+class TrustedProxies:
+    """Peers whose forwarding headers are believed: addresses and networks, or `*` for all.
+
+    A Unix socket counts as 127.0.0.1. ValueError for a text that is none of these.
+
+        "10.1.2.3" in TrustedProxies("127.0.0.1, 10.0.0.0/8")
+    """
+
+    def __init__(self, text: str) -> None:
+        parts = [part.strip() for part in text.split(",")]
+        self._all = "*" in parts
+        network = lazy_import("ipaddress").ip_network
+        self._networks = [network(part) for part in parts if part not in ("", "*")]
+        self._contains = functools.lru_cache(1024)(self._find)  # PERF: 2 µs for each request through a proxy
+
+    def __contains__(self, host: str) -> bool:
+        return self._contains(host)
+
+    def _find(self, host: str) -> bool:
+        address = _address(host)
+        return self._all or (address is not None and any(address in network for network in self._networks))
+
+    def client_in(self, chain: str) -> tuple[str, int] | None:
+        """The client that `X-Forwarded-For` tells: the last one that no trusted proxy stands behind.
+
+        Each proxy appends its peer, so the chain is read from its end, and what follows an unknown proxy was made by
+        nobody knows whom. None if the end is no address.
+        """
+        client = None
+        for text in reversed(chain.split(",")):
+            host, port = _split_port(text.strip())
+            if _address(host) is None:
+                break
+            client = host, port
+            if host not in self:
+                break
+        return client
 
 
-def obstacles_of(server: str, job: ServeOptions) -> Iterator[str]:
-    """Why a server cannot do it."""
-    if server == UVICORN and isinstance(job.app, RSGI):
-        yield "Uvicorn does not know RSGI: pip install granian, or serve the application itself"
-    if job.named is None and (server == GRANIAN or job.needs_name):
-        yield f"{server.title()} imports the application here, so it needs a name at the top level of a module"
-    if server == GRANIAN and job.reload and not is_installed("watchfiles"):
-        yield "Granian needs the package watchfiles to reload: pip install watchfiles"
-
-
-def serve_here(job: ServeOptions) -> None:
-    """Serve with Uvicorn, in this process."""
-    uvicorn = require(UVICORN, "Servers", "all")
-    certificate, key = job.tls or (None, None)
-    config = uvicorn.Config(
-        job.app, host=job.host, port=job.port, uds=job.uds, workers=1, ssl_certfile=certificate, ssl_keyfile=key
-    )
-    server = interruptible(uvicorn.Server)(config)
+def _address(host: str) -> Any:
+    """The IP address, an IPv4 one also where it is mapped to IPv6 (RFC 4291 §2.5.5.2); None if it is none."""
     try:
-        server.run()
-    except (KeyboardInterrupt, asyncio.CancelledError):  # it raises Ctrl-C again when all is shut down
-        if not server.started:
-            raise KeyboardInterrupt from None
-    except SystemExit:  # versions differ in how they say that they could not start
-        pass
-    if job.uds is not None:
-        path_of(job.uds).unlink(missing_ok=True)
-    if not server.started:  # it has said why
-        raise SystemExit(1)
+        address = lazy_import("ipaddress").ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
-def interruptible(server_class: Any) -> Any:
-    """Uvicorn's server, which Ctrl-C stops also while the application is starting."""
-
-    class Server(server_class):  # type: ignore[misc]  # the core knows Uvicorn at run time only
-        async def serve(self, sockets: Any = None) -> None:
-            self.serving: Any = asyncio.current_task()
-            await super().serve(sockets)
-
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if not self.started:
-                self.serving.get_loop().call_soon_threadsafe(self.serving.cancel)
-            super().handle_exit(sig, frame)
-
-    return Server
+def _split_port(text: str) -> tuple[str, int]:
+    """`1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` or `[::1]:5` as host and port, 0 where there is none."""
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and (host.endswith("]") or host.count(":") == 0):
+        return host.strip("[]"), int(port[:5])
+    return text.strip("[]"), 0
 
 
-def command_of(server: str, job: ServeOptions) -> list[str]:
-    """The command that does it."""
-    module, name, folder = job.named or ImportPath("", "", "")
-    where = ["--uds", job.uds] if job.uds is not None else ["--host", job.host, "--port", str(job.port)]
-    how = ["--workers", str(job.workers)]
-    if server == UVICORN:
-        target = [f"{module}:{name}", "--app-dir", folder]
-        tls = ["--ssl-certfile", "--ssl-keyfile"]
-        how += ["--reload", "--reload-dir", folder] if job.reload else []
-    else:
-        # Granian looks in the working directory first, unless it is given a path.
-        path = module if path_of(folder) == path_of(".").resolve() else path_of(folder).joinpath(*module.split("."))
-        target = [f"{path}:{name}", "--interface", "rsgi" if isinstance(job.app, RSGI) else "asgi"]
-        tls = ["--ssl-certificate", "--ssl-keyfile"]
-        how += ["--reload", "--reload-paths", folder] if job.reload else []
-    secured = [word for pair in zip(tls, job.tls or (), strict=False) for word in pair]
-    return [sys.executable, "-m", server, *target, *where, *how, *secured]
+class BehindProxy:
+    """An ASGI application whose scopes say who the client of a trusted proxy is, and under which prefix it is served.
+
+    The prefix is part of `path`, as the ASGI specification has it, whether or not the proxy has left it there.
+    """
+
+    def __init__(self, app: ASGIApp, trusted: TrustedProxies, root_path: str = "") -> None:
+        self._app = app
+        self._trusted = trusted
+        self._root_path = root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection."""
+        if scope["type"] != "lifespan":
+            self._name_client(scope)
+            if self._root_path:
+                set_root_path(scope, self._root_path)
+        await self._app(scope, receive, send)
+
+    def _name_client(self, scope: Scope) -> None:
+        client = scope.get("client")
+        if (client[0] if client and client[0] else "127.0.0.1") not in self._trusted:
+            return
+        chain, scheme = [], ""
+        for name, value in scope["headers"]:
+            if name == b"x-forwarded-for":
+                chain.append(value.decode("latin-1"))
+            elif name == b"x-forwarded-proto":
+                scheme = value.decode("latin-1").strip().lower()
+        if chain and (told := self._trusted.client_in(",".join(chain))) is not None:
+            scope["client"] = told
+        if scheme in _SCHEMES:
+            scope["scheme"] = scheme.replace("http", "ws") if scope["type"] == "websocket" else scheme
 
 
-def exec_server(command: list[str], environment: Mapping[str, str]) -> None:
-    """Let a command take the place of this process: signals and the exit status are its own."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    _BECOME.get(os.name, os.execve)(command[0], command, environment)
+def set_root_path(scope: Scope, root_path: str) -> None:
+    """Set the prefix of a scope, and put it before the path if the proxy has taken it off."""
+    scope["root_path"] = root_path
+    if f"{scope['path']}/".startswith(f"{root_path}/"):
+        return
+    scope["path"] = root_path + scope["path"]
+    if scope.get("raw_path") is not None:
+        scope["raw_path"] = lazy_import("urllib.parse").quote(root_path).encode() + scope["raw_path"]
 
 
-def wait_for(_program: str, command: list[str], environment: Mapping[str, str]) -> None:
-    """The same where processes can't be replaced."""
-    raise SystemExit(lazy_import("subprocess").call(command, env=environment))
+# ======================================================================================================================
+# core/run/options.py
+#
+# Options of `run`, and how they are handed on to the process of a server.
+# ======================================================================================================================
+
+SERVE_OPTIONS = "MICROPIE_SERVE_OPTIONS"  # the variable of the environment in which a server's processes find them
+SOURCES = ("*.py", "*.html", "*.htm", "*.xml", "*.jinja", "*.jinja2", "*.j2")  # what reload watches: code and templates
 
 
-_BECOME = {"nt": wait_for}
+class ServeOptions(NamedTuple):
+    """The application that is to be served, and how; see `run`."""
+
+    app: Any
+    import_path: ImportPath | None
+    is_rsgi: bool
+    host: str
+    port: int
+    uds: str | None
+    fd: int | None
+    workers: int
+    reload: bool
+    reload_include: tuple[str, ...]
+    dev: bool
+    tls: tuple[str, str] | None  # certificate and key
+    root_path: str
+    forwarded_allow_ips: str
+    graceful_timeout: int  # seconds
+
+    @property
+    def needs_import_path(self) -> bool:
+        """Whether other processes than this one import the application."""
+        return self.reload or self.workers > 1
+
+    @property
+    def address(self) -> str:
+        """Where it is served, for messages."""
+        if self.fd is not None:
+            return f"file descriptor {self.fd}"
+        return f"port {self.port} of {self.host}" if self.uds is None else self.uds
+
+
+def with_options(environment: dict[str, str], options: ServeOptions) -> dict[str, str]:
+    """An environment that hands the options on, but for the application itself."""
+    return {**environment, SERVE_OPTIONS: json.dumps(options._replace(app=None))}
+
+
+def options_from_environment() -> ServeOptions:
+    """The options that this process was started with."""
+    options = ServeOptions(*json.loads(os.environ[SERVE_OPTIONS]))
+    return options._replace(import_path=ImportPath(*options.import_path or ()))
+
+
+# ======================================================================================================================
+# core/run/listening.py
+#
+# Where a server is to listen, tried before it starts: what is wrong around us ends the program with one line.
+# ======================================================================================================================
+
+def stop_with(reason: str) -> SystemExit:
+    """What ends the program with a line and status 1."""
+    return SystemExit(f"micropie: {reason}")
 
 
 def refuse_unreadable(tls: tuple[str, str] | None) -> None:
@@ -8201,18 +8206,19 @@ def refuse_unreadable(tls: tuple[str, str] | None) -> None:
         raise stop_with(f"{tls[0]} and {tls[1]} are no certificate with its key: {reason}") from None
 
 
-def refuse_taken(job: ServeOptions) -> None:
+def refuse_taken(options: ServeOptions) -> None:
     """End the program if the address is in use, not ours to use, or none at all."""
     socket = lazy_import("socket")
     try:
-        if job.uds is not None:
-            refuse_taken_path(socket, job.uds)
+        if options.fd is not None:
+            socket.socket(fileno=os.dup(options.fd)).close()
+        elif options.uds is not None:
+            refuse_taken_path(socket, options.uds)
         else:
-            refuse_taken_port(socket, job.host, job.port)
+            refuse_taken_port(socket, options.host, options.port)
     except OSError as error:
-        where = f"port {job.port} of {job.host}" if job.uds is None else job.uds
         reason = "it is in use" if error.errno == errno.EADDRINUSE else error.strerror
-        raise stop_with(f"{where} can't be listened at: {reason}") from None
+        raise stop_with(f"{options.address} can't be listened at: {reason}") from None
 
 
 def refuse_taken_port(socket: Any, host: str, port: int) -> None:
@@ -8252,6 +8258,369 @@ def refuse_taken_path(socket: Any, path: str) -> None:
             raise OSError(errno.EADDRINUSE, "")
         probe.bind(path)
     file.unlink()
+
+
+# ======================================================================================================================
+# core/run/served.py
+#
+# What the process of a server serves: the application, imported there.
+# ======================================================================================================================
+
+STARTUP_FAILURE = 3  # the status of a process that can't start: Uvicorn starts others again and again
+
+
+def served() -> Any:
+    """Make what the process serves that the environment's options are for. Servers call it by its name, as a factory.
+
+    In development mode, an application that can't be imported is replaced by a page that says why.
+    """
+    options = options_from_environment()
+    try:
+        app = imported(options)
+    except (Exception, SystemExit) as error:
+        log.exception("The application can't be imported")
+        if not is_development_mode():
+            raise SystemExit(STARTUP_FAILURE) from None
+        page = lazy_import("micropie.debug").Unimportable(error)
+        app = RSGI(page) if options.is_rsgi else page
+    return app if options.is_rsgi else behind_proxy(app, options)
+
+
+def imported(options: ServeOptions) -> Any:
+    """The application, imported by its path."""
+    module, name, folder = options.import_path or ImportPath("", "", "")
+    sys.path.insert(0, folder)
+    return getattr(lazy_import(module), name)
+
+
+def behind_proxy(app: Any, options: ServeOptions) -> Any:
+    """An ASGI application, as the proxy before it is seen."""
+    return BehindProxy(app, TrustedProxies(options.forwarded_allow_ips), options.root_path)
+
+
+# ======================================================================================================================
+# core/run/servers.py
+#
+# The two servers: Uvicorn in this process, and both of them in a process of their own.
+#
+# Such a process takes the place of this one and imports the application by its name, so that nothing that was opened here
+# is shared. It runs the server by the server's own functions, `serve_with_uvicorn` or `serve_with_granian`.
+# ======================================================================================================================
+
+GRANIAN, UVICORN = "granian", "uvicorn"
+TERMINATED = 143  # 128 + SIGTERM, as shells count
+
+
+def serve_here(options: ServeOptions) -> None:
+    """Serve with Uvicorn, in this process."""
+    uvicorn = require(UVICORN, "Servers", "all")
+    server = stoppable(uvicorn.Server)(uvicorn_config(behind_proxy(options.app, options), options))
+    try:
+        server.run(None if options.fd is None else [inherited_socket(options.fd)])
+    except (KeyboardInterrupt, asyncio.CancelledError):  # it raises Ctrl-C again when all is shut down
+        if not server.started:
+            raise SystemExit(TERMINATED) if server.is_terminated else KeyboardInterrupt from None
+    except SystemExit:  # versions differ in how they say that they could not start
+        pass
+    remove_socket(options)
+    if not server.started:  # it has said why
+        raise SystemExit(1)
+
+
+def stoppable(server_class: Any) -> Any:
+    """Uvicorn's server, which stops also while the application is starting, and returns when it is terminated."""
+
+    class Server(server_class):  # type: ignore[misc]  # the core knows Uvicorn at run time only
+        is_terminated = False
+
+        async def serve(self, sockets: Any = None) -> None:
+            self.serving: Any = asyncio.current_task()
+            await super().serve(sockets)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if not self.started:
+                self.serving.get_loop().call_soon_threadsafe(self.serving.cancel)
+            if sig == signal.SIGTERM:  # which Uvicorn would raise again in the end, and a socket's path would stay
+                self.is_terminated = self.should_exit = True
+            else:
+                super().handle_exit(sig, frame)
+
+    return Server
+
+
+def uvicorn_config(app: Any, options: ServeOptions) -> Any:
+    """Uvicorn's configuration. The proxy's headers are ours to read."""
+    certificate, key = options.tls or (None, None)
+    return lazy_import("uvicorn").Config(
+        app,
+        factory=isinstance(app, str),
+        host=options.host,
+        port=options.port,
+        uds=options.uds,
+        workers=options.workers,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        proxy_headers=False,
+        timeout_graceful_shutdown=options.graceful_timeout,
+        reload=options.reload,
+        reload_dirs=[source_folder(options)] if options.reload else None,
+        reload_includes=watched(options) if options.reload and is_installed("watchfiles") else None,  # else *.py
+    )
+
+
+def watched(options: ServeOptions) -> list[str]:
+    """Patterns of the names of files that reload watches."""
+    return [*SOURCES, *options.reload_include]
+
+
+def source_folder(options: ServeOptions) -> str:
+    """The folder that reload watches: that which the application is imported from."""
+    return (options.import_path or ImportPath("", "", ".")).folder
+
+
+def inherited_socket(fd: int) -> Any:
+    """The socket that this process was given as a file descriptor."""
+    return lazy_import("socket").socket(fileno=fd)
+
+
+def remove_socket(options: ServeOptions) -> None:
+    """Remove the path of a Unix socket."""
+    if options.uds is not None:
+        path_of(options.uds).unlink(missing_ok=True)
+
+
+def serve_with_uvicorn() -> None:
+    """Serve with Uvicorn's worker processes, or its reloader, by the environment's options.
+
+    `SystemExit` with the status 1 if a worker can't start.
+    """
+    options = options_from_environment()
+    uvicorn = require(UVICORN, "Servers", "all")
+    supervisors = lazy_import("uvicorn.supervisors")
+    supervisor_class = supervisors.ChangeReload if options.reload else supervisors.Multiprocess
+    config = uvicorn_config(f"{served.__module__}:{served.__qualname__}", options)
+    with config.bind_socket() if options.fd is None else inherited_socket(options.fd) as listener:
+        supervisor = supervisor_class(config, sockets=[listener], **target_of(supervisor_class, uvicorn.Server(config)))
+        supervisor.run()
+    remove_socket(options)
+    workers = [] if options.reload else supervisor.processes
+    if any(worker.process.exitcode == STARTUP_FAILURE for worker in workers):  # it has said why
+        raise SystemExit(1)
+
+
+def target_of(supervisor_class: Any, server: Any) -> dict[str, Any]:
+    """The argument that Uvicorn's reloader takes, and before 0.5x its supervisor of workers."""
+    takes_it = "target" in lazy_import("inspect").signature(supervisor_class).parameters
+    return {"target": server.run} if takes_it else {}
+
+
+def serve_with_granian() -> None:
+    """Serve with Granian, by the environment's options. `SystemExit` with the status 1 if a worker can't start."""
+    options = options_from_environment()
+    granian = require(GRANIAN, "Servers", "all")
+    certificate, key = options.tls or (None, None)
+    reload = {
+        "reload": True,
+        "reload_paths": [path_of(source_folder(options))],
+        "reload_ignore_patterns": [pattern_of_others(watched(options))],
+        "reload_ignore_worker_failure": True,
+    }
+    server = granian.Granian(
+        served.__qualname__,
+        address=options.host,
+        port=options.port,
+        uds=None if options.uds is None else path_of(options.uds),
+        interface=lazy_import("granian.constants").Interfaces("rsgi" if options.is_rsgi else "asgi"),
+        workers=options.workers,
+        http1_settings=lazy_import("granian.http").HTTP1Settings(),
+        http2_settings=lazy_import("granian.http").HTTP2Settings(),
+        ssl_cert=None if certificate is None else path_of(certificate),
+        ssl_key=None if key is None else path_of(key),
+        workers_kill_timeout=options.graceful_timeout,
+        **(reload if options.reload else {}),
+    )
+    server.serve(target_loader=served, wrap_loader=False)
+
+
+def pattern_of_others(patterns: list[str]) -> str:
+    """A regular expression for the names that none of these patterns for files match."""
+    translate = lazy_import("fnmatch").translate
+    return f"^(?!{'|'.join(map(translate, patterns))})"
+
+
+def command_of(server: str, options: ServeOptions) -> list[str]:
+    """The command that serves: a new interpreter that finds modules where this one does."""
+    serve = serve_with_uvicorn if server == UVICORN else serve_with_granian
+    path = [source_folder(options), *sys.path]
+    code = f"import sys; sys.path[:] = {path!r}; from {serve.__module__} import {serve.__qualname__} as serve; serve()"
+    return [sys.executable, "-c", code]
+
+
+def exec_server(command: list[str], environment: Mapping[str, str]) -> None:
+    """Let a command take the place of this process: signals and the exit status are its own."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    _BECOME.get(os.name, os.execve)(command[0], command, environment)
+
+
+def wait_for(_program: str, command: list[str], environment: Mapping[str, str]) -> None:
+    """Run a command to its end and exit with its status, where processes can't be replaced."""
+    raise SystemExit(lazy_import("subprocess").call(command, env=environment))
+
+
+_BECOME = {"nt": wait_for}
+
+
+# ======================================================================================================================
+# core/run/run.py
+#
+# `run(app)`: serves an application with the server that is installed, Granian or Uvicorn.
+#
+# Uvicorn in one process is given the application itself. Whatever has worker processes, or reloads, imports it there by
+# its name: a new process takes the place of this one.
+# What is wrong around us (no server, a port in use, no certificate) ends the program with one line.
+# ======================================================================================================================
+
+SERVERS = (GRANIAN, UVICORN)  # the first of those installed that can do what is asked
+MAX_PORT = 65535
+MAX_GRACEFUL_TIMEOUT = 1800  # seconds; Granian's limit
+
+
+def run(
+    app: Any,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    uds: str | None = None,
+    fd: int | None = None,
+    workers: int = 1,
+    reload: bool = False,
+    reload_include: Iterable[str] = (),
+    dev: bool = False,
+    tls_cert: str | None = None,
+    tls_key: str | None = None,
+    root_path: str = "",
+    forwarded_allow_ips: str | None = None,
+    graceful_timeout: int | None = None,
+    server: str | None = None,
+) -> None:
+    """Serve an application with Granian or Uvicorn, until Ctrl-C.
+
+    `uds` is the path of a Unix socket, `fd` a socket that this process was given; either stands for host and port.
+    `reload` starts again when code or a template has changed, or a file whose name matches one of `reload_include`.
+    `dev` is development mode: `reload`, and the debug pages for who is on this machine.
+
+    `root_path` is the prefix under which a proxy serves the application. `forwarded_allow_ips` are the proxies whose
+    `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and networks with commas between them, `*` for
+    all; else `$FORWARDED_ALLOW_IPS`, or those on this machine. `graceful_timeout` is how long, in seconds, what is
+    being served may take when the server stops: 10, in development mode 1.
+
+    `server` is `"granian"` or `"uvicorn"`, else the one that is installed.
+
+        if __name__ == "__main__":
+            run(app)
+    """
+    refuse_import(sys._getframe(1))
+    if (tls_cert is None) != (tls_key is None):
+        raise ValueError("run() takes tls_cert and tls_key together: a certificate is of no use without its key")
+    if graceful_timeout is None:
+        graceful_timeout = 1 if dev else 10
+    options = ServeOptions(
+        app,
+        import_path_of(app),
+        isinstance(app, RSGI),
+        host,
+        port,
+        uds,
+        fd,
+        workers,
+        reload or dev,
+        tuple(reload_include),
+        dev,
+        None if tls_cert is None or tls_key is None else (tls_cert, tls_key),
+        normalised_root_path(root_path),
+        trusted_proxies(forwarded_allow_ips),
+        graceful_timeout,
+    )
+    refuse_nonsense(options, server)
+    chosen = choose_server(options, server)
+    refuse_unreadable(options.tls)
+    refuse_taken(options)
+    if chosen == UVICORN and not options.needs_import_path:
+        serve_here(options)
+    else:
+        environment = {**os.environ, DEV: "1"} if options.dev else dict(os.environ)
+        exec_server(command_of(chosen, options), with_options(environment, options))
+
+
+def refuse_import(caller: FrameType) -> None:
+    """A module that is imported must not serve: every worker imports it."""
+    module = caller.f_globals.get("__name__")
+    if caller.f_code.co_name == "<module>" and module != "__main__":
+        raise RuntimeError(f"run() is called while {module} is imported: put it under if __name__ == '__main__'")
+
+
+def normalised_root_path(text: str) -> str:
+    """The prefix with a slash before and none behind, `""` for none."""
+    stripped = text.strip("/")
+    return f"/{stripped}" if stripped else ""
+
+
+def trusted_proxies(given: str | None) -> str:
+    """The proxies that are believed: those that are given, or in the environment. Ends the program if they are none."""
+    text = os.environ.get("FORWARDED_ALLOW_IPS", TRUSTED) if given is None else given
+    try:
+        TrustedProxies(text)
+    except ValueError as error:
+        raise stop_with(f"the trusted proxies {text!r} are neither addresses and networks nor *: {error}") from None
+    return text
+
+
+def refuse_nonsense(options: ServeOptions, server: str | None) -> None:
+    """ValueError or TypeError for what can never be served."""
+    if not (callable(options.app) or options.is_rsgi):
+        raise TypeError(f"run() takes an application, {options.app!r} is none")
+    if server not in (None, *SERVERS):
+        raise ValueError(f"run(server={server!r}): 'granian' or 'uvicorn' is wanted")
+    if not 0 <= options.port <= MAX_PORT:
+        raise ValueError(f"run(port={options.port!r}): a number from 0 to {MAX_PORT} is wanted")
+    if options.workers < 1 or (options.reload and options.workers > 1):
+        raise ValueError(f"run(workers={options.workers!r}, reload={options.reload!r}): 1 or more, and 1 with reload")
+    if options.uds is not None and options.fd is not None:
+        raise ValueError("run() takes uds or fd, not both: the application is served at one address")
+    if any("/" in pattern for pattern in options.reload_include):
+        raise ValueError(f"run(reload_include={options.reload_include!r}): patterns for names are wanted, without /")
+    if not 1 <= options.graceful_timeout <= MAX_GRACEFUL_TIMEOUT:
+        raise ValueError(
+            f"run(graceful_timeout={options.graceful_timeout!r}): 1 to {MAX_GRACEFUL_TIMEOUT} seconds are wanted"
+        )
+
+
+def choose_server(options: ServeOptions, server: str | None) -> str:
+    """The server that is asked for, or the first that is installed and can do it."""
+    wanted = SERVERS if server is None else (server,)
+    installed = [one for one in wanted if is_installed(one)]
+    if not installed:
+        raise stop_with(f"no server is installed: pip install {' or '.join(wanted)}")
+    obstacles = [(one, next(obstacles_of(one, options), None)) for one in installed]
+    for one, obstacle in obstacles:
+        if obstacle is None:
+            return one
+    raise stop_with("; ".join(str(obstacle) for _, obstacle in obstacles))
+
+
+def obstacles_of(server: str, options: ServeOptions) -> Iterator[str]:
+    """Why a server cannot do it."""
+    if options.is_rsgi and server == UVICORN:
+        yield "Uvicorn does not know RSGI: pip install granian, or serve the application itself"
+    if options.is_rsgi and options.root_path:
+        yield "RSGI has no root path: serve the application itself, or let the proxy take the prefix off"
+    if options.import_path is None and (server == GRANIAN or options.needs_import_path):
+        yield f"{server.title()} imports the application here, so it needs a name at the top level of a module"
+    if server == GRANIAN and options.fd is not None:
+        yield "Granian can't listen at a file descriptor: pip install uvicorn"
+    if server == GRANIAN and options.reload and not is_installed("watchfiles"):
+        yield "Granian needs the package watchfiles to reload: pip install watchfiles"
 
 
 # BSD 3-Clause License

@@ -30,7 +30,7 @@ from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBack
 if TYPE_CHECKING:
     from micropie.core.inspection import Configuration, Route, configuration, routes
     from micropie.core.rsgi import RSGI
-    from micropie.core.run import run
+    from micropie.core.run.run import run
 
 __version__ = "1.0.0a1"
 
@@ -81,7 +81,7 @@ _LATE = {
     "Route": "micropie.core.inspection",
     "configuration": "micropie.core.inspection",
     "routes": "micropie.core.inspection",
-    "run": "micropie.core.run",
+    "run": "micropie.core.run.run",
 }
 
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -81,7 +81,12 @@ class Project:
 
 @contextmanager
 def serving(
-    project: Project, *command: str, ready: Callable[[], bool], environment: Mapping[str, str] = {}
+    project: Project,
+    *command: str,
+    ready: Callable[[], bool],
+    environment: Mapping[str, str] = {},
+    fds: Sequence[int] = (),
+    stop: signal.Signals = signal.SIGINT,
 ) -> Iterator["subprocess.Popen[str]"]:
     """A server as a process, once it is ready; stopped as Ctrl-C does, with all that it has started."""
     process = subprocess.Popen(
@@ -92,6 +97,7 @@ def serving(
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        pass_fds=fds,
     )
     try:
         wait_until(lambda: process.poll() is not None or ready())
@@ -99,7 +105,7 @@ def serving(
         yield process
     finally:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(stop)
         try:
             process.communicate(timeout=PATIENCE)
         finally:

@@ -4,8 +4,13 @@ import asyncio
 import errno
 import importlib
 import inspect
+import json
+import multiprocessing
 import os
+import re
+import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -13,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -22,8 +28,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import micropie
 from micropie import RSGI, App, run
-from micropie.core import run as core_run
-from tests.batteries.commands import SITE, free_port, serving, text_at, wait_until
+from micropie.core.basics.optional import lazy_import
+from micropie.core.run import import_path, listening, servers
+from micropie.core.run.options import ServeOptions
+from micropie.core.run.served import served
+from micropie.debug import Unimportable
+from micropie.testing import TestClient
+from tests.batteries.commands import PATIENCE, SITE, free_port, serving, text_at, wait_until
 
 SCRIPT = SITE.replace("import App", "import App, run") + "\nif __name__ == '__main__':\n    run(app{})\n"
 FAILING = SITE + "\ndef fail():\n    1 / 0\n\napp.startup_handlers.append(fail)\n"
@@ -109,17 +120,232 @@ def test_dev(project, server):
         wait_until(lambda: text_at(url) == "Hello")
 
 
+@pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)])
 @pytest.mark.parametrize("server", ["granian", "uvicorn"])
-def test_unix_socket(project, server):
-    """`--uds` listens at a path, where a dead server's socket is no obstacle and a living one's is."""
+def test_unix_socket(project, server, options):
+    """`--uds` listens at a path, where a dead server's socket is no obstacle, a living one's is; SIGTERM removes it."""
     project.write(app=SITE)
     path = project.folder / "s"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    command = ("-m", "micropie", "run", "--uds", "s", "--server", server)
-    with serving(project, *command, ready=lambda: text_at("http://localhost", path) is not None):
+    command = ("-m", "micropie", "run", "--uds", "s", "--server", server, *options)
+    ready = lambda: text_at("http://localhost", path) is not None  # noqa: E731
+    with serving(project, *command, ready=ready, stop=signal.SIGTERM) as process:
         assert text_at("http://localhost", path) == "Hello"
         assert project.run("run", "--uds", "s") == (1, "", "micropie: s can't be listened at: it is in use\n")
+    assert process.returncode == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2"), ("--reload",)])
+def test_inherited_socket(project, options):
+    """`--fd` listens at a socket that the process was given, as systemd does; Granian can't."""
+    project.write(app=SITE)
+    with socket.socket() as given:
+        given.bind(("127.0.0.1", 0))
+        given.listen()
+        fd, url = str(given.fileno()), f"http://127.0.0.1:{given.getsockname()[1]}"
+        command = ("-m", "micropie", "run", "--fd", fd, *options)
+        with serving(project, *command, ready=lambda: text_at(url) == "Hello", fds=[given.fileno()]) as process:
+            assert text_at(url) == "Hello"
+        assert process.returncode == 0
+        message = "micropie: Granian can't listen at a file descriptor: pip install uvicorn\n"
+        assert project.call("run", "--fd", fd, "--server", "granian") == (1, "", message)
+
+
+PROXIED = """\
+from micropie import App
+
+
+class Site(App):
+    async def index(self):
+        return {name: self.request.scope[name] for name in ("client", "scheme", "root_path", "path")}
+
+
+app = Site()
+"""
+TOLD = {"X-Forwarded-For": "9.9.9.9, 10.1.2.3:55", "X-Forwarded-Proto": "https"}
+
+
+def asked_by_proxy(project, server, *options, environment):
+    """The scope of a request with a proxy's headers."""
+    project.write(app=PROXIED)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "--server", server, "--port", str(port), *options)
+    with serving(project, *command, ready=lambda: text_at(url) is not None, environment=environment):
+        return httpx.get(url, headers=TOLD).json()
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "client", "scheme"),
+    [
+        ((), {}, "10.1.2.3", "https"),
+        (("--forwarded-allow-ips", "127.0.0.1, 10.0.0.0/8"), {}, "9.9.9.9", "https"),
+        (("--forwarded-allow-ips", ""), {"FORWARDED_ALLOW_IPS": "*"}, "127.0.0.1", "http"),
+        ((), {"FORWARDED_ALLOW_IPS": "10.1.2.3"}, "127.0.0.1", "http"),
+    ],
+)
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_trusted_proxies(project, server, options, environment, client, scheme):
+    """On both servers trusted proxies alone are believed who the client is, by default those on this machine."""
+    scope = asked_by_proxy(project, server, *options, environment=environment)
+    assert (scope["client"][0], scope["scheme"]) == (client, scheme)
+
+
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_root_path(project, server):
+    """`--root-path` is the prefix that a proxy has taken off, on both servers."""
+    scope = asked_by_proxy(project, server, "--root-path", "/api/", environment={})
+    assert (scope["root_path"], scope["path"]) == ("/api", "/api/")
+
+
+STREAMING = """\
+import asyncio
+import time
+
+from micropie import App
+
+
+class Site(App):
+    async def index(self):
+        return "Hello"
+
+    async def stream(self):
+        while True:
+            yield "x"
+            await asyncio.sleep(0.05)
+
+    def blocking(self):
+        while True:
+            yield "x"
+            time.sleep(0.05)
+
+
+app = Site()
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("stream", ("--graceful-timeout", "1")),
+        ("stream", ("--graceful-timeout", "1", "--workers", "2")),
+        ("blocking", ("--dev",)),
+    ],
+)
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_streams_end_in_time(project, server, path, options):
+    """A stream that is open does not keep the server from stopping."""
+    project.write(app=STREAMING)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "--server", server, "--port", str(port), *options)
+    with (
+        serving(project, *command, ready=lambda: text_at(url) is not None) as process,
+        httpx.stream("GET", f"{url}/{path}", timeout=PATIENCE) as stream,
+    ):
+        assert next(stream.iter_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE / 2) == 0
+
+
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_streams_do_not_keep_it_from_reloading(project, server):
+    """In development mode an open stream does not keep it from taking up what is changed."""
+    project.write(app=STREAMING)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "--server", server, "--port", str(port), "--dev")
+    with (
+        serving(project, *command, ready=lambda: text_at(url) is not None),
+        httpx.stream("GET", f"{url}/stream", timeout=PATIENCE) as stream,
+    ):
+        assert next(stream.iter_text())
+        time.sleep(1.1)  # Uvicorn's watcher compares times of change, which may be whole seconds
+        project.write(app=STREAMING.replace("Hello", "Goodbye"))
+        wait_until(lambda: text_at(url) == "Goodbye")
+
+
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_what_is_no_source_does_not_reload(project, server):
+    """What the application writes is no reason to start again; a template is, and what `--reload-include` names."""
+    project.write(app=COUNTING)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("run", "--server", server, "--port", str(port), "--reload", "--reload-include", "*.toml")
+    with serving(project, "-m", "micropie", *command, ready=lambda: text_at(url) is not None):
+        first = text_at(url)
+        (project.folder / "sessions.db").write_text("x")
+        (project.folder / "log").write_text("x")
+        time.sleep(1.5)
+        assert text_at(url) == first
+        (project.folder / "page.html").write_text("x")
+        wait_until(lambda: text_at(url) not in {first, None})
+        second = text_at(url)
+        (project.folder / "settings.toml").write_text("x")
+        wait_until(lambda: text_at(url) not in {second, None})
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("def broken(:", "SyntaxError: invalid syntax (app.py, line 10)"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("exit()", "RuntimeError: The module ends the program when it is imported: SystemExit(None)"),
+        ("del app", "AttributeError: module 'app' has no attribute 'app'"),
+    ],
+)
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_dev_survives_mistakes(project, server, broken, told):
+    """What can't be imported is told at every path, to who is on this machine, until it is mended."""
+    project.write(app=SITE)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "--dev", "--port", str(port), "--server", server)
+    with serving(project, *command, ready=lambda: text_at(url) is not None):
+        time.sleep(1.1)  # Uvicorn's watcher compares times of change, which may be whole seconds
+        project.write(app=f"{SITE}{broken}\n")
+        wait_until(lambda: text_at(url) not in {"Hello", None})
+        page = httpx.get(f"{url}/any/page", headers={"Accept": "text/html"})
+        assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
+        text = httpx.post(url).text
+        assert text.startswith(f"POST {url}/\n\n{told}\nTraceback (most recent call last):\n")
+        assert "_bootstrap" not in text
+        assert httpx.get(url, headers={"Host": "example.com"}).text == "500 Internal Server Error"
+        time.sleep(1.1)
+        project.write(app=SITE)
+        wait_until(lambda: text_at(url) == "Hello")
+
+
+def test_dev_over_rsgi_survives_mistakes(project):
+    """So it does where RSGI is served."""
+    site = SITE.replace("import App", "import RSGI, App").replace("= Site()", "= RSGI(Site())")
+    project.write(app=site)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with serving(
+        project, "-m", "micropie", "run", "--dev", "--port", str(port), ready=lambda: text_at(url) is not None
+    ):
+        project.write(app=f"{site}1 / 0\n")
+        wait_until(lambda: text_at(url) not in {"Hello", None})
+        assert str(text_at(url)).startswith(f"GET {url}/\n\nZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_reload_survives_mistakes(project, server):
+    """`--reload` waits for the next change where a worker could not start."""
+    project.write(app=SITE)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "--reload", "--port", str(port), "--server", server)
+    with serving(project, *command, ready=lambda: text_at(url) is not None) as process:
+        time.sleep(1.1)  # Uvicorn's watcher compares times of change, which may be whole seconds
+        project.write(app=f"{SITE}1 / 0\n")
+        time.sleep(1.5)
+        assert process.poll() is None
+        project.write(app=SITE.replace("Hello", "Goodbye"))
+        wait_until(lambda: text_at(url) == "Goodbye")
 
 
 @pytest.mark.parametrize("server", ["granian", "uvicorn"])
@@ -176,13 +402,23 @@ def test_rsgi(project):
     assert project.run("run", "--server", "uvicorn") == (1, "", message)
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("server", ["granian", "uvicorn"])
-def test_startup_that_fails(project, server):
+def test_startup_that_fails(project, server, workers):
     """An application that can't be started ends the server with a status that says so."""
     project.write(app=FAILING)
-    status, _, err = project.run("run", "--server", server, "--port", str(free_port()))
+    status, _, err = project.run("run", "--server", server, "--port", str(free_port()), "--workers", workers)
     assert status == 1
     assert "ZeroDivisionError" in err
+
+
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_import_that_fails_in_a_worker(project, server):
+    """So does one that workers can't import; they are not started again and again."""
+    project.write(app=SITE + "\n\nimport multiprocessing\n\nassert multiprocessing.parent_process() is None\n")
+    status, _, err = project.run("run", "--server", server, "--port", str(free_port()), "--workers", "2")
+    assert status == 1
+    assert "The application can't be imported\nTraceback" in err
 
 
 # -- what is wrong --------------------------------------------------------------------------------------
@@ -198,6 +434,16 @@ def test_startup_that_fails(project, server):
         (("--workers", "2", "--reload"), "argument --reload: not allowed with argument --workers"),
         (("--workers", "2", "--dev"), "argument --dev: not allowed with argument --workers"),
         (("--server", "nginx"), "argument --server: invalid choice: 'nginx'"),
+        (("--fd", "3", "--uds", "s"), "argument --uds: not allowed with argument --fd"),
+        (("--fd", "x"), "argument --fd: 'x' is no file descriptor: a number is wanted"),
+        (
+            ("--reload-include", "a/*.css"),
+            "argument --reload-include: 'a/*.css' is no pattern for names: one without / is wanted, such as *.toml",
+        ),
+        (
+            ("--graceful-timeout", "0"),
+            "argument --graceful-timeout: '0' is no such time: 1 to 1800 seconds are wanted",
+        ),
     ],
 )
 def test_wrong_options(project, arguments, message):
@@ -226,6 +472,27 @@ def test_port_in_use(project):
         message = f"micropie: port {port} of 127.0.0.1 can't be listened at: it is in use\n"
         assert project.run("run", "--port", str(port)) == (1, "", message)
         assert project.call("run", "--port", str(port)) == (1, "", message)
+
+
+@pytest.mark.parametrize("text", ["x", "10.0.0.1/8", "127.0.0.1 10.0.0.1"])
+def test_trusted_proxies_that_are_none(project, monkeypatch, text):
+    """What is no address is one line, be it an option or from the environment."""
+    project.write(app=SITE)
+    start = f"micropie: the trusted proxies {text!r} are neither addresses and networks nor *: "
+    status, out, err = project.call("run", "--forwarded-allow-ips", text)
+    assert (status, out, err.startswith(start), len(err.splitlines())) == (1, "", True, 1)
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", text)
+    assert project.call("run").err == err
+
+
+def test_a_file_descriptor_that_is_no_socket(project):
+    """A file descriptor that is none, or no socket, is one line."""
+    project.write(app=SITE)
+    message = f"micropie: file descriptor 99 can't be listened at: {os.strerror(errno.EBADF)}\n"
+    assert project.call("run", "--fd", "99") == (1, "", message)
+    with Path(os.devnull).open() as file:
+        message = f"micropie: file descriptor {file.fileno()} can't be listened at: {os.strerror(errno.ENOTSOCK)}\n"
+        assert project.call("run", "--fd", str(file.fileno())) == (1, "", message)
 
 
 def test_no_such_host(project):
@@ -283,21 +550,31 @@ def test_web_concurrency_that_is_no_number(project, monkeypatch, text):
     assert project.call("run") == (2, "", message)
 
 
-# -- which server, and its command ----------------------------------------------------------------------
+# -- which server, and its process ----------------------------------------------------------------------
+
+
+class Start(NamedTuple):
+    """A process that would have been started: which server, with what options."""
+
+    server: str
+    options: dict[str, Any]
+    environment: dict[str, str]
+    code: str
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """What would have been started."""
-    commands: list[list[str]] = []
+    """What would have been started in the place of this process."""
+    starts: list[Start] = []
 
     def note(program, command, environment):
-        assert program == sys.executable
-        command += ["(in development mode)"] if environment.get("MICROPIE_DEV") else []
-        commands.append(command)
+        assert (program, command[:2]) == (sys.executable, [sys.executable, "-c"])
+        (server,) = {"granian", "uvicorn"} & set(re.findall(r"\w+", command[2].replace("_", " ")))
+        options = dict(zip(ServeOptions._fields, json.loads(environment["MICROPIE_SERVE_OPTIONS"]), strict=True))
+        starts.append(Start(server, options, environment, command[2]))
 
     monkeypatch.setattr(os, "execve", note)
-    return commands
+    return starts
 
 
 def absent(monkeypatch, *packages):
@@ -306,17 +583,16 @@ def absent(monkeypatch, *packages):
         monkeypatch.setitem(sys.modules, package, None)
 
 
-def test_granian_command(project, started):
-    """Granian gets the file's path, unless the module is here."""
+@pytest.mark.parametrize("target", ["app", "sub.web", "lib/web.py"])
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_targets(project, server, target):
+    """Modules, modules in packages and files elsewhere are imported by the server's process as they are here."""
     project.write(**{"app": SITE, "sub/__init__": "", "sub/web": SITE, "lib/web": SITE})
-    port = str(free_port())
-    base = ["--interface", "asgi", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
-    for target in ("app", "sub.web", "lib/web.py"):
-        assert project.call("run", target, "--port", port, "--server", "granian").status == 0
-    assert started == [
-        [sys.executable, "-m", "granian", target, *base]
-        for target in ("app:app", "sub.web:app", f"{project.folder}/lib/web:app")
-    ]
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", target, "--port", str(port), "--server", server, "--workers", "2")
+    with serving(project, *command, ready=lambda: text_at(url) is not None):
+        assert text_at(url) == "Hello"
 
 
 def test_reload_needs_watchfiles_with_granian(project, started, monkeypatch):
@@ -325,13 +601,9 @@ def test_reload_needs_watchfiles_with_granian(project, started, monkeypatch):
     port = str(free_port())
     monkeypatch.setitem(sys.modules, "watchfiles", micropie)
     assert project.call("run", "--port", port, "--reload").status == 0
-    assert started[0][-3:] == ["--reload", "--reload-paths", str(project.folder)]
     absent(monkeypatch, "watchfiles")
     assert project.call("run", "--port", port, "--reload").status == 0
-    assert started[1][2:] == [
-        "uvicorn", "app:app", "--app-dir", str(project.folder), "--host", "127.0.0.1", "--port", port,
-        "--workers", "1", "--reload", "--reload-dir", str(project.folder),
-    ]  # fmt: skip
+    assert [start.server for start in started] == ["granian", "uvicorn"]
     message = "micropie: Granian needs the package watchfiles to reload: pip install watchfiles\n"
     assert project.call("run", "--port", port, "--reload", "--server", "granian") == (1, "", message)
 
@@ -341,12 +613,15 @@ def test_dev_is_reload_in_development_mode(project, started, server, monkeypatch
     """The server's processes are told by the environment; ours is left as it was."""
     project.write(app=SITE)
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    monkeypatch.delenv("MICROPIE_DEV", raising=False)
     monkeypatch.setitem(sys.modules, "watchfiles", micropie)
     port = str(free_port())
     for option in ("--reload", "--dev"):
         assert project.call("run", "--server", server, option, "--port", port).status == 0
     reloading, developing = started
-    assert developing == [*reloading, "(in development mode)"]
+    assert (reloading.options["reload"], developing.options["reload"]) == (True, True)
+    assert (reloading.environment.get("MICROPIE_DEV"), developing.environment["MICROPIE_DEV"]) == (None, "1")
+    assert (reloading.options["graceful_timeout"], developing.options["graceful_timeout"]) == (10, 1)
     assert "MICROPIE_DEV" not in os.environ
 
 
@@ -367,20 +642,42 @@ def test_no_server_as_a_process(project):
     assert outcome == (1, "", "micropie: no server is installed: pip install granian or uvicorn\n")
 
 
-def test_workers_of_the_environment(project, started, monkeypatch, pair):
-    """$WEB_CONCURRENCY counts, but for `--workers` and `--reload`; what else is asked for is handed on."""
+def test_workers_of_the_environment(project, started, monkeypatch):
+    """$WEB_CONCURRENCY counts, but for `--workers` and `--reload`."""
     project.write(app=SITE)
     port = str(free_port())
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
-    tls = ("--tls-cert", "cert.pem", "--tls-key", "key.pem", "--uds", "s", "--server", "uvicorn")
     assert project.call("run", "--port", port).status == 0
-    assert project.call("run", "--workers", "2", *tls).status == 0
-    assert started[0][-2:] == ["--workers", "3"]
-    assert started[1][-8:] == [
-        "--uds", "s", "--workers", "2", "--ssl-certfile", "cert.pem", "--ssl-keyfile", "key.pem"
-    ]  # fmt: skip
+    assert project.call("run", "--port", port, "--workers", "2").status == 0
     assert project.call("run", "--port", port, "--reload").status == 0
-    assert started[2][started[2].index("--workers") + 1] == "1"
+    assert [start.options["workers"] for start in started] == [3, 2, 1]
+
+
+def test_what_is_asked_for_is_handed_on(project, started, pair):
+    """The server's process is told all of it."""
+    project.write(app=SITE)
+    reload = ("--reload", "--reload-include", "*.toml", "--reload-include", "*.cfg")
+    where = ("--uds", "s", "--root-path", "api/", "--tls-cert", "cert.pem", "--tls-key", "key.pem")
+    rest = ("--graceful-timeout", "3", "--forwarded-allow-ips", "10.0.0.1", "--server", "uvicorn")
+    assert project.call("run", *reload, *where, *rest).status == 0
+    options = started[0].options
+    assert options.pop("import_path") == ["app", "app", str(project.folder)]
+    assert options == {
+        "app": None,
+        "is_rsgi": False,
+        "host": "127.0.0.1",
+        "port": 8000,
+        "uds": "s",
+        "fd": None,
+        "workers": 1,
+        "reload": True,
+        "reload_include": ["*.toml", "*.cfg"],
+        "dev": False,
+        "tls": ["cert.pem", "key.pem"],
+        "root_path": "/api",
+        "forwarded_allow_ips": "10.0.0.1",
+        "graceful_timeout": 3,
+    }
 
 
 def test_an_application_without_a_name(started, monkeypatch):
@@ -394,6 +691,104 @@ def test_an_application_without_a_name(started, monkeypatch):
     with pytest.raises(SystemExit, match=r"Granian .*; Uvicorn imports the application here, so it needs a name"):
         run(Made(), workers=2)
     assert started == []
+
+
+def test_rsgi_has_no_root_path(project):
+    """What a protocol can't do is said before it is served."""
+    project.write(app=SITE.replace("import App", "import RSGI, App").replace("= Site()", "= RSGI(Site())"))
+    message = "RSGI has no root path: serve the application itself, or let the proxy take the prefix off"
+    status, _, err = project.call("run", "--root-path", "/api", "--server", "granian")
+    assert (status, err) == (1, f"micropie: {message}\n")
+
+
+# -- the process that takes the place of this one, here -------------------------------------------------
+
+SIGNALS = ["INT", "TERM", "HUP", "QUIT", "TTIN", "TTOU", "USR1", "USR2", "WINCH"]
+
+
+@pytest.fixture
+def become(started, monkeypatch):
+    """Runs here what would have been started, until a program that it is told of has ended it with SIGTERM."""
+    # As everywhere but on Linux: a fork of a program with threads may hang.
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
+    before = {sig: signal.getsignal(sig) for sig in (getattr(signal, f"SIG{name}") for name in SIGNALS)}
+
+    def run_here(stopper: str) -> None:
+        (start,) = started
+        for name in ("MICROPIE_SERVE_OPTIONS", "MICROPIE_DEV"):
+            if name in start.environment:
+                monkeypatch.setenv(name, start.environment[name])
+        code = f"import os, signal\n{stopper}\nos.kill({os.getpid()}, signal.SIGTERM)\n"
+        with subprocess.Popen([sys.executable, "-c", code]) as program:
+            try:
+                exec(start.code, {})
+            finally:
+                program.kill()
+
+    yield run_here
+    for sig, handler in before.items():
+        signal.signal(sig, handler)
+
+
+ASK = """\
+import sys, time, urllib.request
+for _ in range(200):
+    try:
+        urllib.request.urlopen({url!r}).read()
+        break
+    except OSError:
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.parametrize("options", [("--workers", "2"), ("--reload",)])
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_the_process_of_a_server(project, become, server, options):
+    """It serves, and ends when it is told to."""
+    project.write(app=SITE.replace('"Hello"', 'open("asked", "w").close()'))
+    port = free_port()
+    assert project.call("run", "--server", server, "--port", str(port), *options).status == 0
+    become(ASK.format(url=f"http://127.0.0.1:{port}/"))
+    assert (project.folder / "asked").exists()
+
+
+def test_a_worker_that_cannot_start(project, become):
+    """Uvicorn's processes end with the status 1."""
+    project.write(app=FAILING)
+    assert project.call("run", "--server", "uvicorn", "--port", str(free_port()), "--workers", "2").status == 0
+    with pytest.raises(SystemExit) as caught:
+        become("import time; time.sleep(20)")
+    assert caught.value.code == 1
+
+
+@pytest.mark.parametrize("is_rsgi", [False, True])
+def test_an_application_that_cannot_be_imported(project, started, monkeypatch, is_rsgi):
+    """In development mode its process serves the reason; else it ends with a status that says that it can't start."""
+    site = SITE.replace("import App", "import RSGI, App").replace("= Site()", "= RSGI(Site())") if is_rsgi else SITE
+    project.write(app=site)
+    assert project.call("run", "--port", str(free_port()), "--server", "granian").status == 0
+    monkeypatch.setenv("MICROPIE_SERVE_OPTIONS", started[0].environment["MICROPIE_SERVE_OPTIONS"])
+    monkeypatch.delenv("MICROPIE_DEV", raising=False)
+    assert isinstance(served(), RSGI) is is_rsgi
+    del sys.modules["app"]
+    lazy_import.cache_clear()
+    project.write(app="1 / 0\n")
+    with pytest.raises(SystemExit) as caught:
+        served()
+    assert caught.value.code == 3
+    monkeypatch.setenv("MICROPIE_DEV", "1")
+    assert isinstance(served(), RSGI) is is_rsgi
+
+
+def test_a_module_that_ends_the_program(project):
+    """What no handler could raise is told as well."""
+    project.write(app="raise SystemExit(2)\n")
+    with pytest.raises(SystemExit) as caught:
+        importlib.import_module("app")
+    with TestClient(Unimportable(caught.value), raise_exceptions=False) as client:
+        text = client.get("/any/page").text
+    assert "RuntimeError: The module ends the program when it is imported: SystemExit(2)" in text
+    assert 'File "app.py", line 1' in text
 
 
 # -- Uvicorn in this process ----------------------------------------------------------------------------
@@ -411,7 +806,7 @@ class Stopping(App):
         raise RuntimeError("no")
 
     async def index(self):
-        os.kill(os.getpid(), 2)
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))
         return "Bye"
 
 
@@ -422,14 +817,27 @@ def ask_later(url, uds):
     return thread
 
 
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("uds", [None, "s"])
-def test_uvicorn_here(project, uds):
-    """One process of Uvicorn is this one; Ctrl-C ends it, and its socket is gone."""
+def test_uvicorn_here(project, monkeypatch, uds, sent):
+    """One process of Uvicorn is this one; Ctrl-C and SIGTERM end it, and its socket is gone."""
+    monkeypatch.setenv("SIGNAL", str(int(sent)))
     port = free_port()
     thread = ask_later(f"http://127.0.0.1:{port}", None if uds is None else project.folder / uds)
     run(Stopping(), port=port, uds=uds, server="uvicorn")
     thread.join()
     assert list(project.folder.iterdir()) == []
+
+
+def test_uvicorn_here_at_an_inherited_socket(monkeypatch):
+    """A socket that this process was given is one that others may have too."""
+    monkeypatch.setenv("SIGNAL", str(int(signal.SIGINT)))
+    with socket.socket() as given:
+        given.bind(("127.0.0.1", 0))
+        given.listen()
+        thread = ask_later(f"http://127.0.0.1:{given.getsockname()[1]}", None)
+        run(Stopping(), fd=os.dup(given.fileno()), server="uvicorn")
+        thread.join()
 
 
 def test_uvicorn_here_cannot_start():
@@ -447,24 +855,31 @@ class Slow(App):
         self.startup_handlers.append(self._start)
 
     async def _start(self):
-        os.kill(os.getpid(), 2)
+        os.kill(os.getpid(), int(os.environ["SIGNAL"]))
         await asyncio.sleep(60)
 
 
-def test_uvicorn_here_is_interrupted():
-    """Ctrl-C while the application starts does not wait for it."""
+def test_uvicorn_here_is_interrupted(monkeypatch):
+    """Ctrl-C while the application starts does not wait for it, nor does SIGTERM."""
+    monkeypatch.setenv("SIGNAL", str(int(signal.SIGINT)))
     with pytest.raises(KeyboardInterrupt):
         run(Slow(), port=free_port(), server="uvicorn")
+    monkeypatch.setenv("SIGNAL", str(int(signal.SIGTERM)))
+    with pytest.raises(SystemExit) as caught:
+        run(Slow(), port=free_port(), server="uvicorn")
+    assert caught.value.code == 143
 
 
 def test_ctrl_c_during_startup(project):
-    """The command is ended by that with 130."""
+    """The command is ended by that with 130, and by SIGTERM with 143, as shells count."""
     source = (
         "import asyncio\nimport os\n\nfrom micropie import App\n\n\n" + inspect.getsource(Slow) + "\n\napp = Slow()\n"
     )
     project.write(app=source)
-    status, _, err = project.run("run", "--server", "uvicorn", "--port", str(free_port()))
+    command = ("run", "--server", "uvicorn", "--port", str(free_port()))
+    status, _, err = project.run(*command, environment={"SIGNAL": "2"})
     assert (status, err.splitlines()[-1]) == (130, "micropie: interrupted")
+    assert project.run(*command, environment={"SIGNAL": "15"}).status == 143
 
 
 # -- private parts --------------------------------------------------------------------------------------
@@ -474,7 +889,7 @@ def test_where_processes_cannot_be_replaced():
     """There the command is waited for, and its status is ours."""
     code = "import os; raise SystemExit(int(os.environ['STATUS']))"
     with pytest.raises(SystemExit) as caught:
-        core_run.wait_for(sys.executable, [sys.executable, "-c", code], {**os.environ, "STATUS": "7"})
+        servers.wait_for(sys.executable, [sys.executable, "-c", code], {**os.environ, "STATUS": "7"})
     assert caught.value.code == 7
 
 
@@ -484,13 +899,7 @@ def test_port_elsewhere(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(OSError, match=str(errno.EADDRINUSE)):
-            core_run.refuse_taken_port(socket, *taken.getsockname())
-
-
-def test_rsgi_command():
-    """Granian serves `RSGI(app)` over its own protocol."""
-    job = core_run.ServeOptions(RSGI(App()), core_run.ImportPath("a", "b", "/c"), "h", 1, None, 1, False, False, None)
-    assert core_run.command_of("granian", job)[2:6] == ["granian", "/c/a:b", "--interface", "rsgi"]
+            listening.refuse_taken_port(socket, *taken.getsockname())
 
 
 @pytest.mark.parametrize(
@@ -507,14 +916,14 @@ def test_the_name_of_what_the_program_makes(monkeypatch, spec, file, named):
     made = App()
     vars(program).update(__file__=file, __spec__=spec, app=made)
     monkeypatch.setitem(sys.modules, "__main__", program)
-    assert core_run.name_of(made) == named
+    assert import_path.import_path_of(made) == named
 
 
 def test_the_name_in_a_package(project):
     """A package is imported from the folder that it is in."""
     project.write(**{"shop/__init__": SITE})
     package = importlib.import_module("shop")
-    assert core_run.name_of(package.app) == ("shop", "app", str(project.folder))
+    assert import_path.import_path_of(package.app) == ("shop", "app", str(project.folder))
 
 
 def test_rsgi_is_granians():
@@ -541,5 +950,5 @@ def test_an_address_that_is_not_there():
         port = taken.getsockname()[1]
         taken.listen()
         with pytest.raises(OSError, match=str(errno.EADDRINUSE)):
-            core_run.refuse_taken_port(TwoAddresses(), "name", port)
-    core_run.refuse_taken_port(TwoAddresses(), "name", free_port())
+            listening.refuse_taken_port(TwoAddresses(), "name", port)
+    listening.refuse_taken_port(TwoAddresses(), "name", free_port())

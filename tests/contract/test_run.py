@@ -14,6 +14,18 @@ PAIR = "a certificate is of no use without its key"
         ({"workers": 0}, ValueError, "run(workers=0, reload=False): 1 or more, and 1 with reload"),
         ({"workers": 2, "reload": True}, ValueError, "run(workers=2, reload=True): 1 or more, and 1 with reload"),
         ({"server": "nginx"}, ValueError, "run(server='nginx'): 'granian' or 'uvicorn' is wanted"),
+        (
+            {"uds": "s", "fd": 3},
+            ValueError,
+            "run() takes uds or fd, not both: the application is served at one address",
+        ),
+        (
+            {"reload_include": ["a/b"]},
+            ValueError,
+            "run(reload_include=('a/b',)): patterns for names are wanted, without /",
+        ),
+        ({"graceful_timeout": 0}, ValueError, "run(graceful_timeout=0): 1 to 1800 seconds are wanted"),
+        ({"graceful_timeout": 1801}, ValueError, "run(graceful_timeout=1801): 1 to 1800 seconds are wanted"),
         ({"tls_cert": "cert.pem"}, ValueError, "run() takes tls_cert and tls_key together: " + PAIR),
         ({"tls_key": "key.pem"}, ValueError, "run() takes tls_cert and tls_key together: " + PAIR),
         ({"app": 1}, TypeError, "run() takes an application, 1 is none"),

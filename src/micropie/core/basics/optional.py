@@ -27,3 +27,8 @@ def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
     except ImportError as error:
         remedy = f"pip install 'micropie[{extra}]', or {package} alone"
         raise MissingDependency(f"{purpose} need the package {package!r}: {remedy}") from error
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package could be imported; it is not."""
+    return lazy_import("importlib.util").find_spec(package) is not None

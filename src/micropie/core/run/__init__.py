@@ -1,0 +1,1 @@
+"""An application served by the server that is installed."""

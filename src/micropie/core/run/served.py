@@ -1,0 +1,43 @@
+"""What the process of a server serves: the application, imported there."""
+
+import sys
+from typing import Any
+
+from micropie.core.basics.errors import log
+from micropie.core.basics.optional import lazy_import
+from micropie.core.pipeline.debugger import is_development_mode
+from micropie.core.rsgi import RSGI
+from micropie.core.run.import_path import ImportPath
+from micropie.core.run.options import ServeOptions, options_from_environment
+from micropie.core.run.proxies import BehindProxy, TrustedProxies
+
+STARTUP_FAILURE = 3  # the status of a process that can't start: Uvicorn starts others again and again
+
+
+def served() -> Any:
+    """Make what the process serves that the environment's options are for. Servers call it by its name, as a factory.
+
+    In development mode, an application that can't be imported is replaced by a page that says why.
+    """
+    options = options_from_environment()
+    try:
+        app = imported(options)
+    except (Exception, SystemExit) as error:
+        log.exception("The application can't be imported")
+        if not is_development_mode():
+            raise SystemExit(STARTUP_FAILURE) from None
+        page = lazy_import("micropie.debug").Unimportable(error)
+        app = RSGI(page) if options.is_rsgi else page
+    return app if options.is_rsgi else behind_proxy(app, options)
+
+
+def imported(options: ServeOptions) -> Any:
+    """The application, imported by its path."""
+    module, name, folder = options.import_path or ImportPath("", "", "")
+    sys.path.insert(0, folder)
+    return getattr(lazy_import(module), name)
+
+
+def behind_proxy(app: Any, options: ServeOptions) -> Any:
+    """An ASGI application, as the proxy before it is seen."""
+    return BehindProxy(app, TrustedProxies(options.forwarded_allow_ips), options.root_path)

@@ -1,0 +1,29 @@
+"""The application that development mode serves while the user's own can't be imported: the reason, at every path."""
+
+from types import TracebackType
+from typing import Any
+
+from micropie import App
+from micropie.debug.places import is_ours
+
+
+class Unimportable(App):
+    """Answers with the failure of an import as with any that a handler raises."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(debug=True)
+        self._traceback = in_the_application(error.__traceback__)
+        if not isinstance(error, Exception):
+            error = RuntimeError(f"The module ends the program when it is imported: {error!r}")
+        self._error = error
+
+    async def index(self, *_path: str) -> Any:
+        """Raise the exception that kept the application from being imported."""
+        raise self._error.with_traceback(self._traceback)  # which would grow with each request
+
+
+def in_the_application(traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback from the application's first frame on: those before are the import's."""
+    while traceback is not None and not is_ours(traceback.tb_frame.f_code.co_filename):
+        traceback = traceback.tb_next
+    return traceback
