@@ -8409,7 +8409,7 @@ def serve_with_uvicorn() -> None:
 
 
 def target_of(supervisor_class: Any, server: Any) -> dict[str, Any]:
-    """The argument that Uvicorn's reloader takes, and before 0.5x its supervisor of workers."""
+    """The argument that Uvicorn's reloader takes, and in older versions its supervisor of workers."""
     takes_it = "target" in lazy_import("inspect").signature(supervisor_class).parameters
     return {"target": server.run} if takes_it else {}
 

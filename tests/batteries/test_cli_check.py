@@ -174,6 +174,13 @@ def test_what_has_no_source(project):
     assert project.call("check", "web.py") == (0, "", "nothing found\n")
 
 
+def test_source_that_has_changed(project):
+    """A file that was made unreadable after it was imported has no source to read."""
+    spoil = "import pathlib\npathlib.Path(__file__).write_bytes(b'\\0' + pathlib.Path(__file__).read_bytes())\n"
+    project.write(app=site("    middlewares = []\n") + spoil)
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
 def test_decorated_class(project):
     """A decorator of a class does not hide it."""
     project.write(app=site("    middlewares = []\n").replace("class Site", "@(lambda cls: cls)\nclass Site"))

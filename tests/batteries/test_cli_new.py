@@ -95,6 +95,12 @@ def test_new_overwrites_nothing(project):
     assert project.call("new", "shop/x.py/y") == (1, "", message)
 
 
+def test_new_with_a_name_that_is_too_long(project):
+    """A name that no folder can have is one line."""
+    message = f"micropie: {'a' * 300} can't be written: {os.strerror(errno.ENAMETOOLONG)}\n"
+    assert project.call("new", "a" * 300) == (1, "", message)
+
+
 def test_standalone(project):
     """The file that is printed is the one that is committed, and it works without the package."""
     committed = (ROOT / "standalone" / "micropie.py").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """`micropie routes`, and how every command finds its application."""
 
 import importlib
+import io
 import json
 import os
 import pty
@@ -215,6 +216,161 @@ def test_one_line_says_what_is_wrong(project, files, target, message):
     project.write(**files)
     arguments = [] if target is None else [target]
     assert project.call("routes", *arguments) == (1, "", f"micropie: {message.format(folder=project.folder)}\n")
+
+
+DEEP = "x = " + "-" * 200_000 + "1\n"
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (LONG, f"there is no module '{LONG}' in {{folder}}"),
+        (f"{LONG}.py", f"there is no file {LONG}.py"),
+        (f"{LONG}/b.py", f"there is no file {LONG}/b.py"),
+        (
+            f"{LONG}/b",
+            f"'{LONG}/b' names no application: write module:name, such as app:app, or a file, such as app.py",
+        ),
+        ("pipe.py", "there is no file pipe.py"),
+        ("dangling.py", "there is no file dangling.py"),
+        ("circle.py", "there is no file circle.py"),
+        ("folder.py", "no file in {folder}/folder.py makes an application: name one, such as app:app"),
+        ("deep.py", "deep: MemoryError: "),
+        ("deeper.py", "deeper: RecursionError: maximum recursion depth exceeded during compilation"),
+        ("unreadable.py", "unreadable: SyntaxError: source code string cannot contain null bytes"),
+    ],
+)
+def test_odd_files(project, target, message):
+    """What is no file, too long a name or too deep a source is one line, and hangs nothing."""
+    os.mkfifo("pipe.py")
+    for name, other in (("dangling.py", "nowhere"), ("circle.py", "circle.py"), (".#app.py", "ann@host.1234:1")):
+        Path(name).symlink_to(other)
+    Path("folder.py").mkdir()
+    Path("unreadable.py").write_bytes(b"x = 1\0")
+    project.write(deep=DEEP, deeper="x = " + "1+" * 20_000 + "1\n")
+    status, out, err = project.call("routes", target)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"micropie: {message.format(folder=project.folder)}")
+    assert len(err.splitlines()) == 1
+
+
+def test_odd_files_in_the_folder(project):
+    """Nor do they stand in the way of the file that makes the application: an editor's lock is such a one."""
+    os.mkfifo("pipe.py")
+    Path("folder.py").mkdir()
+    Path(".#app.py").symlink_to("ann@host.1234:1")
+    project.write(deep=DEEP, shop=SITE)
+    assert project.call("routes").out == "*  /  Site.index  shop.py:5\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "class Odd(Exception):\n    def __str__(self):\n        raise TypeError\nraise Odd\n",
+            "app.py:4: Odd: <Odd>",
+        ),
+        ("raise BaseException('stop')\n", "app.py:1: BaseException: stop"),
+        ("raise ValueError('\\x1b[31m\\x07red\\u202e')\n", "app.py:1: ValueError: \\x1b[31m\\x07red\\u202e"),
+        ("raise ValueError('x' * 5000)\n", "app.py:1: ValueError: " + "x" * 1000),
+        (
+            "import os\nos.symlink('c.py', 'c.py')\nexec(compile('1 / 0', 'c.py', 'exec'))\n",
+            "app.py:3: ZeroDivisionError: division by zero",
+        ),
+        (
+            "def __getattr__(name):\n    raise LookupError(name)\n",
+            "app:app can't be had: LookupError: app",
+        ),
+        (
+            "class Late:\n    @property\n    def app(self):\n        return 1 / 0\nx = Late()\napp = 1\n",
+            "app:app is no application, but of the type int",
+        ),
+    ],
+)
+def test_odd_modules(project, source, message):
+    """Whatever a module does when it is imported, or asked, is one line that commands no terminal."""
+    project.write(app=source)
+    assert project.call("routes", "app:app") == (1, "", f"micropie: {message}\n")
+
+
+def test_a_proxy_among_the_names(project):
+    """An object that raises when it is asked for its class is none of the applications."""
+    source = "class Proxy:\n    def __call__(self): ...\n    @property\n    def __class__(self):\n        1 / 0\n"
+    source += "proxy = Proxy()\n"
+    project.write(app=source + SITE)
+    assert project.call("routes", "app").out == "*  /  Site.index  app.py:11\n"
+    assert project.call("routes", "app:proxy").err == "micropie: app:proxy is no micropie.App, but of the type Proxy\n"
+
+
+def test_a_folder_that_is_gone(project, tmp_path):
+    """A working directory that was removed is one line."""
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert project.call("routes", "app") == (
+        1,
+        "",
+        "micropie: the working directory is not there: No such file or directory\n",
+    )
+
+
+ODD_NAMES = """\
+from typing import Annotated
+from micropie import App
+
+
+class Quiet:
+    def __repr__(self):
+        raise RuntimeError
+
+
+class Site(App):
+    async def greet(self, name: str) -> list[Annotated[str, Quiet()]]:
+        return [name]
+
+
+Site.__name__ = "Caf\u00e9\\x1b[31m\\n"
+app = Site()
+"""
+
+
+def test_names_beyond_ascii(project):
+    """A terminal that can't show a name is given its escape, and no name commands a terminal."""
+    project.write(app=ODD_NAMES)
+    shown = "*  /greet/{name:str}  Caf\u00e9\\x1b[31m\\n.greet  app.py:11\n"
+    assert project.run("routes", environment={"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}) == (0, shown, "")
+    ascii_shown = shown.replace("\u00e9", "\\xe9")
+    assert project.run("routes", environment={"PYTHONIOENCODING": "ascii"}) == (0, ascii_shown, "")
+    for encoding in ("ascii", "latin-1", "utf-8"):
+        listed = json.loads(project.run("routes", "--json", environment={"PYTHONIOENCODING": encoding}).out)
+        assert (listed[0]["handler"], listed[0]["returns"]) == ("Caf\u00e9\x1b[31m\n.greet", "<GenericAlias>")
+
+
+def test_output_that_is_no_terminal_at_all(project, monkeypatch):
+    """A program that calls the command may take its output as text."""
+    project.write(app=SITE)
+    for command, printed in (("routes", "*  /  Site.index  app.py:5\n"), ("standalone", "# MicroPie ")):
+        stream = io.StringIO()
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main([command]) == 0
+        assert stream.getvalue().startswith(printed)
+
+
+def test_the_one_file_is_utf8():
+    """Whatever the terminal's encoding is."""
+    done = subprocess.run(
+        [sys.executable, "-m", "micropie", "standalone"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == (Path(__file__).parents[2] / "standalone" / "micropie.py").read_bytes()
+
+
+def test_wrong_options_command_no_terminal(project):
+    """What was typed is shown as it may be shown."""
+    assert "unrecognized arguments: --\\x1b[31m" in project.call("routes", "--\x1b[31m").err
 
 
 def test_as_a_process_too(project):

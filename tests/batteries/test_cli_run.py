@@ -541,13 +541,26 @@ def test_certificates(project, pair):
     assert project.run(*command).err == f"micropie: no.pem can't be read: {os.strerror(errno.ENOENT)}\n"
 
 
-@pytest.mark.parametrize("text", ["0", "x"])
+@pytest.mark.parametrize("text", ["0", "x", "-1"])
 def test_web_concurrency_that_is_no_number(project, monkeypatch, text):
     """$WEB_CONCURRENCY is the number of workers, or a line that says why not."""
     project.write(app=SITE)
     monkeypatch.setenv("WEB_CONCURRENCY", text)
     message = f"micropie: WEB_CONCURRENCY={text!r} is no number of processes: 1 or more are wanted\n"
     assert project.call("run") == (2, "", message)
+
+
+def test_numbers_that_are_too_long(project, monkeypatch):
+    """So is a number of thousands of digits, wherever it stands."""
+    project.write(app=SITE)
+    digits = "9" * 5000
+    for option in ("--port", "--workers", "--fd", "--graceful-timeout"):
+        status, _, err = project.call("run", option, digits)
+        assert status == 2
+        assert f"argument {option}: '{'9' * 50}' is no " in err
+    monkeypatch.setenv("WEB_CONCURRENCY", digits)
+    message = f"micropie: WEB_CONCURRENCY={'9' * 50!r} is no number of processes: 1 or more are wanted\n"
+    assert project.call("check") == (2, "", message)
 
 
 # -- which server, and its process ----------------------------------------------------------------------

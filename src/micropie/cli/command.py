@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable, Sequence
 
 from micropie import __version__
+from micropie.cli.arguments import Parser
 from micropie.cli.check.check import add_check
-from micropie.cli.colours import Colours
 from micropie.cli.errors import CommandError
 from micropie.cli.new import add_new
 from micropie.cli.openapi import add_openapi
+from micropie.cli.output import tell
 from micropie.cli.routes import add_routes
 from micropie.cli.run import add_run
 from micropie.cli.standalone import add_standalone
@@ -34,24 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = command(options)
         sys.stdout.flush()
     except CommandError as error:
-        return tell(str(error), error.status)
+        tell(str(error))
+        return error.status
     except KeyboardInterrupt:
-        return tell("interrupted", INTERRUPTED)
+        tell("interrupted")
+        return INTERRUPTED
     except BrokenPipeError:  # `micropie routes | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor does Python's exit find it broken
         return 1
     return status
 
 
-def tell(message: str, status: int) -> int:
-    """Write one line on stderr, and return the status."""
-    sys.stderr.write(f"{Colours(sys.stderr)('micropie:', 'red')} {message}\n")
-    return status
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The parser of the command line, with all commands."""
-    whole = argparse.ArgumentParser(prog="micropie", description="Serve a MicroPie application, and see what is in it.")
+    whole = Parser(prog="micropie", description="Serve a MicroPie application, and see what is in it.")
     whole.add_argument("--version", action="version", version=f"MicroPie {__version__}")
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add_to in COMMANDS:

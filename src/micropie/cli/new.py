@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from micropie.cli.arguments import Commands, add_command, print_lines
+from micropie.cli.arguments import Commands, add_command
 from micropie.cli.errors import CommandError, UsageError
+from micropie.cli.output import print_lines, printable
 from micropie.cli.target import short_path
 
 _STARTER = Path(__file__).resolve().parent / "starter"
@@ -33,13 +34,13 @@ def new_project(where: str) -> Iterator[str]:
     folder = Path(where)
     if not _NAME.fullmatch(folder.name):
         raise UsageError(f"{folder.name!r} can't name a project: letters, digits, '-', '_' and '.' can")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise CommandError(f"{where} is there already: choose another name")
     try:
-        yield from (f"  {short_path(path)}" for path in write_starter(folder))
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CommandError(f"{where} is there already: choose another name")
+        yield from (printable(f"  {short_path(path)}") for path in write_starter(folder))
     except OSError as error:
         raise CommandError(f"{error.filename} can't be written: {error.strerror}") from None
-    yield f"Now: cd {where}, and micropie run --dev"
+    yield printable(f"Now: cd {where}, and micropie run --dev")
 
 
 def write_starter(folder: Path) -> Iterator[Path]:

@@ -1,9 +1,9 @@
 """`micropie openapi`: prints the OpenAPI document of an application."""
 
 import argparse
-import json
 
-from micropie.cli.arguments import Commands, add_command_with_target, print_lines
+from micropie.cli.arguments import Commands, add_command_with_target
+from micropie.cli.output import print_json
 from micropie.cli.target import load_app
 from micropie.openapi import openapi
 
@@ -22,5 +22,5 @@ def print_document(options: argparse.Namespace) -> int:
     """Print the document as JSON."""
     app = load_app(options.target)
     document = openapi(app, title=options.title, version=options.api_version, servers=options.server)
-    print_lines([json.dumps(document, indent=2, ensure_ascii=False)])
+    print_json(document)
     return 0

@@ -2,15 +2,15 @@
 
 import argparse
 import inspect
-import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from micropie import Parameter, Route, routes
-from micropie.cli.arguments import Commands, add_command_with_target, print_lines
+from micropie.cli.arguments import Commands, add_command_with_target
 from micropie.cli.colours import Colours
+from micropie.cli.output import print_json, print_lines, printable, text_of
 from micropie.cli.target import load_app, short_path
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(\*?)\}")
@@ -32,7 +32,7 @@ def print_routes(options: argparse.Namespace) -> int:
     app = load_app(options.target)
     found = routes(app)
     if options.json:
-        print_lines([json.dumps([record(route) for route in found], indent=2, ensure_ascii=False)])
+        print_json([record(route) for route in found])
     else:
         print_lines(table([row(route) for route in found], Colours(sys.stdout)))
     return 0
@@ -45,7 +45,8 @@ def row(route: Route) -> Row:
     """Verbs, path, handler and location of a route, as they are shown."""
     # Where GET is answered, HEAD is.
     verbs = [verb for verb in route.verbs if verb != "HEAD" or "GET" not in route.verbs]
-    return _KINDS.get(route.kind) or ",".join(verbs) or "*", typed_path(route), handler_name(route), location(route)
+    kind = _KINDS.get(route.kind) or ",".join(verbs) or "*"
+    return kind, printable(typed_path(route)), printable(handler_name(route)), printable(location(route))
 
 
 def typed_path(route: Route) -> str:
@@ -77,7 +78,7 @@ def type_text(annotation: Any) -> str:
         return ""
     if isinstance(annotation, type) and not getattr(annotation, "__args__", ()):
         return annotation.__name__
-    return re.sub(r"(?:\w+\.)+(?=\w)", "", str(annotation))
+    return re.sub(r"(?:\w+\.)+(?=\w)", "", text_of(annotation))
 
 
 def table(rows: Sequence[Row], colours: Colours) -> Iterator[str]:

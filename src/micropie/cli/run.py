@@ -4,7 +4,14 @@ import argparse
 import inspect
 
 from micropie import run
-from micropie.cli.arguments import Commands, add_command_with_target, worker_count, workers_from_environment
+from micropie.cli.arguments import (
+    MAX_SHOWN,
+    Commands,
+    add_command_with_target,
+    number_in,
+    worker_count,
+    workers_from_environment,
+)
 from micropie.cli.errors import UsageError
 from micropie.cli.target import load
 
@@ -57,16 +64,16 @@ def add_run(commands: Commands) -> None:
 
 def port(text: str) -> int:
     """The value of `--port`."""
-    if text.isdecimal() and int(text) <= MAX_PORT:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to {MAX_PORT} is wanted")
+    if (number := number_in(text, 0, MAX_PORT)) is not None:
+        return number
+    raise argparse.ArgumentTypeError(f"{text[:MAX_SHOWN]!r} is no port: a number from 0 to {MAX_PORT} is wanted")
 
 
 def file_descriptor(text: str) -> int:
     """The value of `--fd`."""
-    if text.isdecimal():
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no file descriptor: a number is wanted")
+    if (number := number_in(text, 0)) is not None:
+        return number
+    raise argparse.ArgumentTypeError(f"{text[:MAX_SHOWN]!r} is no file descriptor: a number is wanted")
 
 
 def name_pattern(text: str) -> str:
@@ -78,9 +85,11 @@ def name_pattern(text: str) -> str:
 
 def graceful_timeout(text: str) -> int:
     """The value of `--graceful-timeout`."""
-    if text.isdecimal() and 1 <= int(text) <= MAX_GRACEFUL_TIMEOUT:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no such time: 1 to {MAX_GRACEFUL_TIMEOUT} seconds are wanted")
+    if (seconds := number_in(text, 1, MAX_GRACEFUL_TIMEOUT)) is not None:
+        return seconds
+    raise argparse.ArgumentTypeError(
+        f"{text[:MAX_SHOWN]!r} is no such time: 1 to {MAX_GRACEFUL_TIMEOUT} seconds are wanted"
+    )
 
 
 def serve(options: argparse.Namespace) -> int:

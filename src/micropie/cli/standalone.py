@@ -1,6 +1,7 @@
 """`micropie standalone`: prints the whole core as one file, made of what is installed."""
 
 import argparse
+import io
 import sys
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
@@ -18,7 +19,9 @@ def add_standalone(commands: Commands) -> None:
 
 
 def print_one_file(_options: argparse.Namespace) -> int:
-    """Print the one file."""
+    """Print the one file, in UTF-8 as Python reads it, whatever the terminal's encoding is."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(generate(_PACKAGE, licence("micropie")))
     return 0
 

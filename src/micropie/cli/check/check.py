@@ -10,13 +10,13 @@ from micropie import App
 from micropie.cli.arguments import (
     Commands,
     add_command_with_target,
-    print_lines,
     worker_count,
     workers_from_environment,
 )
 from micropie.cli.check.rules import RULES, sessions_of_one_process
 from micropie.cli.check.subject import Finding, Subject
 from micropie.cli.colours import Colours
+from micropie.cli.output import print_lines
 from micropie.cli.target import load_app
 
 

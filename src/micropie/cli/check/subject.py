@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from micropie import App, Route, configuration, routes
-from micropie.cli.target import is_user_file, short_path
+from micropie.cli.output import printable
+from micropie.cli.target import UNREADABLE, is_user_file, short_path
 
 
 class Finding(NamedTuple):
@@ -19,7 +20,7 @@ class Finding(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{short_path(self.file)}:{self.line}: {self.message}"
+        return printable(f"{short_path(self.file)}:{self.line}: {self.message}")
 
 
 class ClassSource(NamedTuple):
@@ -83,9 +84,9 @@ def sources_of(owner: Any) -> Iterator[ClassSource]:
     for cls in type(owner).__mro__:
         try:
             file, line = inspect.getsourcefile(cls), inspect.getsourcelines(cls)[1]
-        except (OSError, TypeError):  # made by a program, or built in
+            node = class_at(file, line) if file is not None and is_user_file(file) else None
+        except (*UNREADABLE, TypeError):  # made by a program, built in, changed since, or too deep for `ast`
             continue
-        node = class_at(file, line) if file is not None and is_user_file(file) else None
         if node is not None:
             yield ClassSource(cls, str(file), node)
 
