@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from micropie.openapi import openapi
+from micropie.testing import TestClient
 from tests.batteries.commands import SITE
 
 ROOT = Path(__file__).parents[2]
@@ -316,3 +317,38 @@ def test_openapi(project):
     plain = json.loads(project.call("openapi").out)
     assert plain == json.loads(json.dumps(openapi(sys.modules["app"].app)))
     assert plain["info"]["version"] == "1.0.0"
+
+
+DOCUMENTED = """\
+from micropie import App
+from micropie.openapi import Docs
+
+
+class Documented(App):
+    docs = Docs(title="Pies", version="2.1", description="All of them", select=lambda route: route.name != "hidden")
+
+    async def index(self): ...
+
+    async def hidden(self): ...
+
+
+class Other(Documented):
+    docs = None
+
+
+app = Documented()
+other = Other()
+"""
+
+
+def test_openapi_is_what_is_served(project):
+    """The document is the one that the application's `Docs` serve; options go before theirs."""
+    project.write(app=DOCUMENTED)
+    printed = json.loads(project.call("openapi").out)
+    with TestClient(sys.modules["app"].app) as client:
+        assert printed == client.get("/openapi.json").json()
+    assert printed["info"] == {"title": "Pies", "version": "2.1", "description": "All of them"}
+    assert list(printed["paths"]) == ["/"]
+    info = json.loads(project.call("openapi", "--title", "Tarts", "--api-version", "3").out)["info"]
+    assert info == {"title": "Tarts", "version": "3", "description": "All of them"}
+    assert json.loads(project.call("openapi", "app:other").out)["info"] == {"title": "Other", "version": "1.0.0"}

@@ -13,14 +13,13 @@ def add_openapi(commands: Commands) -> None:
     command = add_command_with_target(
         commands, print_document, "openapi", "print the OpenAPI document of an application"
     )
-    command.add_argument("--title", help="its title; else the name of the class")
-    command.add_argument("--api-version", default="1.0.0", metavar="VERSION", help="the API's version (%(default)s)")
+    command.add_argument("--title", help="its title; else that of Docs(), or the name of the class")
+    command.add_argument("--api-version", metavar="VERSION", help="the API's version; else that of Docs(), or 1.0.0")
     command.add_argument("--server", action="append", default=[], metavar="URL", help="where it is served; repeatable")
 
 
 def print_document(options: argparse.Namespace) -> int:
-    """Print the document as JSON."""
+    """Print the document as JSON: the one that the application serves, but for what the options say."""
     app = load_app(options.target)
-    document = openapi(app, title=options.title, version=options.api_version, servers=options.server)
-    print_json(document)
+    print_json(openapi(app, title=options.title, version=options.api_version, servers=options.server))
     return 0
