@@ -15,7 +15,7 @@ from tests.batteries.commands import SITE
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/app.py"))
 HEAD = "from micropie import App, Controller, FromSession, HttpMiddleware, Mount, Resource, UploadedFile, methods\n"
-TAIL = "\napp = Site()\n"
+GUARDED = "from micropie import Controller\n\n\nclass Admin(Controller):\n    async def _before(self): ...\n"
 
 
 def site(body, head=""):
@@ -54,6 +54,14 @@ def test_nothing_in_the_pages(project, snippet):
             "    x = Controller\n",
             5,
             "Site.x is a class, which answers nothing: write x = Controller()",
+        ),
+        (
+            "    from below import Admin\n    admin = Admin()\n    files = Mount(print, path='/admin/files')\n",
+            7,
+            (
+                "Site.files is mounted at /admin/files, where Admin._before does not guard it: make it an attribute of "
+                "Admin, or give it another path"
+            ),
         ),
         (
             "    async def index(self, x: 'Nope'): ...\n",
@@ -116,7 +124,7 @@ def test_nothing_in_the_pages(project, snippet):
 )
 def test_a_rule_finds(project, body, line, message):
     """Each finding is a line with its place and the remedy, and the status is 1."""
-    project.write(app=site(body))
+    project.write(app=site(body), below=GUARDED)
     assert project.call("check") == (1, f"app.py:{line}: {message}\n", "1 finding\n")
 
 

@@ -1567,6 +1567,36 @@ def test_8_a_mount_that_hides_a_route(caplog, path, hidden):
     assert http(make(), path=path).text.startswith(f"{path}|")
 
 
+async def refuse(self):
+    return 403, "no"
+
+
+@pytest.mark.parametrize(
+    ("path", "is_past"),
+    [
+        ("/admin/files", True),
+        ("/admin/deep/files", True),
+        ("/open/inner/files", True),
+        ("/open/files", False),
+        ("/late/files", False),
+        ("/adminx/files", False),
+        ("/files", False),
+    ],
+)
+def test_8_a_mount_past_a_guard(caplog, path, is_past):
+    """What is mounted beside a guarded branch is served without its guard, which is said."""
+
+    def make():
+        late = guard(after=lambda _self, _reply: None)
+        opened = guard(inner=guard(before=refuse))
+        return site_of(admin=guard(before=refuse, deep=guard()), open=opened, late=late, files=Mount(shown, path=path))
+
+    says = f"SiteOf.files is mounted at {path}, where Made._before does not guard it: "
+    expected = [f"{says}make it an attribute of Made, or give it another path"]
+    assert warnings_of(caplog, make) == (expected if is_past else [])
+    assert http(make(), path=path).status_code == 200
+
+
 def test_8_two_mounts_at_one_path(caplog):
     """The first one wins."""
     made = warnings_of(caplog, lambda: site_of(a=Mount(shown, path="/x"), b=Mount(shown, path="/x")))

@@ -13,6 +13,7 @@ def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
     yield from _hidden_by_mounts(branch)
+    yield from _mounts_past_guards(branch)
     yield from _hidden_by_index(branch)
     for entry in branch.entries:
         if isinstance(entry, Branch):
@@ -31,6 +32,26 @@ def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
                 f"{branch.title}.{mount.name} is mounted at /{'/'.join(mount.path)}, where it hides {found}: "
                 "give it a path of its own"
             )
+
+
+def _mounts_past_guards(branch: Branch) -> Iterator[str]:
+    for mount in branch.mounts:
+        guarded = _guarded_on_the_way(branch, mount.segments)
+        if guarded is not None:
+            yield (
+                f"{branch.title}.{mount.name} is mounted at /{'/'.join(mount.path)}, where {guarded.title}._before "
+                f"does not guard it: make it an attribute of {guarded.title}, or give it another path"
+            )
+
+
+def _guarded_on_the_way(branch: Branch, segments: tuple[str, ...]) -> Branch | None:
+    """The first branch below, on the way of a path, that has a guard; None if there is none."""
+    below = branch.named_branch(segments[0]) if segments else None
+    if not isinstance(below, Branch):
+        return None
+    if any(guard.before for guard in below.guards[len(branch.guards) :]):
+        return below
+    return _guarded_on_the_way(below, segments[1:])
 
 
 def _answering(branch: Branch, segments: tuple[str, ...]) -> str | None:
