@@ -1,10 +1,12 @@
 """A tree of controllers: BEHAVIOUR.md, point 8, and points 2 to 7 for each branch."""
 
 import asyncio
+import functools
 import logging
 import re
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -1565,6 +1567,46 @@ def test_8_a_mount_that_hides_a_route(caplog, path, hidden):
     expected = [f"SiteOf.old is mounted at {path}, where it hides {hidden}: give it a path of its own"]
     assert warnings_of(caplog, make) == (expected if hidden else [])
     assert http(make(), path=path).text.startswith(f"{path}|")
+
+
+async def takes_nothing():
+    return "x"
+
+
+without_self: Any = takes_nothing
+
+
+def test_5_a_method_without_self():
+    """It could never be called, which is said with its place and the remedy when the application is made."""
+
+    class Site(App):
+        index = without_self
+
+    place = f"{__file__}, line {without_self.__code__.co_firstlineno}"
+    with pytest.raises(TypeError) as caught:
+        Site()
+    message = f"takes_nothing takes no self ({place}): write def takes_nothing(self), or make it a @staticmethod"
+    assert str(caught.value) == message
+
+
+def test_5_a_class_method_without_cls():
+    """So is a class method that does not take its class."""
+
+    class Site(App):
+        index: Any = classmethod(without_self)
+
+    with pytest.raises(TypeError, match=r"takes no cls \(.*: write def takes_nothing\(cls\), or"):
+        Site()
+
+
+def test_5_a_builtin_without_a_signature():
+    """What does not tell its parameters can't be bound."""
+
+    class Site(App):
+        index = functools.cache(max)
+
+    with pytest.raises(TypeError, match="<built-in function max> does not tell its parameters: call it in a method"):
+        Site()
 
 
 async def refuse(self):

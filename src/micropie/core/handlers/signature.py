@@ -58,8 +58,11 @@ class Signature(NamedTuple):
 
 
 def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
-    """Read it; `skip` positional parameters are filled by other means."""
-    signature = inspect.signature(handler, **_LENIENT)
+    """Read it; `skip` positional parameters are filled by other means. TypeError if it has none, or no `self`."""
+    try:
+        signature = inspect.signature(handler, **_LENIENT)
+    except ValueError:
+        raise TypeError(_unreadable(handler)) from None
     resolve = Resolver(handler)
     found = list(signature.parameters.values())
     skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
@@ -67,6 +70,19 @@ def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
     returns = resolve("the return value", signature.return_annotation)
     taken = frozenset((*signature.parameters, *_implicit(handler)))
     return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+
+
+def _unreadable(handler: Callable[..., Any]) -> str:
+    """A sentence on a handler whose signature can't be read: mostly it does not take what it is bound to."""
+    method = inspect.unwrap(handler)
+    code = getattr(method, "__code__", None)
+    if code is None:
+        return f"{method!r} does not tell its parameters: call it in a method of its own"
+    wanted = "cls" if isinstance(getattr(handler, "__self__", None), type) else "self"
+    return (
+        f"{method.__qualname__} takes no {wanted} ({code.co_filename}, line {code.co_firstlineno}): "
+        f"write def {method.__name__}({wanted}), or make it a @staticmethod"
+    )
 
 
 def _implicit(handler: Callable[..., Any]) -> list[str]:
