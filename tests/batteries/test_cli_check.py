@@ -132,7 +132,7 @@ def test_a_rule_finds(project, body, line, message):
     "body",
     [
         (
-            "    async def index(self):\n        return await self.home() if 1 else self.other()\n"
+            "    async def index(self):\n        return await self.home() if 1 else await self.other()\n"
             "    async def home(self): ...\n    async def other(self):\n        return 200, await self.home()\n"
         ),
         "    def load_users(self):\n        'A page.'\n",
@@ -203,6 +203,272 @@ def test_as_a_process(project):
     assert project.run("check", "app:app") == (1, f"app.py:5: {message}\n", "1 finding\n")
     project.write(app=SITE)
     assert project.run("check") == (0, "", "nothing found\n")
+
+
+# -- what handlers return -------------------------------------------------------------------------------
+
+FORGOTTEN = "makes a reply here and does not return it: write return before it"
+A_SET = "returns a set, which has no order and is no JSON: return a list"
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "message"),
+    [
+        # nothing
+        ("    async def index(self):\n        await self._render_template('page.html')\n", 6, FORGOTTEN),
+        (
+            "    async def index(self, x: int):\n        if x:\n            self._redirect('/x')\n        return x\n",
+            7,
+            FORGOTTEN,
+        ),
+        ("    def index(self, name: str):\n        f'Hello, {name}'\n", 6, FORGOTTEN),
+        ("    def index(self):\n        'A page.'\n        {'a': 1}\n", 7, FORGOTTEN),
+        ("    def index(self):\n        page = '<p>' + str(self)\n", 6, FORGOTTEN),
+        ("    async def index(self):\n        page = await self._render_template('page.html')\n", 6, FORGOTTEN),
+        (
+            "    def index(self) -> list[int]:\n        numbers = list(range(3))\n        numbers.append(3)\n",
+            5,
+            "says that it returns list, and returns nothing: write a return",
+        ),
+        (
+            "    async def index(self) -> 'int | str':\n        print(self)\n",
+            5,
+            "says that it returns int | str, and returns nothing: write a return",
+        ),
+        # a coroutine
+        (
+            "    async def index(self):\n        return self._render_template('page.html')\n",
+            6,
+            "returns a coroutine: write await self._render_template(…)",
+        ),
+        (
+            "    async def index(self):\n        return 200, self._made()\n    async def _made(self): ...\n",
+            6,
+            "returns a coroutine: write await self._made(…)",
+        ),
+        (
+            "    def index(self):\n        return 200, self._render_template('page.html')\n",
+            6,
+            "returns a coroutine: write await self._render_template(…), in an async def",
+        ),
+        (
+            "    async def index(self, x: int):\n        return 'x' if x else self._render_template('page.html')\n",
+            6,
+            "returns a coroutine: write await self._render_template(…)",
+        ),
+        # a set
+        ("    def index(self):\n        return {1, 2}\n", 6, A_SET),
+        ("    def index(self):\n        return 200, {x for x in 'ab'}\n", 6, A_SET),
+        # a body before its status
+        (
+            "    def index(self):\n        return 'created', 201\n",
+            6,
+            "returns the body before the status: write return 201, 'created'",
+        ),
+        (
+            "    def index(self, x: int):\n        return {'x': x}, 404, {'X-Y': 'z'}\n",
+            6,
+            "returns the body before the status: write return 404, {'x': x}, {'X-Y': 'z'}",
+        ),
+        (
+            "    def index(self, x: int):\n        if x:\n            return x\n        return f'no {x}', 404\n",
+            8,
+            "returns the body before the status: write return 404, f'no {x}'",
+        ),
+    ],
+)
+def test_wrong_results(project, body, line, message):
+    """What a handler returns, or forgets to return, is told at its line."""
+    project.write(app=site(body))
+    (project.folder / "templates").mkdir()
+    (project.folder / "templates" / "page.html").write_text("", encoding="utf-8")
+    assert project.call("check") == (1, f"app.py:{line}: Site.index {message}\n", "1 finding\n")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    def index(self):\n        'A page.'\n",
+        "    def index(self) -> str: ...\n",
+        "    def index(self) -> str:\n        'A page.'\n        raise NotImplementedError\n",
+        "    def index(self) -> str:\n        pass\n",
+        "    def index(self) -> None:\n        print(self)\n",
+        "    def index(self):\n        print(self)\n",
+        "    def index(self):\n        global page\n        page = 'x'\n",
+        "    def index(self):\n        self.page = 'x'\n        self.pages, _ = 'x', 'y'\n",
+        "    def index(self):\n        _ = 'x'\n",
+        "    def index(self):\n        yield 'x'\n        last = 'y'\n",
+        "    async def index(self) -> 'AsyncIterator[str]':\n        yield 'x'\n",
+        "    def index(self, x: int):\n        if x:\n            return 'x'\n        x = 'y'\n",
+        "    def index(self):\n        def page():\n            return {1}\n        return page\n",
+        "    def index(self):\n        return self._redirect('/x')\n",
+        "    def index(self):\n        return self._made()\n    def _made(self): ...\n",
+        "    def index(self) -> set[int]:\n        return {1, 2}\n",
+        "    def index(self):\n        return 201, 'created'\n",
+        "    def index(self):\n        return 200, 404\n",
+        "    def index(self):\n        return 'pies', 3\n",
+        "    def index(self):\n        return 'pies', True\n",
+        "    def index(self):\n        return 'pies',\n",
+        "    def index(self):\n        return\n",
+        "    async def ws_index(self, ws):\n        'x'\n        await ws.accept()\n        x = {1}\n",
+        "    async def index(self):\n        return len('x'), str.upper('x'), self.x.y()\n",
+        "    index = staticmethod(len)\n",
+    ],
+)
+def test_right_results(project, body):
+    """What looks like one of these, and is none, is left alone."""
+    project.write(app=site(body, "from collections.abc import AsyncIterator\n"))
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
+# -- what handlers take ---------------------------------------------------------------------------------
+
+
+def overridable(name):
+    """The finding of a parameter that is meant from the session."""
+    return (
+        f"Site.orders takes {name!r} from whoever sends it, and from the session, where Site keeps it, only if nobody "
+        "does: write Annotated[…, FromSession()], or give it another name"
+    )
+
+
+LOGIN = "    async def login(self, name):\n        self.request.session[{key!r}] = name\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "parameter"),
+    [("user", "user"), ("user_id", "user_id: int"), ("is_admin", "is_admin=False"), ("role", "*, role: str")],
+)
+def test_what_a_client_may_say_of_itself(project, key, parameter):
+    """A parameter that the session is to fill is filled by whoever sends it."""
+    project.write(app=site(LOGIN.format(key=key) + f"    async def orders(self, {parameter}): ...\n"))
+    assert project.call("check") == (1, f"app.py:7: {overridable(key)}\n", "1 finding\n")
+
+
+def test_the_session_as_a_parameter(project):
+    """A session may be a parameter, and the handler a WebSocket."""
+    login = "    async def login(self, session: Session):\n        session['user'], x = 'Ann', 1\n"
+    project.write(app=site(login + "    async def ws_orders(self, ws, user): ...\n", "from micropie import Session\n"))
+    finding = overridable("user").replace("Site.orders", "Site.ws_orders")
+    assert project.call("check") == (1, f"app.py:8: {finding}\n", "1 finding\n")
+
+
+@pytest.mark.parametrize(
+    ("key", "handler"),
+    [
+        ("user", "user: Annotated[str, FromSession()]): ..."),
+        ("user", "user: Annotated[str, FromQuery]): ..."),
+        ("user", "user: 'Annotated[str, FromQuery()]'): ..."),
+        ("user", "user):\n        self.request.session['user'] = user"),
+        ("user", "user):\n        return self.request.session.get('user') == user"),
+        ("user", "name): ..."),
+        ("name", "name): ..."),
+        ("theme", "theme): ..."),
+    ],
+)
+def test_what_a_client_may_say(project, key, handler):
+    """Whoever names the source, or looks at the session, knows; and a theme is nobody's identity."""
+    head = "from typing import Annotated; from micropie import FromQuery\n"
+    project.write(app=site(LOGIN.format(key=key) + f"    async def orders(self, {handler}\n", head))
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ("tag=None", "tag"),
+        ("page: int = 1", "page"),
+        ("tags: list[str] = []", "tags"),
+        ("request: Request, q=None", "q"),
+    ],
+)
+def test_an_index_that_answers_every_path(project, parameters, name):
+    """An optional parameter of the first page takes whatever path is not known, which would be a 404."""
+    project.write(app=site(f"    async def index(self, {parameters}): ...\n", "from micropie import Request\n"))
+    message = (
+        f"Site.index answers every path that nothing else does, as /x with {name}='x': write *, {name}, "
+        "or Annotated[…, FromQuery()], if it is to come from the query"
+    )
+    assert project.call("check") == (1, f"app.py:6: {message}\n", "1 finding\n")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "*, tag=None",
+        "tag: Annotated[str | None, FromQuery()] = None",
+        "slug, page=1",
+        "*path",
+        "name='Guest'",
+        "note: Note | None = None",
+        "agent: Annotated[str, Header('user-agent')] = '-'",
+    ],
+)
+def test_an_index_that_means_it(project, parameters):
+    """What can't take a segment, or is written to, is left alone; so is a controller's index, and a WebSocket's."""
+    head = (
+        "from dataclasses import dataclass\nfrom typing import Annotated\nfrom micropie import FromQuery, Header\n\n"
+        "@dataclass\nclass Note:\n    text: str\n\n"
+        "class Blog(Controller):\n    async def index(self, tag=None): ...\n"
+    )
+    body = (
+        f"    blog = Blog()\n    async def index(self, {parameters}): ...\n    async def ws_index(self, ws, x=1): ...\n"
+    )
+    project.write(app=site(body, head))
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
+# -- what a constructor does ----------------------------------------------------------------------------
+
+PARTS = "class Users(Controller):\n    def __init__(self, parts=None):\n        self.parts = parts\n"
+
+
+@pytest.mark.parametrize(
+    ("made", "remedy"),
+    [("Users()", "users = Users(…)"), ("Mount(print)", "users = Mount(…)"), ("Notes()", "users = Notes(…)")],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_branch_in_the_constructor(project, made, remedy, is_first):
+    """What is set on an instance answers nothing, whether it is a controller, a resource or a mount."""
+    lines = [f"self.users = {made}", "super().__init__()"][:: 1 if is_first else -1]
+    body = "    def __init__(self):\n" + "".join(f"        {line}\n" for line in lines)
+    project.write(app=site(body, f"{PARTS}class Notes(Resource): ...\n"))
+    message = f"Site.users is set on the instance, where it answers nothing: write {remedy} in the class body"
+    assert project.call("check") == (1, f"app.py:{10 if is_first else 11}: {message}\n", "1 finding\n")
+
+
+def test_a_branch_in_the_constructor_of_a_branch(project):
+    """So it is in a controller, at any depth, be it one without a route of its own."""
+    head = f"{PARTS}class Area(Controller):\n    def __init__(self):\n        self.users: Users = Users()\n"
+    project.write(app=site("    area = Area()\n", head))
+    message = "Area.users is set on the instance, where it answers nothing: write users = Users(…) in the class body"
+    assert project.call("check") == (1, f"app.py:7: {message}\n", "1 finding\n")
+
+
+def test_parts_that_know_each_other(project):
+    """A controller that is handed to another one answers where it stands; private names are nobody's routes."""
+    body = "    users = Users()\n    others = Users(users)\n    def __init__(self):\n        super().__init__()\n"
+    body += "        self._mount = Mount(print)\n        vars(self)['x'] = Users()\n"
+    project.write(app=site(body, PARTS))
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
+@pytest.mark.parametrize("command", ["check", "routes", "openapi", "run"])
+def test_a_constructor_that_is_not_passed_on(project, command):
+    """Without `super().__init__()` nothing works, which every command says with the place."""
+    project.write(app=site("    def __init__(self):\n        self.x = 1\n"))
+    message = "micropie: app.py:5: Site.__init__ does not call super().__init__(): call it first\n"
+    assert project.call(command) == (1, "", message)
+
+
+def test_a_method_without_self(project):
+    """The message names the method with its own line."""
+    project.write(app=site("    async def index():\n        return 'x'\n"))
+    status, out, err = project.call("check")
+    assert (status, out) == (1, "")
+    place = f"{project.folder}/app.py, line 5"
+    message = f"Site.index takes no self ({place}): write def index(self), or make it a @staticmethod"
+    assert err == f"micropie: app.py:10: TypeError: {message}\n"
 
 
 # -- workers --------------------------------------------------------------------------------------------
@@ -284,6 +550,15 @@ def test_missing_packages(project, monkeypatch):
         ),
         "4 findings\n",
     )
+
+
+def test_another_multipart(project, monkeypatch):
+    """The package python-multipart has a module of that name too, which is not the one that is needed."""
+    other = "import warnings\nwarnings.warn('another one')\n"
+    project.write(app=site("    async def up(self, f: UploadedFile): ...\n"), multipart=other)
+    monkeypatch.delitem(sys.modules, "multipart", raising=False)
+    message = "Site.up takes a file in 'f', which needs multipart: pip install multipart"
+    assert project.call("check") == (1, f"app.py:5: {message}\n", "1 finding\n")
 
 
 def test_templates(project):

@@ -236,6 +236,8 @@ def attribute_of(module: ModuleType, name: str) -> Any:
             what = f"{type(error).__name__}: {text_of(error)}"
             raise CommandError(f"{module.__name__}:{name} can't be had: {what}") from error
     kind = type(value)  # the object itself may be a proxy of what is not there yet, and raise when it is asked
+    if is_app(value) and "middlewares" not in vars(value):
+        raise CommandError(f"{constructor_location(kind)} does not call super().__init__(): call it first")
     if issubclass(kind, type):
         raise CommandError(f"{module.__name__}:{name} is a class: make an application of it, app = {value.__name__}()")
     if not (callable(value) or issubclass(kind, RSGI)):
@@ -243,6 +245,13 @@ def attribute_of(module: ModuleType, name: str) -> Any:
     if kind is FunctionType and not _takes_three(value):
         raise CommandError(f"{module.__name__}:{name} is a function: give a name to the application that it makes")
     return value
+
+
+def constructor_location(cls: type) -> str:
+    """The file, the line and the name of a class's constructor."""
+    constructor: Any = inspect.unwrap(cls.__init__)  # type: ignore[misc]
+    code = constructor.__code__
+    return f"{short_path(code.co_filename)}:{code.co_firstlineno}: {constructor.__qualname__}"
 
 
 def _takes_three(function: Callable[..., Any]) -> bool:

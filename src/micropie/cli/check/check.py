@@ -3,7 +3,7 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from micropie import App
@@ -13,11 +13,38 @@ from micropie.cli.arguments import (
     worker_count,
     workers_from_environment,
 )
-from micropie.cli.check.rules import RULES, sessions_of_one_process
+from micropie.cli.check.parameters import catching_index, overridable_session_values
+from micropie.cli.check.returned import forgotten_returns, wrong_results
+from micropie.cli.check.rules import (
+    branches_on_instances,
+    class_oversights,
+    exposed_helpers,
+    exposed_hooks,
+    missing_packages,
+    missing_templates,
+    names_of_app,
+    sessions_of_one_process,
+    unserved_signatures,
+)
 from micropie.cli.check.subject import Finding, Subject
 from micropie.cli.colours import Colours
 from micropie.cli.output import print_lines
 from micropie.cli.target import load_app
+
+RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    class_oversights,
+    unserved_signatures,
+    exposed_helpers,
+    exposed_hooks,
+    names_of_app,
+    branches_on_instances,
+    catching_index,
+    overridable_session_values,
+    forgotten_returns,
+    wrong_results,
+    missing_packages,
+    missing_templates,
+)
 
 
 def add_check(commands: Commands) -> None:

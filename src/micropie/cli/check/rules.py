@@ -6,24 +6,25 @@ A rule must be right nearly always: whoever must read past false alarms stops re
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
-from micropie import App, InMemorySessionBackend, Route
+from micropie import App, Controller, InMemorySessionBackend, Mount, Route
 from micropie.cli.check.subject import (
     ClassSource,
     Finding,
     Subject,
     calls_on_self,
+    finding_at,
+    handler_title,
     is_of_request,
     method_called,
     methods_in,
 )
-
-Rule = Callable[[Subject], Iterator[Finding]]
 
 _HELPER = re.compile(r"(get|load|save|fetch|parse|validate|compute|is|has)_\w+|(\w+_)?helpers?")
 _SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
@@ -47,16 +48,6 @@ def unserved_signatures(subject: Subject) -> Iterator[Finding]:
     for route in subject.routes:
         for problem in route.problems:
             yield finding_at(route, f"{handler_title(route)}: {problem}")
-
-
-def finding_at(route: Route, message: str) -> Finding:
-    """A finding at the first line of a handler."""
-    return Finding(route.file or "?", route.line or 0, message)
-
-
-def handler_title(route: Route) -> str:
-    """The class and the method of a handler."""
-    return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
 
 
 # -- routes that are none, and what is no route ---------------------------------------------------------
@@ -146,12 +137,39 @@ def _misnamed(title: str, name: str, value: object, *, is_app: bool) -> str | No
     return None
 
 
+def branches_on_instances(subject: Subject) -> Iterator[Finding]:
+    """Controllers and mounts that a constructor has set: only those in the body of a class answer."""
+    served = {id(owner) for owner in subject.owners}
+    for owner in subject.owners:
+        for name, value in vars(owner).items():
+            is_branch = isinstance(value, Mount) or (isinstance(value, Controller) and id(value) not in served)
+            if is_branch and not name.startswith("_"):
+                title = f"{type(owner).__name__}.{name}"
+                made = f"{name} = {type(value).__name__}(…)"
+                message = f"{title} is set on the instance, where it answers nothing: write {made} in the class body"
+                source, node = next(assignments(owner, name, subject), (None, None))
+                if source is not None and node is not None:
+                    yield source.finding(node, message)
+
+
+def assignments(owner: object, name: str, subject: Subject) -> Iterator[tuple[ClassSource, ast.AST]]:
+    """Yield the places in an object's classes where an attribute of `self` is set."""
+    for source in subject.sources:
+        if isinstance(owner, source.cls):
+            for node in ast.walk(source.node):
+                if isinstance(node, ast.Attribute) and node.attr == name and isinstance(node.ctx, ast.Store):
+                    yield source, node
+
+
 # -- packages -------------------------------------------------------------------------------------------
 
 
 def is_missing(package: str) -> bool:
-    """Tell whether a package is not installed."""
-    return find_spec(package) is None
+    """Tell whether a package is not installed; python-multipart, which has a `multipart` too, is another one."""
+    if find_spec(package) is None:
+        return True
+    with warnings.catch_warnings(action="ignore"):
+        return package == "multipart" and not hasattr(import_module(package), "PushMultipartParser")
 
 
 def missing_packages(subject: Subject) -> Iterator[Finding]:
@@ -255,14 +273,3 @@ def session_uses(subject: Subject) -> Iterator[Finding]:
         for route in one.routes:
             if any(parameter.source == "session" for parameter in route.parameters):
                 yield finding_at(route, "")
-
-
-RULES: tuple[Rule, ...] = (
-    class_oversights,
-    unserved_signatures,
-    exposed_helpers,
-    exposed_hooks,
-    names_of_app,
-    missing_packages,
-    missing_templates,
-)

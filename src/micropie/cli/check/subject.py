@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from micropie import App, Route, configuration, routes
+from micropie import App, Controller, Route, configuration, routes
 from micropie.cli.output import printable
 from micropie.cli.target import UNREADABLE, is_user_file, short_path
 
@@ -58,8 +58,8 @@ class Subject:
         theirs = {id(route.owner) for subject in self.below for route in routes(subject.app)}
         ours = {id(route.owner) for route in routes(app)} - theirs
         self.routes = [route for route in self.listed if id(route.owner) in ours]
-        owners = {id(owner): owner for owner in (app, *(route.owner for route in self.routes))}
-        self.sources = list({source.cls: source for owner in owners.values() for source in sources_of(owner)}.values())
+        self.owners = list({id(owner): owner for owner in branches_of(app)}.values())
+        self.sources = list({source.cls: source for owner in self.owners for source in sources_of(owner)}.values())
 
     def all(self) -> Iterator["Subject"]:
         """Yield this subject and all those below it."""
@@ -71,6 +71,14 @@ class Subject:
         """The source of the class that defines a handler."""
         cls = defining_class(route)
         return next((source for source in self.sources if source.cls is cls), None)
+
+
+def branches_of(owner: object) -> Iterator[object]:
+    """Yield an application or a controller, and all controllers below it that are its own."""
+    yield owner
+    for name, value in inspect.getmembers_static(type(owner)):
+        if isinstance(value, Controller) and not name.startswith("_"):
+            yield from branches_of(value)
 
 
 def defining_class(route: Route) -> type | None:
@@ -132,3 +140,13 @@ def is_of_request(node: ast.AST, name: str) -> bool:
         return False
     owner = node.value
     return (owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")) == "request"
+
+
+def finding_at(route: Route, message: str) -> Finding:
+    """A finding at the first line of a handler."""
+    return Finding(route.file or "?", route.line or 0, message)
+
+
+def handler_title(route: Route) -> str:
+    """The class and the method of a handler."""
+    return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"

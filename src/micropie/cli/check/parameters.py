@@ -1,0 +1,95 @@
+"""Rules on what handlers take: from whom a parameter comes, and which paths it makes a handler answer."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Annotated, get_args, get_origin
+
+from micropie import Cookie, FromBody, FromQuery, FromSession, Header, Parameter, Route
+from micropie.cli.check.subject import (
+    Finding,
+    Subject,
+    finding_at,
+    handler_title,
+    is_of_request,
+)
+
+_IDENTITY = re.compile(
+    r"(current_|my_|logged_in_)?(user|account|member|customer|owner|tenant|admin)(_?(id|name|email))?|uid|login|roles?|"
+    r"permissions?|is_\w+|logged_in"
+)
+"""Names that say who somebody is, or what they may do: of these a client's word must not be taken."""
+
+_SOURCES = (Cookie, FromBody, FromQuery, FromSession, Header)
+
+
+def overridable_session_values(subject: Subject) -> Iterator[Finding]:
+    """Parameters that are called like an identity that the session keeps: what a client sends goes before it."""
+    keys = ((key, source) for source in subject.sources for key in session_keys(source.node))
+    kept = {key: source.cls.__name__ for key, source in keys if _IDENTITY.fullmatch(key)}
+    for route in subject.routes:
+        source = subject.source_of(route)
+        if source is None or uses_session(source.member(route.name.rpartition(".")[2])):
+            continue  # who looks at the session knows what is in it
+        for parameter in route.parameters:
+            if parameter.name in kept and parameter.source != "session" and not names_its_source(route, parameter):
+                yield finding_at(
+                    route,
+                    f"{handler_title(route)} takes {parameter.name!r} from whoever sends it, and from the session, "
+                    f"where {kept[parameter.name]} keeps it, only if nobody does: write Annotated[…, FromSession()], "
+                    "or give it another name",
+                )
+
+
+def session_keys(node: ast.AST) -> Iterator[str]:
+    """Yield the keys that are set in a session."""
+    for found in ast.walk(node):
+        is_set = isinstance(found, ast.Subscript) and isinstance(found.ctx, ast.Store) and is_session(found.value)
+        if isinstance(found, ast.Subscript) and is_set and isinstance(found.slice, ast.Constant):
+            yield str(found.slice.value)
+
+
+def is_session(node: ast.AST) -> bool:
+    """Tell whether an expression is the session of a request, or a parameter of that name."""
+    return is_of_request(node, "session") or (isinstance(node, ast.Name) and node.id == "session")
+
+
+def uses_session(node: ast.AST) -> bool:
+    """Tell whether the session is used in a piece of source."""
+    return any(map(is_session, ast.walk(node)))
+
+
+def names_its_source(route: Route, parameter: Parameter) -> bool:
+    """Tell whether a handler's signature says where a parameter comes from."""
+    annotation = inspect.signature(route.handler).parameters[parameter.name].annotation
+    if isinstance(annotation, str):  # from __future__ import annotations
+        return any(source.__name__ in annotation for source in _SOURCES)
+    metadata = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return any(isinstance(one, _SOURCES) or one in _SOURCES for one in metadata)
+
+
+def catching_index(subject: Subject) -> Iterator[Finding]:
+    """An `index` of the application whose optional parameter takes any path that nothing else answers."""
+    for route in subject.routes:
+        if route.owner is not subject.app or route.name.rpartition(".")[2] != "index":
+            continue
+        found = next(optional_segments(route), None) if route.kind == "http" else None
+        if found is not None:
+            yield finding_at(
+                route,
+                f"{handler_title(route)} answers every path that nothing else does, as /x with {found.name}='x': "
+                f"write *, {found.name}, or Annotated[…, FromQuery()], if it is to come from the query",
+            )
+
+
+def optional_segments(route: Route) -> Iterator[Parameter]:
+    """Yield the optional parameters of a handler that would take the first segment of a path."""
+    kinds = [parameter.kind for parameter in route.parameters]
+    if "variadic" in kinds or any(one.source == "path" for one in route.parameters):
+        return  # it is written to take paths
+    for parameter in route.parameters:
+        is_free = parameter.kind == "positional" and parameter.source in ("query", "body") and not parameter.is_body
+        is_segment = isinstance(parameter.default, str)  # index(self, name="Guest") may well be meant
+        if is_free and not is_segment and not names_its_source(route, parameter):
+            yield parameter
