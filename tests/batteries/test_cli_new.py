@@ -1,6 +1,7 @@
 """`micropie new` and `micropie standalone`."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -28,9 +29,11 @@ def test_new(project):
     assert project.run("new", "pie-shop") == (
         0,
         (
+            "  pie-shop/.gitignore\n"
             "  pie-shop/README.md\n"
             "  pie-shop/app.py\n"
             "  pie-shop/pyproject.toml\n"
+            "  pie-shop/static/style.css\n"
             "  pie-shop/templates/index.html\n"
             "  pie-shop/templates/layout.html\n"
             "  pie-shop/tests/test_app.py\n"
@@ -38,7 +41,7 @@ def test_new(project):
         ),
         "",
     )
-    texts = "".join(path.read_text(encoding="utf-8") for path in project.folder.rglob("*.*") if path.is_file())
+    texts = "".join(path.read_text(encoding="utf-8") for path in project.folder.rglob("*") if path.is_file())
     assert "PROJECT" not in texts
     assert 'name = "pie-shop"' in texts
 
@@ -48,7 +51,7 @@ def test_new_project_is_sound(project):
     assert project.call("new", "shop").status == 0
     folder = project.folder / "shop"
     tests = in_folder(folder, "pytest", "-q", "-W", "error")
-    assert "3 passed" in tests.stdout
+    assert "5 passed" in tests.stdout
     assert in_folder(folder, "micropie", "check", "--workers", "2").stdout == ""
     mypy = in_folder(folder, "mypy", "--cache-dir", os.devnull, "app.py", "tests")
     assert mypy.stdout == "Success: no issues found in 2 source files\n"
@@ -67,6 +70,39 @@ def test_new_project_serves(project, command):
     url = f"http://127.0.0.1:{port}"
     with serving(project, *command, *options, ready=lambda: text_at(url) is not None):
         assert "<h1>shop</h1>" in str(text_at(url))
+
+
+def test_new_project_in_a_browser(project, browser):
+    """Its page adds, ticks and removes notes, and loads nothing that is not there."""
+    assert project.call("new", "shop").status == 0
+    project.folder /= "shop"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with serving(project, "-m", "micropie", "run", "--port", str(port), ready=lambda: text_at(url) is not None):
+        page = browser.new_page()
+        failed = []
+        page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
+        page.goto(url)
+        page.get_by_label("A new note").fill("<b>Bake</b>")
+        page.get_by_role("button", name="Add").click()
+        page.get_by_role("button", name="Tick: <b>Bake</b>").click()
+        assert page.locator("li.done span").inner_text() == "<b>Bake</b>"
+        page.get_by_role("button", name="Remove: <b>Bake</b>").click()
+        assert page.get_by_text("No notes yet.").is_visible()
+        page.get_by_role("link", name="API").click()
+        page.wait_for_url(f"{url}/docs")
+        page.close()
+        assert failed == []
+
+
+def test_new_project_documents_what_it_answers(project):
+    """The document has the status of a new note, and its address is in the reply."""
+    assert project.call("new", "shop").status == 0
+    project.folder /= "shop"
+    os.chdir(project.folder)
+    document = json.loads(project.run("openapi").out)
+    assert (document["info"]["title"], list(document["paths"])) == ("shop", ["/notes", "/notes/{id}"])
+    assert list(document["paths"]["/notes"]["post"]["responses"]) == ["201", "400", "default"]
 
 
 def test_new_in_an_empty_folder_and_below(project):

@@ -11,7 +11,8 @@ from micropie import Parameter, Route, routes
 from micropie.cli.arguments import Commands, add_command_with_target
 from micropie.cli.colours import Colours
 from micropie.cli.output import print_json, print_lines, printable, text_of
-from micropie.cli.target import load_app, short_path
+from micropie.cli.route_names import handler_name
+from micropie.cli.target import is_framework_file, load_app, short_path
 
 _PLACEHOLDER = re.compile(r"\{(\w+)(\*?)\}")
 _KINDS = {"websocket": "WS", "mount": "MOUNT"}
@@ -60,16 +61,9 @@ def typed_path(route: Route) -> str:
     return _PLACEHOLDER.sub(typed, route.path)
 
 
-def handler_name(route: Route) -> str:
-    """The class and the method that answer a route; of a mount the name of the application."""
-    if route.kind == "mount":
-        return getattr(route.handler, "__name__", type(route.handler).__name__)
-    return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
-
-
 def location(route: Route) -> str:
-    """The file and the line of a handler, as editors take them."""
-    return "" if route.file is None else f"{short_path(route.file)}:{route.line}"
+    """The file and the line of a handler, as editors take them; `""` for the framework's own, such as `Docs`."""
+    return "" if route.file is None or is_framework_file(route.file) else f"{short_path(route.file)}:{route.line}"
 
 
 def type_text(annotation: Any) -> str:

@@ -194,6 +194,11 @@ def is_user_file(file: str) -> bool:
     return not file.startswith("<") and not path.startswith((*_INSTALLED, _FRAMEWORK))
 
 
+def is_framework_file(file: str) -> bool:
+    """Tell whether a file belongs to this framework."""
+    return file.startswith(_FRAMEWORK)
+
+
 def short_path(file: str | Path) -> str:
     """A file's path, relative to the working directory if it is in there."""
     path = Path(file)

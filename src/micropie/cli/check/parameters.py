@@ -11,9 +11,9 @@ from micropie.cli.check.subject import (
     Finding,
     Subject,
     finding_at,
-    handler_title,
     is_of_request,
 )
+from micropie.cli.route_names import handler_name, method_name
 
 _IDENTITY = re.compile(
     r"(current_|my_|logged_in_)?(user|account|member|customer|owner|tenant|admin)(_?(id|name|email))?|uid|login|roles?|"
@@ -30,13 +30,13 @@ def overridable_session_values(subject: Subject) -> Iterator[Finding]:
     kept = {key: source.cls.__name__ for key, source in keys if _IDENTITY.fullmatch(key)}
     for route in subject.routes:
         source = subject.source_of(route)
-        if source is None or uses_session(source.member(route.name.rpartition(".")[2])):
+        if source is None or uses_session(source.member(method_name(route))):
             continue  # who looks at the session knows what is in it
         for parameter in route.parameters:
             if parameter.name in kept and parameter.source != "session" and not names_its_source(route, parameter):
                 yield finding_at(
                     route,
-                    f"{handler_title(route)} takes {parameter.name!r} from whoever sends it, and from the session, "
+                    f"{handler_name(route)} takes {parameter.name!r} from whoever sends it, and from the session, "
                     f"where {kept[parameter.name]} keeps it, only if nobody does: write Annotated[…, FromSession()], "
                     "or give it another name",
                 )
@@ -72,13 +72,13 @@ def names_its_source(route: Route, parameter: Parameter) -> bool:
 def catching_index(subject: Subject) -> Iterator[Finding]:
     """An `index` of the application whose optional parameter takes any path that nothing else answers."""
     for route in subject.routes:
-        if route.owner is not subject.app or route.name.rpartition(".")[2] != "index":
+        if route.owner is not subject.app or method_name(route) != "index":
             continue
         found = next(optional_segments(route), None) if route.kind == "http" else None
         if found is not None:
             yield finding_at(
                 route,
-                f"{handler_title(route)} answers every path that nothing else does, as /x with {found.name}='x': "
+                f"{handler_name(route)} answers every path that nothing else does, as /x with {found.name}='x': "
                 f"write *, {found.name}, or Annotated[…, FromQuery()], if it is to come from the query",
             )
 

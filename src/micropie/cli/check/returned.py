@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Never, NoReturn, TypeAlias
 
 from micropie import App, Route
-from micropie.cli.check.subject import ClassSource, Finding, Subject, handler_title, is_self, method_called
+from micropie.cli.check.subject import ClassSource, Finding, Subject, is_self, method_called
+from micropie.cli.route_names import handler_name, method_name
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -26,7 +27,7 @@ class Handler(NamedTuple):
 
     def finding(self, node: ast.AST, message: str) -> Finding:
         """A finding at a node of it."""
-        return self.source.finding(node, f"{handler_title(self.route)} {message}")
+        return self.source.finding(node, f"{handler_name(self.route)} {message}")
 
     def answers(self) -> list[ast.expr]:
         """The values that it returns, but for None."""
@@ -38,7 +39,7 @@ def handlers(subject: Subject) -> Iterator[Handler]:
     """Yield the handlers of HTTP requests whose source is seen."""
     for route in subject.routes:
         source = subject.source_of(route)
-        function = None if source is None else source.member(route.name.rpartition(".")[2])
+        function = None if source is None else source.member(method_name(route))
         if source is not None and route.kind == "http" and isinstance(function, Function):
             yield Handler(route, source, function)
 

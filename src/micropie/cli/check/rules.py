@@ -20,11 +20,11 @@ from micropie.cli.check.subject import (
     Subject,
     calls_on_self,
     finding_at,
-    handler_title,
     is_of_request,
     method_called,
     methods_in,
 )
+from micropie.cli.route_names import handler_name, method_name
 
 _HELPER = re.compile(r"(get|load|save|fetch|parse|validate|compute|is|has)_\w+|(\w+_)?helpers?")
 _SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
@@ -47,7 +47,7 @@ def unserved_signatures(subject: Subject) -> Iterator[Finding]:
     """Annotations that don't resolve, and those that nothing can be converted to."""
     for route in subject.routes:
         for problem in route.problems:
-            yield finding_at(route, f"{handler_title(route)}: {problem}")
+            yield finding_at(route, f"{handler_name(route)}: {problem}")
 
 
 # -- routes that are none, and what is no route ---------------------------------------------------------
@@ -58,7 +58,7 @@ def exposed_helpers(subject: Subject) -> Iterator[Finding]:
     for route in subject.routes:
         if route.kind != "http" or route.verbs or route.doc:
             continue  # whoever declares verbs, or describes it, means it
-        name = route.name.rpartition(".")[2]
+        name = method_name(route)
         caller = caller_of(subject, route, name)
         why = (
             f"{caller} calls it" if caller else "its name is that of a helper" if is_like_helper(route, name) else None
@@ -66,7 +66,7 @@ def exposed_helpers(subject: Subject) -> Iterator[Finding]:
         if why is not None:
             yield finding_at(
                 route,
-                f"anyone can call {handler_title(route)} at {route.path}, and {why}: begin its name with _, "
+                f"anyone can call {handler_name(route)} at {route.path}, and {why}: begin its name with _, "
                 "or give it a docstring if it is a page",
             )
 
@@ -112,7 +112,7 @@ def exposed_hooks(subject: Subject) -> Iterator[Finding]:
         if any(hook == route.handler for hook in hooks):
             yield finding_at(
                 route,
-                f"anyone can call {handler_title(route)} at {route.path}, a startup or shutdown handler: "
+                f"anyone can call {handler_name(route)} at {route.path}, a startup or shutdown handler: "
                 "begin its name with _",
             )
 
@@ -184,7 +184,7 @@ def missing_packages(subject: Subject) -> Iterator[Finding]:
         for route in subject.routes:
             if route.kind == "websocket":
                 yield finding_at(
-                    route, f"{handler_title(route)}: Uvicorn alone knows no WebSockets: pip install websockets"
+                    route, f"{handler_name(route)}: Uvicorn alone knows no WebSockets: pip install websockets"
                 )
 
 
@@ -193,7 +193,7 @@ def uploads(subject: Subject) -> Iterator[Finding]:
     for route in subject.routes:
         for parameter in route.parameters:
             if parameter.source == "file":
-                yield finding_at(route, f"{handler_title(route)} takes a file in {parameter.name!r}, which")
+                yield finding_at(route, f"{handler_name(route)} takes a file in {parameter.name!r}, which")
     for source in subject.sources:
         for node in ast.walk(source.node):
             if is_of_request(node, "files"):

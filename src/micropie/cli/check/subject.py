@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from micropie import App, Controller, Route, configuration, routes
 from micropie.cli.output import printable
+from micropie.cli.route_names import method_name
 from micropie.cli.target import UNREADABLE, is_user_file, short_path
 
 
@@ -83,7 +84,7 @@ def branches_of(owner: object) -> Iterator[object]:
 
 def defining_class(route: Route) -> type | None:
     """The class whose body has a handler."""
-    name = route.name.rpartition(".")[2]
+    name = method_name(route)
     return next((cls for cls in type(route.owner).__mro__ if name in vars(cls)), None)
 
 
@@ -145,8 +146,3 @@ def is_of_request(node: ast.AST, name: str) -> bool:
 def finding_at(route: Route, message: str) -> Finding:
     """A finding at the first line of a handler."""
     return Finding(route.file or "?", route.line or 0, message)
-
-
-def handler_title(route: Route) -> str:
-    """The class and the method of a handler."""
-    return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
