@@ -466,7 +466,7 @@ def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package could be imported; it is not."""
+    """Tell whether a package could be imported, without importing it."""
     return lazy_import("importlib.util").find_spec(package) is not None
 
 
@@ -8193,7 +8193,7 @@ class ServeOptions(NamedTuple):
 
     @property
     def needs_import_path(self) -> bool:
-        """Whether other processes than this one import the application."""
+        """True if other processes than this one import the application."""
         return self.reload or self.workers > 1
 
     @property
@@ -8222,7 +8222,7 @@ def options_from_environment() -> ServeOptions:
 # ======================================================================================================================
 
 def stop_with(reason: str) -> SystemExit:
-    """What ends the program with a line and status 1."""
+    """The exit that ends the program with a line and the status 1."""
     return SystemExit(f"micropie: {reason}")
 
 
@@ -8300,7 +8300,7 @@ def refuse_taken_path(socket: Any, path: str) -> None:
 # ======================================================================================================================
 # core/run/served.py
 #
-# What the process of a server serves: the application, imported there.
+# The application, imported in the process of a server, which serves it.
 # ======================================================================================================================
 
 STARTUP_FAILURE = 3  # the status of a process that can't start: Uvicorn starts others again and again

@@ -30,5 +30,5 @@ def require(package: str, purpose: str, extra: str = "standard") -> ModuleType:
 
 
 def is_installed(package: str) -> bool:
-    """Whether a package could be imported; it is not."""
+    """Tell whether a package could be imported, without importing it."""
     return lazy_import("importlib.util").find_spec(package) is not None

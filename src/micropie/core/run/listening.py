@@ -10,7 +10,7 @@ from micropie.core.run.options import ServeOptions
 
 
 def stop_with(reason: str) -> SystemExit:
-    """What ends the program with a line and status 1."""
+    """The exit that ends the program with a line and the status 1."""
     return SystemExit(f"micropie: {reason}")
 
 

@@ -31,7 +31,7 @@ class ServeOptions(NamedTuple):
 
     @property
     def needs_import_path(self) -> bool:
-        """Whether other processes than this one import the application."""
+        """True if other processes than this one import the application."""
         return self.reload or self.workers > 1
 
     @property

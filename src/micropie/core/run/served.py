@@ -1,4 +1,4 @@
-"""What the process of a server serves: the application, imported there."""
+"""The application, imported in the process of a server, which serves it."""
 
 import sys
 from typing import Any
