@@ -12,7 +12,8 @@ from typing import Any, TypeVar, Unpack
 from weakref import WeakKeyDictionary
 
 from micropie.testing import Response, TestClient
-from micropie.testing.types import ASGIApp, Options
+from micropie.testing.asgi_types import ASGIApp
+from micropie.testing.request_options import Options
 
 TURNS_TO_END = 5
 """Turns of the loop that a task gets to end which its owner has cancelled."""

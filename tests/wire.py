@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode
 
+from micropie.testing.asgi_rules import HttpRules, LifespanRules, WebSocketRules
+from micropie.testing.asgi_types import ASGIApp
 from micropie.testing.response import Headers
-from micropie.testing.rules import HttpRules, LifespanRules, WebSocketRules
-from micropie.testing.types import ASGIApp
 from tests.client import run, watching
 
 Message = dict[str, Any]

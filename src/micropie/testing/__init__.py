@@ -4,11 +4,11 @@ with TestClient(app) as client:
     assert client.get("/greet/Ann").json() == {"greeting": "Hello, Ann!"}
 """
 
-from micropie.testing.blocking import BlockingClient, BlockingWebSocket, TestClient
+from micropie.testing.asgi_rules import ProtocolError
+from micropie.testing.client_websocket import ClientWebSocket, WebSocketRefused
 from micropie.testing.cookies import Cookies
 from micropie.testing.response import URL, Headers, Response, StatusError
-from micropie.testing.rules import ProtocolError
-from micropie.testing.socket import ClientWebSocket, WebSocketRefused
+from micropie.testing.sync_client import BlockingClient, BlockingWebSocket, TestClient
 
 __all__ = [
     "URL",

@@ -8,21 +8,23 @@ from typing import Any, Self, Unpack
 from urllib.parse import urljoin
 
 from micropie import HttpMiddleware, Request
-from micropie.testing.body import NOTHING, Body, body_of
-from micropie.testing.call import Listener
+from micropie.testing.address import Address
+from micropie.testing.app_call import Listener
+from micropie.testing.asgi_types import ASGIApp
+from micropie.testing.client_websocket import ClientWebSocket, connected
 from micropie.testing.cookies import Cookies
-from micropie.testing.exchange import Exchange
-from micropie.testing.lifespan import Lifespan
+from micropie.testing.http_call import HttpCall
+from micropie.testing.lifespan_call import LifespanCall
+from micropie.testing.request_body import NOTHING, RequestBody, body_of
+from micropie.testing.request_options import Handshake, HeaderFields, Options, refuse_unknown
 from micropie.testing.response import URL, Response
-from micropie.testing.socket import ClientWebSocket, Dialogue, connected
-from micropie.testing.target import Site
-from micropie.testing.types import ASGIApp, Handshake, HeaderFields, Options, refuse_unknown
+from micropie.testing.websocket_call import WebSocketCall
 
 _MAX_REDIRECTS = 20  # as browsers have it
 _SEE_OTHER, _MOVED = 303, (301, 302)
 _WITH_BODY = ("POST", "PUT", "PATCH")  # a request of these says its length, even if that is 0 (RFC 9110 §8.6)
 _log = logging.getLogger("micropie")
-_running: dict[int, Lifespan] = {}  # by the id of the application, which its lifespan keeps alive
+_running: dict[int, LifespanCall] = {}  # by the id of the application, which its lifespan keeps alive
 
 
 class Client:
@@ -41,11 +43,11 @@ class Client:
     ) -> None:
         self.app = app
         self.cookies = Cookies()
-        self._site = Site(base_url, headers, client)
+        self._address = Address(base_url, headers, client)
         self._follow_redirects = follow_redirects
         self._raising = raise_exceptions
         self._timeout = timeout
-        self._lifespan: Lifespan | None = None
+        self._lifespan: LifespanCall | None = None
         self._owns_lifespan = False  # else another client has started the application, and stops it
         self._listener = Listener()
 
@@ -65,7 +67,7 @@ class Client:
         if self._lifespan is not None:
             await self._lifespan.started()
             return self
-        self._lifespan = _running[id(self.app)] = Lifespan(self.app, timeout=self._timeout, raising=self._raising)
+        self._lifespan = _running[id(self.app)] = LifespanCall(self.app, timeout=self._timeout, raising=self._raising)
         self._owns_lifespan = True
         try:
             await self._lifespan.startup()
@@ -92,7 +94,7 @@ class Client:
             del _running[id(self.app)]
             await lifespan.cancel()
 
-    def _started(self) -> Lifespan:
+    def _started(self) -> LifespanCall:
         if self._lifespan is None:
             raise RuntimeError(
                 "The application is not started: use the client inside `async with TestClient(app) as client:`"
@@ -131,8 +133,8 @@ class Client:
 
     async def request(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The whole reply. `target` is a path, a URL, or a handler: `client.get(app.pie, 3)` asks `url_for`."""
-        exchange, response = await self._send(method.upper(), target, args, options, streamed=False)
-        await exchange.cancel()
+        call, response = await self._send(method.upper(), target, args, options, streamed=False)
+        await call.cancel()
         return response
 
     @asynccontextmanager
@@ -140,59 +142,59 @@ class Client:
         self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]
     ) -> AsyncIterator[Response]:
         """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving."""
-        exchange, response = await self._send(method.upper(), target, args, options, streamed=True)
+        call, response = await self._send(method.upper(), target, args, options, streamed=True)
         try:
             yield response
-            await exchange.leave()
-            exchange.raise_failure()
+            await call.leave()
+            call.raise_failure()
         finally:
-            await exchange.cancel()
+            await call.cancel()
 
     async def _send(
         self, method: str, target: Any, args: tuple[Any, ...], options: Options, *, streamed: bool
-    ) -> tuple[Exchange, Response]:
-        """Ask, and ask again where the reply redirects to, if it may be followed."""
+    ) -> tuple[HttpCall, Response]:
+        """Send a request, and follow the redirects of its reply if that is wanted."""
         refuse_unknown(options, Options)
-        url, body = self._site.url(target, args, options.get("params")), body_of(options)
+        url, body = self._address.url(target, args, options.get("params")), body_of(options)
         history: list[Response] = []
         while True:
-            exchange, response = await self._ask(method, url, body, options, history, streamed=streamed)
+            call, response = await self._ask(method, url, body, options, history, streamed=streamed)
             follow = options.get("follow_redirects", self._follow_redirects) and response.is_redirect
             onward = URL(urljoin(url, response.headers["location"])) if follow else url
-            if not follow or not self._site.is_here(onward):
-                return exchange, response
+            if not follow or not self._address.is_here(onward):
+                return call, response
             await response.whole()
-            await exchange.cancel()
+            await call.cancel()
             history = [*history, response]
             if len(history) > _MAX_REDIRECTS:
                 raise RuntimeError(f"{history[0].url} redirects again and again, at last to {onward}")
-            url = self._site.url(onward, (), None)
+            url = self._address.url(onward, (), None)
             # RFC 9110 §15.4: 303 always, 301 and 302 by custom, make a GET of it.
             if response.status_code == _SEE_OTHER or (response.status_code in _MOVED and method == "POST"):
                 method, body = "HEAD" if method == "HEAD" else "GET", NOTHING
 
     async def _ask(
-        self, method: str, url: URL, body: Body, options: Options, history: list[Response], *, streamed: bool
-    ) -> tuple[Exchange, Response]:
-        """One request, and its reply: the beginning of it, if it is streamed."""
+        self, method: str, url: URL, body: RequestBody, options: Options, history: list[Response], *, streamed: bool
+    ) -> tuple[HttpCall, Response]:
+        """One request, and its reply; of a streamed one the beginning."""
         scope = self._scope("http", url, options, _body_headers(method, body))
         scope["method"] = method
         timeout = options.get("timeout", self._timeout)
-        exchange = Exchange(self.app, scope, body.open(), is_read=streamed, timeout=timeout, raising=self._raising)
+        call = HttpCall(self.app, scope, body.open(), is_read=streamed, timeout=timeout, raising=self._raising)
         try:
-            await (exchange.until_started() if streamed else exchange.until_complete())
-            response = Response(exchange, url, history)
+            await (call.until_started() if streamed else call.until_complete())
+            response = Response(call, url, history)
             if not streamed:
                 await response.whole()
         except BaseException:
-            await exchange.cancel()
+            await call.cancel()
             raise
         self._keep_cookies(response)
-        return exchange, response
+        return call, response
 
     def _scope(self, kind: str, url: URL, options: Handshake, more: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
         cookie = self.cookies.header(url.path, options.get("cookies", {}), secure=url.scheme == "https")
-        scope = self._site.scope(kind, url, (more, options.get("headers", ())), cookie)
+        scope = self._address.scope(kind, url, (more, options.get("headers", ())), cookie)
         scope["state"] = self.state.copy()
         return scope
 
@@ -212,15 +214,15 @@ class Client:
         refuse_unknown(options, Handshake)
         offered = list(subprotocols)
         more = [("Sec-WebSocket-Protocol", ", ".join(offered))] if offered else []
-        scope = self._scope("websocket", self._site.url(target, args, options.get("params")), options, more)
+        scope = self._scope("websocket", self._address.url(target, args, options.get("params")), options, more)
         scope["subprotocols"] = offered
-        dialogue = Dialogue(self.app, scope, timeout=options.get("timeout", self._timeout), raising=self._raising)
+        call = WebSocketCall(self.app, scope, timeout=options.get("timeout", self._timeout), raising=self._raising)
         try:
-            yield await connected(dialogue)
-            await dialogue.leave()
-            dialogue.raise_failure()
+            yield await connected(call)
+            await call.leave()
+            call.raise_failure()
         finally:
-            await dialogue.cancel()
+            await call.cancel()
 
     # -- the session
 
@@ -248,7 +250,7 @@ _MARK = "X-MicroPie-Testing-Session"
 
 
 class _SessionDesk(HttpMiddleware):
-    """Answers the one request that bears its mark, with nothing; and looks at its session."""
+    """Answers the one request that bears its mark with a bare 204, and reads and changes its session before that."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.mark = str(id(self))
@@ -256,7 +258,7 @@ class _SessionDesk(HttpMiddleware):
         self._data = data
 
     async def before_request(self, request: Request) -> dict[str, Any] | None:
-        """Add the data, and keep a copy of all."""
+        """Add the data to the session, and keep a copy of the whole session."""
         if request.headers.get(_MARK.lower()) != self.mark:
             return None
         request.session.update(copy.deepcopy(dict(self._data)))
@@ -264,8 +266,8 @@ class _SessionDesk(HttpMiddleware):
         return {"status_code": 204}
 
 
-def _body_headers(method: str, body: Body) -> list[tuple[str, str]]:
-    """The headers that a body has."""
+def _body_headers(method: str, body: RequestBody) -> list[tuple[str, str]]:
+    """The headers that describe a body."""
     headers = [] if body.content_type is None else [("Content-Type", body.content_type)]
     if body.length is None:
         return [*headers, ("Transfer-Encoding", "chunked")]

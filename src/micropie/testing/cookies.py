@@ -34,24 +34,24 @@ class Cookies(MutableMapping[str, str]):
         if not self._kept and not own:
             return ""
         found = [
-            (place, name, cookie.value)
-            for (place, name), cookie in self._live()
-            if name not in own and _is_below(path, place) and (secure or not cookie.secure)
+            (cookie_path, name, cookie.value)
+            for (cookie_path, name), cookie in self._live()
+            if name not in own and _path_matches(path, cookie_path) and (secure or not cookie.secure)
         ]
         found.sort(key=lambda entry: -len(entry[0]))
         pairs = [*(entry[1:] for entry in found), *own.items()]
         return "; ".join(f"{name}={value}" for name, value in pairs)
 
     def store(self, line: str, path: str) -> tuple[str, str] | None:
-        """Keep what Set-Cookie says in a reply at this path: name and value. None if it is expired, or no cookie."""
+        """Keep the cookie of a `Set-Cookie` line in a reply at this path. Its name and value; None if it is expired."""
         pair, *attributes = line.split(";")
         name, separator, value = pair.partition("=")
         if not separator or not name.strip():
             return None
         said = {key.strip().lower(): text.strip() for key, _, text in (one.partition("=") for one in attributes)}
         cookie = _Cookie(value.strip(), "secure" in said, _expiry(said))
-        place = said.get("path", "")
-        key = place if place.startswith("/") else _default_path(path), name.strip()
+        cookie_path = said.get("path", "")
+        key = cookie_path if cookie_path.startswith("/") else _default_path(path), name.strip()
         if cookie.expires is not None and cookie.expires <= time.time():
             self._kept.pop(key, None)
             return None
@@ -101,10 +101,10 @@ def _expiry(said: dict[str, str]) -> float | None:
 
 
 def _default_path(path: str) -> str:
-    """The folder of the path that set the cookie (RFC 6265 §5.1.4)."""
+    """The folder of the path whose reply sets a cookie, its path by default (RFC 6265 §5.1.4)."""
     return path[: path.rfind("/")] or "/"
 
 
-def _is_below(path: str, place: str) -> bool:
-    """Whether a cookie of that place belongs to the path (RFC 6265 §5.1.4)."""
-    return path == place or path.startswith(place if place.endswith("/") else place + "/")
+def _path_matches(path: str, cookie_path: str) -> bool:
+    """True if a cookie with that `Path` is sent with requests to this path (RFC 6265 §5.1.4)."""
+    return path == cookie_path or path.startswith(cookie_path if cookie_path.endswith("/") else cookie_path + "/")

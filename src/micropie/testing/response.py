@@ -1,4 +1,4 @@
-"""What comes back: the reply to a request, in httpx's words."""
+"""The reply to a request, with the names that httpx gives its parts."""
 
 import codecs
 import io
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from micropie.testing.exchange import Exchange
+from micropie.testing.http_call import HttpCall
 
 _SUCCESS, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 2, 3, 4, 5  # the hundreds
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -22,7 +22,7 @@ class URL(str):
     _parts: SplitResult
 
     def __new__(cls, url: str) -> Self:
-        """Take the URL apart, once."""
+        """A URL, taken apart once."""
         made = super().__new__(cls, url)
         made._parts = urlsplit(url)
         return made
@@ -100,18 +100,18 @@ class StatusError(AssertionError):
 
 
 class Response:
-    """The reply to a request. Of a stream, `content` and what is made of it are there when it was read."""
+    """The reply to a request. `content`, `text` and `json()` of a stream are there when it was read to its end."""
 
-    def __init__(self, exchange: Exchange, url: URL, history: "list[Response]") -> None:
-        start = exchange.start or {}
+    def __init__(self, call: HttpCall, url: URL, history: "list[Response]") -> None:
+        start = call.start or {}
         self.status_code: int = start["status"]
         self.headers = Headers(start.get("headers") or [])
         self.cookies: dict[str, str] = {}  # that this reply has set
         self.url = url
-        self.method = exchange.method
+        self.method = call.method
         self.history = history  # the redirects that led here
         self.is_complete = False
-        self._exchange = exchange
+        self._call = call
         self._chunks: list[bytes] = []
         self._run: Callable[[Coroutine[Any, Any, Any]], Any] | None = None
 
@@ -201,7 +201,7 @@ class Response:
         for chunk in list(self._chunks):
             yield chunk
         while not self.is_complete:
-            found = await self._exchange.next_chunk()
+            found = await self._call.next_chunk()
             if found is None:
                 self.is_complete = True
             else:
@@ -229,22 +229,22 @@ class Response:
         for complete in (*lines, line) if line else lines:
             yield complete
 
-    # -- the same, for plain code
+    # -- for plain code
 
     def read(self) -> bytes:
-        """What `aread` gives, in plain code."""
+        """The whole body, when it is there; plain code's `aread`."""
         return self._wait(self.aread())
 
     def iter_bytes(self) -> Iterator[bytes]:
-        """What `aiter_bytes` gives, in plain code."""
+        """The chunks of the body, each as soon as it is there; plain code's `aiter_bytes`."""
         return self._each(self.aiter_bytes())
 
     def iter_text(self) -> Iterator[str]:
-        """What `aiter_text` gives, in plain code."""
+        """The chunks as text, each as soon as it is there; plain code's `aiter_text`."""
         return self._each(self.aiter_text())
 
     def iter_lines(self) -> Iterator[str]:
-        """What `aiter_lines` gives, in plain code."""
+        """The lines, each as soon as it is complete; plain code's `aiter_lines`."""
         return self._each(self.aiter_lines())
 
     def _each(self, items: AsyncIterator[T]) -> Iterator[T]:
@@ -263,13 +263,13 @@ class Response:
     # -- for the client
 
     async def whole(self) -> None:
-        """Wait for the end of the application, and take all that it has sent."""
-        await self._exchange.until_complete()
-        self._chunks.extend(self._exchange.chunks)
+        """Wait for the end of the application, and take all chunks that it has sent."""
+        await self._call.until_complete()
+        self._chunks.extend(self._call.chunks)
         self.is_complete = True
 
     def read_by(self, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        """Let plain code read it."""
+        """Let plain code read the body, by a function that runs a coroutine."""
         self._run = run
 
     def __repr__(self) -> str:

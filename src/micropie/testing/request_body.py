@@ -8,30 +8,30 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from micropie.testing.types import Content, Fields, File, FileContent, Files, Options
+from micropie.testing.request_options import Content, Fields, File, FileContent, Files, Options
 
 _PIECE = 64 * 1024  # bytes of a message, as servers read them from a socket
 
 
-class Body(NamedTuple):
-    """How a body is announced, and what gives it; each redirect that keeps it asks again."""
+class RequestBody(NamedTuple):
+    """The type and length of a body, and a function that gives its bytes; each redirect that keeps it asks again."""
 
     content_type: str | None
     length: int | None  # bytes; None: it comes in chunks
     open: Callable[[], bytes | AsyncIterator[bytes]]
 
 
-def _whole(content_type: str | None, content: bytes) -> Body:
+def _whole(content_type: str | None, content: bytes) -> RequestBody:
     if len(content) > _PIECE:
         return _in_parts(content_type, [content])
-    return Body(content_type, len(content), lambda: content)
+    return RequestBody(content_type, len(content), lambda: content)
 
 
 NOTHING = _whole(None, b"")
 
 
-def body_of(options: Options) -> Body:
-    """The body that a request's options say. TypeError if they say several."""
+def body_of(options: Options) -> RequestBody:
+    """The body that the options of a request describe. TypeError if they describe several."""
     said: list[str] = [name for name in ("content", "json") if name in options]
     if "data" in options or "files" in options:
         said.append("data/files")
@@ -57,14 +57,14 @@ def pairs_of(fields: Fields) -> list[tuple[str, str]]:
 
 
 def text_of(value: Any) -> str:
-    """A value as a form has it."""
+    """A value as text in a form."""
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
 # -- content as it is ---------------------------------------------------------------------------------
 
 
-def _as_it_is(content: Content) -> Body:
+def _as_it_is(content: Content) -> RequestBody:
     if isinstance(content, str):
         return _whole(None, content.encode())
     if isinstance(content, bytes | bytearray | memoryview):
@@ -72,16 +72,16 @@ def _as_it_is(content: Content) -> Body:
     if isinstance(content, Path):
         return _in_parts(None, [content])
     if isinstance(content, AsyncIterable):
-        return Body(None, None, _once(content))
+        return RequestBody(None, None, _once(content))
     if isinstance(content, Iterable):
-        return Body(None, None, _once(_each(content)))
+        return RequestBody(None, None, _once(_each(content)))
     raise TypeError(
         f"content={content!r}: it is bytes, a str, a Path, or an iterator of bytes; json= takes other values"
     )
 
 
 def _once(chunks: AsyncIterable[bytes]) -> Callable[[], AsyncIterator[bytes]]:
-    """The chunks, that can be asked for once."""
+    """A function that gives the chunks once, and RuntimeError after that."""
     left = [chunks]
 
     def opened() -> AsyncIterator[bytes]:
@@ -100,10 +100,10 @@ async def _each(chunks: Iterable[Any]) -> AsyncIterator[bytes]:
 # -- parts --------------------------------------------------------------------------------------------
 
 
-def _in_parts(content_type: str | None, parts: list[bytes | Path]) -> Body:
+def _in_parts(content_type: str | None, parts: list[bytes | Path]) -> RequestBody:
     """A body that is read piece by piece, files only when they are wanted."""
     length = sum(part.stat().st_size if isinstance(part, Path) else len(part) for part in parts)
-    return Body(content_type, length, lambda: _each(_pieces(parts)))
+    return RequestBody(content_type, length, lambda: _each(_pieces(parts)))
 
 
 def _pieces(parts: list[bytes | Path]) -> Iterator[bytes]:
@@ -120,8 +120,8 @@ def _pieces(parts: list[bytes | Path]) -> Iterator[bytes]:
 # -- multipart ----------------------------------------------------------------------------------------
 
 
-def _multipart(fields: Fields, files: Files) -> Body:
-    """RFC 7578, names as browsers write them."""
+def _multipart(fields: Fields, files: Files) -> RequestBody:
+    """A multipart form (RFC 7578), with names as browsers write them."""
     boundary = secrets.token_hex(16)
     parts: list[bytes | Path] = []
     for name, text in pairs_of(fields):
@@ -136,7 +136,7 @@ def _multipart(fields: Fields, files: Files) -> Body:
 
 
 def _joined(parts: list[bytes | Path]) -> bytes | None:
-    """The parts as one, if none of them is on disk."""
+    """All parts in one; None if a part is a file on disk, which is read when it is sent."""
     known = [part for part in parts if isinstance(part, bytes)]
     return b"".join(known) if len(known) == len(parts) else None
 
@@ -148,7 +148,7 @@ def _each_file(files: Files) -> Iterator[tuple[str, File]]:
 
 
 def _described(file: File) -> tuple[str, bytes | Path, str]:
-    """Name, content and type of a file; what is not said is taken from its path, or guessed by its name."""
+    """Name, content and type of a file; a missing name is taken from its path, a missing type guessed by its name."""
     name, content, content_type = (*file, None, None)[:3] if isinstance(file, tuple) else (None, file, None)
     if name is None:
         name = content.name if isinstance(content, Path) else "upload"
@@ -175,5 +175,5 @@ def _head(boundary: str, name: str, filename: str | None = None, content_type: s
 
 
 def _quoted(name: str) -> str:
-    """As the HTML standard has it ("multipart/form-data encoding algorithm")."""
+    """A name between quotes (HTML standard, "multipart/form-data encoding algorithm")."""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,17 +1,17 @@
-"""The application's start and its end, as a server sees to them."""
+"""The lifespan of the application: its startup and its shutdown, as a server asks for them."""
 
 import asyncio
 from typing import Any
 
-from micropie.testing.call import Call
-from micropie.testing.rules import LifespanRules
-from micropie.testing.types import ASGIApp, Message
+from micropie.testing.app_call import AppCall
+from micropie.testing.asgi_rules import LifespanRules
+from micropie.testing.asgi_types import ASGIApp, Message
 
 _STARTUP, _SHUTDOWN = "lifespan.startup", "lifespan.shutdown"
 
 
-class Lifespan(Call):
-    """The lifespan of the application, from startup to shutdown."""
+class LifespanCall(AppCall):
+    """The application's side of the lifespan: the two events that it receives, its answers."""
 
     def __init__(self, app: ASGIApp, *, timeout: float | None, raising: bool) -> None:
         self.state: dict[str, Any] = {}
@@ -21,15 +21,15 @@ class Lifespan(Call):
         super().__init__(app, scope, self._answers, timeout=timeout, raising=raising)
 
     async def receive(self) -> Message:
-        """The startup, and in the end the shutdown."""
+        """The startup event, and in the end the shutdown event."""
         self._answers.asked = await self._events.get()
         return {"type": self._answers.asked}
 
     async def take(self, message: Message) -> None:
-        """The rules keep the answers."""
+        """Nothing: the rules keep the answers."""
 
     async def startup(self) -> None:
-        """Start the application; raise what its handlers raise. One that knows no lifespan has none."""
+        """Start the application; raise the exception of a startup handler. One without a lifespan needs no start."""
         await self._phase(_STARTUP)
         if self.done and _STARTUP not in self._answers.answers:
             self.error = None  # ASGI, "Lifespan": such an application is served without it
@@ -39,7 +39,7 @@ class Lifespan(Call):
         await self.until(lambda: _STARTUP in self._answers.answers or self.done, "The application did not start")
 
     async def shutdown(self) -> None:
-        """Stop the application; raise what its handlers raise."""
+        """Stop the application; raise the exception of a shutdown handler."""
         if not self.done:
             await self._phase(_SHUTDOWN)
             await self.until(lambda: self.done, "The application did not end after lifespan.shutdown")

@@ -1,13 +1,8 @@
-"""The shapes that a caller of the client gives, by name."""
+"""The keywords of the client's methods, typed: all that a test may say of a request besides its method and target."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypedDict
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 Fields = Mapping[str, Any] | Sequence[tuple[str, Any]]  # a list as a value repeats its name
 HeaderFields = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -18,7 +13,7 @@ Files = Mapping[str, File | list[File]] | Sequence[tuple[str, File]]
 
 
 class Handshake(TypedDict, total=False):
-    """What a request and a WebSocket's handshake may say."""
+    """Options that HTTP requests and WebSocket handshakes have in common."""
 
     params: Fields
     headers: HeaderFields
@@ -27,7 +22,7 @@ class Handshake(TypedDict, total=False):
 
 
 class Options(Handshake, total=False):
-    """What a request may say. `json=None` is the JSON value null; leave it out for no body."""
+    """Options of an HTTP request. `json=None` is the JSON value null; leave it out for no body."""
 
     json: Any
     data: Fields
@@ -37,7 +32,7 @@ class Options(Handshake, total=False):
 
 
 def refuse_unknown(options: Mapping[str, Any], kind: type[Handshake]) -> None:
-    """TypeError for what is no option: a type checker says so too, but tests are seldom checked."""
+    """Raise TypeError for an option that does not exist: a type checker says so too, but tests are seldom checked."""
     known = kind.__annotations__
     if unknown := options.keys() - known:
         raise TypeError(f"There is no option {min(unknown)!r}: there are {', '.join(sorted(known))}")

@@ -1,19 +1,19 @@
-"""One request and its reply, in the event loop of the caller: the reply can be read while it is made."""
+"""One HTTP request, in the event loop of the caller: its reply can be read while the application makes it."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from micropie.testing.call import Call
-from micropie.testing.rules import HttpRules
-from micropie.testing.types import ASGIApp, Message
+from micropie.testing.app_call import AppCall
+from micropie.testing.asgi_rules import HttpRules
+from micropie.testing.asgi_types import ASGIApp, Message
 
 _UNREAD = 64 * 1024  # bytes that a streaming application may be ahead of its reader, as with a socket
 
 
-class Exchange(Call):
-    """One request, from its first event to the end of the application."""
+class HttpCall(AppCall):
+    """The application's side of a request: the body that it receives, the reply that it sends."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Exchange(Call):
         return await anext(parts, None)
 
     async def take(self, message: Message) -> None:
-        """Keep the start, or a chunk; wait if the reader is far behind."""
+        """Keep the start or a chunk of the reply; let the application wait if the reader is far behind."""
         if message["type"] == "http.response.start":
             self.start = dict(message)
             self._answers_failure = self.logged is not None
@@ -77,20 +77,20 @@ class Exchange(Call):
             await self._room.wait()
 
     async def until_started(self) -> None:
-        """Wait for the start of the reply; raise what went wrong before it. What follows is for the reader."""
+        """Wait for the start of the reply; raise an exception that came before it. Later ones are for the reader."""
         await self.until(lambda: self.start is not None or self.done, f"{self} was not answered")
         if self.start is None or self._answers_failure:
             self.raise_failure()
 
     async def until_complete(self) -> None:
-        """Wait until the application is done; raise what went wrong."""
+        """Wait until the application is done; raise its exception, if there is one."""
         self.is_read = False
         self._room.set()
         await self.until(lambda: self.done, f"{self} did not end (client.stream() reads an endless reply)")
         self.raise_failure()
 
     def raise_failure(self) -> None:
-        """The same; but an exception that is not raised is answered as servers do: by a 500, or by cutting off."""
+        """Raise a violation or exception. If exceptions are not to be raised, answer as servers do: 500 or cut off."""
         if self.error is not None and self.violation is None and not self.raising:
             error, self.error = self.error, None
             if self.start is not None:

@@ -1,7 +1,7 @@
-"""What an application may send: the ASGI specification, checked message by message.
+"""The rules of the ASGI specification for an application, checked message by message.
 
 Each kind of scope has a class that knows how far its conversation has come. `check` looks at the next message,
-`check_end` at what is missing when the application returns. Section names are those of the ASGI specification,
+`check_end` for one that is missing when the application returns. Section names are those of the ASGI specification,
 https://asgi.readthedocs.io/en/latest/specs/
 """
 
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from micropie.testing.types import Message
+from micropie.testing.asgi_types import Message
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9110 §5.6.2, in lower case as ASGI wants it
 _SPLITTING = re.compile(rb"[\r\n\0]")
@@ -22,7 +22,7 @@ _OK, _NO_CONTENT, _NOT_MODIFIED = 200, 204, 304  # those below the first are int
 
 
 class ProtocolError(AssertionError):
-    """The application has sent what no server takes, or has not sent what it must."""
+    """The application has sent a message that no server takes, or has left out one that it must send."""
 
 
 def _fields(kind: str, message: Message) -> list[tuple[bytes, bytes]]:
@@ -48,7 +48,7 @@ def _unknown(message: Message, expected: str) -> ProtocolError:
 
 
 class HttpRules:
-    """One reply: a start, then bodies, the last of them without `more_body` ("Response Start", "Response Body")."""
+    """The rules of a reply: a start, then bodies, the last without `more_body` ("Response Start", "Response Body")."""
 
     def __init__(self, method: str) -> None:
         self.status = 0  # of the start, when that is there
@@ -58,7 +58,7 @@ class HttpRules:
         self._sent = 0
 
     def check(self, message: Message) -> None:
-        """ProtocolError if this message may not come now."""
+        """Raise ProtocolError if this message may not come now."""
         kind = message.get("type")
         if self.ended:
             raise ProtocolError(f"The application sent {message!r} after the reply's last http.response.body")
@@ -70,7 +70,7 @@ class HttpRules:
             raise _unknown(message, "http.response.body" if self.status else "http.response.start")
 
     def check_end(self) -> None:
-        """ProtocolError if the reply is not complete."""
+        """Raise ProtocolError if the reply is not complete."""
         if not self.status:
             raise ProtocolError("The application returned and sent no reply")
         if not self.ended:
@@ -89,7 +89,7 @@ class HttpRules:
         self.status = status
 
     def _length(self, values: list[bytes], status: int) -> int | None:
-        """What the reply promises, if it does."""
+        """The length of the body that a content-length promises, in bytes; None without one."""
         if not values:
             return None
         if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
@@ -119,14 +119,14 @@ class HttpRules:
 
 
 class WebSocketRules:
-    """One dialogue: an accept, messages, a close; or a close at once, which refuses ("Accept", "Send", "Close")."""
+    """The rules of a WebSocket: an accept, messages, a close; or a close at once ("Accept", "Send", "Close")."""
 
     def __init__(self, offered: list[str]) -> None:
         self.accepted = self.closed = False
         self._offered = offered
 
     def check(self, message: Message) -> None:
-        """ProtocolError if this message may not come now."""
+        """Raise ProtocolError if this message may not come now."""
         kind = message.get("type")
         if self.closed:
             raise ProtocolError(f"The application sent {message!r} after websocket.close")
@@ -140,7 +140,7 @@ class WebSocketRules:
             raise _unknown(message, f"websocket.{'send' if self.accepted else 'accept'} or websocket.close")
 
     def check_end(self) -> None:
-        """ProtocolError if the connection is neither refused nor closed."""
+        """Raise ProtocolError if the connection is neither refused nor closed."""
         if not self.closed:
             state = "open" if self.accepted else "unanswered"
             raise ProtocolError(f"The application returned and left the WebSocket {state}: websocket.close is missing")
@@ -171,14 +171,14 @@ class WebSocketRules:
 
 
 class LifespanRules:
-    """One answer to each event, in order ("Lifespan")."""
+    """The rules of the lifespan: one answer to each event, in order ("Lifespan")."""
 
     def __init__(self) -> None:
         self.asked = ""  # the event that waits for its answer
         self.answers: Mapping[str, Message] = {}
 
     def check(self, message: Message) -> None:
-        """ProtocolError unless this answers the last event."""
+        """Raise ProtocolError unless this message answers the last event."""
         kind = message.get("type")
         if not self.asked or kind not in (f"{self.asked}.complete", f"{self.asked}.failed"):
             expected = f"{self.asked}.complete or {self.asked}.failed" if self.asked else "nothing"
@@ -187,4 +187,4 @@ class LifespanRules:
         self.asked = ""
 
     def check_end(self) -> None:
-        """An application may end whenever it likes: one that knows no lifespan does so at once."""
+        """Never raises: an application may end whenever it likes, and one that knows no lifespan does so at once."""

@@ -1,4 +1,4 @@
-"""Where a request goes, and the scope that says so to the application."""
+"""The address of the application under test: a path or a handler becomes a URL, and a URL becomes an ASGI scope."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from micropie import url_for
-from micropie.testing.body import pairs_of
+from micropie.testing.request_body import pairs_of
+from micropie.testing.request_options import Fields, HeaderFields
 from micropie.testing.response import URL
-from micropie.testing.types import Fields, HeaderFields
 
 _KEPT = "%/:@!$&'()*+,;=~-._"  # in a path (RFC 3986 §3.3); % because it may be encoded already
 _KEPT_IN_QUERY = _KEPT + "?[]"
@@ -18,8 +18,8 @@ _ABSOLUTE = re.compile(r"[a-z]+://", re.IGNORECASE)
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-class Site:
-    """The address of the application, and of its client."""
+class Address:
+    """The base URL of the application, and the client's own address and headers."""
 
     def __init__(self, base_url: str, headers: HeaderFields, client: tuple[str, int] | None) -> None:
         parts = urlsplit(base_url)
@@ -32,7 +32,7 @@ class Site:
         self._headers = merged(self._headers, headers)
 
     def url(self, target: Any, args: tuple[Any, ...], params: Fields | None) -> URL:
-        """The URL of a path below the site, of a whole URL, or of a handler with its arguments."""
+        """The URL of a path below the base URL, of a whole URL, or of a handler with its arguments."""
         if not isinstance(target, str):
             target, params = url_for(target, *args, **dict(params or {})), None
         elif args:
@@ -48,11 +48,11 @@ class Site:
         return URL(f"{parts.scheme}://{parts.netloc}{path}" + (f"?{fields}" if fields else ""))
 
     def is_here(self, url: URL) -> bool:
-        """Whether the application answers for that URL: its host is ours."""
+        """True for a URL that the application answers: its host is that of the base URL."""
         return url.scheme in ("http", "https") and url.host == urlsplit(self._origin).hostname
 
     def scope(self, kind: str, url: URL, headers: Iterable[HeaderFields], cookie: str) -> dict[str, Any]:
-        """What HTTP requests and handshakes have in common ("HTTP Connection Scope"); the last headers win."""
+        """The scope of a request or handshake, without its own keys ("HTTP Connection Scope"); the last headers win."""
         raw_path = url.path.encode("ascii")
         scheme = _SOCKETS.get(url.scheme, url.scheme) if kind == "websocket" else url.scheme
         return {
@@ -79,7 +79,7 @@ class Site:
 
 
 def merged(fields: RawHeaders, more: HeaderFields) -> RawHeaders:
-    """The fields, with more that take the place of those of their names."""
+    """Header fields, with more of them in place of those of equal names."""
     pairs = more.items() if isinstance(more, Mapping) else more
     added = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     if not added:

@@ -1,4 +1,4 @@
-"""The client for plain functions, and the one that both kinds of code begin with.
+"""`TestClient`, and the clients that it gives plain functions, whose methods need no `await`.
 
 Plain code runs the event loop itself, in its own thread, for as long as each call takes: a database connection made by
 the test may be used by a handler, breakpoints work, tracebacks are whole. Between two calls nothing runs.
@@ -12,10 +12,10 @@ from typing import Any, TypeVar, Unpack
 
 from micropie import ConnectionClosed
 from micropie.testing.client import Client
+from micropie.testing.client_websocket import ClientWebSocket
 from micropie.testing.cookies import Cookies
+from micropie.testing.request_options import Handshake, Options
 from micropie.testing.response import Headers, Response
-from micropie.testing.socket import ClientWebSocket
-from micropie.testing.types import Handshake, Options
 
 T = TypeVar("T")
 
@@ -27,12 +27,12 @@ class Loop:
         self._runner = asyncio.Runner()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The result of the coroutine."""
+        """Run a coroutine to its end, and give its result."""
         return self._runner.run(coroutine)
 
     @contextmanager
     def entered(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
-        """What the block of an asynchronous context manager gives."""
+        """Enter an asynchronous context manager, as a plain one."""
         value = self.run(_entering(manager))
         try:
             yield value
@@ -42,7 +42,7 @@ class Loop:
         self.run(_leaving(manager, None))
 
     def close(self) -> None:
-        """End it, with all that still runs in it."""
+        """End the loop, with all tasks that still run in it."""
         self._runner.close()
 
 

@@ -1,6 +1,6 @@
-"""One call of the application: a task that runs it, what it has sent, and what went wrong in it.
+"""A call of the application with one scope, as servers make them: the base of the calls for each kind of scope.
 
-What a handler raises never leaves MicroPie: the client of a server sees a 500, and the traceback is in the log of
+An exception of a handler never leaves MicroPie: the client of a server sees a 500, and the traceback is in the log of
 the logger `micropie`. There it is found: the context variable says which call a record belongs to.
 """
 
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from micropie.testing.rules import HttpRules, LifespanRules, ProtocolError, WebSocketRules
-from micropie.testing.types import ASGIApp, Message
+from micropie.testing.asgi_rules import HttpRules, LifespanRules, ProtocolError, WebSocketRules
+from micropie.testing.asgi_types import ASGIApp, Message
 
-_current: ContextVar["Call | None"] = ContextVar("micropie.testing", default=None)
+_current: ContextVar["AppCall | None"] = ContextVar("micropie.testing", default=None)
 
 
-class Call(ABC):
-    """One call of the application, under way."""
+class AppCall(ABC):
+    """A task that runs the application, and the exceptions and violations that it has caused."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class Call(ABC):
         self.scope = scope
         self.timeout = timeout
         self.raising = raising
-        self.error: Exception | None = None  # that it raised
-        self.logged: Exception | None = None  # that it logged
+        self.error: Exception | None = None  # that the application raised
+        self.logged: Exception | None = None  # that the application logged
         self.done = False
         self.left = self.gone = False  # the client has left; the application knows it
         self._app = app
@@ -49,7 +49,7 @@ class Call(ABC):
 
     @abstractmethod
     async def take(self, message: Message) -> None:
-        """What the application sends, after the check."""
+        """Keep a message of the application, which has passed the check."""
 
     async def send(self, message: Message) -> None:
         """Check a message and take it. OSError once the client is gone (ASGI 2.4)."""
@@ -65,11 +65,11 @@ class Call(ABC):
         self.notify()
 
     def notify(self) -> None:
-        """Wake who waits in `until`."""
+        """Wake everybody who waits in `until`."""
         self._news.set()
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until the condition holds. TimeoutError, and the end of the call, if that takes too long."""
+        """Wait until the condition holds. If that takes too long, end the call, and raise TimeoutError."""
         if condition():
             return
         try:
@@ -82,14 +82,14 @@ class Call(ABC):
             raise TimeoutError(f"{what} within {self.timeout} s: timeout=… gives it longer") from self.logged
 
     def raise_failure(self) -> None:
-        """Raise what went wrong, once: an illegal message, else what the application raised, if that is wanted."""
+        """Raise an illegal message's error, or else the application's exception if that is wanted; only once."""
         failure = self.violation or (self.raising and (self.logged or self.error)) or None
         if failure is not None and not self._told:
             self._told = True
             raise failure
 
     async def cancel(self) -> None:
-        """End the call, whatever it does."""
+        """End the call, whatever the application does."""
         self.left = True
         self._task.cancel()
         await asyncio.wait({self._task})
@@ -118,13 +118,13 @@ class Call(ABC):
 
 
 class Listener(logging.Handler):
-    """Hands the exceptions in the log of MicroPie to the calls in which they happened."""
+    """Hands each exception in the log of MicroPie to the call in which it happened."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember the first error of a call."""
         call = _current.get()
-        is_ours = record.name == "micropie" and record.levelno >= logging.ERROR
-        if is_ours and call is not None and call.logged is None:
+        is_failure = record.name == "micropie" and record.levelno >= logging.ERROR
+        if is_failure and call is not None and call.logged is None:
             call.logged = _exception(record)
 
 
