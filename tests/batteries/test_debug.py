@@ -17,9 +17,9 @@ import pytest
 from micropie import App, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, methods
 from micropie.core.basics.optional import lazy_import
 from micropie.debug import Debugger
-from micropie.debug.gate import may_see
-from micropie.debug.masking import LIMIT, MASK, is_secret, shown
-from micropie.debug.places import short
+from micropie.debug.access import may_see
+from micropie.debug.paths import short_path
+from micropie.debug.redaction import LIMIT, MASK, is_secret, redacted_repr
 from micropie.debug.traces import traces_of
 from micropie.testing import TestClient
 
@@ -662,7 +662,7 @@ def test_a_page_that_cannot_be_made_hides_nothing(monkeypatch, caplog):
     def fail(*_args):
         raise RuntimeError("in the page")
 
-    monkeypatch.setattr("micropie.debug.debugger.facts_of", fail)
+    monkeypatch.setattr("micropie.debug.development.request_facts", fail)
     assert asked().text == BARE
     first, second = [record for record in caplog.records if record.name == "micropie"]
     assert first.getMessage() == "GET '/fail' failed in Shop.fail"
@@ -803,12 +803,12 @@ circle.append(circle)
 )  # fmt: skip
 def test_values(value, text):
     """As Python writes them, without secrets; whatever a value does, it is told."""
-    assert shown(value) == text
+    assert redacted_repr(value) == text
 
 
 def test_a_value_that_lies_about_its_class():
     """It is told, whatever one asks of it."""
-    assert shown(Pretender()) == "<Pretender, which raises ValueError>"
+    assert redacted_repr(Pretender()) == "<Pretender, which raises ValueError>"
 
 
 @pytest.mark.parametrize(
@@ -823,16 +823,16 @@ def test_a_value_that_lies_about_its_class():
 )
 def test_large_values_are_cut(make):
     """At a thousand characters."""
-    text = shown(make())
+    text = redacted_repr(make())
     assert len(text) <= LIMIT + 1
     assert text.endswith("…")
 
 
 def test_paths_are_short_where_they_can_be(tmp_path):
     """In the working directory, and where packages are."""
-    assert short(str(Path.cwd() / "shop" / "app.py")) == "shop/app.py"
-    assert short(pytest.__file__) == "pytest/__init__.py"
-    assert short(str(tmp_path / "x.py")) == str(tmp_path / "x.py")
+    assert short_path(str(Path.cwd() / "shop" / "app.py")) == "shop/app.py"
+    assert short_path(pytest.__file__) == "pytest/__init__.py"
+    assert short_path(str(tmp_path / "x.py")) == str(tmp_path / "x.py")
 
 
 # -- paths that lead nowhere ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What is shown of an exception: its message, the frames that it came through, and the exceptions that it is due to."""
+"""Exceptions as data for a debug page: message, notes and frames of each, and the exceptions that caused it."""
 
 import linecache
 from collections.abc import Iterator
@@ -6,8 +6,8 @@ from itertools import islice
 from types import FrameType, FunctionType, ModuleType, TracebackType
 from typing import NamedTuple
 
-from micropie.debug.masking import LIMIT, cut, printable, shown, without_literals
-from micropie.debug.places import is_ours
+from micropie.debug.paths import is_application_code
+from micropie.debug.redaction import LIMIT, redacted, redacted_repr, redacted_source, truncated
 
 _AROUND = 5  # lines of source before and after the one where a frame stands
 _MAX_LINE = 300  # characters of a line of source
@@ -30,18 +30,18 @@ class Line(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One call on the way: `is_ours` tells the application's from those of packages; `line` is where it stands."""
+    """One call of a traceback, at its current `line`; `is_application_code` is false for a function of a package."""
 
     file: str
     line: int
     function: str
-    is_ours: bool
+    is_application_code: bool
     source: list[Line]
     variables: list[tuple[str, str]]
 
 
 class Trace(NamedTuple):
-    """One exception. `how` says what it has to do with the one before; `left_out` frames are missing in the middle."""
+    """One exception. `how` is its relation to the one before; `left_out` frames are missing in the middle."""
 
     how: str
     kind: str
@@ -52,7 +52,7 @@ class Trace(NamedTuple):
 
 
 def traces_of(error: BaseException) -> list[Trace]:
-    """An exception, and those that it is due to, the nearest first; members of a group follow it."""
+    """An exception and its causes, the nearest first; the members of a group follow it."""
     reader = _Reader()
     return [reader.trace(how, one) for how, one in islice(_chain("", error, set()), _MAX_TRACES)]
 
@@ -89,7 +89,7 @@ class _Reader:
 
     def _frame(self, frame: FrameType, line: int, columns: Columns | None) -> Frame:
         code = frame.f_code
-        known = Frame(code.co_filename, line, code.co_qualname, is_ours(code.co_filename), [], [])
+        known = Frame(code.co_filename, line, code.co_qualname, is_application_code(code.co_filename), [], [])
         if self._left <= 0:
             return known
         source = _source(known.file, line, columns, frame.f_globals)
@@ -99,20 +99,20 @@ class _Reader:
 
 
 def _variables(frame: FrameType) -> list[tuple[str, str]]:
-    """The values that say what happened, hence no modules, classes and functions."""
+    """The local variables of a frame, without modules, classes and functions, which tell nothing."""
     values = ((name, value) for name, value in frame.f_locals.items() if not isinstance(value, _UNTOLD))
-    return [(name, shown(value, name)) for name, value in islice(values, _MAX_LOCALS)]
+    return [(name, redacted_repr(value, name)) for name, value in islice(values, _MAX_LOCALS)]
 
 
 def _notes(error: BaseException) -> list[str]:
     notes = getattr(error, "__notes__", None)  # anybody may set it, to anything
-    return [printable(cut([str(note)])) for note in notes[:_MAX_NOTES]] if isinstance(notes, list) else []
+    return [redacted(truncated([str(note)])) for note in notes[:_MAX_NOTES]] if isinstance(notes, list) else []
 
 
 def message_of(error: BaseException) -> str:
-    """The text of an exception, of a fair length."""
+    """The message of an exception, redacted and cut."""
     try:
-        return printable(cut([str(error)], 4 * LIMIT))
+        return redacted(truncated([str(error)], 4 * LIMIT))
     except Exception as broken:
         return f"<its __str__ raises {type(broken).__name__}>"
 
@@ -128,8 +128,8 @@ def _positions(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int
 
 
 def _unread(file: str, line: int) -> Frame:
-    """The line that can't be read, for which there is no frame."""
-    return Frame(file, line, "", is_ours(file), _source(file, line, None, None), [])
+    """A frame for a line with a syntax error, which has none of its own."""
+    return Frame(file, line, "", is_application_code(file), _source(file, line, None, None), [])
 
 
 def _source(file: str, line: int, columns: Columns | None, module: dict[str, object] | None) -> list[Line]:
@@ -144,7 +144,7 @@ def _source(file: str, line: int, columns: Columns | None, module: dict[str, obj
 
 
 def _readable(text: str) -> str:
-    return without_literals(text.rstrip()[:_MAX_LINE].encode("utf-8", "backslashreplace").decode())
+    return redacted_source(text.rstrip()[:_MAX_LINE].encode("utf-8", "backslashreplace").decode())
 
 
 def _in_characters(text: str, columns: Columns | None) -> Columns | None:

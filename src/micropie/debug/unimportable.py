@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Any
 
 from micropie import App
-from micropie.debug.places import is_ours
+from micropie.debug.paths import is_application_code
 
 
 class Unimportable(App):
@@ -24,6 +24,6 @@ class Unimportable(App):
 
 def in_the_application(traceback: TracebackType | None) -> TracebackType | None:
     """The traceback from the application's first frame on: those before are the import's."""
-    while traceback is not None and not is_ours(traceback.tb_frame.f_code.co_filename):
+    while traceback is not None and not is_application_code(traceback.tb_frame.f_code.co_filename):
         traceback = traceback.tb_next
     return traceback

@@ -1,4 +1,4 @@
-"""Who holds up the event loop: the log names the handler, and the line where it stood.
+"""A watch over the event loop: the log names the handler that holds it up, and the line where it stands.
 
 The loop has a timer that beats a hundred times a second. A thread looks after it: when a beat is overdue, it reads the
 stack of the loop's thread, waits for the next beat, and writes one record. Neither costs a request anything.
@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import NamedTuple
 
 from micropie import App, routes
-from micropie.debug.places import is_ours, short
+from micropie.debug.paths import is_application_code, short_path
 
 BEAT = 0.01  # seconds
 LIMIT = 0.1  # seconds that the loop may be held without a word
@@ -82,36 +82,36 @@ class Watch:
             if self._loop.is_closed():
                 self.end()
             elif self._depth and time.monotonic() - since > BEAT + LIMIT:
-                place = self._place()
-                if place is None:
+                location = self._location()
+                if location is None:
                     idle = time.monotonic()
                 else:
-                    self._tell(place, since + BEAT)
+                    self._report(location, since + BEAT)
 
-    def _tell(self, place: "Place", since: float) -> None:
+    def _report(self, location: "CodeLocation", since: float) -> None:
         """One record when the loop is free again; one before, if that takes long."""
         if not self._is_free(since, PATIENCE):
-            record(place, time.monotonic() - since, so_far=True)
+            log_hold(location, time.monotonic() - since, so_far=True)
         if self._is_free(since, float("inf")):
-            record(place, self._last - since)
+            log_hold(location, self._last - since)
 
     def _is_free(self, since: float, patience: float) -> bool:
-        """Whether there is another beat, within so many seconds."""
+        """True as soon as there is another beat; false if there is none for so many seconds."""
         while self._last < since and time.monotonic() - since < patience and not self._loop.is_closed():
             if self._over.wait(BEAT):
                 return False
         return self._last >= since
 
-    def _place(self) -> "Place | None":
-        """Where the loop's thread stands; None if the loop waits."""
+    def _location(self) -> "CodeLocation | None":
+        """The location of the loop's thread; None if the loop waits."""
         stack = list(frames_from(sys._current_frames().get(self._ident)))
         if len(stack) < self._depth:
             return None
-        return place_of(stack[: len(stack) - self._depth + 1], handlers_of(self.apps))
+        return location_of(stack[: len(stack) - self._depth + 1], handlers_of(self.apps))
 
 
-class Place(NamedTuple):
-    """Where code stands: in which handler, at which line of the application, and what of others it has called there."""
+class CodeLocation(NamedTuple):
+    """A place in running code: the handler, the line of the application, and the package's function called there."""
 
     handler: str | None
     file: str
@@ -120,35 +120,36 @@ class Place(NamedTuple):
     called: str | None
 
 
-def record(place: Place, seconds: float, *, so_far: bool = False) -> None:
-    """Say it in the log."""
-    who = place.handler or place.function
-    source = linecache.getline(place.file, place.line).strip()
-    where = f"{short(place.file)}:{place.line}: {source}" + (f" (in {place.called})" if place.called else "")
+def log_hold(location: CodeLocation, seconds: float, *, so_far: bool = False) -> None:
+    """Write the log record of a held loop."""
+    who = location.handler or location.function
+    source = linecache.getline(location.file, location.line).strip()
+    called = f" (in {location.called})" if location.called else ""
+    where = f"{short_path(location.file)}:{location.line}: {source}{called}"
     _log.warning(
         "%s held the event loop for %.0f ms%s, at %s",
         who,
         seconds * 1000,
         " so far" if so_far else "",
         where,
-        extra={"handler": place.handler, "seconds": seconds, "file": place.file, "line": place.line},
+        extra={"handler": location.handler, "seconds": seconds, "file": location.file, "line": location.line},
     )
 
 
 def frames_from(frame: FrameType | None) -> Iterator[FrameType]:
-    """The frames of a stack, the innermost first."""
+    """The frames of a stack, from the innermost outwards."""
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
-def place_of(stack: list[FrameType], handlers: dict[CodeType, str]) -> Place:
-    """Where a stack stands, the innermost frame first."""
+def location_of(stack: list[FrameType], handlers: dict[CodeType, str]) -> CodeLocation:
+    """The location of a stack, whose innermost frame is the first."""
     handler = next((handlers[frame.f_code] for frame in stack if frame.f_code in handlers), None)
     codes = [frame.f_code for frame in stack]
-    at = next((at for at, code in enumerate(codes) if code in handlers or is_ours(code.co_filename)), 0)
+    at = next((at for at, code in enumerate(codes) if code in handlers or is_application_code(code.co_filename)), 0)
     frame, called = stack[at], stack[:at][-1:]
-    return Place(
+    return CodeLocation(
         handler,
         frame.f_code.co_filename,
         frame.f_lineno,
@@ -158,7 +159,7 @@ def place_of(stack: list[FrameType], handlers: dict[CodeType, str]) -> Place:
 
 
 def name_of(frame: FrameType) -> str:
-    """A function of a package."""
+    """The name of a frame's function, with its module."""
     return f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
 
 

@@ -1,4 +1,4 @@
-"""Whose a file is, and how its path is written."""
+"""The paths of source files: the application's or a package's, and as short as they can be written."""
 
 import sysconfig
 from pathlib import Path
@@ -9,13 +9,13 @@ _PACKAGES = tuple(
 _OTHERS = ("<", str(Path(__file__).resolve().parents[1]), *_PACKAGES)  # how the names of their files begin
 
 
-def is_ours(file: str) -> bool:
-    """Whether a file is the application's, not that of a package."""
+def is_application_code(file: str) -> bool:
+    """True for a file of the application, false for one of a package, of Python or of MicroPie."""
     return not file.startswith(_OTHERS)
 
 
-def short(file: str) -> str:
-    """A path as one reads it: relative to where packages are, even inside the project, or to the working directory."""
+def short_path(file: str) -> str:
+    """A path relative to the folder of packages, even one inside the project, or to the working directory."""
     path = Path(file)
     base = next((base for base in (*map(Path, _PACKAGES), Path.cwd()) if path.is_relative_to(base)), None)
     return file if base is None else str(path.relative_to(base))

@@ -1,16 +1,16 @@
-"""What an application in development mode has: `App(debug=True)` makes it, and `micropie run --dev` for all of them."""
+"""Development mode of an application: `App(debug=True)` turns it on, and `micropie run --dev` for all of them."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
 from micropie import App, HTTPError, Request, routes
-from micropie.debug.facts import facts_of, url_of
-from micropie.debug.gate import may_see
-from micropie.debug.masking import cut, printable
-from micropie.debug.near import near
-from micropie.debug.page import failure_page, nowhere_page, policy
-from micropie.debug.text import failure_problem, failure_text, nowhere_problem, nowhere_text, phrase_of
+from micropie.debug.access import may_see
+from micropie.debug.html_page import failure_page, policy, unrouted_page
+from micropie.debug.redaction import redacted, truncated
+from micropie.debug.request_facts import request_facts, url_of
+from micropie.debug.suggestions import suggestions
+from micropie.debug.text_page import failure_problem, failure_text, phrase_of, unrouted_problem, unrouted_text
 from micropie.debug.traces import traces_of
 from micropie.debug.watchdog import Watchdog
 
@@ -18,7 +18,7 @@ Answer = tuple[int, str | bytes, list[tuple[str, str]]]
 
 
 class Debugger:
-    """Shows failures to who is on this machine, and watches the event loop."""
+    """Shows failures to clients on this machine, and watches the event loop."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -33,10 +33,10 @@ class Debugger:
         self._watchdog.stop()
 
     def explain(self, request: Request, error: BaseException, handler: Callable[..., Any] | None) -> Answer | None:
-        """A failure: a page for browsers, JSON or text for other programs; None for clients elsewhere."""
+        """The reply to a failure: a page for browsers, JSON or text for other programs; None for clients elsewhere."""
         if not may_see(request.scope):
             return None
-        traces, groups = traces_of(error), facts_of(self._app, request, handler)
+        traces, groups = traces_of(error), request_facts(self._app, request, handler)
         headline = headline_of(request)
         text = failure_text(headline, traces, groups)
         return answer(
@@ -48,25 +48,25 @@ class Debugger:
         )
 
     def guide(self, request: Request, error: HTTPError) -> Answer | None:
-        """The routes near a request that leads nowhere, likewise."""
+        """The reply to a request without a route, with the nearest routes; None for clients elsewhere."""
         if not may_see(request.scope):
             return None
         scope, listed = request.scope, routes(self._app)
-        found = near(listed, request.method, scope["path"].strip("/").split("/"))
+        found = suggestions(listed, request.method, scope["path"].strip("/").split("/"))
         headline, refusal = headline_of(request), f"{error.status} {phrase_of(error.status)}".strip()
         status, body, headers = answer(
             request,
             error.status,
-            page=lambda: nowhere_page(headline, refusal, found, listed, scope.get("root_path") or ""),
-            problem=lambda: nowhere_problem(headline, error, found),
-            text=lambda: nowhere_text(headline, refusal, found),
+            page=lambda: unrouted_page(headline, refusal, found, listed, scope.get("root_path") or ""),
+            problem=lambda: unrouted_problem(headline, error, found),
+            text=lambda: unrouted_text(headline, refusal, found),
         )
         return status, body, [*headers, *(error.headers or ())]
 
 
 def headline_of(request: Request) -> str:
-    """The request in a line."""
-    return printable(cut([f"{request.method} {url_of(request)}"]))
+    """The method and the URL of a request, redacted, in one line."""
+    return redacted(truncated([f"{request.method} {url_of(request)}"]))
 
 
 def answer(
@@ -77,7 +77,7 @@ def answer(
     problem: Callable[[], Any],
     text: Callable[[], str],
 ) -> Answer:
-    """The form that the client takes; no cache keeps it, no other site frames it."""
+    """A reply in the form that the client accepts; no cache keeps it, no other site frames it."""
     accept = request.headers.get("accept", "")
     if "html" in accept:
         body, kind = page(), "text/html"

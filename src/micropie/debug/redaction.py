@@ -1,4 +1,4 @@
-"""What a page shows of a value: the beginning of its `repr`, without what its name says to be secret.
+"""Values and texts for a debug page: the beginning of a `repr`, without the secrets that its names tell of.
 
 Values are written piece by piece until there is enough, so that neither a large nor an endless one takes long. Nothing
 of the application's runs but its `__repr__` methods, and the descriptors of its records.
@@ -34,7 +34,7 @@ _LITERAL = re.compile(rf"""(?<![\w.-])([\w.-]+)(['"]?\s*[=:]\s*)({_QUOTED})""")
 
 
 def is_secret(name: Any) -> bool:
-    """Whether a name says, by one of its words, that its value is not to be shown: `api_key`, `userPassword`."""
+    """True for a name one of whose words says that its value is not to be shown: `api_key`, `userPassword`."""
     text = name.decode("latin-1") if isinstance(name, bytes) else name
     if not isinstance(text, str):
         return False
@@ -44,23 +44,23 @@ def is_secret(name: Any) -> bool:
     return not _SECRET.isdisjoint(words) or any(part in "".join(words) for part in _SECRET_PARTS)
 
 
-def shown(value: Any, name: Any = None) -> str:
-    """The value as text, masked if its name asks for it. It raises nothing, whatever the value does."""
+def redacted_repr(value: Any, name: Any = None) -> str:
+    """The `repr` of a value, masked if its name says that it is secret. It raises nothing, whatever the value does."""
     if is_secret(name):
         return MASK
     try:
-        return printable(cut(_pieces(value, 0)))
+        return redacted(truncated(_pieces(value, 0)))
     except Exception as error:  # a class that lies about its own, a container that another thread changes
         return f"<{type(value).__name__}, which raises {type(error).__name__}>"
 
 
-def printable(text: str) -> str:
-    """A text without the secrets that it names, what can't be sent, and what a terminal would take for commands."""
+def redacted(text: str) -> str:
+    """A text without the secrets that it names, lone surrogates, and characters that terminals take for commands."""
     text = _PAIR.sub(_without_secret, _IN_URL.sub(rf"\1{MASK}@", text))
     return _CONTROL.sub(lambda one: f"\\x{ord(one[0]):02x}", text).encode("utf-8", "backslashreplace").decode()
 
 
-def without_literals(source: str) -> str:
+def redacted_source(source: str) -> str:
     """A line of source with as many bullets in place of the text that is assigned to a secret name."""
     return _LITERAL.sub(lambda one: one[1] + one[2] + "•" * len(one[3]) if is_secret(one[1]) else one[0], source)
 
@@ -69,7 +69,7 @@ def _without_secret(pair: re.Match[str]) -> str:
     return f"{pair[1]}{pair[2] or pair[4]}{MASK}" if is_secret(pair[1]) else pair[0]
 
 
-def cut(pieces: Iterable[str], limit: int = LIMIT) -> str:
+def truncated(pieces: Iterable[str], limit: int = LIMIT) -> str:
     """The pieces as one text, until that is long enough."""
     text = ""
     for piece in pieces:
@@ -80,7 +80,7 @@ def cut(pieces: Iterable[str], limit: int = LIMIT) -> str:
 
 
 def _pieces(value: Any, depth: int) -> Iterator[str]:
-    """The `repr` of a value."""
+    """The pieces of a `repr`, members of containers and records one by one."""
     if isinstance(value, str | bytes):
         yield _own(value[:LIMIT]) + ("…" if len(value) > LIMIT else "")
         return
@@ -103,14 +103,14 @@ Member = tuple[str, Any, Any]  # what stands before it, its value, its name
 
 
 def _members(value: Any) -> tuple[str, Iterator[Member], str] | None:
-    """What a container or a record consists of, between its brackets; None for other values."""
+    """The members of a container or a record, between its brackets; None for other values."""
     kind = type(value)
     fields = _fields(value)
     if fields is not None:
         return f"{kind.__name__}(", ((f"{name}=", member, name) for name, member in fields), ")"
     if isinstance(value, dict):
         pairs = dict.items(value)
-        entries = ((f"{cut(_pieces(key, _DEPTH))}: ", member, key) for key, member in pairs)
+        entries = ((f"{truncated(_pieces(key, _DEPTH))}: ", member, key) for key, member in pairs)
         return ("{", entries, "}") if kind is dict else (f"{kind.__name__}({{", entries, "})")
     brackets = next((_BRACKETS[base] for base in _BRACKETS if isinstance(value, base)), None)
     if brackets is None or not len(value):
@@ -129,7 +129,7 @@ _BRACKETS: dict[Any, tuple[str, str]] = {
 
 
 def _elements(value: Any) -> Iterator[Member]:
-    """The elements of a sequence or set; the second of a pair has the first as its name, as headers have."""
+    """The elements of a sequence or set; the second one of a pair has the first as its name, as in headers."""
     base = next(base for base in _BRACKETS if isinstance(value, base))
     names = [None, value[0]] if base is tuple and len(value) == _PAIR_LENGTH else []
     return (("", element, name) for element, name in zip_longest(base.__iter__(value), names))
@@ -153,7 +153,7 @@ def _field_names(kind: Any) -> list[str]:
 
 
 def _own(value: Any) -> str:
-    """What its `__repr__` says, or what is wrong with that."""
+    """The text of a value's own `__repr__`, or the exception that it raises."""
     try:
         text = repr(value)
     except Exception as error:  # an integer of many digits, or the application's own

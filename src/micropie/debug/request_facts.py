@@ -1,4 +1,4 @@
-"""What is shown of a request: groups of names and values, without secrets. What can't be read says why."""
+"""The facts of a request on a debug page: groups of names and values, without secrets; a broken one says why."""
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
@@ -6,22 +6,22 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from micropie import App, Request, Route, __version__, routes
-from micropie.debug.masking import MASK, cut, is_secret, printable, shown
-from micropie.debug.places import short
+from micropie.debug.paths import short_path
+from micropie.debug.redaction import MASK, is_secret, redacted, redacted_repr, truncated
 
 _MAX_ROWS = 100
 Rows = list[tuple[str, str]]
 
 
-class Group(NamedTuple):
-    """Facts that belong together."""
+class FactGroup(NamedTuple):
+    """Facts that stand together under one title."""
 
     title: str
     rows: Rows
 
 
-def facts_of(app: App, request: Request, handler: Callable[..., Any] | None) -> list[Group]:
-    """All groups that have something to say."""
+def request_facts(app: App, request: Request, handler: Callable[..., Any] | None) -> list[FactGroup]:
+    """All groups of facts that are not empty."""
     route = next((one for one in routes(app) if one.handler == handler), None)
     readers: list[tuple[str, Callable[[], Iterable[tuple[Any, Any]]]]] = [
         ("Request", lambda: _request(request)),
@@ -36,37 +36,38 @@ def facts_of(app: App, request: Request, handler: Callable[..., Any] | None) -> 
         ("Headers", lambda: _headers(request)),
         ("Server", _server),
     ]
-    groups = (Group(title, list(_rows(read))) for title, read in readers)
+    groups = (FactGroup(title, list(_rows(read))) for title, read in readers)
     return [group for group in groups if group.rows]
 
 
 def _rows(read: Callable[[], Iterable[tuple[Any, Any]]]) -> Iterator[tuple[str, str]]:
-    """The rows, as text; what can't be read says why."""
+    """The rows of a group, as text; one that can't be read says why."""
     try:
         for name, value in islice(read(), _MAX_ROWS):
-            yield printable(cut([str(name)], 200)), value if isinstance(value, _Text) else shown(value, name)
+            text = value if isinstance(value, _Text) else redacted_repr(value, name)
+            yield redacted(truncated([str(name)], 200)), text
     except Exception as error:  # a refused query, a body that is no JSON
-        yield "", f"<{type(error).__name__}: {printable(cut([str(error)], 200))}>"
+        yield "", f"<{type(error).__name__}: {redacted(truncated([str(error)], 200))}>"
 
 
 class _Text(str):
-    """A value that is shown as it stands."""
+    """A value that is shown as it is, redacted already."""
 
     __slots__ = ()
 
 
 def _request(request: Request) -> Iterator[tuple[str, Any]]:
     scope = request.scope
-    yield "method", _Text(printable(request.method))
-    yield "URL", _Text(printable(cut([url_of(request)])))
+    yield "method", _Text(redacted(request.method))
+    yield "URL", _Text(redacted(truncated([url_of(request)])))
     yield "client", _Text(":".join(map(str, scope.get("client") or ())))
     yield "HTTP version", _Text(scope.get("http_version", ""))
     if scope.get("root_path"):
-        yield "root path", _Text(printable(scope["root_path"]))
+        yield "root path", _Text(redacted(scope["root_path"]))
 
 
 def url_of(request: Request) -> str:
-    """The URL, as it was asked for; below another application with the path that leads there."""
+    """The URL of a request as the client wrote it; below another application with that one's path in front."""
     scope = request.scope
     path, root = (scope.get("raw_path") or b"").decode("latin-1") or scope["path"], scope.get("root_path") or ""
     path = path if f"{path}/".startswith(f"{root}/") else root + path
@@ -78,18 +79,18 @@ def _route(route: Route | None) -> Iterator[tuple[str, Any]]:
     if route is not None:
         yield "path", _Text(route.path)
         yield "verbs", _Text(", ".join(route.verbs) or "all")
-        yield "handler", _Text(title_of(route))
+        yield "handler", _Text(handler_name(route))
         yield "parameters", _Text(", ".join(f"{one.name} ({one.source})" for one in route.parameters) or "none")
-        yield "file", _Text(place_of(route))
+        yield "file", _Text(handler_location(route))
 
 
-def place_of(route: Route) -> str:
-    """Where the handler stands."""
-    return f"{short(route.file)}:{route.line}" if route.file is not None else ""
+def handler_location(route: Route) -> str:
+    """The file and the line of a route's handler."""
+    return f"{short_path(route.file)}:{route.line}" if route.file is not None else ""
 
 
-def title_of(route: Route) -> str:
-    """The class and the method."""
+def handler_name(route: Route) -> str:
+    """The class and the method of a route's handler."""
     return f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
 
 
@@ -113,7 +114,7 @@ def _json(request: Request) -> Iterable[tuple[str, Any]]:
 def _files(request: Request) -> Iterator[tuple[str, Any]]:
     for name, first in request.files.items():
         for file in (first, *first.others):
-            yield name, _Text(printable(cut([f"{file['filename']!r}, {file['content_type']}"])))
+            yield name, _Text(redacted(truncated([f"{file['filename']!r}, {file['content_type']}"])))
 
 
 def _session(request: Request) -> Iterable[tuple[str, Any]]:
@@ -128,7 +129,7 @@ def _cookies(request: Request) -> Iterator[tuple[str, Any]]:
 
 def _headers(request: Request) -> Iterator[tuple[str, Any]]:
     for name, value in request.headers.items():
-        yield name, _Text(MASK if is_secret(name) else printable(cut([value])))
+        yield name, _Text(MASK if is_secret(name) else redacted(truncated([value])))
 
 
 def _server() -> Iterator[tuple[str, Any]]:

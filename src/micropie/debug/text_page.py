@@ -1,18 +1,18 @@
-"""A failure as plain text, and as JSON."""
+"""The debug pages for programs: a failure, or a request without a route, as plain text and as problem details."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
 from micropie import HTTPError
-from micropie.debug.facts import Group
-from micropie.debug.near import Near
-from micropie.debug.places import short
+from micropie.debug.paths import short_path
+from micropie.debug.request_facts import FactGroup
+from micropie.debug.suggestions import Suggestion
 from micropie.debug.traces import Frame, Trace
 
 
-def failure_text(headline: str, traces: list[Trace], groups: list[Group]) -> str:
-    """The exceptions as Python writes them, with the variables; then the request."""
+def failure_text(headline: str, traces: list[Trace], groups: list[FactGroup]) -> str:
+    """A failure as text: the exceptions as Python writes them, with the variables; then the request."""
     return "\n".join([headline, *(line for trace in traces for line in _trace(trace)), *_groups(groups), ""])
 
 
@@ -34,21 +34,21 @@ def _trace(trace: Trace) -> Iterator[str]:
 
 def _frame(frame: Frame) -> Iterator[str]:
     where = f" in {frame.function}" if frame.function else ""
-    yield f'  File "{short(frame.file)}", line {frame.line},{where}'
+    yield f'  File "{short_path(frame.file)}", line {frame.line},{where}'
     yield from (f"    {line.text.strip()}" for line in frame.source if line.number == frame.line)
-    if frame.is_ours:
+    if frame.is_application_code:
         yield from (f"      {name} = {value}" for name, value in frame.variables)
 
 
-def _groups(groups: list[Group]) -> Iterator[str]:
+def _groups(groups: list[FactGroup]) -> Iterator[str]:
     for group in groups:
         yield ""
         yield group.title
         yield from (f"  {name}: {value}" if name else f"  {value}" for name, value in group.rows)
 
 
-def failure_problem(headline: str, traces: list[Trace], groups: list[Group]) -> dict[str, Any]:
-    """The same as problem details (RFC 9457)."""
+def failure_problem(headline: str, traces: list[Trace], groups: list[FactGroup]) -> dict[str, Any]:
+    """A failure as problem details (RFC 9457)."""
     return {
         "type": "about:blank",
         "title": "Internal Server Error",
@@ -72,27 +72,27 @@ def failure_problem(headline: str, traces: list[Trace], groups: list[Group]) -> 
 def _frame_problem(frame: Frame) -> dict[str, Any]:
     source = next((line.text.strip() for line in frame.source if line.number == frame.line), None)
     found = {"file": frame.file, "line": frame.line, "function": frame.function, "source": source}
-    return {**found, "variables": dict(frame.variables)} if frame.is_ours else found
+    return {**found, "variables": dict(frame.variables)} if frame.is_application_code else found
 
 
-def nowhere_text(headline: str, refusal: str, found: list[Near]) -> str:
-    """What a request that leads nowhere could have meant."""
-    lines = [f"  {verbs_of(one)} {one.route.path}{f'  ({one.why})' if one.why else ''}" for one in found]
+def unrouted_text(headline: str, refusal: str, found: list[Suggestion]) -> str:
+    """A request without a route as text, with the routes that it could have meant."""
+    lines = [f"  {verbs_of(one)} {one.route.path}{f'  ({one.misfit})' if one.misfit else ''}" for one in found]
     return "\n".join([headline, "", f"{refusal}: nothing answers this", *(["", "Near:", *lines] if lines else []), ""])
 
 
-def nowhere_problem(headline: str, error: HTTPError, found: list[Near]) -> dict[str, Any]:
-    """The same as problem details (RFC 9457)."""
-    near = [{"verbs": list(one.route.verbs), "path": one.route.path, "why": one.why} for one in found]
+def unrouted_problem(headline: str, error: HTTPError, found: list[Suggestion]) -> dict[str, Any]:
+    """A request without a route as problem details (RFC 9457), with the routes that it could have meant."""
+    near = [{"verbs": list(one.route.verbs), "path": one.route.path, "why": one.misfit} for one in found]
     title = phrase_of(error.status)
     return {"type": "about:blank", "title": title, "status": error.status, "instance": headline, "near": near}
 
 
 def phrase_of(status: int) -> str:
-    """What a status is called; nothing if it has no name."""
+    """The phrase of a status, such as `Not Found`; empty for one without a name."""
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
 
 
-def verbs_of(one: Near) -> str:
-    """The verbs of a route."""
+def verbs_of(one: Suggestion) -> str:
+    """The verbs of a suggested route, `*` for all."""
     return ",".join(one.route.verbs) or "*"

@@ -1,4 +1,4 @@
-"""The pages: a failure, and a path that leads nowhere. They load nothing, and run no script but the one for copying."""
+"""The debug pages for browsers. They load nothing, and run no script but the one that copies."""
 
 import base64
 import hashlib
@@ -10,9 +10,9 @@ from importlib.resources import files
 from itertools import groupby
 
 from micropie import Route
-from micropie.debug.facts import Group, place_of, title_of
-from micropie.debug.near import Near
-from micropie.debug.places import short
+from micropie.debug.paths import short_path
+from micropie.debug.request_facts import FactGroup, handler_location, handler_name
+from micropie.debug.suggestions import Suggestion
 from micropie.debug.traces import Frame, Line, Trace
 
 _MAX_ROUTES = 200
@@ -21,13 +21,13 @@ _PART = re.compile(r"\{\{(\w+)\}\}")
 
 @cache
 def read(name: str) -> str:
-    """A file of the page."""
+    """A file of the folder `page`, as text."""
     return files("micropie.debug").joinpath("page", name).read_text("utf-8")
 
 
 @cache
 def policy() -> str:
-    """What the page may do: show itself with its own style, run its own script."""
+    """The Content-Security-Policy of the pages: they have their own style and their own script, and nothing else."""
     style, script = (
         base64.b64encode(hashlib.sha256(read(name).encode()).digest()).decode() for name in ("style.css", "copy.js")
     )
@@ -37,8 +37,8 @@ def policy() -> str:
     )
 
 
-def failure_page(headline: str, traces: list[Trace], groups: list[Group], text: str) -> str:
-    """A failure: what was raised, where, from what, and by which request."""
+def failure_page(headline: str, traces: list[Trace], groups: list[FactGroup], text: str) -> str:
+    """The page of a failure: its exceptions with their frames, and the request."""
     first = traces[0]
     header = (
         f"<p class='what'>{escape(headline)}</p><h1>{_name(first)}</h1>"
@@ -49,9 +49,9 @@ def failure_page(headline: str, traces: list[Trace], groups: list[Group], text: 
     return _document(f"{first.kind}: {first.message}", header, [*map(_trace, traces), *map(_group, groups), whole])
 
 
-def nowhere_page(headline: str, refusal: str, found: list[Near], routes: list[Route], root: str) -> str:
-    """A path that leads nowhere: what is near it, and all that there is."""
-    near = [_route(one.route, root, one.why) for one in found]
+def unrouted_page(headline: str, refusal: str, found: list[Suggestion], routes: list[Route], root: str) -> str:
+    """The page of a request without a route: the routes that it could have meant, and all routes."""
+    near = [_route(one.route, root, one.misfit) for one in found]
     listed = [_route(route, root) for route in routes[:_MAX_ROUTES]]
     if len(routes) > _MAX_ROUTES:
         listed.append(f"<li>… and {len(routes) - _MAX_ROUTES} more</li>")
@@ -80,7 +80,7 @@ def _name(trace: Trace) -> str:
 
 
 def _trace(trace: Trace) -> str:
-    """An exception; the first one's name is the page's headline already."""
+    """The section of an exception; the first one's name is the page's headline already."""
     heading = f"<h2><small>{escape(trace.how)}</small>{_name(trace)}</h2>" if trace.how else "<h2>Traceback</h2>"
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in trace.notes)
     return f"<section>{heading}{notes}<ol class='frames'>{''.join(_frames(trace))}</ol></section>"
@@ -89,7 +89,8 @@ def _trace(trace: Trace) -> str:
 def _frames(trace: Trace) -> Iterator[str]:
     """The frames, the innermost last; those of packages are folded together."""
     half = len(trace.frames) // 2 if trace.left_out else len(trace.frames)
-    last = max((number for number, frame in enumerate(trace.frames) if frame.is_ours), default=len(trace.frames) - 1)
+    own = (number for number, frame in enumerate(trace.frames) if frame.is_application_code)
+    last = max(own, default=len(trace.frames) - 1)
     yield from _folded(list(enumerate(trace.frames))[:half], last)
     if trace.left_out:
         yield f"<li class='note'>… {trace.left_out} frames …</li>"
@@ -97,7 +98,7 @@ def _frames(trace: Trace) -> Iterator[str]:
 
 
 def _folded(frames: list[tuple[int, Frame]], last: int) -> Iterator[str]:
-    for is_shown, group in groupby(frames, key=lambda pair: pair[1].is_ours or pair[0] == last):
+    for is_shown, group in groupby(frames, key=lambda pair: pair[1].is_application_code or pair[0] == last):
         members = [_frame(frame, is_open=number == last) for number, frame in group]
         if is_shown:
             yield "".join(members)
@@ -109,7 +110,7 @@ def _folded(frames: list[tuple[int, Frame]], last: int) -> Iterator[str]:
 
 def _frame(frame: Frame, *, is_open: bool) -> str:
     title = f"<code class='function'>{escape(frame.function)}</code> " if frame.function else ""
-    place = f"<span class='place' title='{escape(frame.file)}'>{escape(short(frame.file))}:{frame.line}</span>"
+    place = f"<span class='place' title='{escape(frame.file)}'>{escape(short_path(frame.file))}:{frame.line}</span>"
     body = _source(frame) + _variables(frame)
     if not body:
         return f"<li class='frame bare'>{title}{place}</li>"
@@ -139,7 +140,7 @@ def _variables(frame: Frame) -> str:
 # -- facts and routes ---------------------------------------------------------------------------------
 
 
-def _group(group: Group) -> str:
+def _group(group: FactGroup) -> str:
     return f"<section><h2>{escape(group.title)}</h2>{_rows(group.rows)}</section>"
 
 
@@ -152,11 +153,11 @@ def _list(title: str, rows: list[str]) -> str:
     return f"<section><h2>{title}</h2><ul class='routes'>{''.join(rows)}</ul></section>" if rows else ""
 
 
-def _route(route: Route, root: str, why: str = "") -> str:
+def _route(route: Route, root: str, misfit: str = "") -> str:
     verbs = {"websocket": "WS", "mount": "MOUNT"}.get(route.kind) or ", ".join(route.verbs) or "*"
     path = f"<code>{escape(route.path)}</code>"
     if route.kind == "http" and "{" not in route.path and (not route.verbs or "GET" in route.verbs):
         path = f"<a href='{escape(root + route.path)}'>{path}</a>"
-    told = f"<span class='why'>{escape(why)}</span>" if why else ""
-    where = f"<span class='place'>{escape(title_of(route))} {escape(place_of(route))}</span>"
+    told = f"<span class='why'>{escape(misfit)}</span>" if misfit else ""
+    where = f"<span class='place'>{escape(handler_name(route))} {escape(handler_location(route))}</span>"
     return f"<li><span class='verbs'>{verbs}</span> {path} {told}{where}</li>"

@@ -1,4 +1,4 @@
-"""Who may see a debug page: a program on this machine, that asked this machine, with nobody in between.
+"""Access to the debug pages: only for a program on this machine that asks this machine, with nobody in between.
 
 All of it must hold, since a server behind a proxy on the same machine has loopback peers only, and a page of another
 site may have its name resolved to this machine (DNS rebinding).
@@ -17,7 +17,7 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
 def may_see(scope: Any) -> bool:
-    """Whether the client of a request may be told what is inside."""
+    """True for a request whose client may see the debug pages."""
     pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope.get("headers") or ()]
     headers = dict(pairs)
     return (
@@ -30,12 +30,12 @@ def may_see(scope: Any) -> bool:
 
 
 def is_loopback_peer(client: Any) -> bool:
-    """Whether the connection comes from this machine; one over a Unix socket comes from who knows where."""
+    """True for a connection from this machine; one over a Unix socket may come from anywhere."""
     return bool(client) and is_loopback_address(str(client[0]))
 
 
 def is_loopback_address(text: str) -> bool:
-    """Whether it is an IP address of this machine itself (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    """True for an IP address of this machine itself (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -45,7 +45,7 @@ def is_loopback_address(text: str) -> bool:
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether a Host names this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, with any port."""
+    """True for a Host that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port."""
     match = _HOST.fullmatch(host.lower())
     if match is None:
         return False
@@ -54,7 +54,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def is_of_this_machine(headers: dict[str, str]) -> bool:
-    """Whether no page of another site asks, from inside the developer's browser (Fetch Metadata Request Headers)."""
+    """False for a request of another site's page in the developer's browser (Fetch Metadata Request Headers)."""
     origin = headers.get("origin")
     if origin is not None and not is_loopback_host(origin.partition("://")[2]):
         return False
