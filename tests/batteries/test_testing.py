@@ -9,6 +9,9 @@ import subprocess
 import sys
 import textwrap
 import threading
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +146,12 @@ class Site(App):
         await ws.accept()
         await ws.send_json({"got": await ws.receive_json()})
         await ws.close(4001, "enough")
+
+    async def ws_session(self, ws):
+        user = self.request.session.get("user")
+        self.request.session["user"] = "ann"
+        await ws.accept(session_id=ws.session_id)
+        await ws.send_json(user)
 
     async def ws_boom(self, ws):
         await ws.accept()
@@ -287,6 +296,44 @@ def test_a_form(client):
     assert client.post("/form", data=[("a", "1"), ("a", "2")]).json() == {"a": ["1", "2"]}
 
 
+class Kind(Enum):
+    FRUIT = "fruit"
+
+
+WRITTEN = [
+    (1e-05, "0.00001"),
+    (1e16, "10000000000000000"),
+    (-2.5e-7, "-0.00000025"),
+    (Decimal("1E+3"), "1000"),
+    (Decimal("0.10"), "0.10"),
+    (Kind.FRUIT, "fruit"),
+    (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "2026-01-02T03:04:00+00:00"),
+    (date(2026, 1, 2), "2026-01-02"),
+    (time(3, 4), "03:04:00"),
+    (timedelta(days=1, seconds=30), "P1DT30S"),
+    (timedelta(seconds=-1.5), "-P0DT1.500000S"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), [*WRITTEN, (1e300, "1e+300")])
+def test_values_are_written_plainly(client, value, text):
+    """In the query and in forms: plain numbers unless they are very long, times by ISO 8601."""
+    assert client.get("/echo", params={"x": value}).json()["query"] == {"x": [text]}
+    assert client.post("/form", data={"x": value}).json() == {"x": [text]}
+
+
+@pytest.mark.parametrize("value", [value for value, _ in WRITTEN])
+def test_values_arrive_as_they_were(value):
+    """A handler with the annotation gets what the test has given."""
+
+    class Typed(App):
+        async def same(self, x: type(value)):  # type: ignore[valid-type]
+            return x == value
+
+    with TestClient(Typed()) as client:
+        assert client.get("/same", params={"x": value}).json() is True
+
+
 @pytest.mark.parametrize("content", [b"body", bytearray(b"body"), memoryview(b"body"), "body"])
 def test_content(client, content):
     """Bytes and text go as they are, with their length."""
@@ -388,6 +435,21 @@ def test_content_of_no_kind(client):
 def test_an_upload(client, file, received):
     """A file is bytes, text, an open file, or any of them with a name and a type."""
     assert client.post("/upload", files={"file": file}).json() == [received]
+
+
+def test_the_name_of_an_open_file(client, tmp_path):
+    """It is that of its path, whichever kind of path; what has none is called upload."""
+    path = tmp_path / "pie.csv"
+    path.write_bytes(b"apple")
+    with path.open("rb") as opened, path.open("r") as text, open(bytes(path), "rb") as raw:  # noqa: PTH123
+        files = [opened, text, raw]
+        reply = client.post("/upload", files={"file": files}).json()
+    assert reply == [["pie.csv", "text/csv", "apple", "none"]] * 3
+    with path.open("rb") as opened, open(opened.fileno(), "rb", closefd=False) as nameless:
+        stdin = io.BytesIO(b"in")
+        stdin.name = "<stdin>"
+        reply = client.post("/upload", files={"file": [nameless, stdin]}).json()
+    assert [one[0] for one in reply] == ["upload", "upload"]
 
 
 def test_uploads_from_paths(client, tmp_path):
@@ -493,6 +555,98 @@ def test_a_cookie_expires(client, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 5e9)
     assert dict(client.cookies) == {"b": "2"}
     assert client.get("/echo").json()["headers"]["cookie"] == "b=2"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Wed, 09 Jun 2021 10:18:14 GMT", 1623233894),
+        ("Wednesday, 09-Jun-21 10:18:14 GMT", 1623233894),  # RFC 850
+        ("Wed Jun  9 10:18:14 2021", 1623233894),  # asctime
+        ("9 June 2021 10:18:14", 1623233894),
+        ("2021 10:18:14 jun 9", 1623233894),
+        ("Wed,09/JUN/2021,10:18:14 PST", 1623233894),  # zones do not count
+        ("09Jun 2021 10:18:14", None),  # one token is one thing
+        ("9th Jun 2021AD 10:18:14.5 GMT", 1623233894),
+        ("Wed, 09 Jun 121 10:18:14", None),
+        ("Thu, 01 Jan 70 00:00:00 GMT", 0),
+        ("Fri, 01 Jan 69 1:2:3", 3124227723),
+        ("Mon, 01 Jan 1601 00:00:00 GMT", -11644473600),
+        ("Mon, 01 Jan 1600 00:00:00 GMT", None),
+        ("31 Feb 2021 10:18:14", None),
+        ("32 Jan 2021 10:18:14", None),
+        ("9 Jun 2021 24:00:00", None),
+        ("9 Jun 2021 10:60:00", None),
+        ("9 Jun 2021 10:00:60", None),
+        ("9 Jun 2021 10:18", None),
+        ("9 Jun 2021 010:18:14", None),
+        ("9 Yule 2021 10:18:14", None),
+        ("009 Jun 2021 10:18:14", None),
+        ("9 Jun 20210 10:18:14", None),
+        ("٩ Jun 2021 10:18:14", None),
+        ("", None),
+    ],
+)
+def test_the_date_of_a_cookie(client, monkeypatch, text, seconds):
+    """An Expires is read by RFC 6265 §5.1.1; what is no date there is ignored."""
+    now = 0.0 if seconds is None else seconds - 1.0
+    monkeypatch.setattr("time.time", lambda: now)
+    set_cookies(client, f"a=1; Path=/; Expires={text}")
+    assert dict(client.cookies) == {"a": "1"}
+    now = 1e15 if seconds is None else seconds
+    assert dict(client.cookies) == ({"a": "1"} if seconds is None else {})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "life"),
+    [
+        ("Max-Age=60", 60),
+        ("Max-Age=5; Max-Age=60", 60),
+        ("Max-Age=60; Max-Age=+5", 60),
+        ("Max-Age=60; Max-Age=", 60),
+        ("Expires=Thu, 01 Jan 1970 00:01:00 GMT; Max-Age=1_0; Expires=soon", 60),
+        (f"Max-Age={'9' * 5000}", None),
+        ("Max-Age=٩", None),
+    ],
+)
+def test_the_age_of_a_cookie(client, monkeypatch, attributes, life):
+    """The last one that can be read counts; what is no plain number can't."""
+    now = 0.0
+    monkeypatch.setattr("time.time", lambda: now)
+    set_cookies(client, f"a=1; Path=/; {attributes}")
+    now = 1e10 if life is None else life - 0.5
+    assert dict(client.cookies) == {"a": "1"}
+    now = 1e10 if life is None else life
+    assert dict(client.cookies) == ({"a": "1"} if life is None else {})
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"), [("é".encode(), "é"), ("🥧 %C3%A9".encode(), "🥧 %C3%A9"), (b"\xe9\xff", "\udce9\udcff")]
+)
+def test_a_cookie_comes_back_byte_by_byte(sent, value):
+    """Its value is read as UTF-8, and other bytes are kept as they are."""
+    seen: list[bytes] = []
+
+    async def app(scope, receive, send):
+        seen.extend(value for name, value in scope.get("headers", ()) if name == b"cookie")
+        if scope["type"] == "http":
+            await send({**START, "headers": [(b"set-cookie", b"a=" + sent + b"; Path=/")]})
+            await send(END)
+
+    with TestClient(app) as client:
+        assert client.get("/").cookies == {"a": value}
+        client.get("/", cookies={"own": "ü"})
+    assert (dict(client.cookies), seen) == ({"a": value}, [b"a=" + sent + "; own=ü".encode()])
+
+
+def test_a_cookie_of_a_handshake(client):
+    """What an accept sets is kept as what a reply sets; the session of a socket goes on."""
+    with client.websocket("/session") as ws:
+        assert ws.receive_json() is None
+    assert list(client.cookies) == ["session_id"]
+    with client.websocket("/session") as ws:
+        assert ws.receive_json() == "ann"
+    assert client.session() == {"user": "ann"}
 
 
 def test_a_cookie_has_a_place(client):

@@ -74,7 +74,7 @@ class Address:
         for more in headers:
             fields = merged(fields, more)
         if cookie:
-            fields.append((b"cookie", cookie.encode("utf-8")))
+            fields.append((b"cookie", cookie.encode("utf-8", "surrogateescape")))
         return fields
 
 

@@ -17,7 +17,7 @@ from micropie.testing.http_call import HttpCall
 from micropie.testing.lifespan_call import LifespanCall
 from micropie.testing.request_body import NOTHING, RequestBody, body_of
 from micropie.testing.request_options import Handshake, HeaderFields, Options, refuse_unknown
-from micropie.testing.response import URL, Response
+from micropie.testing.response import URL, Headers, Response
 from micropie.testing.websocket_call import WebSocketCall
 
 _MAX_REDIRECTS = 20  # as browsers have it
@@ -189,7 +189,7 @@ class Client:
         except BaseException:
             await call.cancel()
             raise
-        self._keep_cookies(response)
+        response.cookies.update(self._kept_cookies(response.headers, url))
         return call, response
 
     def _scope(self, kind: str, url: URL, options: Handshake, more: Iterable[tuple[str, str]] = ()) -> dict[str, Any]:
@@ -198,11 +198,10 @@ class Client:
         scope["state"] = self.state.copy()
         return scope
 
-    def _keep_cookies(self, response: Response) -> None:
-        for line in response.headers.get_list("set-cookie"):
-            kept = self.cookies.store(line, response.url.path)
-            if kept is not None:
-                response.cookies[kept[0]] = kept[1]
+    def _kept_cookies(self, headers: Headers, url: URL) -> dict[str, str]:
+        """Keep the cookies that a reply sets; those of them that are not expired."""
+        stored = [self.cookies.store(line, url.path) for line in headers.get_list("set-cookie")]
+        return dict(pair for pair in stored if pair is not None)
 
     # -- WebSockets
 
@@ -214,11 +213,14 @@ class Client:
         refuse_unknown(options, Handshake)
         offered = list(subprotocols)
         more = [("Sec-WebSocket-Protocol", ", ".join(offered))] if offered else []
-        scope = self._scope("websocket", self._address.url(target, args, options.get("params")), options, more)
+        url = self._address.url(target, args, options.get("params"))
+        scope = self._scope("websocket", url, options, more)
         scope["subprotocols"] = offered
         call = WebSocketCall(self.app, scope, timeout=options.get("timeout", self._timeout), raising=self._raising)
         try:
-            yield await connected(call)
+            socket = await connected(call)
+            self._kept_cookies(socket.headers, url)
+            yield socket
             await call.leave()
             call.raise_failure()
         finally:

@@ -2,14 +2,19 @@
 
 import json
 import mimetypes
+import os
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from micropie.testing.request_options import Content, Fields, File, FileContent, Files, Options
 
+_MAX_DIGITS = 100  # of a number that handlers read in plain notation
 _PIECE = 64 * 1024  # bytes of a message, as servers read them from a socket
 
 
@@ -47,7 +52,7 @@ def body_of(options: Options) -> RequestBody:
 
 
 def pairs_of(fields: Fields) -> list[tuple[str, str]]:
-    """Names and values as text: a list repeats its name, None is left out, booleans are `true` and `false`."""
+    """Names and values as text: a list repeats its name, None is left out."""
     return [
         (name, text_of(one))
         for name, value in (fields.items() if isinstance(fields, Mapping) else fields)
@@ -57,8 +62,22 @@ def pairs_of(fields: Fields) -> list[tuple[str, str]]:
 
 
 def text_of(value: Any) -> str:
-    """A value as text in a form."""
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+    """A value as text in a query or a form, as handlers read it: numbers in plain notation, times by ISO 8601."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        return text_of(value.value)
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        length = abs(value)
+        seconds = f"{length.seconds}.{length.microseconds:06}".removesuffix(".000000")
+        return f"{'-' * (length != value)}P{length.days}DT{seconds}S"
+    text = str(value)
+    if isinstance(value, float | Decimal) and "E" in text.upper():
+        plain = f"{Decimal(text):f}"
+        return plain if len(plain) <= _MAX_DIGITS else text
+    return text
 
 
 # -- content as it is ---------------------------------------------------------------------------------
@@ -151,9 +170,16 @@ def _described(file: File) -> tuple[str, bytes | Path, str]:
     """Name, content and type of a file; a missing name is taken from its path, a missing type guessed by its name."""
     name, content, content_type = (*file, None, None)[:3] if isinstance(file, tuple) else (None, file, None)
     if name is None:
-        name = content.name if isinstance(content, Path) else "upload"
+        name = _name_of(content)
     guessed = content_type or mimetypes.guess_type(name)[0] or "application/octet-stream"
     return name, _content(content), guessed
+
+
+def _name_of(content: Any) -> str:
+    """The name of a path, or of an open file's; `upload` for bytes and for files without a path, such as stdin."""
+    path = content if isinstance(content, Path) else getattr(content, "name", None)
+    name = Path(os.fsdecode(path)).name if isinstance(path, str | bytes | Path) else ""
+    return name if name and not (name.startswith("<") and name.endswith(">")) else "upload"
 
 
 def _content(content: FileContent | None) -> bytes | Path:
