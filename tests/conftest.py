@@ -27,6 +27,8 @@ EVERYWHERE = {"core", "contract"}
 
 OPTIONAL = ("jinja2", "multipart", "orjson")
 FORM = os.environ.get("MICROPIE_FORM", "package")
+# pytest-asyncio is there for our plug-in's tests alone; it would warn in the other runs of pytest that tests start.
+os.environ.setdefault("PYTEST_ADDOPTS", "-p no:asyncio")
 BARE = os.environ.get("MICROPIE_BARE") == "1"
 
 

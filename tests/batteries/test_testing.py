@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import logging
+import os
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
+from starlette.routing import Route, WebSocketRoute
 
 from micropie import App, ConnectionClosed, Controller, HTTPError, HttpMiddleware, MissingDependency, Mount, methods
 from micropie.testing import ProtocolError, StatusError, TestClient, WebSocketRefused
@@ -1190,6 +1195,17 @@ def test_plain_code_in_an_event_loop(app):
         asyncio.run(use())
 
 
+def test_a_blocking_client_in_an_event_loop(client):
+    """Its methods say what to take instead; the client can be used afterwards."""
+
+    async def use():
+        client.get("/")
+
+    with pytest.raises(RuntimeError, match="An event loop is running here: take `async_client`, or `async with"):
+        asyncio.run(use())
+    assert client.get("/").text == "home"
+
+
 def test_plain_code_stays_in_its_thread():
     """A connection that the test has made is the handler's, too; sync handlers are in threads as ever."""
     database = sqlite3.connect(":memory:")
@@ -1362,6 +1378,91 @@ def test_a_stream_may_be_left_unfinished():
     assert seen == ["http.request", "http.disconnect"]
 
 
+async def broken_off(scope, receive, send):
+    """Sends until that raises."""
+    if scope["type"] == "websocket":
+        await send(ACCEPT)
+        assert (await receive(), await receive())[1]["type"] == "websocket.disconnect"
+        await send({"type": "websocket.send", "text": "late"})
+    if scope["type"] == "http":
+        await send(START)
+        while True:
+            await send({**END, "body": b"x", "more_body": True})
+            await asyncio.sleep(0)
+
+
+async def broken_off_in_a_group(scope, receive, send):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(broken_off(scope, receive, send))
+
+
+async def broken_off_with_a_word(scope, receive, send):
+    try:
+        await broken_off(scope, receive, send)
+    except OSError:
+        raise BrokeOffError  # noqa: B904 - as Starlette does
+
+
+async def starlette_stream(request):
+    async def chunks():
+        while True:
+            yield b"x"
+            await asyncio.sleep(0)
+
+    return StreamingResponse(chunks())
+
+
+STARLETTE = Starlette(routes=[Route("/", starlette_stream)])
+
+
+@pytest.mark.parametrize("raising", [True, False])
+@pytest.mark.parametrize("app", [broken_off, broken_off_in_a_group, broken_off_with_a_word, STARLETTE])
+def test_a_stream_that_is_left_early_ends_without_a_word(app, raising):
+    """Servers take no notice of an application that ends because its client has left, and nor does the client."""
+    with TestClient(app, raise_exceptions=raising) as client:
+        with client.stream("GET", "/") as response:
+            assert next(response.iter_bytes()) == b"x"
+        assert response.status_code == 200
+
+
+def test_a_stream_below_ours_that_is_left_early():
+    """Nor is there an error where the application is mounted."""
+
+    class Outer(App):
+        inner = Mount(broken_off)
+
+    with TestClient(Outer()) as client:
+        with client.stream("GET", "/inner") as response:
+            assert next(response.iter_bytes()) == b"x"
+        assert response.status_code == 200
+
+
+def test_a_socket_that_sends_when_the_client_has_left():
+    """It is left in silence too."""
+    with TestClient(broken_off) as client:
+        with client.websocket("/") as ws:
+            pass
+        with pytest.raises(ConnectionClosed):
+            ws.send_text("a")
+
+
+@pytest.mark.parametrize("cause", [None, ValueError()])
+def test_what_goes_wrong_when_the_client_has_left(cause):
+    """A failure of another kind is raised as ever."""
+    if cause is not None:
+        cause.__context__ = LookupError()
+        cause.__context__.__context__ = cause  # a circle ends
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await send(START)
+            assert (await receive(), await receive())[1]["type"] == "http.disconnect"
+            raise BrokeOffError from cause
+
+    with TestClient(app) as client, pytest.raises(BrokeOffError), client.stream("GET", "/"):
+        pass
+
+
 def test_an_application_that_goes_on_when_the_client_has_left():
     """The block says so, instead of hanging."""
 
@@ -1445,6 +1546,68 @@ def test_an_illegal_dialogue(messages, match):
         pytest.raises(ProtocolError, match=match),
         client.websocket("/") as ws,
     ):
+        ws.receive()
+
+
+DENIAL = {"type": "websocket.http.response.start", "status": 403, "headers": [(b"set-cookie", b"a=1; Path=/")]}
+DENIED: dict[str, Any] = {"type": "websocket.http.response.body", "body": b"no"}
+
+
+def test_a_denial_response():
+    """A handshake may be refused by a whole reply, whose cookies are kept (ASGI, "WebSocket Denial Response")."""
+    app = plain(DENIAL, {**DENIED, "more_body": True}, {**DENIED, "body": b"body"})
+    with TestClient(app) as client:
+        with pytest.raises(WebSocketRefused, match=r"with 403 Forbidden$") as refused, client.websocket("/x"):
+            pass
+        response = refused.value.response
+        assert response is not None
+        assert (response.status_code, response.text, response.read()) == (403, "nobody", b"nobody")
+        assert (response.method, response.url, response.cookies) == ("GET", "http://localhost/x", {"a": "1"})
+        assert (refused.value.code, refused.value.reason, dict(client.cookies)) == (1006, "", {"a": "1"})
+
+
+def test_a_denial_response_of_another_framework():
+    """It is offered in the scope, so that what Starlette raises is a reply."""
+
+    async def refuse(websocket):
+        raise HTTPException(401, "Log in first")
+
+    async def ask():
+        async with TestClient(Starlette(routes=[WebSocketRoute("/", refuse)])) as client:
+            with pytest.raises(WebSocketRefused) as refused:
+                async with client.websocket("/"):
+                    pass
+            assert refused.value.response is not None
+            return refused.value.response.status_code, await refused.value.response.aread()
+
+    assert asyncio.run(ask()) == (401, b"Log in first")
+
+
+def test_a_refusal_without_a_reply(client):
+    """A close has none; a server makes a bare 403 of it."""
+    with pytest.raises(WebSocketRefused) as refused, client.websocket("/no"):
+        pass
+    assert refused.value.response is None
+
+
+@pytest.mark.parametrize(
+    ("messages", "match"),
+    [
+        ([DENIED], "where websocket.accept or websocket.close is expected"),
+        ([ACCEPT, DENIAL], "where websocket.send or websocket.close is expected"),
+        ([DENIAL], "the last body has more_body=False"),
+        ([DENIAL, CLOSE], "where websocket.http.response.body is expected"),
+        ([DENIAL, DENIAL], "sent websocket.http.response.start twice"),
+        ([DENIAL, DENIED, DENIED], "after the last websocket.http.response.body"),
+        ([DENIAL, DENIED, CLOSE], "after the last websocket.http.response.body"),
+        ([{**DENIAL, "status": 0}], "websocket.http.response.start has the status 0"),
+        ([{**DENIAL, "headers": [(b"A", b"b")]}], "websocket.http.response.start has a header named b'A'"),
+        ([DENIAL, {**DENIED, "body": "no"}], "body is bytes, more_body is a bool"),
+    ],
+)
+def test_an_illegal_denial_response(messages, match):
+    """It is checked as every reply is."""
+    with TestClient(plain(*messages)) as client, pytest.raises(ProtocolError, match=match), client.websocket("/") as ws:
         ws.receive()
 
 
@@ -1587,6 +1750,7 @@ def test_declared_verbs(app):
 
 # -- pytest
 
+PLUGGED = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}  # with pytest-asyncio
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 
 
@@ -1596,9 +1760,93 @@ def test_the_guide(tmp_path: Path):
     blocks = guide.split("```python\n")[1:]
     for number, block in enumerate(blocks):
         (tmp_path / f"test_{number}.py").write_text(block.partition("```")[0], encoding="utf-8")
-    done = subprocess.run([*PYTEST, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
-    tests = guide.count("\ndef test_")
+    command = [*PYTEST, "--asyncio-mode=auto", "."]
+    done = subprocess.run(command, cwd=tmp_path, env=PLUGGED, capture_output=True, text=True, check=False)
+    tests = guide.count("\ndef test_") + guide.count("\nasync def test_")
     assert (len(blocks), f"{tests} passed" in done.stdout) == (9, True), done.stdout + done.stderr
+
+
+def run_pytest(folder: Path, tests: str, *options: str) -> str:
+    """The output of pytest for a file of tests with a fixture `app`, whose `left` is at hand as well."""
+    head = """
+        import pytest
+        from micropie import App
+
+        class Site(App):
+            async def index(self):
+                return "home"
+
+        site = Site()
+        log = []
+        site.startup_handlers.append(lambda: log.append("started"))
+        site.shutdown_handlers.append(lambda: log.append("stopped"))
+
+        @pytest.fixture
+        def app():
+            return site
+
+    """
+    (folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    (folder / "test_site.py").write_text(textwrap.dedent(head) + textwrap.dedent(tests))
+    command = [*PYTEST, *options, "test_site.py"]
+    return subprocess.run(command, cwd=folder, env=PLUGGED, capture_output=True, text=True, check=False).stdout
+
+
+ASYNC_TESTS = """
+        @pytest.fixture
+        def anyio_backend():
+            return "asyncio"
+
+        async def test_home(async_client):
+            assert log == ["started"]
+            assert (await async_client.get("/")).text == "home"
+
+        def test_end():
+            assert log == ["started", "stopped"]
+    """
+STRICT = "asyncio_default_fixture_loop_scope=function"  # it warns where that is not said
+
+
+@pytest.mark.parametrize(
+    ("mark", "options"),
+    [
+        ("pytest.mark.asyncio", ("-o", STRICT)),
+        ("pytest.mark.asyncio", ("-o", STRICT, "-p", "no:anyio")),
+        ("pytest.mark.filterwarnings('error')", ("-o", STRICT, "--asyncio-mode=auto")),
+        ("pytest.mark.anyio", ("-o", STRICT)),
+        ("pytest.mark.anyio", ("-p", "no:asyncio")),
+    ],
+)
+def test_the_fixture_for_async_tests(tmp_path: Path, mark: str, options: tuple[str, ...]):
+    """`async_client` is in the loop of the test, by pytest-asyncio in each of its modes, and by AnyIO's plug-in."""
+    output = run_pytest(tmp_path, ASYNC_TESTS.replace("async def", f"@{mark}\n        async def"), *options)
+    assert "2 passed" in output, output
+
+
+def test_the_fixture_for_async_tests_without_a_plug_in(tmp_path: Path):
+    """One line says what to install."""
+    output = run_pytest(tmp_path, ASYNC_TESTS, "-p", "no:asyncio", "-p", "no:anyio")
+    assert "\n`async_client` needs a plug-in for async tests: pip install pytest-asyncio\n" in output, output
+
+
+def test_the_fixture_for_plain_tests_in_an_async_one(tmp_path: Path):
+    """One line says which fixture it takes; another fixture may use it all the same."""
+    tests = """
+        @pytest.fixture
+        def page(client):
+            return client.get("/").text
+
+        @pytest.mark.asyncio
+        async def test_home(client):
+            pass
+
+        @pytest.mark.asyncio
+        async def test_page(page):
+            assert page == "home"
+    """
+    output = run_pytest(tmp_path, tests, "-o", STRICT)
+    assert "\ntest_home is async: it takes `async_client`, `client` is for plain tests\n" in output, output
+    assert "1 passed, 1 error" in output, output
 
 
 def test_the_fixture(tmp_path: Path):

@@ -40,7 +40,7 @@ def project(tmp_path):
     (tmp_path / "hide.py").write_text(
         "import sys\nsys.modules.update(dict.fromkeys(['jinja2', 'multipart', 'orjson']))\n"
     )
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:asyncio\n")
     return tmp_path
 
 

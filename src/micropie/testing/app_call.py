@@ -17,6 +17,10 @@ from micropie.testing.asgi_types import ASGIApp, Message
 _current: ContextVar["AppCall | None"] = ContextVar("micropie.testing", default=None)
 
 
+class ClientLeftError(OSError):
+    """Raised where the application sends to a client that has left (ASGI 2.4), as servers do or may do."""
+
+
 class AppCall(ABC):
     """A task that runs the application, and the exceptions and violations that it has caused."""
 
@@ -52,9 +56,9 @@ class AppCall(ABC):
         """Keep a message of the application, which has passed the check."""
 
     async def send(self, message: Message) -> None:
-        """Check a message and take it. OSError once the client is gone (ASGI 2.4)."""
+        """Check a message and take it. ClientLeftError once the client is gone."""
         if self.gone:
-            raise OSError("The client has left")
+            raise ClientLeftError("The client has left")
         try:
             self._rules.check(message)
         except ProtocolError as violation:
@@ -99,7 +103,7 @@ class AppCall(ABC):
         try:
             await self._app(self.scope, self.receive, self.send)
         except Exception as error:
-            self.error = error
+            self.error = None if _is_due_to_leaving(error) else error
         except asyncio.CancelledError:
             self._check_end(ProtocolError("The application was cancelled before it was done"))
         else:
@@ -133,3 +137,16 @@ def _exception(record: logging.LogRecord) -> Exception | None:
     raised = record.exc_info[1:2] if record.exc_info else ()
     arguments = record.args if isinstance(record.args, tuple) else ()
     return next((found for found in (*raised, *arguments) if isinstance(found, Exception)), None)
+
+
+def _is_due_to_leaving(error: BaseException | None) -> bool:
+    """True for an error that comes of sending to a client that has left, whatever the application has made of it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, BaseExceptionGroup):
+            return all(map(_is_due_to_leaving, error.exceptions))
+        if isinstance(error, ClientLeftError):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False

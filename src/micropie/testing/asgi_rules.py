@@ -50,9 +50,10 @@ def _unknown(message: Message, expected: str) -> ProtocolError:
 class HttpRules:
     """The rules of a reply: a start, then bodies, the last without `more_body` ("Response Start", "Response Body")."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, prefix: str = "") -> None:
         self.status = 0  # of the start, when that is there
         self.ended = False
+        self._start, self._body = f"{prefix}http.response.start", f"{prefix}http.response.body"
         self._method = method
         self._promised: int | None = None  # bytes
         self._sent = 0
@@ -61,13 +62,13 @@ class HttpRules:
         """Raise ProtocolError if this message may not come now."""
         kind = message.get("type")
         if self.ended:
-            raise ProtocolError(f"The application sent {message!r} after the reply's last http.response.body")
-        if kind == "http.response.start":
+            raise ProtocolError(f"The application sent {message!r} after the reply's last {self._body}")
+        if kind == self._start:
             self._check_start(message)
-        elif kind == "http.response.body":
+        elif kind == self._body:
             self._check_body(message)
         else:
-            raise _unknown(message, "http.response.body" if self.status else "http.response.start")
+            raise _unknown(message, self._body if self.status else self._start)
 
     def check_end(self) -> None:
         """Raise ProtocolError if the reply is not complete."""
@@ -81,10 +82,10 @@ class HttpRules:
     def _check_start(self, message: Message) -> None:
         status = message.get("status")
         if self.status:
-            raise ProtocolError("The application sent http.response.start twice: a request has one reply")
+            raise ProtocolError(f"The application sent {self._start} twice: a request has one reply")
         if type(status) is not int or not _FIRST_STATUS <= status <= _LAST_STATUS:
-            raise ProtocolError(f"http.response.start has the status {status!r}: it is an int from 100 to 599")
-        fields = _fields("http.response.start", message)
+            raise ProtocolError(f"{self._start} has the status {status!r}: it is an int from 100 to 599")
+        fields = _fields(self._start, message)
         self._promised = self._length([value for name, value in fields if name == b"content-length"], status)
         self.status = status
 
@@ -93,17 +94,17 @@ class HttpRules:
         if not values:
             return None
         if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
-            raise ProtocolError(f"http.response.start has the content-length {values!r}: it is one number")
+            raise ProtocolError(f"{self._start} has the content-length {values!r}: it is one number")
         if status == _NO_CONTENT or status < _OK:  # RFC 9110 §8.6
-            raise ProtocolError(f"http.response.start has a content-length, which a reply {status} never has")
+            raise ProtocolError(f"{self._start} has a content-length, which a reply {status} never has")
         return int(values[0])
 
     def _check_body(self, message: Message) -> None:
         body, more = message.get("body", b""), message.get("more_body", False)
         if not self.status:
-            raise ProtocolError("The application sent http.response.body before http.response.start")
+            raise ProtocolError(f"The application sent {self._body} before {self._start}")
         if not isinstance(body, bytes) or not isinstance(more, bool):
-            raise ProtocolError(f"http.response.body is {message!r}: body is bytes, more_body is a bool")
+            raise ProtocolError(f"{self._body} is {message!r}: body is bytes, more_body is a bool")
         self._sent += len(body)
         self._check_length(is_last=not more)
         self.ended = not more
@@ -119,18 +120,28 @@ class HttpRules:
 
 
 class WebSocketRules:
-    """The rules of a WebSocket: an accept, messages, a close; or a close at once ("Accept", "Send", "Close")."""
+    """The rules of a WebSocket: an accept, messages, a close; or a close at once ("Accept", "Send", "Close").
 
-    def __init__(self, offered: list[str]) -> None:
+    In place of the close at once there may be a whole HTTP reply, where the server has the extension "WebSocket Denial
+    Response".
+    """
+
+    def __init__(self, offered: list[str], *, may_deny: bool = False) -> None:
         self.accepted = self.closed = False
+        self._may_deny = may_deny
         self._offered = offered
+        self._denial: HttpRules | None = None
 
     def check(self, message: Message) -> None:
         """Raise ProtocolError if this message may not come now."""
         kind = message.get("type")
         if self.closed:
-            raise ProtocolError(f"The application sent {message!r} after websocket.close")
-        if kind == "websocket.close":
+            last = "websocket.close" if self._denial is None else "the last websocket.http.response.body"
+            raise ProtocolError(f"The application sent {message!r} after {last}")
+        is_denial = kind == "websocket.http.response.start" and self._may_deny and not self.accepted
+        if self._denial is not None or is_denial:
+            self._check_denial(message)
+        elif kind == "websocket.close":
             self._check_close(message)
         elif kind == "websocket.accept" and not self.accepted:
             self._check_accept(message)
@@ -141,9 +152,16 @@ class WebSocketRules:
 
     def check_end(self) -> None:
         """Raise ProtocolError if the connection is neither refused nor closed."""
-        if not self.closed:
+        if self._denial is not None:
+            self._denial.check_end()
+        elif not self.closed:
             state = "open" if self.accepted else "unanswered"
             raise ProtocolError(f"The application returned and left the WebSocket {state}: websocket.close is missing")
+
+    def _check_denial(self, message: Message) -> None:
+        self._denial = self._denial or HttpRules("GET", "websocket.")
+        self._denial.check(message)
+        self.closed = self._denial.ended
 
     def _check_accept(self, message: Message) -> None:
         chosen = message.get("subprotocol")

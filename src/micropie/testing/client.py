@@ -11,7 +11,7 @@ from micropie import HttpMiddleware, Request
 from micropie.testing.address import Address
 from micropie.testing.app_call import Listener
 from micropie.testing.asgi_types import ASGIApp
-from micropie.testing.client_websocket import ClientWebSocket, connected
+from micropie.testing.client_websocket import ClientWebSocket, WebSocketRefused, connected
 from micropie.testing.cookies import Cookies
 from micropie.testing.http_call import HttpCall
 from micropie.testing.lifespan_call import LifespanCall
@@ -163,7 +163,7 @@ class Client:
             onward = URL(urljoin(url, response.headers["location"])) if follow else url
             if not follow or not self._address.is_here(onward):
                 return call, response
-            await response.whole()
+            await response.whole(call)
             await call.cancel()
             history = [*history, response]
             if len(history) > _MAX_REDIRECTS:
@@ -183,9 +183,9 @@ class Client:
         call = HttpCall(self.app, scope, body.open(), is_read=streamed, timeout=timeout, raising=self._raising)
         try:
             await (call.until_started() if streamed else call.until_complete())
-            response = Response(call, url, history)
+            response = Response(call.start or {}, method, url, history=history, call=call)
             if not streamed:
-                await response.whole()
+                await response.whole(call)
         except BaseException:
             await call.cancel()
             raise
@@ -216,9 +216,15 @@ class Client:
         url = self._address.url(target, args, options.get("params"))
         scope = self._scope("websocket", url, options, more)
         scope["subprotocols"] = offered
+        scope["extensions"] = {"websocket.http.response": {}}
         call = WebSocketCall(self.app, scope, timeout=options.get("timeout", self._timeout), raising=self._raising)
         try:
-            socket = await connected(call)
+            try:
+                socket = await connected(call, url)
+            except WebSocketRefused as refused:
+                if refused.response is not None:
+                    refused.response.cookies.update(self._kept_cookies(refused.response.headers, url))
+                raise
             self._kept_cookies(socket.headers, url)
             yield socket
             await call.leave()

@@ -5,17 +5,22 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from micropie import ConnectionClosed
-from micropie.testing.response import Headers
+from micropie.testing.response import URL, Headers, Response
 from micropie.testing.websocket_call import ABNORMAL, NORMAL, WebSocketCall
 
 
 class WebSocketRefused(Exception):  # noqa: N818 - what happened, no error of the client's
-    """The application refused the connection, with `code` and `reason`; a server makes a 403 of it."""
+    """The application refused the connection: with `code` and `reason`, of which a server makes a 403.
 
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"The application refused the WebSocket with {code} {reason!r}")
+    If it refused with an HTTP reply of its own (the ASGI extension "WebSocket Denial Response"), that is `response`.
+    """
+
+    def __init__(self, code: int, reason: str, response: Response | None = None) -> None:
+        how = f"{code} {reason!r}" if response is None else response.status_line
+        super().__init__(f"The application refused the WebSocket with {how}")
         self.code = code
         self.reason = reason
+        self.response = response
 
 
 class ClientWebSocket:
@@ -81,7 +86,7 @@ class ClientWebSocket:
         await self._call.leave(code, reason)
 
 
-async def connected(call: WebSocketCall) -> ClientWebSocket:
+async def connected(call: WebSocketCall, url: URL) -> ClientWebSocket:
     """The connection, when it is accepted; else WebSocketRefused, or the exception that the application raised."""
     rules = call.rules
     await call.until(lambda: rules.accepted or rules.closed or call.done, f"{call} was not answered")
@@ -89,4 +94,5 @@ async def connected(call: WebSocketCall) -> ClientWebSocket:
         return ClientWebSocket(call)
     await call.until(lambda: call.done, f"{call} did not end after its refusal")
     call.raise_failure()
-    raise WebSocketRefused(*(call.closed or (ABNORMAL, "")))
+    denial = None if call.denial is None else Response(call.denial, "GET", url, chunks=call.denial_chunks)
+    raise WebSocketRefused(*(call.closed or (ABNORMAL, "")), denial)

@@ -3,11 +3,12 @@
 import codecs
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from micropie.testing.asgi_types import Message
 from micropie.testing.http_call import HttpCall
 
 _SUCCESS, _REDIRECT, _CLIENT_ERROR, _SERVER_ERROR = 2, 3, 4, 5  # the hundreds
@@ -102,20 +103,32 @@ class StatusError(AssertionError):
 class Response:
     """The reply to a request. `content`, `text` and `json()` of a stream are there when it was read to its end."""
 
-    def __init__(self, call: HttpCall, url: URL, history: "list[Response]") -> None:
-        start = call.start or {}
+    def __init__(
+        self,
+        start: Message,
+        method: str,
+        url: URL,
+        *,
+        history: "Iterable[Response]" = (),
+        call: HttpCall | None = None,
+        chunks: Iterable[bytes] = (),
+    ) -> None:
         self.status_code: int = start["status"]
         self.headers = Headers(start.get("headers") or [])
         self.cookies: dict[str, str] = {}  # that this reply has set
         self.url = url
-        self.method = call.method
-        self.history = history  # the redirects that led here
-        self.is_complete = False
-        self._call = call
-        self._chunks: list[bytes] = []
+        self.method = method
+        self.history = list(history)  # the redirects that led here
+        self._call = call  # that sends the rest of the body
+        self._chunks = list(chunks)
         self._run: Callable[[Coroutine[Any, Any, Any]], Any] | None = None
 
     # -- what it says
+
+    @property
+    def is_complete(self) -> bool:
+        """True when the whole body is there."""
+        return self._call is None
 
     @property
     def reason_phrase(self) -> str:
@@ -200,10 +213,10 @@ class Response:
         """The chunks of the body, as the application has sent them; each as soon as it is there."""
         for chunk in list(self._chunks):
             yield chunk
-        while not self.is_complete:
+        while self._call is not None:
             found = await self._call.next_chunk()
             if found is None:
-                self.is_complete = True
+                self._call = None
             else:
                 self._chunks.append(found)
                 yield found
@@ -262,11 +275,11 @@ class Response:
 
     # -- for the client
 
-    async def whole(self) -> None:
+    async def whole(self, call: HttpCall) -> None:
         """Wait for the end of the application, and take all chunks that it has sent."""
-        await self._call.until_complete()
-        self._chunks.extend(self._call.chunks)
-        self.is_complete = True
+        await call.until_complete()
+        self._chunks.extend(call.chunks)
+        self._call = None
 
     def read_by(self, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         """Let plain code read the body, by a function that runs a coroutine."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack
 
 from micropie import ConnectionClosed
 from micropie.testing.client import Client
-from micropie.testing.client_websocket import ClientWebSocket
+from micropie.testing.client_websocket import ClientWebSocket, WebSocketRefused
 from micropie.testing.cookies import Cookies
 from micropie.testing.request_options import Handshake, Options
 from micropie.testing.response import Headers, Response
@@ -27,7 +27,10 @@ class Loop:
         self._runner = asyncio.Runner()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end, and give its result."""
+        """Run a coroutine to its end, and give its result. RuntimeError where an event loop runs already."""
+        if _is_running():
+            coroutine.close()
+            raise RuntimeError("An event loop is running here: take `async_client`, or `async with TestClient(app)`")
         return self._runner.run(coroutine)
 
     @contextmanager
@@ -167,8 +170,13 @@ class BlockingClient:
     ) -> Iterator[BlockingWebSocket]:
         """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000."""
         connection = self._client.websocket(target, *args, subprotocols=subprotocols, **options)
-        with self._loop.entered(connection) as socket:
-            yield BlockingWebSocket(socket, self._loop)
+        try:
+            with self._loop.entered(connection) as socket:
+                yield BlockingWebSocket(socket, self._loop)
+        except WebSocketRefused as refused:
+            if refused.response is not None:
+                refused.response.read_by(self._loop.run)
+            raise
 
     def session(self, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """A copy of the visitor's session, after `data` was added to it: `client.session({"user": "ann"})`."""

@@ -16,8 +16,10 @@ class WebSocketCall(AppCall):
     """The application's side of a WebSocket: the events that it receives, the messages that it sends."""
 
     def __init__(self, app: ASGIApp, scope: dict[str, Any], *, timeout: float | None, raising: bool) -> None:
-        self.rules = WebSocketRules(scope["subprotocols"])
+        self.rules = WebSocketRules(scope["subprotocols"], may_deny=True)
         self.accept: Message = {}
+        self.denial: Message | None = None  # the start of a reply that refuses the handshake
+        self.denial_chunks: list[bytes] = []
         self.closed: tuple[int, str] | None = None  # by whom ever
         self.arrived: deque[str | bytes] = deque()
         self._events: asyncio.Queue[Message] = asyncio.Queue()
@@ -33,12 +35,19 @@ class WebSocketCall(AppCall):
         return event
 
     async def take(self, message: Message) -> None:
-        """Keep an accept, a message or a close that the application sent."""
-        if message["type"] == "websocket.accept":
+        """Keep an accept, a message, a close or a part of a denial response that the application sent."""
+        kind = message["type"]
+        if kind == "websocket.accept":
             self.accept = dict(message)
-        elif message["type"] == "websocket.send":
+        elif kind == "websocket.send":
             text = message.get("text")
             self.arrived.append(message["bytes"] if text is None else text)
+        elif kind == "websocket.http.response.start":
+            self.denial = dict(message)
+        elif kind == "websocket.http.response.body":
+            self.denial_chunks.append(message.get("body", b""))
+            if self.rules.closed:
+                self._end(ABNORMAL, "")  # for want of a close frame (RFC 6455 §7.1.5)
         else:
             self._end(message.get("code", NORMAL), message.get("reason") or "")
 
