@@ -81,7 +81,7 @@ def asked(path="/fail", *, app=None, accept=TEXT, headers=(), method="GET", **op
 def scope(client=("127.0.0.1", 5), host="localhost", **headers):
     pairs = [(b"host", host.encode("latin-1"))] if host is not None else []
     pairs += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return {"client": client, "headers": pairs}
+    return {"client": client, "headers": pairs, "http_version": "1.1"}
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,15 @@ def test_headers_of_programs_say_nothing(name):
         ({"origin": "https://evil.com"}, False),
         ({"origin": "null"}, False),
         ({"origin": ""}, False),
+        ({"origin": "localhost"}, False),
+        ({"referer": "http://localhost:8000/shop?next=//evil.com"}, True),
+        ({"referer": "http://127.0.0.1/"}, True),
+        ({"referer": "http://[::1]:8000"}, True),
+        ({"referer": "https://shop.example/localhost"}, False),
+        ({"referer": "https://localhost@evil.com/"}, False),
+        ({"referer": "https://evil.com#localhost"}, False),
+        ({"referer": "about:blank"}, False),
+        ({"referer": ""}, False),
         ({"sec_fetch_site": "none", "sec_fetch_dest": "document"}, True),
         ({"sec_fetch_site": "same-origin", "sec_fetch_dest": "empty"}, True),
         ({"sec_fetch_site": "cross-site", "sec_fetch_dest": "document"}, True),
@@ -179,6 +188,16 @@ def test_headers_of_programs_say_nothing(name):
 def test_pages_of_other_sites_may_not(headers, seen):
     """A link to here may be followed, but nothing be read."""
     assert may_see(scope(**headers)) is seen
+
+
+@pytest.mark.parametrize(
+    ("version", "seen"), [("1.0", False), ("1", False), (None, False), ("1.1", True), ("2", True), ("3", True)]
+)
+def test_an_old_protocol_may_not(version, seen):
+    """By HTTP/1.0 speak proxies that were told nothing, and no browser."""
+    asked = scope()
+    del asked["http_version"]
+    assert may_see(asked if version is None else {**asked, "http_version": version}) is seen
 
 
 def test_a_scope_with_the_necessary_only_may_not():

@@ -1,7 +1,8 @@
 """Access to the debug pages: only for a program on this machine that asks this machine, with nobody in between.
 
 All of it must hold, since a server behind a proxy on the same machine has loopback peers only, and a page of another
-site may have its name resolved to this machine (DNS rebinding).
+site may have its name resolved to this machine (DNS rebinding). A proxy that was told this server's address alone may
+write that into Host, and add no header: nginx speaks HTTP/1.0 then, and passes the visitors' Referer on.
 """
 
 import ipaddress
@@ -13,6 +14,8 @@ _FORWARDED = re.compile(
     "forwarded|via|cdn-loop|true-client-ip|(cf|fastly|fly|do)-.*"
     "|x-(forwarded|real|client|cluster|original|remote|proxyuser|envoy|amz|amzn|azure|arr|appengine|cloud|vercel|nf)(-.*)?"
 )
+_OLD_VERSIONS = ("1.0", "1")  # of HTTP; no browser speaks them, Granian writes the latter
+_SITE = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)  # RFC 3986 §3
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
@@ -25,6 +28,7 @@ def may_see(scope: Any) -> bool:
         and [name for name, _ in pairs].count("host") == 1
         and is_loopback_host(headers["host"])
         and not any(map(_FORWARDED.fullmatch, headers))
+        and scope.get("http_version", _OLD_VERSIONS[0]) not in _OLD_VERSIONS
         and is_of_this_machine(headers)
     )
 
@@ -54,8 +58,8 @@ def is_loopback_host(host: str) -> bool:
 
 
 def is_of_this_machine(headers: dict[str, str]) -> bool:
-    """False for a request of another site's page in the developer's browser (Fetch Metadata Request Headers)."""
-    origin = headers.get("origin")
-    if origin is not None and not is_loopback_host(origin.partition("://")[2]):
+    """False for a request of another site's page, in whose browser ever (Fetch Metadata Request Headers)."""
+    sites = [_SITE.match(headers[name]) for name in ("origin", "referer") if name in headers]
+    if not all(site is not None and is_loopback_host(site[1]) for site in sites):
         return False
     return headers.get("sec-fetch-site") != "cross-site" or headers.get("sec-fetch-dest") == "document"
