@@ -4,22 +4,26 @@ import re
 import sys
 from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from html import unescape
+from http.cookies import SimpleCookie
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import attrs
 import msgspec
 import pydantic
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, methods
+from micropie import App, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, Session, methods
 from micropie.core.basics.optional import lazy_import
 from micropie.debug import Debugger
 from micropie.debug.access import may_see
 from micropie.debug.paths import short_path
 from micropie.debug.redaction import LIMIT, MASK, is_secret, redacted_repr
+from micropie.debug.source_redaction import redacted_line, redacted_python
 from micropie.debug.traces import traces_of
 from micropie.testing import TestClient
 
@@ -410,6 +414,7 @@ def test_a_query_that_cannot_be_read_hides_nothing_else(query):
     text = asked(f"/greet?{query}", app=site).text
     assert "RuntimeError: in a hook" in text
     assert "handler: Shop.greet" in text
+    assert ("Too many query fields" in text) is query.startswith("a=1")
 
 
 def test_a_failure_on_the_way_to_nowhere_has_no_route():
@@ -647,6 +652,36 @@ def test_an_exception_that_cannot_be_told():
     assert "<its __str__ raises ValueError>" in asked("/", app=Site(debug=True)).text
 
 
+@pytest.mark.parametrize("accept", [TEXT, HTML, JSON])
+def test_variables_that_raise_whatever_is_asked_of_them(accept):
+    """They cost neither the page nor the server: not by their class, not by leaving the process."""
+
+    class Site(App):
+        async def index(self):
+            pretender, leaver, odd, anonymous = Pretender(), Leaver(), Odd(), Anonymous()
+            error: Any = RuntimeError(leaver, id(pretender), id(odd), id(anonymous))
+            error.__notes__ = ["a note", leaver]
+            raise error
+
+    with client_of(Site(debug=True)) as client:
+        text = unescape(client.get("/", headers={"Accept": accept}).text)
+        assert "<its __str__ raises SystemExit>" in text
+        assert "<Leaver, whose repr raises SystemExit>" in text
+        assert "a note" in text
+        assert client.get("/nowhere").status_code == 404
+
+
+def test_variables_of_a_mapping_that_raises():
+    """A frame's own mapping is the application's code too."""
+
+    class Evil(dict[str, Any]):
+        def items(self):
+            raise SystemExit
+
+    (trace,) = raised(lambda: exec("raise ValueError", {}, Evil()))
+    assert trace.frames[-1].variables == [("…", "<variables, whose reading raises SystemExit>")]
+
+
 @pytest.mark.needs("jinja2")
 def test_a_template_that_fails_shows_its_line(tmp_path):
     """And its variables."""
@@ -707,7 +742,8 @@ def test_a_failure_below_another_application():
         "password", "PASSWORD", "password2", "db_password", "userPassword", "mypassword", "passwd", "pwd", "secret",
         "client_secret", "token", "authToken", "X-Token", "api_key", "apiKey", "X-API-Key", "secret_key",
         "private_key", "auth", "Authorization", "proxy-authorization", "cookie", "Set-Cookie", "session",
-        "session_id", "sessionid", "credentials", "csrf", "dsn", "pin", "otp", b"token",
+        "session_id", "sessionid", "credentials", "csrf", "dsn", "pin", "otp", b"token", "creds", "dbCreds", "passcode",
+        "mfa_code", "verificationCode", "backup-codes", "smtp_pass", "totp", "card_number", "user[password]", "oauth",
     ],
 )  # fmt: skip
 def test_names_that_say_secret(name):
@@ -719,7 +755,8 @@ def test_names_that_say_secret(name):
     "name",
     [
         "author", "authors", "keyboard", "spinner", "pinned", "key", "keys", "primary_key", "public_key",
-        "cache_key", "passage", "compass", "user", "id", "", 5, None, ("password",), "cookbook", "assess",
+        "cache_key", "passage", "compass", "user", "id", "", 5, None, ("password",), "cookbook", "assess", "code",
+        "status_code", "zipCode", "credit", "side",
     ],
 )  # fmt: skip
 def test_names_that_do_not(name):
@@ -777,6 +814,27 @@ class Named(NamedTuple):
     password: str
 
 
+class Leaver:
+    def __repr__(self):
+        raise SystemExit
+
+
+class Odd(list[int]):
+    def __len__(self):
+        raise KeyboardInterrupt
+
+
+class Nameless(type):
+    @property
+    def __name__(cls):  # type: ignore[override]
+        raise SystemExit
+
+
+class Anonymous(metaclass=Nameless):
+    def __repr__(self):
+        raise GeneratorExit
+
+
 circle: list[Any] = [1]
 circle.append(circle)
 
@@ -815,6 +873,8 @@ circle.append(circle)
         ("\ud800", "'\\ud800'"),
         (10**6000, "<int, whose repr raises ValueError>"),
         (Liar(), "<Liar, whose repr raises ValueError>"),
+        (Leaver(), "<Leaver, whose repr raises SystemExit>"),
+        ({"a": Leaver()}, "{'a': <Leaver, whose repr raises SystemExit>}"),
         (Number(), "<Number, whose repr raises TypeError>"),
         (Long(), "x" * LIMIT + "…"),
     ],
@@ -825,9 +885,226 @@ def test_values(value, text):
     assert redacted_repr(value) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://TOKEN@host/x", f"see https://{MASK}@host/x"),
+        ("postgres://ann:p@ss@w0rd@db/x", f"postgres://ann:{MASK}@db/x"),
+        ("redis://:p#ss/w?rd@db", f"redis://:{MASK}@db"),
+        ("http://localhost:8000/a?mail=ann@example.com", "http://localhost:8000/a?mail=ann@example.com"),
+        ("https://host/ann@example.com", "https://host/ann@example.com"),
+        ("/login?user[password]=a&x=1", f"/login?user[password]={MASK}&x=1"),
+        ("/login?pass%77ord=a", f"/login?pass%77ord={MASK}"),
+        ("/login?x=1&password=a;REST,(more)&y", f"/login?x=1&password={MASK}&y"),
+        ("user%5Bpassword%5D=a;b&x=1", f"user%5Bpassword%5D={MASK}&x=1"),
+        ("password=a;REST", f"password={MASK}"),
+        ("password == a=b", f"password == {MASK}"),
+        ("Authorization: Bearer abc.def-123", f"Authorization: Bearer {MASK}"),
+        ("basic YW5uOnB3cHc=", f"basic {MASK}"),
+        ("got eyJhbGciOi.eyJzdWIi.c2ln!", f"got {MASK}!"),
+        ('{"pin": 1234, "a": 1}', f'{{"pin": {MASK}, "a": 1}}'),
+        ('{"tokens": ["a", "b"], "secret": {"a": 1}}', f'{{"tokens": {MASK}, "secret": {MASK}}}'),
+        ("data['password'] = 'x'", f"data['password'] = {MASK}"),
+        ("password: Field required", "password: Field required"),
+    ],
+)
+def test_texts(text, shown):
+    """A message, a note or a string names its secrets in many ways."""
+    error = ValueError(text)
+    error.add_note(text)
+    (trace,) = raised(lambda: fail(error))
+    assert (trace.message, trace.notes) == (shown, [shown])
+
+
+def test_values_by_their_type():
+    """A session and cookies tell their names only, a partial function what it is called with by name."""
+    cookies = SimpleCookie("theme=darkest")
+    bound = partial(print, "apple-pie", sep="-", token="abc")
+    assert redacted_repr(Session({"user": "ann", "cart": ["apple"]})) == f"Session({{'user': {MASK}, 'cart': {MASK}}})"
+    assert redacted_repr([cookies]) == f"[SimpleCookie({{'theme': {MASK}}})]"
+    assert redacted_repr(bound) == f"partial(func=<built-in function print>, args=…, sep='-', token={MASK})"
+    assert redacted_repr(partial(print)) == "partial(func=<built-in function print>)"
+
+
+SOURCE = """
+password = "hunter2"  # or hunter3
+user, host = "ann", "db"
+TOKEN: bytes = (
+    b"first"
+    'second'
+)
+if given == "hunter2" and password is not None:
+    raise ValueError("wrong")
+pin = 1234
+value = os.environ.get("API_KEY", "fallback")
+config = {
+    "host": "db",
+    "client-secret": "abc",
+}
+data["password"] = "secret"
+secrets = ["secret"]
+tokens = "secret", ) if x else ["secret"] or f()["k"]["token"]
+for password in {"secret", "secret"}: x
+session["user"] = "ann"
+connect("postgres://ann:pw@db/x", f"{password}", "a")  # redis://:pw@db
+note = "the password is long"
+key = '''two
+lines''' + secret
+def login(user="ann", password="x"):
+    pass
+"""
+SHOWN = """
+password = •••••••••  ••••••••••••
+user, host = "ann", "db"
+TOKEN: bytes = (
+    ••••••••
+    ••••••••
+)
+if given == ••••••••• and password is not None:
+    raise ValueError("wrong")
+pin = ••••
+value = os.environ.get(•••••••••, ••••••••••)
+config = {
+    "host": ••••,
+    "client-secret": •••••,
+}
+data["password"] = ••••••••
+secrets = [••••••••]
+tokens = ••••••••, ) if x else [••••••••] or f()["k"]["token"]
+for password in {••••••••, ••••••••}: x
+session["user"] = "ann"
+connect("postgres://ann:••@db/x", f"{password}", "a")  # redis://:••@db
+note = "the password is long"
+key = ••••••
+•••••••• + secret
+def login(user=•••••, password=•••):
+    pass
+"""
+
+
+def test_source():
+    """A statement that names a secret has bullets for its literals; its other lines are as they are."""
+    assert "".join(redacted_python(SOURCE.splitlines(keepends=True))) == SHOWN
+
+
+@pytest.mark.parametrize("end", ["x = (", "x = '''", "    x\n  y", "$"])
+def test_source_that_is_no_python(end):
+    """From where it cannot be read statement by statement it is read line by line."""
+    broken = ['a = "b"\n', 'password = "b"\n', f"{end}\n", 'if password == "b" > 12: "c"\n']
+    shown = redacted_python("".join(broken).splitlines(keepends=True))
+    assert (shown[:2], shown[-1]) == (['a = "b"\n', "password = •••\n"], "if password == ••• > ••: •••\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('<input name="password" value="b" size="9">', '<input name="password" value=••• size=•••>'),
+        (
+            'if password == "hunter2": {"password": "x", "a": "b"}["a"]',
+            'if password == •••••••••: {"password": •••, "a": •••}[•••]',
+        ),
+        ('<a href="https://ann:pw@host">', '<a href="https://ann:••@host">'),
+        ("{{ login('ann') }}", "{{ login('ann') }}"),
+    ],
+)
+def test_a_line_of_a_template(line, shown):
+    """It is read by itself."""
+    assert redacted_line(line) == shown
+
+
+def test_what_is_given_to_a_handler_passes_frames_without_names():
+    """The frames of the framework show no variables."""
+
+    class Site(App):
+        def index(self, user, password):
+            raise RuntimeError
+
+    word = "hun" + str(len("ab"))
+    page = asked("/", app=Site(debug=True), accept=HTML, params={"user": "ann", "password": word}).text
+    assert "threads.py" in page
+    assert word not in page
+
+
+class Vault(App):
+    async def reset(self, token, page="1"):
+        shadow = f"<{token}>"
+        raise RuntimeError(f"no {token}", shadow, page)
+
+    async def login(self):
+        session, body, headers = self.request.session, self.request.body, dict(self.request.headers)
+        raise RuntimeError(len(session) + len(body) + len(headers))
+
+    async def everything(self, *rest):
+        parts = [f"<{part}>" for part in rest]
+        raise RuntimeError(parts)
+
+
+@pytest.mark.parametrize("accept", [TEXT, HTML, JSON])
+@pytest.mark.parametrize("token", ["s3cr3t-t0ken", "é/ %27'", "x" * 150])
+def test_a_secret_segment_of_the_path(accept, token):
+    """A parameter is called as the handler calls it; its value is hidden wherever it stands."""
+    path, referer = f"/reset/{quote(token, safe='')}/7", [("Referer", f"http://localhost/{quote(token)}")]
+    reply = asked(path, app=Vault(debug=True), accept=accept, headers=referer)
+    text = reply.text if accept != JSON else str(reply.json())
+    assert f"http://localhost/reset/{MASK}/7" in text
+    assert f"http://localhost/{MASK}" in text
+    assert f"no {MASK}" in text
+    assert not any(form in unescape(text) for form in (token, quote(token), quote(token, safe=""), "xxxxxx"))
+
+
+def test_a_short_secret_in_the_path():
+    """It is hidden in the URL and by its name; what has few characters may stand elsewhere by chance."""
+    text = asked("/reset/abc", app=Vault(debug=True)).text
+    assert text.startswith(f"GET http://localhost/reset/{MASK}\n")
+    assert f"Path\n  token: {MASK}\n" in text
+
+
+def test_segments_without_a_name_have_numbers():
+    """Those that `*args` take."""
+    assert "Path\n  1: 'a'\n  2: 'b'\n" in asked("/everything/a/b", app=Vault(debug=True)).text
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ("password=hunter2;REST&x=1", {}),
+        ("user%5Bpass%77ord%5D=hunter2", {}),
+        ("", {"data": {"password": "hunter2"}}),
+        ("", {"json": {"user": {"password": ["hunter2"]}, "list": [{"token": "hunter2"}], "text": 5}}),
+        ("", {"cookies": {"shop": "hunter2-hunter2"}}),
+        ("", {"headers": [("X-Api-Key", "hunter2")]}),
+        ("", {"headers": [("Authorization", "Custom hunter2")]}),
+    ],
+)
+@pytest.mark.parametrize("accept", [TEXT, HTML])
+def test_secrets_of_a_request(query, options, accept):
+    """By the name of their field: in the facts, in the URL, and in variables with other names."""
+    headers = [*options.get("headers", ()), ("Accept", accept)]
+    with client_of(Vault(debug=True)) as client:
+        client.session({"user": "session-ann"})
+        text = client.request("POST", f"/login?{query}", **{**options, "headers": headers}).text
+    assert "RuntimeError" in text
+    assert not any(secret in text for secret in ("hunter2", "REST", "session-ann"))
+
+
+def test_a_secret_of_a_form_wherever_it_stands():
+    """Its value is known by its field, also where no name stands beside it."""
+
+    class Site(App):
+        async def index(self, **fields):
+            values = list(fields.values())
+            raise RuntimeError(f"wrong: {values}")
+
+    text = asked("/", app=Site(debug=True), method="POST", data={"user": "ann", "password": "hunter2"}).text
+    assert f"RuntimeError: wrong: ['ann', '{MASK}']" in text
+    assert "hunter2" not in text
+
+
 def test_a_value_that_lies_about_its_class():
     """It is told, whatever one asks of it."""
-    assert redacted_repr(Pretender()) == "<Pretender, which raises ValueError>"
+    assert redacted_repr(Pretender()).startswith("<tests.batteries.test_debug.Pretender object at 0x")
+    assert redacted_repr(Odd()) == "<Odd, which raises KeyboardInterrupt>"
+    assert redacted_repr(Anonymous()) == "<Anonymous, whose repr raises GeneratorExit>"
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from micropie import App, HTTPError, Request, routes
+from micropie import App, HTTPError, Request, Route, routes
 from micropie.debug.access import may_see
 from micropie.debug.html_page import failure_page, policy, unrouted_page
-from micropie.debug.redaction import redacted, truncated
-from micropie.debug.request_facts import request_facts, url_of
+from micropie.debug.redaction import hiding, redacted
+from micropie.debug.request_facts import request_facts, secret_values, url_of
 from micropie.debug.suggestions import suggestions
 from micropie.debug.text_page import failure_problem, failure_text, phrase_of, unrouted_problem, unrouted_text
-from micropie.debug.traces import traces_of
+from micropie.debug.traces import traces_of, without_values
 from micropie.debug.watchdog import Watchdog
 
 Answer = tuple[int, str | bytes, list[tuple[str, str]]]
@@ -36,8 +36,11 @@ class Debugger:
         """The reply to a failure: a page for browsers, JSON or text for other programs; None for clients elsewhere."""
         if not may_see(request.scope):
             return None
-        traces, groups = traces_of(error), request_facts(self._app, request, handler)
-        headline = headline_of(request)
+        route = next((one for one in routes(self._app) if one.handler == handler), None)
+        facts = request_facts(request, route)
+        hide = hiding(secret_values(request, route))
+        groups, traces = [group.without_values(hide) for group in facts], without_values(traces_of(error), hide)
+        headline = hide(headline_of(request, route))
         text = failure_text(headline, traces, groups)
         return answer(
             request,
@@ -53,7 +56,7 @@ class Debugger:
             return None
         scope, listed = request.scope, routes(self._app)
         found = suggestions(listed, request.method, scope["path"].strip("/").split("/"))
-        headline, refusal = headline_of(request), f"{error.status} {phrase_of(error.status)}".strip()
+        headline, refusal = headline_of(request, None), f"{error.status} {phrase_of(error.status)}".strip()
         status, body, headers = answer(
             request,
             error.status,
@@ -64,9 +67,9 @@ class Debugger:
         return status, body, [*headers, *(error.headers or ())]
 
 
-def headline_of(request: Request) -> str:
+def headline_of(request: Request, route: Route | None) -> str:
     """The method and the URL of a request, redacted, in one line."""
-    return redacted(truncated([f"{request.method} {url_of(request)}"]))
+    return redacted(f"{request.method} {url_of(request, route)}")
 
 
 def answer(

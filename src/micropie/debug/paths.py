@@ -6,12 +6,18 @@ from pathlib import Path
 _PACKAGES = tuple(
     dict.fromkeys(str(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib", "platstdlib"))
 )
-_OTHERS = ("<", str(Path(__file__).resolve().parents[1]), *_PACKAGES)  # how the names of their files begin
+_FRAMEWORK = str(Path(__file__).resolve().parents[1])
+_OTHERS = ("<", _FRAMEWORK, *_PACKAGES)  # how the names of their files begin
 
 
 def is_application_code(file: str) -> bool:
     """True for a file of the application, false for one of a package, of Python or of MicroPie."""
     return not file.startswith(_OTHERS)
+
+
+def is_framework_code(file: str) -> bool:
+    """True for a file of MicroPie."""
+    return file.startswith(_FRAMEWORK)
 
 
 def short_path(file: str) -> str:

@@ -1,16 +1,19 @@
 """Exceptions as data for a debug page: message, notes and frames of each, and the exceptions that caused it."""
 
 import linecache
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from types import FrameType, FunctionType, ModuleType, TracebackType
-from typing import NamedTuple
+from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
+from typing import Any, NamedTuple
 
-from micropie.debug.paths import is_application_code
-from micropie.debug.redaction import LIMIT, redacted, redacted_repr, redacted_source, truncated
+from micropie.debug.paths import is_application_code, is_framework_code
+from micropie.debug.redaction import LIMIT, kind_of, redacted, redacted_repr, truncated
+from micropie.debug.source_redaction import redacted_line, redacted_python
 
 _AROUND = 5  # lines of source before and after the one where a frame stands
 _MAX_LINE = 300  # characters of a line of source
+_MAX_READ = 2 * _MAX_LINE  # characters of a line that are looked at, so that no secret is cut in two before it is found
+_MAX_STATEMENT = 20  # lines of a statement that are looked at beyond those that are shown
 _ENDS = 12  # frames at the beginning and at the end of a long traceback that are shown
 _MAX_LOCALS = 60
 _UNTOLD = (ModuleType, type, FunctionType)
@@ -71,11 +74,27 @@ def _chain(how: str, error: BaseException, seen: set[int]) -> Iterator[tuple[str
         yield from _chain("Raised while handling", error.__context__, seen)
 
 
+def without_values(traces: list[Trace], hide: Callable[[str], str]) -> list[Trace]:
+    """The traces, with each message, note and variable as a function leaves it."""
+    return [
+        trace._replace(
+            message=hide(trace.message),
+            notes=list(map(hide, trace.notes)),
+            frames=[
+                frame._replace(variables=[(name, hide(text)) for name, text in frame.variables])
+                for frame in trace.frames
+            ],
+        )
+        for trace in traces
+    ]
+
+
 class _Reader:
     """Reads frames, until there is enough to read; further ones are named only."""
 
     def __init__(self) -> None:
         self._left = _BUDGET
+        self._redacted: dict[tuple[str, int, int], list[str]] = {}  # from which line to which of a file
 
     def trace(self, how: str, error: BaseException) -> Trace:
         """An exception and its frames, without the middle of very many."""
@@ -84,37 +103,68 @@ class _Reader:
         chosen = positions[:_ENDS] + positions[-_ENDS:] if left_out else positions
         frames = [self._frame(*position) for position in chosen]
         if isinstance(error, SyntaxError) and error.filename and error.lineno:
-            frames.append(_unread(error.filename, error.lineno))
-        return Trace(how, type(error).__qualname__, message_of(error), _notes(error), frames, left_out)
+            frames.append(self._unread(error.filename, error.lineno))
+        return Trace(how, kind_of(error, "__qualname__"), _text_of(error), _notes(error), frames, left_out)
 
     def _frame(self, frame: FrameType, line: int, columns: Columns | None) -> Frame:
         code = frame.f_code
         known = Frame(code.co_filename, line, code.co_qualname, is_application_code(code.co_filename), [], [])
         if self._left <= 0:
             return known
-        source = _source(known.file, line, columns, frame.f_globals)
-        variables = _variables(frame)
+        source = self._source(known.file, line, columns, frame.f_globals, _function_line(code))
+        # What handlers are called with passes through ours, without the names that would say what is secret.
+        variables = [] if is_framework_code(known.file) else _variables(frame)
         self._left -= sum(len(one.text) for one in source) + sum(len(name) + len(text) for name, text in variables)
         return known._replace(source=source, variables=variables)
+
+    def _unread(self, file: str, line: int) -> Frame:
+        """A frame for a line with a syntax error, which has none of its own."""
+        return Frame(file, line, "", is_application_code(file), self._source(file, line, None, None, 1), [])
+
+    def _source(
+        self, file: str, line: int, columns: Columns | None, module: dict[str, object] | None, function_line: int
+    ) -> list[Line]:
+        """The lines around the one where it stands, of the function that begins above; none if they can't be read."""
+        linecache.checkcache(file)
+        lines = linecache.getlines(file, module)
+        first, last = max(function_line, line - _AROUND), line + _AROUND
+        place = (file, function_line, last)
+        if place not in self._redacted:  # a recursive function's is
+            read = [f"{text[:_MAX_READ].rstrip()}\n" for text in lines[function_line - 1 : last + _MAX_STATEMENT]]
+            self._redacted[place] = redacted_python(read) if file.endswith(".py") else list(map(redacted_line, read))
+        shown = self._redacted[place][first - function_line : last - function_line + 1]
+        return [
+            Line(number, _readable(text), _in_characters(lines[number - 1], columns) if number == line else None)
+            for number, text in enumerate(shown, first)
+        ]
+
+
+def _function_line(code: CodeType) -> int:
+    """The line at which the statements of a frame's code begin; those of an expression may begin anywhere before."""
+    is_expression = code.co_name in ("<lambda>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>")
+    return 1 if is_expression or not code.co_filename.endswith(".py") else max(1, code.co_firstlineno)
 
 
 def _variables(frame: FrameType) -> list[tuple[str, str]]:
     """The local variables of a frame, without modules, classes and functions, which tell nothing."""
-    values = ((name, value) for name, value in frame.f_locals.items() if not isinstance(value, _UNTOLD))
-    return [(name, redacted_repr(value, name)) for name, value in islice(values, _MAX_LOCALS)]
+    try:
+        values = ((name, value) for name, value in frame.f_locals.items() if not issubclass(type(value), _UNTOLD))
+        return [(str(name), redacted_repr(value, name)) for name, value in islice(values, _MAX_LOCALS)]
+    except BaseException as error:  # a mapping of the application's own, in a class body or given to `exec`
+        return [("…", f"<variables, whose reading raises {kind_of(error)}>")]
 
 
 def _notes(error: BaseException) -> list[str]:
     notes = getattr(error, "__notes__", None)  # anybody may set it, to anything
-    return [redacted(truncated([str(note)])) for note in notes[:_MAX_NOTES]] if isinstance(notes, list) else []
+    return list(map(_text_of, notes[:_MAX_NOTES])) if isinstance(notes, list) else []
 
 
-def message_of(error: BaseException) -> str:
-    """The message of an exception, redacted and cut."""
+def _text_of(value: Any) -> str:
+    """The text of an exception or a note, redacted and cut; or else the exception that it raises."""
     try:
-        return redacted(truncated([str(error)], 4 * LIMIT))
-    except Exception as broken:
-        return f"<its __str__ raises {type(broken).__name__}>"
+        return redacted(truncated([str(value)], 8 * LIMIT), 4 * LIMIT)
+    except BaseException as broken:
+        return f"<its __str__ raises {kind_of(broken)}>"
 
 
 def _positions(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int, Columns | None]]:
@@ -127,24 +177,8 @@ def _positions(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int
         traceback = traceback.tb_next
 
 
-def _unread(file: str, line: int) -> Frame:
-    """A frame for a line with a syntax error, which has none of its own."""
-    return Frame(file, line, "", is_application_code(file), _source(file, line, None, None), [])
-
-
-def _source(file: str, line: int, columns: Columns | None, module: dict[str, object] | None) -> list[Line]:
-    """The lines around the one where it stands; none if they can't be read."""
-    linecache.checkcache(file)
-    lines = linecache.getlines(file, module)
-    first = max(1, line - _AROUND)
-    return [
-        Line(number, _readable(text), _in_characters(text, columns) if number == line else None)
-        for number, text in enumerate(lines[first - 1 : line + _AROUND], first)
-    ]
-
-
 def _readable(text: str) -> str:
-    return redacted_source(text.rstrip()[:_MAX_LINE].encode("utf-8", "backslashreplace").decode())
+    return text.rstrip()[:_MAX_LINE].encode("utf-8", "backslashreplace").decode()
 
 
 def _in_characters(text: str, columns: Columns | None) -> Columns | None:

@@ -123,7 +123,10 @@ class CodeLocation(NamedTuple):
 def log_hold(location: CodeLocation, seconds: float, *, so_far: bool = False) -> None:
     """Write the log record of a held loop."""
     who = location.handler or location.function
-    source = linecache.getline(location.file, location.line).strip()
+    try:
+        source = linecache.getline(location.file, location.line).strip()
+    except KeyError:  # the loop's thread is just emptying the cache
+        source = ""
     called = f" (in {location.called})" if location.called else ""
     where = f"{short_path(location.file)}:{location.line}: {source}{called}"
     _log.warning(
