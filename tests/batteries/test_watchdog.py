@@ -2,11 +2,16 @@
 
 import asyncio
 import functools
+import importlib.abc
+import importlib.util
 import logging
+import re
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +55,15 @@ class Site(App):
             hold(0.01)
         hold(0.05)
 
+    async def importing(self):
+        import slow_report  # type: ignore[import-not-found]
+
+        return slow_report.rows()
+
+    async def upload(self, file):
+        return file["filename"]
+
+    nameless = functools.partialmethod(upload)  # a handler without code of its own
     partly = functools.partialmethod(hold)  # a handler without code of its own
 
     async def waiting(self):
@@ -119,6 +133,94 @@ def test_who_holds_the_loop_is_named(path, handler, source, called, records):
     assert text.endswith(called)
     assert (record.name, record.levelname, record.handler) == ("micropie.watchdog", "WARNING", handler)
     assert record.seconds >= HELD - 2 * watchdog.BEAT
+
+
+class SlowPackage(importlib.abc.SourceLoader):
+    """A package, as far as its path tells, that takes long to import."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def find_spec(self, name, path, target=None):
+        return importlib.util.spec_from_loader(name, self) if name == self.name else None
+
+    def get_filename(self, name):
+        return str(Path(sysconfig.get_path("purelib"), f"{name}.py"))
+
+    def get_data(self, path):
+        if not path.endswith(".py"):
+            raise OSError
+        return SLOW.encode()
+
+
+SLOW = f"import time\ntime.sleep({HELD})\nraise ImportError\n"
+
+
+def asked(records, method, path):
+    """Ask once, a POST with a file, and give the first record of an import."""
+
+    async def main():
+        site = Site()
+        dog = Watchdog(site)
+        async with TestClient(site, raise_exceptions=False) as client:
+            dog.start()
+            await until(lambda: dog._watch is not None and dog._watch._depth)
+            await (client.post(path, files={"file": b"x"}) if method == "POST" else client.get(path))
+            await until(lambda: any("import" in record.getMessage() for record in records))
+            dog.stop()
+
+    asyncio.run(main())
+    return next(record for record in records if "import" in record.getMessage())
+
+
+HERE, CORE = (
+    r"tests/batteries/test_watchdog.py:\d+: import",
+    r"\S+/optional.py:\d+: return importlib.import_module\(package\)",
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "who", "handler", "where", "name"),
+    [
+        ("GET", "/importing", "Site.importing", "Site.importing", f"{HERE} slow_report .*", "slow_report"),
+        ("POST", "/upload", "Site.upload", "Site.upload", CORE, "multipart"),
+        ("POST", "/nameless", "POST '/nameless'", None, CORE, "multipart"),
+    ],
+)
+def test_a_package_that_is_imported(method, path, who, handler, where, name, records, monkeypatch):
+    """It is blamed on the handler that needs it, even if the framework imports it; without one on the request."""
+    monkeypatch.setattr(sys, "meta_path", [SlowPackage(name), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    record = asked(records, method, path)
+    assert re.fullmatch(
+        rf"{who} held the event loop for \d+ ms, at {where} \(in the import of {name}\)", record.getMessage()
+    )
+    assert record.handler == handler
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "handler", "name"),
+    [("GET", "/importing", "Site.importing", "slow_report"), ("POST", "/upload", "Site.upload", "multipart")],
+)
+def test_a_module_of_the_application_that_is_imported(method, path, handler, name, records, tmp_path, monkeypatch):
+    """The handler is named, and the line of the module."""
+    (tmp_path / f"{name}.py").write_text(SLOW.replace(f"({HELD})", f"({HELD})  # while it is imported"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    record = asked(records, method, path)
+    assert f"{name}.py:2: time.sleep({HELD})" in record.getMessage()
+    assert record.handler == handler
+
+
+def test_the_source_may_be_out_of_reach(records, monkeypatch):
+    """Another thread may empty the cache of source lines at any time."""
+
+    def vanished(*_args):
+        raise KeyError
+
+    monkeypatch.setattr("linecache.getline", vanished)
+    (record,) = watched(Site(), "/direct", records=records, handler="Site.direct")
+    assert re.fullmatch(r"Site.direct held .* at tests/batteries/test_watchdog.py:\d+: ", record.getMessage())
 
 
 def test_what_is_no_handler_is_named_by_its_function(records):

@@ -5,6 +5,7 @@ stack of the loop's thread, waits for the next beat, and writes one record. Neit
 """
 
 import asyncio
+import importlib
 import inspect
 import linecache
 import logging
@@ -12,15 +13,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from types import CodeType, FrameType
-from typing import NamedTuple
+from types import FrameType
+from typing import Any, NamedTuple
 
-from micropie import App, routes
-from micropie.debug.paths import is_application_code, short_path
+from micropie import App, Request, current_request, routes
+from micropie.debug.paths import is_application_code, is_framework_code, short_path
 
 BEAT = 0.01  # seconds
 LIMIT = 0.1  # seconds that the loop may be held without a word
 PATIENCE = 2.0  # seconds after which a loop that is still held is told of
+_MODULE = "<module>"  # what the code of a module is called
+_IMPORT = "_find_and_load"  # the function of importlib that knows the name of the module
+_IMPORT_FILES = ("<frozen importlib", importlib.__file__)
+_RUN = asyncio.Handle._run.__code__  # of the loop's own: it has the context in which a task or a callback runs
 _log = logging.getLogger("micropie.watchdog")
 _watches: dict[int, "Watch"] = {}  # by the id of the loop, which its watch keeps alive
 
@@ -107,22 +112,25 @@ class Watch:
         stack = list(frames_from(sys._current_frames().get(self._ident)))
         if len(stack) < self._depth:
             return None
-        return location_of(stack[: len(stack) - self._depth + 1], handlers_of(self.apps))
+        working = len(stack) - self._depth + 1  # frames above the one in which the loop runs something
+        return location_of(stack[:working], handlers_of(self.apps), request_of(stack[: working + 1]))
 
 
 class CodeLocation(NamedTuple):
-    """A place in running code: the handler, the line of the application, and the package's function called there."""
+    """A place in running code: the handler, the line of the application, and the package's function called there.
 
+    `who` is the handler, or else the request or the function.
+    """
+
+    who: str
     handler: str | None
     file: str
     line: int
-    function: str
     called: str | None
 
 
 def log_hold(location: CodeLocation, seconds: float, *, so_far: bool = False) -> None:
     """Write the log record of a held loop."""
-    who = location.handler or location.function
     try:
         source = linecache.getline(location.file, location.line).strip()
     except KeyError:  # the loop's thread is just emptying the cache
@@ -131,7 +139,7 @@ def log_hold(location: CodeLocation, seconds: float, *, so_far: bool = False) ->
     where = f"{short_path(location.file)}:{location.line}: {source}{called}"
     _log.warning(
         "%s held the event loop for %.0f ms%s, at %s",
-        who,
+        location.who,
         seconds * 1000,
         " so far" if so_far else "",
         where,
@@ -146,32 +154,58 @@ def frames_from(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def location_of(stack: list[FrameType], handlers: dict[CodeType, str]) -> CodeLocation:
-    """The location of a stack, whose innermost frame is the first."""
-    handler = next((handlers[frame.f_code] for frame in stack if frame.f_code in handlers), None)
+def location_of(stack: list[FrameType], handlers: dict[Any, str], request: Request | None) -> CodeLocation:
+    """The location of a stack, whose innermost frame is the first.
+
+    Where the framework works for a handler that is not on the stack (it reads a body, encodes a reply, imports a
+    package for that), the request that it works for names the handler.
+    """
     codes = [frame.f_code for frame in stack]
-    at = next((at for at, code in enumerate(codes) if code in handlers or is_application_code(code.co_filename)), 0)
-    frame, called = stack[at], stack[:at][-1:]
-    return CodeLocation(
-        handler,
-        frame.f_code.co_filename,
-        frame.f_lineno,
-        frame.f_code.co_qualname,
-        name_of(called[0]) if called else None,
-    )
+    handler = next((handlers[code] for code in codes if code in handlers), None)
+    own = (at for at, code in enumerate(codes) if code in handlers or is_application_code(code.co_filename))
+    ours = (at for at, code in enumerate(codes) if is_framework_code(code.co_filename))
+    found = next(own, None)
+    at = next(ours, 0) if found is None else found
+    who = handler or codes[at].co_qualname
+    is_foreign = found is None or codes[at].co_name == _MODULE
+    if handler is None and is_foreign and request is not None:
+        handler = handlers.get(code_of(request.scope.get("endpoint")))
+        who = handler or f"{request.method} {request.scope['path']!r}"
+    return CodeLocation(who, handler, codes[at].co_filename, stack[at].f_lineno, called_in(stack[:at]))
 
 
-def name_of(frame: FrameType) -> str:
-    """The name of a frame's function, with its module."""
-    return f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_qualname}"
+def request_of(stack: list[FrameType]) -> Request | None:
+    """The request that a stack works for: a step of the framework has it, or else the context in which a task runs."""
+    for frame in stack:
+        known = frame.f_locals.get("request") if is_framework_code(frame.f_code.co_filename) else None
+        found = frame.f_locals["self"]._context.get(current_request) if frame.f_code is _RUN else known
+        if isinstance(found, Request):
+            return found
+    return None
 
 
-def handlers_of(apps: list[App]) -> dict[CodeType, str]:
+def called_in(stack: list[FrameType]) -> str | None:
+    """The function that code calls whose frames these are, the innermost first; of an import the module."""
+    if not stack:
+        return None
+    name = next((frame.f_locals.get("name") for frame in reversed(stack) if frame.f_code.co_name == _IMPORT), None)
+    caller = stack[-1]
+    if name is not None and caller.f_code.co_filename.startswith(_IMPORT_FILES):
+        return f"the import of {name}"
+    return f"{caller.f_globals.get('__name__', '?')}.{caller.f_code.co_qualname}"
+
+
+def handlers_of(apps: list[App]) -> dict[Any, str]:
     """The names of all handlers, by their code."""
-    found = {}
-    for app in apps:
-        for route in routes(app):
-            code = getattr(inspect.unwrap(route.handler), "__code__", None)
-            if code is not None:
-                found[code] = f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
+    found = {
+        code_of(route.handler): f"{type(route.owner).__name__}.{route.name.rpartition('.')[2]}"
+        for app in apps
+        for route in routes(app)
+    }
+    found.pop(None, None)
     return found
+
+
+def code_of(handler: Any) -> Any:
+    """The code of a handler; None if it has none of its own, as a partial method."""
+    return getattr(inspect.unwrap(handler), "__code__", None) if callable(handler) else None
