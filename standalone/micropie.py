@@ -3043,6 +3043,7 @@ class Request:
     _limits: "Limits | None" = None  # of the body that is being read
     _upload: "Upload | None" = None  # a multipart form
     _failure: BaseException | None = None  # an unhandled exception: the session is not saved
+    _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
     _route_handler: str | None = None
@@ -6506,19 +6507,38 @@ def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Re
 
 def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
-    if isinstance(error, Unrouted) and (page := debug_page(engine, request, error)) is not None:
-        return page
     # Programs are told by JSON what is wrong with their values.
     if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
         return problem_reply(error)
-    return error_reply(error)
+    reply = error_reply(error)
+    if isinstance(error, Unrouted):
+        note_debug_page(engine, request, error, reply)
+    return reply
 
 
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failure = error
     log_failure(request, error)
-    return debug_page(engine, request, error) or error_reply(HTTPError(500))
+    reply = error_reply(HTTPError(500))
+    note_debug_page(engine, request, error, reply)
+    return reply
+
+
+def note_debug_page(engine: Engine, request: Request, error: BaseException, reply: Reply) -> None:
+    """Keep the debug page of an exception, to be sent in place of the reply that guards and hooks get to see."""
+    page = debug_page(engine, request, error)
+    request._debug_page = None if page is None else (reply.body, page)
+
+
+def with_debug_page(request: Request, reply: Reply) -> Reply:
+    """The debug page, if there is one and no guard or hook has put a body of its own in its place; else the reply."""
+    body, page = request._debug_page or (None, None)
+    if page is None or reply.body is not body:
+        return reply
+    named = {name.lower() for name, _ in page.headers}
+    added = [(name, value) for name, value in header_pairs(reply.headers) if name.lower() not in named]
+    return Reply(reply.status, page.body, [*page.headers, *added], page.content_type)
 
 
 def debug_page(engine: Engine, request: Request, error: BaseException) -> Reply | None:
@@ -6802,6 +6822,7 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
 
 JSON_HEADER = ("Content-Type", JSON)
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
+SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
 
 
 def show_json_type(reply: Reply) -> None:
@@ -6826,12 +6847,28 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_
     return stream_reply(engine, request, reply, send)
 
 
+def showing_debug_pages(send: SendReply) -> SendReply:
+    """A step that sends a reply, or the debug page in its place; for applications in development mode."""
+
+    def send_shown(engine: Engine, request: Request, reply: Reply, to: Send, send_whole: SendWhole) -> Awaitable[None]:
+        return send(engine, request, with_debug_page(request, reply), to, send_whole)
+
+    return send_shown
+
+
+def send_failure(
+    engine: Engine, request: Request, error: BaseException, send: Send, send_whole: SendWhole
+) -> Awaitable[None]:
+    """Send the 500 of what went wrong behind the hooks."""
+    return send_reply(engine, request, with_debug_page(request, server_error(engine, request, error)), send, send_whole)
+
+
 def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with its text as bytes; a 500 if that can't be."""
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(engine, request, server_error(engine, request, error))
+        return with_encoded_text(engine, request, with_debug_page(request, server_error(engine, request, error)))
     return reply
 
 
@@ -6897,7 +6934,7 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(engine, request, server_error(engine, request, error), send, send_whole)
+        await send_failure(engine, request, error, send, send_whole)
 
 
 class WatchedSend:
@@ -7079,7 +7116,10 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         if outgoing.started:
             raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        await send_reply(engine, request, reply or server_error(engine, request, error), send, send_whole)
+        if reply is None:
+            await send_failure(engine, request, error, send, send_whole)
+        else:
+            await send_reply(engine, request, reply, send, send_whole)
 
 
 def reply_to_foreign_error(error: Exception) -> Reply | None:
@@ -7542,6 +7582,8 @@ class App:
         self.shutdown_handlers = []
         self._started = False
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
+        send = send_reply if type(self)._send_response is App._send_response else send_by_override
+        debugger = debugger_of(self, wanted=debug)
         self._micropie = Engine(
             self,
             router=Router(self, App, limits),
@@ -7565,8 +7607,8 @@ class App:
             templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
-            send_reply=send_reply if type(self)._send_response is App._send_response else send_by_override,
-            debug=debugger_of(self, wanted=debug),
+            send_reply=send if debugger is None else showing_debug_pages(send),
+            debug=debugger,
         )
 
     @property

@@ -17,7 +17,7 @@ import msgspec
 import pydantic
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, Session, methods
+from micropie import App, Controller, HTTPError, HttpMiddleware, MissingDependency, Mount, Resource, Session, methods
 from micropie.core.basics.optional import lazy_import
 from micropie.debug import Debugger
 from micropie.debug.access import may_see
@@ -1214,13 +1214,122 @@ def test_a_status_without_a_name():
     assert "\n499: nothing answers" in asked("/greet/a/b", app=Shop(debug=True, surplus_path_status=499)).text
 
 
-def test_hooks_see_the_page():
-    """It is a reply like any other, which they may replace."""
+class Pages(HttpMiddleware):
+    """Keeps what it sees, and answers what it is told to."""
 
-    class Pages(HttpMiddleware):
-        async def after_request(self, request, status_code, response_body, extra_headers):
-            return {"body": "own page"} if status_code == 404 else None
+    def __init__(self, change=None, header=None):
+        self.seen = []
+        self.change = change
+        self.header = header
 
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        self.seen.append((status_code, response_body, sorted(name for name, _ in extra_headers)))
+        if self.header is not None:
+            extra_headers.append(self.header)
+        return self.change
+
+
+def with_hook(**told):
     site = Shop(debug=True)
-    site.middlewares.append(Pages())
-    assert asked("/nowhere", app=site).text == "own page"
+    site.middlewares.append(Pages(**told))
+    return site
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "seen"),
+    [
+        ("/fail", "GET", (500, BARE, ["X-Content-Type-Options"])),
+        ("/nowhere", "GET", (404, "404 Not Found", ["X-Content-Type-Options"])),
+        ("/notes/old", "PUT", (405, "405 Method Not Allowed", ["Allow", "X-Content-Type-Options"])),
+    ],
+)
+def test_hooks_see_what_visitors_see(path, method, seen):
+    """The page takes its place when they have seen it, with the headers that they have added."""
+    site = with_hook(header=("X-Own", "1"))
+    reply = asked(path, app=site, method=method, accept=HTML)
+    assert site.middlewares[0].seen == [seen]
+    assert reply.text.startswith("<!doctype html>")
+    assert reply.headers["x-own"] == "1"
+    assert len(reply.headers.get_list("content-type")) == len(reply.headers.get_list("x-content-type-options")) == 1
+
+
+@pytest.mark.parametrize("path", ["/fail", "/nowhere"])
+def test_a_page_of_the_applications_own(path):
+    """A hook that puts a body in place of the error's has put all of the debug page's headers aside as well."""
+    plain = Shop()
+    plain.middlewares.append(Pages({"body": "<h1>own</h1>"}))
+    replies = [asked(path, app=app, accept=HTML) for app in (with_hook(change={"body": "<h1>own</h1>"}), plain)]
+    assert [reply.text for reply in replies] == ["<h1>own</h1>"] * 2
+    assert replies[0].headers.multi_items() == replies[1].headers.multi_items()
+    assert "content-security-policy" not in replies[0].headers
+
+
+def test_a_status_or_headers_of_the_applications_own():
+    """The page has them; what it says of its own content and of who may load it stands."""
+    change = {"status_code": 410, "headers": [("X-Own", "1"), ("Content-Security-Policy", "default-src 'self'")]}
+    reply = asked("/nowhere", app=with_hook(change=change), accept=HTML)
+    assert (reply.status_code, reply.headers["x-own"]) == (410, "1")
+    assert reply.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert "404 Not Found" in reply.text
+
+
+def test_a_guard_may_answer_too():
+    """An `_after` that assigns a body is the application's own page."""
+
+    class Branch(Controller):
+        async def index(self):
+            raise RuntimeError
+
+        async def _after(self, reply):
+            reply.body = f"own: {reply.body}"
+
+    class Site(App):
+        branch = Branch()
+
+    assert asked("/branch", app=Site(debug=True)).text == f"own: {BARE}"
+
+
+def test_an_own_send_response_gets_the_page():
+    """It is the reply that goes out."""
+    seen = []
+
+    class Site(Shop):
+        async def _send_response(self, send, status_code, body, extra_headers=None):
+            seen.append((status_code, body))
+            await super()._send_response(send, status_code, body, extra_headers)
+
+    text = asked(app=Site(debug=True)).text
+    assert "RuntimeError: <script>" in text
+    assert [(status, body in text) for status, body in seen] == [(500, True)]
+
+
+async def broken(scope, receive, send):
+    raise RuntimeError("below")
+
+
+class Unsendable(App):
+    below = Mount(broken)
+
+    async def text(self):
+        return "\ud800"
+
+
+class Unsending(App):
+    async def index(self):
+        return "page"
+
+    async def _send_response(self, send, status_code, body, extra_headers=None):
+        raise RuntimeError("in sending")
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "told"),
+    [
+        (Unsendable, "/below/x", "RuntimeError: below"),
+        (Unsendable, "/text", "UnicodeEncodeError: "),
+        (Unsending, "/", "RuntimeError: in sending"),
+    ],
+)
+def test_what_goes_wrong_behind_the_hooks(app, path, told):
+    """It has its page too."""
+    assert told in asked(path, app=app(debug=True)).text

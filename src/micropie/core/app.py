@@ -17,7 +17,7 @@ from micropie.core.pipeline.engine import Engine, Handler
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import serve_lifespan, shutdown, startup
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.pipeline.sending import send_by_override, send_reply
+from micropie.core.pipeline.sending import send_by_override, send_reply, showing_debug_pages
 from micropie.core.pipeline.websocket import serve_websocket
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.redirects import redirect
@@ -87,6 +87,8 @@ class App:
         self.shutdown_handlers = []
         self._started = False
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
+        send = send_reply if type(self)._send_response is App._send_response else send_by_override
+        debugger = debugger_of(self, wanted=debug)
         self._micropie = Engine(
             self,
             router=Router(self, App, limits),
@@ -110,8 +112,8 @@ class App:
             templates=Templates(templates, {"url_for": url_for}),
             allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
             surplus_path_status=surplus_path_status,
-            send_reply=send_reply if type(self)._send_response is App._send_response else send_by_override,
-            debug=debugger_of(self, wanted=debug),
+            send_reply=send if debugger is None else showing_debug_pages(send),
+            debug=debugger,
         )
 
     @property

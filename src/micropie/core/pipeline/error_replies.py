@@ -11,7 +11,7 @@ from micropie.core.basics.optional import lazy_pattern
 from micropie.core.handlers.binding import SurplusSegments
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.pipeline.engine import Engine
-from micropie.core.replies.reply import Reply, error_reply, problem_reply, to_reply
+from micropie.core.replies.reply import Reply, error_reply, header_pairs, problem_reply, to_reply
 from micropie.core.requests.request import RELATIVE_PATH, Request
 
 CAUGHT = (Exception, asyncio.CancelledError)  # the latter only where `reraise_cancellation` lets it
@@ -38,19 +38,38 @@ def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Re
 
 def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
-    if isinstance(error, Unrouted) and (page := debug_page(engine, request, error)) is not None:
-        return page
     # Programs are told by JSON what is wrong with their values.
     if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
         return problem_reply(error)
-    return error_reply(error)
+    reply = error_reply(error)
+    if isinstance(error, Unrouted):
+        note_debug_page(engine, request, error, reply)
+    return reply
 
 
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failure = error
     log_failure(request, error)
-    return debug_page(engine, request, error) or error_reply(HTTPError(500))
+    reply = error_reply(HTTPError(500))
+    note_debug_page(engine, request, error, reply)
+    return reply
+
+
+def note_debug_page(engine: Engine, request: Request, error: BaseException, reply: Reply) -> None:
+    """Keep the debug page of an exception, to be sent in place of the reply that guards and hooks get to see."""
+    page = debug_page(engine, request, error)
+    request._debug_page = None if page is None else (reply.body, page)
+
+
+def with_debug_page(request: Request, reply: Reply) -> Reply:
+    """The debug page, if there is one and no guard or hook has put a body of its own in its place; else the reply."""
+    body, page = request._debug_page or (None, None)
+    if page is None or reply.body is not body:
+        return reply
+    named = {name.lower() for name, _ in page.headers}
+    added = [(name, value) for name, value in header_pairs(reply.headers) if name.lower() not in named]
+    return Reply(reply.status, page.body, [*page.headers, *added], page.content_type)
 
 
 def debug_page(engine: Engine, request: Request, error: BaseException) -> Reply | None:

@@ -11,8 +11,7 @@ from micropie.core.basics.headers import encode_value
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.error_replies import server_error
-from micropie.core.pipeline.sending import WatchedSend, send_reply
+from micropie.core.pipeline.sending import WatchedSend, send_failure, send_reply
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, error_reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
@@ -92,7 +91,10 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         if outgoing.started:
             raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        await send_reply(engine, request, reply or server_error(engine, request, error), send, send_whole)
+        if reply is None:
+            await send_failure(engine, request, error, send, send_whole)
+        else:
+            await send_reply(engine, request, reply, send, send_whole)
 
 
 def reply_to_foreign_error(error: Exception) -> Reply | None:

@@ -6,7 +6,7 @@ from types import AsyncGeneratorType
 from micropie.core.basics.errors import ClientGone
 from micropie.core.basics.types import Message, Send
 from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.error_replies import log_failure, server_error
+from micropie.core.pipeline.error_replies import log_failure, server_error, with_debug_page
 from micropie.core.replies.asgi import send_bodyless, stream_start
 from micropie.core.replies.reply import BODYLESS, JSON, Reply, close_unsent, is_stream
 from micropie.core.replies.streaming import send_stream
@@ -14,6 +14,7 @@ from micropie.core.requests.request import Request, current_request
 
 JSON_HEADER = ("Content-Type", JSON)
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
+SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
 
 
 def show_json_type(reply: Reply) -> None:
@@ -38,12 +39,28 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_
     return stream_reply(engine, request, reply, send)
 
 
+def showing_debug_pages(send: SendReply) -> SendReply:
+    """A step that sends a reply, or the debug page in its place; for applications in development mode."""
+
+    def send_shown(engine: Engine, request: Request, reply: Reply, to: Send, send_whole: SendWhole) -> Awaitable[None]:
+        return send(engine, request, with_debug_page(request, reply), to, send_whole)
+
+    return send_shown
+
+
+def send_failure(
+    engine: Engine, request: Request, error: BaseException, send: Send, send_whole: SendWhole
+) -> Awaitable[None]:
+    """Send the 500 of what went wrong behind the hooks."""
+    return send_reply(engine, request, with_debug_page(request, server_error(engine, request, error)), send, send_whole)
+
+
 def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with its text as bytes; a 500 if that can't be."""
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(engine, request, server_error(engine, request, error))
+        return with_encoded_text(engine, request, with_debug_page(request, server_error(engine, request, error)))
     return reply
 
 
@@ -109,7 +126,7 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
     except Exception as error:
         if outgoing.started:
             raise
-        await send_reply(engine, request, server_error(engine, request, error), send, send_whole)
+        await send_failure(engine, request, error, send, send_whole)
 
 
 class WatchedSend:

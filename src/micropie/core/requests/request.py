@@ -136,6 +136,7 @@ class Request:
     _limits: "Limits | None" = None  # of the body that is being read
     _upload: "Upload | None" = None  # a multipart form
     _failure: BaseException | None = None  # an unhandled exception: the session is not saved
+    _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
     _route_handler: str | None = None
