@@ -53,6 +53,7 @@ class Application(App):
     async def scope(self):
         scope = self.request.scope
         headers = [(name.decode(), value.decode()) for name, value in scope["headers"]]
+        scope = {key: value for key, value in scope.items() if key not in {"endpoint", "route"}}
         return {**scope, "query_string": scope["query_string"].decode(), "headers": headers}
 
     # Bodies.
@@ -195,8 +196,18 @@ class Application(App):
 
     async def nap(self, key):
         self.seen[key] = "asleep"
+        print(f"{key} is asleep", flush=True)  # noqa: T201 - where several processes serve, only the log tells
         await asyncio.sleep(0.5)
         return f"{key} slept well"
+
+    async def work(self, key):
+        self.seen[key] = "at work"
+        try:
+            await asyncio.sleep(2)
+            self.seen[key] = "done"
+        except asyncio.CancelledError:
+            self.seen[key] = "cancelled"
+            raise
 
     # Sessions.
 
@@ -273,6 +284,8 @@ class Application(App):
 
 
 async def open_shop():
+    if os.environ.get("SHOP") == "burnt down":
+        raise RuntimeError("no shop to open")
     app.seen["shop"] = "open"
     print("the shop is open", flush=True)  # noqa: T201 - as the README's handlers do
 

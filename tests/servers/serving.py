@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPMessage, parse_headers
 from pathlib import Path
 from typing import Self, TypeVar
@@ -38,6 +38,12 @@ class Kind:
     streams_bodies: bool = True
     #: A request that is in flight at SIGTERM gets its reply.
     drains: bool = True
+    #: At SIGTERM open WebSockets are closed, then shutdown handlers run; without that the worker is killed with them.
+    closes_open_sockets: bool = True
+    #: A handler whose client has left runs to its end; without that it is cancelled after a while.
+    finishes_abandoned_requests: bool = True
+    #: A startup that fails is told by the exit status; without that it is 0.
+    tells_failed_startup: bool = True
     #: An application that fails in the middle of a reply ends the connection; without that the client waits on.
     cuts_failed_replies: bool = True
     #: The headers of `websocket.accept` are sent.
@@ -59,7 +65,12 @@ class Kind:
 
 
 UVICORN = Kind("uvicorn", ("application:app", "--host", "127.0.0.1", "--port", "{port}"), vanished=1005)
-HYPERCORN = Kind("hypercorn", ("application:app", "--bind", "127.0.0.1:{port}"), delivers_close_code=False)
+HYPERCORN = Kind(
+    "hypercorn",
+    ("application:app", "--bind", "127.0.0.1:{port}"),
+    tells_failed_startup=False,
+    delivers_close_code=False,
+)
 DAPHNE = Kind(
     "daphne",
     ("application:app", "-b", "127.0.0.1", "-p", "{port}"),
@@ -86,7 +97,31 @@ GRANIAN_RSGI = Kind(
     keeps_raw_paths=False,
     cuts_failed_replies=False,
 )
-KINDS = (UVICORN, HYPERCORN, DAPHNE, GRANIAN, GRANIAN_RSGI)
+GUNICORN = Kind(
+    "gunicorn",
+    (
+        *("--worker-class", "asgi", "--bind", "127.0.0.1:{port}", "--no-control-socket"),
+        # What it waits for at most, shorter than its own 30 and 3 seconds.
+        *("--graceful-timeout", "2", "--asgi-disconnect-grace-period", "1", "application:app"),
+    ),
+    closes_open_sockets=False,
+    finishes_abandoned_requests=False,
+)
+KINDS = (UVICORN, HYPERCORN, DAPHNE, GRANIAN, GRANIAN_RSGI, GUNICORN)
+
+
+def with_two_workers(kind: Kind, **differences: bool) -> Kind:
+    """The server with two worker processes; in what it is another one then."""
+    options = (*kind.options, "--workers", "2")
+    return replace(kind, name=f"{kind.name}-workers", module=kind.name, options=options, **differences)
+
+
+WITH_WORKERS = (
+    with_two_workers(UVICORN, tells_failed_startup=False),
+    with_two_workers(HYPERCORN, drains=False),
+    with_two_workers(GRANIAN),
+    with_two_workers(GUNICORN),
+)
 
 
 def on(*kinds: Kind) -> pytest.MarkDecorator:
@@ -154,27 +189,40 @@ def eventually(ask: Callable[[], T], expected: T) -> T:
     return answer
 
 
-@contextlib.contextmanager
-def serving(kind: Kind, folder: Path) -> Iterator[Server]:
-    """Run the server in a session of its own, so that its workers end with it whatever happens."""
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def started(kind: Kind, folder: Path, **variables: str) -> Iterator[Server]:
+    """Start the server in a session of its own, so that its workers end with it whatever happens."""
+    port = free_port()
     log_file = folder / f"{kind.name}-{port}.log"
     # The server imports what this process imports: the same packages, the same form of micropie.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"}
+    imports = os.pathsep.join(filter(None, sys.path))
+    environment = {**os.environ, "PYTHONPATH": imports, "PYTHONUNBUFFERED": "1", **variables}
     with (
         log_file.open("wb") as log,
         subprocess.Popen(
             kind.command(port), cwd=HERE, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         ) as process,
     ):
-        server = Server(kind, port, process, log_file)
         try:
-            wait_until_ready(server)
-            yield server
+            yield Server(kind, port, process, log_file)
         finally:
             end(process)
+
+
+@contextlib.contextmanager
+def serving(kind: Kind, folder: Path) -> Iterator[Server]:
+    """Run the server as long as the context lasts."""
+    with started(kind, folder) as server:
+        wait_until_ready(server)
+        yield server
 
 
 def wait_until_ready(server: Server) -> None:

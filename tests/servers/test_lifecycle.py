@@ -1,10 +1,23 @@
 """How each server begins and ends."""
 
+from pathlib import Path
+
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.servers.serving import PATIENCE, Server, request, with_websockets
+from tests.servers.serving import (
+    KINDS,
+    PATIENCE,
+    WITH_WORKERS,
+    Kind,
+    Server,
+    eventually,
+    on,
+    request,
+    started,
+    with_websockets,
+)
 
 
 def test_startup_ran_before_the_first_request(server: Server):
@@ -39,11 +52,41 @@ def test_a_request_in_flight_at_sigterm(fresh_server: Server, key: str):
 
 @with_websockets
 def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: str):
-    """A handler that waits for its client ends with the server, and the client learns of it."""
+    """A handler that waits for its client ends with the server, and the client learns of it.
+
+    gunicorn waits for the client until its own patience ends, and kills the worker mostly before its shutdown handlers.
+    """
     with connect(f"{fresh_server.ws_url}/watched/{key}", proxy=None) as socket:
         assert fresh_server.saw(key, "open") == "open"
         fresh_server.terminate()
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=PATIENCE)
     fresh_server.process.wait(PATIENCE)
-    assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
+    if fresh_server.kind.closes_open_sockets:
+        assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
+
+
+@on(*(kind for kind in (*KINDS, *WITH_WORKERS) if kind.lifespan))
+def test_a_failing_startup_ends_the_server(kind: Kind, tmp_path: Path):
+    """Nobody is served, the log says why, and so does the exit status of most servers."""
+    with started(kind, tmp_path, SHOP="burnt down") as server:
+        status = server.process.wait(PATIENCE)
+    assert "RuntimeError: no shop to open" in server.log()
+    assert "the shop is open" not in server.log()
+    assert (status != 0) is kind.tells_failed_startup
+
+
+@on(*WITH_WORKERS)
+def test_a_request_in_flight_at_sigterm_where_several_processes_serve(fresh_server: Server, key: str):
+    """Each worker drains and runs its shutdown handlers; Hypercorn's that are busy are cut off before both."""
+    assert eventually(lambda: fresh_server.log().count("the shop is open"), 2) == 2
+    with fresh_server.wire() as wire:
+        wire.send(request(f"GET /nap/{key}"))
+        assert fresh_server.logs(f"{key} is asleep")
+        fresh_server.terminate()
+        if fresh_server.kind.drains:
+            assert wire.reply().body == f"{key} slept well".encode()
+        else:
+            assert wire.ended()
+    fresh_server.process.wait(PATIENCE)
+    assert fresh_server.log().count("the shop is closed") == (2 if fresh_server.kind.drains else 1)
