@@ -56,6 +56,12 @@ class Application(App):
         scope = {key: value for key, value in scope.items() if key not in {"endpoint", "route"}}
         return {**scope, "query_string": scope["query_string"].decode(), "headers": headers}
 
+    async def visitor(self):
+        scope = self.request.scope
+        names = ("host", "x-forwarded-for", "x-request-id")
+        headers = {name: self.request.headers.get(name) for name in names}
+        return {key: scope[key] for key in ("scheme", "client", "root_path")} | headers
+
     # Bodies.
 
     async def submit(self, username="Anonymous"):
@@ -151,6 +157,19 @@ class Application(App):
                 self.seen[key] = "closed"
 
         return 200, ticks(), [("Content-Type", "text/event-stream")]
+
+    async def ask_for_event(self, key):
+        self.seen[key] = str(int(self.seen.get(key, "0")) + 1)
+        return "asked"
+
+    async def answered_events(self, key):
+        async def answers() -> AsyncIterator[str]:
+            for number in range(1, 6):
+                while self.seen.get(key) != str(number):  # noqa: ASYNC110 - as plain as a test may be
+                    await asyncio.sleep(0.01)
+                yield f"data: {time.monotonic()}\n\n"
+
+        return 200, answers(), [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")]
 
     async def idle_events(self, key):
         async def once() -> AsyncIterator[str]:
