@@ -58,10 +58,14 @@ def test_links_lead_somewhere(page):
             assert anchor in [heading.lower().replace(" ", "-") for heading in headings], link
 
 
+ELSEWHERE = {"tutorial", "tracing"}
+"""Pages whose code has tests of its own: the tutorial's below; what changes the whole process in tests/integrations."""
+
+
 def code_beside_the_tutorial() -> Iterator[Any]:
     """Each block, with what it needs."""
-    for page in PAGES:
-        for code in fences(page.read_text(encoding="utf-8"), "python") if page.stem != "tutorial" else ():
+    for page in (page for page in PAGES if page.stem not in ELSEWHERE):
+        for code in fences(page.read_text(encoding="utf-8"), "python"):
             # The one file has no batteries, and a bare environment no other client.
             needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx|structlog)", code, re.MULTILINE)
             needs += ["jinja2"] if "_render_template" in code else []

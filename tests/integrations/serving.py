@@ -19,8 +19,9 @@ SECONDS = 30
 
 RUN_WITHOUT = """
 import runpy, sys
-sys.modules.update(dict.fromkeys(sys.argv[2:]))
-runpy.run_module(sys.argv[1], run_name="__main__")
+module, without, *sys.argv[1:] = sys.argv[1:]
+sys.modules.update(dict.fromkeys(without.split()))
+runpy.run_module(module, run_name="__main__")
 """
 """`None` in `sys.modules` makes Python's import raise ModuleNotFoundError, as if the package were not there."""
 
@@ -30,10 +31,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(micropie.__file__).parents[1])])}
 
 
-def output_of(module: str, *, without: tuple[str, ...] = ()) -> str:
+def output_of(module: str, *arguments: str, without: tuple[str, ...] = ()) -> str:
     """Run a module in a process that cannot import the packages of `without`, and give what it prints."""
     ended = subprocess.run(
-        [sys.executable, "-c", RUN_WITHOUT, module, *without],
+        [sys.executable, "-c", RUN_WITHOUT, module, " ".join(without), *arguments],
         env=environment(),
         capture_output=True,
         text=True,

@@ -9,7 +9,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
 SNIPPET = re.compile(r"```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-OF_THEIR_PAGES = {"pytest", "httpx", "structlog"}  # which these pages are about
+OF_THEIR_PAGES = {
+    "pytest",
+    "httpx",
+    "structlog",
+    "opentelemetry",
+    "prometheus_client",
+    "sentry_sdk",
+}  # which these pages are about
 
 
 def imported(page):
