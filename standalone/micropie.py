@@ -133,6 +133,8 @@ __all__ = [
     "WebSocketRequest",
     "configuration",
     "current_request",
+    "is_local",
+    "is_loopback_host",
     "limits",
     "methods",
     "routes",
@@ -279,8 +281,6 @@ _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
-_FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
-_LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
 
 def header_dict(headers: RawHeaders) -> dict[str, str]:
@@ -370,18 +370,6 @@ def host_of(authority: str) -> str:
     """The host of `host:port`, lower-case, an IPv6 address without its brackets."""
     host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority
     return host.strip("[]").lower()
-
-
-def is_local(scope_client: Any, fields: dict[bytes, bytes]) -> bool:
-    """Whether peer and `Host` are both this machine, and no proxy stands between, as far as headers can tell."""
-    host = fields.get(b"host")
-    return (
-        bool(scope_client)
-        and _LOOPBACK.fullmatch(str(scope_client[0])) is not None
-        and host is not None
-        and _LOOPBACK.fullmatch(host_of(host.decode("latin-1"))) is not None
-        and not any(name in fields for name in _FORWARDING)
-    )
 
 
 def is_token(text: str) -> bool:
@@ -656,6 +644,70 @@ def loads(raw: bytes) -> Any:
 
 def _may_be_deep(raw: bytes) -> bool:
     return raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH
+
+
+# ======================================================================================================================
+# core/basics/locality.py
+#
+# Who asks: a program on this machine, with nobody in between, or anybody. The cookie and the debug pages depend on it.
+#
+# A server behind a proxy on the same machine has loopback peers only, and a page of another site may have its name
+# resolved to this machine (DNS rebinding), so all signs have to agree. A proxy that was told this server's address alone
+# may write that into Host, and add no header: nginx speaks HTTP/1.0 then.
+# ======================================================================================================================
+
+# Header fields that proxies, load balancers and content delivery networks add to a request.
+_FORWARDED = (
+    "forwarded|via|cdn-loop|true-client-ip|(cf|fastly|fly|do)-.*"
+    "|x-(forwarded|real|client|cluster|original|remote|proxyuser|envoy|amz|amzn|azure|arr|appengine|cloud|vercel|nf)"
+    "(-.*)?"
+)
+_OLD_VERSIONS = ("1.0", "1")  # of HTTP; no browser speaks them, Granian writes the latter
+_HOST = r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
+
+
+def is_local(scope: Scope) -> bool:
+    """True for a request or a handshake of a program on this machine to this machine, as far as can be told.
+
+    Peer and `Host` are loopback, no header tells of a proxy, and it is not HTTP/1.0. A browser here that shows another
+    site's page is such a program too: look at `Origin` for that.
+
+        if not is_local(self.request.scope):
+            raise HTTPError(403, "On this machine only")
+    """
+    names = [name.decode("latin-1").lower() for name, _ in scope.get("headers") or ()]
+    hosts = [value.decode("latin-1") for name, value in scope.get("headers") or () if name.lower() == b"host"]
+    return (
+        is_loopback_peer(scope.get("client"))
+        and len(hosts) == 1
+        and is_loopback_host(hosts[0])
+        and not any(map(lazy_pattern(_FORWARDED).fullmatch, names))
+        and scope.get("http_version", _OLD_VERSIONS[0]) not in _OLD_VERSIONS
+    )
+
+
+def is_loopback_peer(client: Any) -> bool:
+    """True for a connection from this machine; one over a Unix socket may come from anywhere."""
+    return bool(client) and is_loopback_address(str(client[0]))
+
+
+def is_loopback_address(text: str) -> bool:
+    """True for an IP address of this machine itself (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    try:
+        address = lazy_import("ipaddress").ip_address(text)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+def is_loopback_host(host: str) -> bool:
+    """True for a Host that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port."""
+    match = lazy_pattern(_HOST).fullmatch(host.lower())
+    if match is None:
+        return False
+    name = match[1]
+    return name == "localhost" or name.endswith(".localhost") or is_loopback_address(name.strip("[]"))
 
 
 # ======================================================================================================================
@@ -5053,9 +5105,8 @@ class SessionStore:
     def _is_secure(self, scope: Scope) -> bool:
         if self.cookie_rules.secure != "auto":
             return bool(self.cookie_rules.secure)
-        fields: dict[bytes, bytes] = dict(scope.get("headers") or ())
         plain = (scope.get("scheme") or "http") in ("http", "ws")
-        return not (plain and is_local(scope.get("client"), fields))
+        return not (plain and is_local(scope))
 
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from micropie.core.app import App
 from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
+from micropie.core.basics.locality import is_local, is_loopback_host
 from micropie.core.handlers.annotations import Cookie, FromBody, FromQuery, FromSession, Header
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
@@ -67,6 +68,8 @@ __all__ = [
     "WebSocketRequest",
     "configuration",
     "current_request",
+    "is_local",
+    "is_loopback_host",
     "limits",
     "methods",
     "routes",

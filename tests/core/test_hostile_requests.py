@@ -436,6 +436,8 @@ def test_an_unknown_id_is_never_adopted():
         ("localhost", "127.0.0.1", [("x-forwarded-for", "203.0.113.7")]),
         ("localhost", "127.0.0.1", [("forwarded", "for=203.0.113.7")]),
         ("localhost", "127.0.0.1", [("via", "1.1 proxy")]),
+        ("localhost", "127.0.0.1", [("x-cluster-client-ip", "203.0.113.7")]),
+        ("localhost", "127.0.0.1", [("cf-connecting-ip", "203.0.113.7")]),
         ("localhost", "::ffff:203.0.113.7", []),
         ("", "127.0.0.1", []),
         (None, "127.0.0.1", []),
@@ -446,6 +448,13 @@ def test_the_cookie_is_secure_unless_all_is_local(host, client, headers):
     """Nothing that a remote client can send takes `Secure` away."""
     answer = wire(Site(), path="/visit", host=host, client=(client, 1), headers=headers)
     assert "Secure" in (answer.headers["set-cookie"] or "").split("; ")
+
+
+@pytest.mark.parametrize(("version", "secure"), [("1.0", True), ("1", True), ("1.1", False), ("2", False)])
+def test_the_cookie_is_secure_behind_an_old_protocol(version, secure):
+    """nginx that was told this server's address alone speaks HTTP/1.0, and adds no header."""
+    answer = wire(Site(), path="/visit", host="localhost", client=("127.0.0.1", 1), scope={"http_version": version})
+    assert ("Secure" in answer.headers["set-cookie"].split("; ")) is secure
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,6 @@ _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
-_FORWARDING = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip", b"via")
-_LOOPBACK = re.compile(r"localhost|::1|(::ffff:)?127(\.[0-9]{1,3}){3}")
 
 
 def header_dict(headers: RawHeaders) -> dict[str, str]:
@@ -110,18 +108,6 @@ def host_of(authority: str) -> str:
     """The host of `host:port`, lower-case, an IPv6 address without its brackets."""
     host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority
     return host.strip("[]").lower()
-
-
-def is_local(scope_client: Any, fields: dict[bytes, bytes]) -> bool:
-    """Whether peer and `Host` are both this machine, and no proxy stands between, as far as headers can tell."""
-    host = fields.get(b"host")
-    return (
-        bool(scope_client)
-        and _LOOPBACK.fullmatch(str(scope_client[0])) is not None
-        and host is not None
-        and _LOOPBACK.fullmatch(host_of(host.decode("latin-1"))) is not None
-        and not any(name in fields for name in _FORWARDING)
-    )
 
 
 def is_token(text: str) -> bool:

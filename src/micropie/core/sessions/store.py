@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from micropie.core.basics.headers import cookie_values, is_local, is_token, set_cookie
+from micropie.core.basics.headers import cookie_values, is_token, set_cookie
+from micropie.core.basics.locality import is_local
 from micropie.core.basics.types import Scope
 from micropie.core.replies.reply import PRIVATE, Reply
 from micropie.core.requests.request import Request
@@ -216,9 +217,8 @@ class SessionStore:
     def _is_secure(self, scope: Scope) -> bool:
         if self.cookie_rules.secure != "auto":
             return bool(self.cookie_rules.secure)
-        fields: dict[bytes, bytes] = dict(scope.get("headers") or ())
         plain = (scope.get("scheme") or "http") in ("http", "ws")
-        return not (plain and is_local(scope.get("client"), fields))
+        return not (plain and is_local(scope))
 
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
