@@ -51,7 +51,13 @@ from collections.abc import (
     Sequence,
     Set as AbstractSet,
 )
-from contextlib import asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractAsyncContextManager as AsyncContext,
+    ContextDecorator,
+    asynccontextmanager,
+    contextmanager,
+)
 from contextvars import ContextVar
 from enum import Enum
 from functools import cache, partial, partialmethod, wraps
@@ -6402,7 +6408,8 @@ def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
 # Every step of a request is passed the `Engine`; the user's `App` is `engine.app`, an `Application` to the steps.
 # ======================================================================================================================
 
-Handler = Callable[..., Awaitable[None] | None]
+Handler = Callable[..., Any]  # of startup or shutdown
+StartupHandler = Handler | AbstractAsyncContextManager[Any]
 
 
 class Application(Protocol):
@@ -6410,7 +6417,7 @@ class Application(Protocol):
 
     middlewares: "list[HttpMiddleware]"
     ws_middlewares: "list[WebSocketMiddleware]"
-    startup_handlers: list[Handler]
+    startup_handlers: list[StartupHandler]
     shutdown_handlers: list[Handler]
     _started: bool
 
@@ -6427,6 +6434,7 @@ class Engine:
         "allowed_origins",
         "app",
         "debug",
+        "entered",
         "limits",
         "router",
         "running",
@@ -6463,6 +6471,7 @@ class Engine:
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
+        self.entered: list[Handler] = []  # how what the startup handlers have entered is left
         self.running: list[Handler] = []  # how the applications below are stopped
 
 
@@ -6534,7 +6543,8 @@ class WebSocketMiddleware:
 # In development mode the debug pages may put a reply of theirs in its place.
 # ======================================================================================================================
 
-CAUGHT = (Exception, asyncio.CancelledError)  # the latter only where `reraise_cancellation` lets it
+# What must not end the server: SystemExit too, which would, and cancellations where `reraise_cancellation` lets them.
+CAUGHT = (Exception, SystemExit, asyncio.CancelledError)
 
 
 def reraise_cancellation(error: BaseException) -> None:
@@ -6648,6 +6658,47 @@ def request_id_of(request: Request) -> str | None:
 
 
 # ======================================================================================================================
+# core/pipeline/guards.py
+#
+# The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first.
+# ======================================================================================================================
+
+async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) -> Reply | None:
+    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
+    for guard in guards:
+        entered.append(guard)
+        result = None if guard.before is None else await call(engine, guard.before, (), {})
+        if result is not None:
+            return to_reply(result)
+    return None
+
+
+async def after_guards(engine: Engine, request: Request, guards: Sequence[Guard], reply: Reply) -> Reply:
+    """The reply, past the `_after` of each guard, innermost first."""
+    for guard in reversed(guards):
+        if guard.after is not None:
+            reply = await after_guard(engine, request, guard.after, reply)
+    return reply
+
+
+async def after_guard(engine: Engine, request: Request, function: UserFunction, reply: Reply) -> Reply:
+    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
+    body = reply.body
+    try:
+        result = await call(engine, function, (reply,), {})
+        if result is None and reply.body is not body:
+            reply.body, reply.content_type = encoded(reply.body)
+        changed = to_reply(reply if result is None else result)
+    except CAUGHT as error:
+        await close_unsent(body)
+        reraise_cancellation(error)
+        return reply_to_error(engine, request, error)
+    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
+        await close_unsent(body)
+    return changed
+
+
+# ======================================================================================================================
 # core/pipeline/lifespan.py
 #
 # The lifespan protocol: an application's handlers run at startup and shutdown (the ASGI specification, "Lifespan").
@@ -6681,10 +6732,12 @@ async def _failure(event: str, phase: Phase) -> str | None:
     return None
 
 
-async def start(handlers: list[Handler], state: dict[str, Any]) -> None:
-    """Call the handlers in order; the first that raises ends it."""
+async def start(handlers: Sequence[StartupHandler], state: dict[str, Any], entered: list[Handler]) -> None:
+    """Call the handlers in order; the first that raises ends it. `entered` gets how to leave what was entered."""
     for handler in handlers:
-        await _call_handler(handler, state)
+        leave = await _contained(_enter(handler, state))
+        if leave is not None:
+            entered.append(leave)
 
 
 async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
@@ -6692,7 +6745,7 @@ async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
     failures = []
     for handler in handlers:
         try:
-            await _call_handler(handler, state)
+            await _contained(_call_handler(handler, state))
         except Exception as error:
             failures.append(error)
     if len(failures) == 1:
@@ -6701,11 +6754,62 @@ async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
         raise ExceptionGroup("; ".join(map(str, failures)), failures)
 
 
-async def _call_handler(handler: Handler, state: dict[str, Any]) -> None:
-    """Call one; if it takes a parameter, with the lifespan state, which requests find in `scope["state"]`."""
+async def _contained(step: Awaitable[Any]) -> Any:
+    """Run a handler; what would pass the server unseen, such as SystemExit, becomes a RuntimeError of its words."""
+    try:
+        return await step
+    except (SystemExit, asyncio.CancelledError) as error:
+        reraise_cancellation(error)
+        raise RuntimeError(_words(error)) from error
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return f"sys.exit({error.code!r})"
+    return str(error) or type(error).__name__
+
+
+async def _enter(handler: StartupHandler, state: dict[str, Any]) -> Handler | None:
+    """Call a startup handler; if it is a context manager, or makes one, enter that, and give how it is left."""
+    is_context = isinstance(handler, AsyncContext | ContextDecorator)
+    context = _as_context(handler if is_context else await _call_handler(handler, state))
+    if context is None:
+        return None
+    await context.__aenter__()
+    # In any case as if all was well: what stands behind a `yield` need not stand in a `finally`.
+    return partial(context.__aexit__, None, None, None)
+
+
+def _as_context(made: Any) -> AsyncContext[Any] | None:
+    """A context manager of what a startup handler has made: one, or a generator that yields once; None of others.
+
+    Of those that are not async only what `@contextmanager` makes counts: a handler may well return a file, or a lock.
+    """
+    if inspect.isasyncgen(made):
+        return asynccontextmanager(lambda: made)()
+    if inspect.isgenerator(made):
+        return _on_the_loop(contextmanager(lambda: made)())
+    if isinstance(made, ContextDecorator):
+        return _on_the_loop(made)
+    return made if isinstance(made, AsyncContext) else None
+
+
+@asynccontextmanager
+async def _on_the_loop(context: Any) -> AsyncIterator[None]:
+    with context:
+        yield
+
+
+async def _call_handler(handler: Any, state: dict[str, Any]) -> Any:
+    """Call one; if it takes a parameter, with the lifespan state, which requests find in `scope["state"]`.
+
+    The result, unless it was awaited.
+    """
     result = handler(state) if _takes_state(handler) else handler()
-    if inspect.isawaitable(result):
-        await result
+    if not inspect.isawaitable(result):
+        return result
+    await result
+    return None
 
 
 def _takes_state(handler: Handler) -> bool:
@@ -6751,12 +6855,15 @@ class MountedLifespan:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
             await self._app(scope, self._events.get, self._answer)
-        except Exception as error:
+        except CAUGHT as error:
+            reraise_cancellation(error)
             # An application that raises for this scope, or at its startup, has no lifespan (the ASGI specification).
             if self._speaks:
-                log.exception("The lifespan of a mounted application failed")
-            else:
+                log.error("The lifespan of a mounted application failed", exc_info=error)
+            elif isinstance(error, Exception):
                 log.info("A mounted application has no lifespan: %r", error)
+            else:
+                self._answers.put_nowait({"type": "lifespan.startup.failed", "message": _words(error)})
         finally:
             self._answers.put_nowait(None)
 
@@ -6779,16 +6886,24 @@ async def startup(engine: Engine) -> None:
     """Run the startup handlers, once; then start the applications below."""
     if engine.app._started:
         return
-    await start(engine.app.startup_handlers, engine.state)
     try:
+        await start(engine.app.startup_handlers, engine.state, engine.entered)
         for below in {id(found.app): found for found in engine.router.mounted_apps}.values():
             await start_below(engine, below)
     except BaseException:
-        await stop_below(engine)
+        await give_up(engine)
         raise
     engine.app._started = True
     if engine.debug is not None:
         engine.debug.start()
+
+
+async def give_up(engine: Engine) -> None:
+    """Stop the applications below ours and leave what was entered; what goes wrong is logged."""
+    try:
+        await stop([*what_runs_below(engine), *what_is_entered(engine)], engine.state)
+    except Exception:
+        log.exception("What the startup had begun could not be ended")
 
 
 async def start_below(engine: Engine, found: MountedApp) -> None:
@@ -6806,63 +6921,28 @@ async def start_below(engine: Engine, found: MountedApp) -> None:
         running.append(partial(shutdown, below))
 
 
-async def stop_below(engine: Engine) -> None:
-    """Stop the applications below ours, the last one first."""
+def what_runs_below(engine: Engine) -> list[Handler]:
+    """How to stop the applications below ours, the last one first; once."""
     running, engine.running = engine.running[::-1], []
-    await stop(running, engine.state)
+    return running
+
+
+def what_is_entered(engine: Engine) -> list[Handler]:
+    """How to leave what the startup handlers have entered, the last first; once."""
+    entered, engine.entered = engine.entered[::-1], []
+    return entered
 
 
 async def shutdown(engine: Engine) -> None:
-    """Stop what was started below, run the shutdown handlers, and let the worker threads go."""
+    """Stop what was started below, run the shutdown handlers, leave what was entered, and let the worker threads go."""
     engine.app._started = False
     if engine.debug is not None:
         engine.debug.stop()
-    below = [] if not engine.running else [partial(stop_below, engine)]
     try:
-        await stop([*below, *engine.app.shutdown_handlers], engine.state)
+        handlers = [*what_runs_below(engine), *engine.app.shutdown_handlers, *what_is_entered(engine)]
+        await stop(handlers, engine.state)
     finally:
         engine.threads.shutdown()
-
-
-# ======================================================================================================================
-# core/pipeline/guards.py
-#
-# The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first.
-# ======================================================================================================================
-
-async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) -> Reply | None:
-    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
-    for guard in guards:
-        entered.append(guard)
-        result = None if guard.before is None else await call(engine, guard.before, (), {})
-        if result is not None:
-            return to_reply(result)
-    return None
-
-
-async def after_guards(engine: Engine, request: Request, guards: Sequence[Guard], reply: Reply) -> Reply:
-    """The reply, past the `_after` of each guard, innermost first."""
-    for guard in reversed(guards):
-        if guard.after is not None:
-            reply = await after_guard(engine, request, guard.after, reply)
-    return reply
-
-
-async def after_guard(engine: Engine, request: Request, function: UserFunction, reply: Reply) -> Reply:
-    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
-    body = reply.body
-    try:
-        result = await call(engine, function, (reply,), {})
-        if result is None and reply.body is not body:
-            reply.body, reply.content_type = encoded(reply.body)
-        changed = to_reply(reply if result is None else result)
-    except CAUGHT as error:
-        await close_unsent(body)
-        reraise_cancellation(error)
-        return reply_to_error(engine, request, error)
-    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
-        await close_unsent(body)
-    return changed
 
 
 # ======================================================================================================================
@@ -7599,7 +7679,7 @@ class App:
 
     middlewares: list[HttpMiddleware]
     ws_middlewares: list[WebSocketMiddleware]
-    startup_handlers: list[Handler]
+    startup_handlers: list[StartupHandler]
     shutdown_handlers: list[Handler]
     _started: bool
     _micropie: Engine  # all that is ours; other names, private ones too, are the subclass's to use

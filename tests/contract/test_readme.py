@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from micropie import App
-from tests.client import ahttp, http
-from tests.wire import running, websocket, wire
+from tests.client import http
+from tests.wire import awire, running, websocket, wire
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 FENCE = r"<!-- {}: (\S+) -->\n```\w+\n(.*?)^```$"
@@ -369,14 +369,15 @@ def test_snippet_websockets(app):
     assert (refused.accepted, refused.close) == (False, (1008, "Members only"))
 
 
-def test_snippet_lifespan(app):
-    """The database is open between startup and shutdown."""
+def test_snippet_lifespan(app, capsys):
+    """The database is open from startup until the last shutdown handler is done."""
 
     async def use() -> str:
         async with running(app):
-            return (await ahttp(app, "GET", "/count")).text
+            return (await awire(app, path="/count")).text
 
-    assert asyncio.run(use()) == "0"
+    assert asyncio.run(use()) == "1"
+    assert capsys.readouterr().out == "Pies left: 1\n"
     with pytest.raises(sqlite3.ProgrammingError):
         app._db.execute("SELECT 1")
 

@@ -111,7 +111,7 @@ def test_a_header_may_be_any_text():
 def test_a_startup_handler_may_be_a_builtin():
     """A callable without a signature is called without arguments."""
     app = App()
-    app.startup_handlers.append(dict)  # type: ignore[arg-type]
+    app.startup_handlers.append(dict)
     assert lifespan(app) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -305,8 +306,16 @@ class Application(App):
 async def open_shop():
     if os.environ.get("SHOP") == "burnt down":
         raise RuntimeError("no shop to open")
+    if os.environ.get("SHOP") == "let":
+        sys.exit("no shop to open")
     app.seen["shop"] = "open"
     print("the shop is open", flush=True)  # noqa: T201 - as the README's handlers do
+
+
+async def keep_till():
+    print("the till is open", flush=True)  # noqa: T201 - as the README's handlers do
+    yield
+    print("the till is closed", flush=True)  # noqa: T201 - as the README's handlers do
 
 
 async def close_shop():
@@ -314,6 +323,6 @@ async def close_shop():
 
 
 app = Application(body_timeout=1, max_body_size=1024 * 1024)
-app.startup_handlers.append(open_shop)
+app.startup_handlers.extend([open_shop, keep_till])
 app.shutdown_handlers.append(close_shop)
 rsgi_app = RSGI(app)

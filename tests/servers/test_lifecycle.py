@@ -32,6 +32,7 @@ def test_shutdown_runs_at_the_end(fresh_server: Server):
     fresh_server.terminate()
     fresh_server.process.wait(PATIENCE)
     assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
+    assert ("the till is closed" in fresh_server.log()) is fresh_server.kind.lifespan
     assert "Traceback" not in fresh_server.log()
 
 
@@ -67,9 +68,10 @@ def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: s
 
 
 @on(*(kind for kind in (*KINDS, *WITH_WORKERS) if kind.lifespan))
-def test_a_failing_startup_ends_the_server(kind: Kind, tmp_path: Path):
-    """Nobody is served, the log says why, and so does the exit status of most servers."""
-    with started(kind, tmp_path, SHOP="burnt down") as server:
+@pytest.mark.parametrize("shop", ["burnt down", "let"])
+def test_a_failing_startup_ends_the_server(kind: Kind, tmp_path: Path, shop: str):
+    """Nobody is served, by `sys.exit` either; the log says why, and so does the exit status of most servers."""
+    with started(kind, tmp_path, SHOP=shop) as server:
         status = server.process.wait(PATIENCE)
     assert "RuntimeError: no shop to open" in server.log()
     assert "the shop is open" not in server.log()

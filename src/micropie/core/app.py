@@ -13,7 +13,7 @@ from micropie.core.basics.headers import parse_cookies
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
 from micropie.core.pipeline.debugger import debugger_of
-from micropie.core.pipeline.engine import Engine, Handler
+from micropie.core.pipeline.engine import Engine, Handler, StartupHandler
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import serve_lifespan, shutdown, startup
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
@@ -53,7 +53,7 @@ class App:
 
     middlewares: list[HttpMiddleware]
     ws_middlewares: list[WebSocketMiddleware]
-    startup_handlers: list[Handler]
+    startup_handlers: list[StartupHandler]
     shutdown_handlers: list[Handler]
     _started: bool
     _micropie: Engine  # all that is ours; other names, private ones too, are the subclass's to use

@@ -4,6 +4,7 @@ Every step of a request is passed the `Engine`; the user's `App` is `engine.app`
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from micropie.core.sessions.store import SessionStore
     from micropie.core.templates.templates import Templates
 
-Handler = Callable[..., Awaitable[None] | None]
+Handler = Callable[..., Any]  # of startup or shutdown
+StartupHandler = Handler | AbstractAsyncContextManager[Any]
 
 
 class Application(Protocol):
@@ -26,7 +28,7 @@ class Application(Protocol):
 
     middlewares: "list[HttpMiddleware]"
     ws_middlewares: "list[WebSocketMiddleware]"
-    startup_handlers: list[Handler]
+    startup_handlers: list[StartupHandler]
     shutdown_handlers: list[Handler]
     _started: bool
 
@@ -43,6 +45,7 @@ class Engine:
         "allowed_origins",
         "app",
         "debug",
+        "entered",
         "limits",
         "router",
         "running",
@@ -79,6 +82,7 @@ class Engine:
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
+        self.entered: list[Handler] = []  # how what the startup handlers have entered is left
         self.running: list[Handler] = []  # how the applications below are stopped
 
 

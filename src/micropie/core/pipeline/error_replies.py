@@ -14,7 +14,8 @@ from micropie.core.pipeline.engine import Engine
 from micropie.core.replies.reply import Reply, error_reply, header_pairs, problem_reply, to_reply
 from micropie.core.requests.request import RELATIVE_PATH, Request
 
-CAUGHT = (Exception, asyncio.CancelledError)  # the latter only where `reraise_cancellation` lets it
+# What must not end the server: SystemExit too, which would, and cancellations where `reraise_cancellation` lets them.
+CAUGHT = (Exception, SystemExit, asyncio.CancelledError)
 
 
 def reraise_cancellation(error: BaseException) -> None:

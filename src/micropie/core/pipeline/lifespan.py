@@ -2,13 +2,16 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager as AsyncContext
+from contextlib import ContextDecorator, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
 from micropie.core.basics.errors import log
 from micropie.core.basics.types import ASGIApp, Message, Receive, Send
-from micropie.core.pipeline.engine import Engine, Handler
+from micropie.core.pipeline.engine import Engine, Handler, StartupHandler
+from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation
 from micropie.core.routing.targets import MountedApp
 
 Phase = Callable[[], Awaitable[None]]
@@ -39,10 +42,12 @@ async def _failure(event: str, phase: Phase) -> str | None:
     return None
 
 
-async def start(handlers: list[Handler], state: dict[str, Any]) -> None:
-    """Call the handlers in order; the first that raises ends it."""
+async def start(handlers: Sequence[StartupHandler], state: dict[str, Any], entered: list[Handler]) -> None:
+    """Call the handlers in order; the first that raises ends it. `entered` gets how to leave what was entered."""
     for handler in handlers:
-        await _call_handler(handler, state)
+        leave = await _contained(_enter(handler, state))
+        if leave is not None:
+            entered.append(leave)
 
 
 async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
@@ -50,7 +55,7 @@ async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
     failures = []
     for handler in handlers:
         try:
-            await _call_handler(handler, state)
+            await _contained(_call_handler(handler, state))
         except Exception as error:
             failures.append(error)
     if len(failures) == 1:
@@ -59,11 +64,62 @@ async def stop(handlers: Sequence[Handler], state: dict[str, Any]) -> None:
         raise ExceptionGroup("; ".join(map(str, failures)), failures)
 
 
-async def _call_handler(handler: Handler, state: dict[str, Any]) -> None:
-    """Call one; if it takes a parameter, with the lifespan state, which requests find in `scope["state"]`."""
+async def _contained(step: Awaitable[Any]) -> Any:
+    """Run a handler; what would pass the server unseen, such as SystemExit, becomes a RuntimeError of its words."""
+    try:
+        return await step
+    except (SystemExit, asyncio.CancelledError) as error:
+        reraise_cancellation(error)
+        raise RuntimeError(_words(error)) from error
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return f"sys.exit({error.code!r})"
+    return str(error) or type(error).__name__
+
+
+async def _enter(handler: StartupHandler, state: dict[str, Any]) -> Handler | None:
+    """Call a startup handler; if it is a context manager, or makes one, enter that, and give how it is left."""
+    is_context = isinstance(handler, AsyncContext | ContextDecorator)
+    context = _as_context(handler if is_context else await _call_handler(handler, state))
+    if context is None:
+        return None
+    await context.__aenter__()
+    # In any case as if all was well: what stands behind a `yield` need not stand in a `finally`.
+    return partial(context.__aexit__, None, None, None)
+
+
+def _as_context(made: Any) -> AsyncContext[Any] | None:
+    """A context manager of what a startup handler has made: one, or a generator that yields once; None of others.
+
+    Of those that are not async only what `@contextmanager` makes counts: a handler may well return a file, or a lock.
+    """
+    if inspect.isasyncgen(made):
+        return asynccontextmanager(lambda: made)()
+    if inspect.isgenerator(made):
+        return _on_the_loop(contextmanager(lambda: made)())
+    if isinstance(made, ContextDecorator):
+        return _on_the_loop(made)
+    return made if isinstance(made, AsyncContext) else None
+
+
+@asynccontextmanager
+async def _on_the_loop(context: Any) -> AsyncIterator[None]:
+    with context:
+        yield
+
+
+async def _call_handler(handler: Any, state: dict[str, Any]) -> Any:
+    """Call one; if it takes a parameter, with the lifespan state, which requests find in `scope["state"]`.
+
+    The result, unless it was awaited.
+    """
     result = handler(state) if _takes_state(handler) else handler()
-    if inspect.isawaitable(result):
-        await result
+    if not inspect.isawaitable(result):
+        return result
+    await result
+    return None
 
 
 def _takes_state(handler: Handler) -> bool:
@@ -109,12 +165,15 @@ class MountedLifespan:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
             await self._app(scope, self._events.get, self._answer)
-        except Exception as error:
+        except CAUGHT as error:
+            reraise_cancellation(error)
             # An application that raises for this scope, or at its startup, has no lifespan (the ASGI specification).
             if self._speaks:
-                log.exception("The lifespan of a mounted application failed")
-            else:
+                log.error("The lifespan of a mounted application failed", exc_info=error)
+            elif isinstance(error, Exception):
                 log.info("A mounted application has no lifespan: %r", error)
+            else:
+                self._answers.put_nowait({"type": "lifespan.startup.failed", "message": _words(error)})
         finally:
             self._answers.put_nowait(None)
 
@@ -137,16 +196,24 @@ async def startup(engine: Engine) -> None:
     """Run the startup handlers, once; then start the applications below."""
     if engine.app._started:
         return
-    await start(engine.app.startup_handlers, engine.state)
     try:
+        await start(engine.app.startup_handlers, engine.state, engine.entered)
         for below in {id(found.app): found for found in engine.router.mounted_apps}.values():
             await start_below(engine, below)
     except BaseException:
-        await stop_below(engine)
+        await give_up(engine)
         raise
     engine.app._started = True
     if engine.debug is not None:
         engine.debug.start()
+
+
+async def give_up(engine: Engine) -> None:
+    """Stop the applications below ours and leave what was entered; what goes wrong is logged."""
+    try:
+        await stop([*what_runs_below(engine), *what_is_entered(engine)], engine.state)
+    except Exception:
+        log.exception("What the startup had begun could not be ended")
 
 
 async def start_below(engine: Engine, found: MountedApp) -> None:
@@ -164,19 +231,25 @@ async def start_below(engine: Engine, found: MountedApp) -> None:
         running.append(partial(shutdown, below))
 
 
-async def stop_below(engine: Engine) -> None:
-    """Stop the applications below ours, the last one first."""
+def what_runs_below(engine: Engine) -> list[Handler]:
+    """How to stop the applications below ours, the last one first; once."""
     running, engine.running = engine.running[::-1], []
-    await stop(running, engine.state)
+    return running
+
+
+def what_is_entered(engine: Engine) -> list[Handler]:
+    """How to leave what the startup handlers have entered, the last first; once."""
+    entered, engine.entered = engine.entered[::-1], []
+    return entered
 
 
 async def shutdown(engine: Engine) -> None:
-    """Stop what was started below, run the shutdown handlers, and let the worker threads go."""
+    """Stop what was started below, run the shutdown handlers, leave what was entered, and let the worker threads go."""
     engine.app._started = False
     if engine.debug is not None:
         engine.debug.stop()
-    below = [] if not engine.running else [partial(stop_below, engine)]
     try:
-        await stop([*below, *engine.app.shutdown_handlers], engine.state)
+        handlers = [*what_runs_below(engine), *engine.app.shutdown_handlers, *what_is_entered(engine)]
+        await stop(handlers, engine.state)
     finally:
         engine.threads.shutdown()
