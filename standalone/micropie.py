@@ -4751,6 +4751,7 @@ class Endpoint(UserFunction):
         guards: Guards = (),
         verbs: tuple[str, ...] = (),
         is_nested: bool = False,
+        takes_socket: bool = False,
     ) -> None:
         super().__init__(handler)
         self.name = name
@@ -4759,7 +4760,7 @@ class Endpoint(UserFunction):
         self.guards = guards
         self.verbs = verbs
         self.is_nested = is_nested  # below a controller
-        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.plan = Plan(handler, skip=1 if takes_socket else 0)  # the socket is not bound by name
         self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
         self.keeps_slash = self.plan.variadic
         self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
@@ -5576,6 +5577,7 @@ class Branch:
         self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights: list[str] = []  # found while reading the class
         self._replaced: dict[str, Endpoint] = {}
+        self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
         verbs: dict[str, Endpoint] = {}
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
             self._add(attribute_name, attribute, app_class, verbs)
@@ -5648,7 +5650,14 @@ class Branch:
             self.methods[name] = self._with_verbs(endpoint)
 
     def _endpoint(
-        self, name: str, handler: Any, marked: Any, verbs: tuple[str, ...] = (), *, of: "Branch | None" = None
+        self,
+        name: str,
+        handler: Any,
+        marked: Any,
+        verbs: tuple[str, ...] = (),
+        *,
+        of: "Branch | None" = None,
+        takes_socket: bool = False,
     ) -> Endpoint:
         """A handler at a name in this branch; its guards and limits are those `of` another, where that has it."""
 
@@ -5659,7 +5668,16 @@ class Branch:
         route = MatchedRoute(".".join((*self.path, name)), make_path)
         changes = getattr(marked, LIMITS_ATTRIBUTE, None) or getattr(handler, LIMITS_ATTRIBUTE, {})
         limits = behind.limits._replace(**changes) if changes else behind.limits
-        endpoint = Endpoint(name, handler, route, limits, guards=behind.guards, verbs=verbs, is_nested=bool(self.path))
+        endpoint = Endpoint(
+            name,
+            handler,
+            route,
+            limits,
+            guards=behind.guards,
+            verbs=verbs,
+            is_nested=bool(self.path),
+            takes_socket=takes_socket or name.startswith(WEBSOCKET),
+        )
         return endpoint
 
     def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
@@ -5770,6 +5788,19 @@ class Branch:
     def exactly(self, name: str) -> Endpoint | ByVerb | None:
         """The method of that name, be it a private one."""
         return self._on_instance(name) or self.methods.get(name)
+
+    def for_websocket(self, name: str) -> Endpoint | None:
+        """The method of that name, be it a private one, as a handler whose first parameter is a WebSocket."""
+        found = self.exactly(name)
+        if isinstance(found, ByVerb):
+            found = next(iter(found.verbs.values()))
+        if found is None or name.startswith(WEBSOCKET):
+            return found
+        endpoint = self._for_websockets.get(name)
+        if endpoint is None or endpoint.handler is not found.handler:
+            endpoint = self._endpoint(name, found.handler, found.handler, takes_socket=True)
+            self._for_websockets[name] = endpoint
+        return endpoint
 
     def named_branch(self, name: str) -> "Branch | MountedApp | None":
         """The branch of that name, in either spelling."""
@@ -5974,8 +6005,8 @@ class Router:
         """
         request._router = self
         target: Target | None
-        if request._route_handler is not None:
-            target, segments = self._explicit(request._route_handler, request)
+        if request._route_handler is not None:  # a middleware has chosen a method, be it a private one
+            target, segments = self.root.exactly(request._route_handler) or _NOTHING, list(request.path_params)
         else:
             target = self._static.get(request._path_without_root())
             if target is None or target.name in self._instance:
@@ -5999,7 +6030,7 @@ class Router:
         request._router = self
         target: Target
         if request._ws_route_handler is not None:
-            target, segments = self._explicit(request._ws_route_handler, request)
+            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, list(request.path_params)
         elif (segments := request._segments())[0].startswith("_"):
             target = _NO_URL
         else:
@@ -6031,10 +6062,6 @@ class Router:
         if not isinstance(target, NoHandler):
             request.path_params = segments
         return target, segments
-
-    def _explicit(self, name: str, request: Request) -> Match:
-        """The method that a middleware has chosen, be it a private one."""
-        return self.root.exactly(name) or _NOTHING, list(request.path_params)
 
 
 def chosen(choice: Any, request: Request, segments: list[str]) -> Match:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from micropie import App, HttpMiddleware, WebSocketMiddleware
+from micropie import App, HttpMiddleware, WebSocket, WebSocketMiddleware, methods
 from tests.client import http
 from tests.wire import websocket, wire
 
@@ -747,6 +747,93 @@ def test_9_ws_route_handler_is_the_full_method_name():
     app = Rooms()
     app.ws_middlewares.append(Routing())
     assert websocket(app, "/some/where").sent == ["7"]
+
+
+class Feeds(App):
+    """Methods of any name that take a socket first."""
+
+    async def ws_old(self, ws, number="?"):
+        await self._feed(ws, number)
+
+    async def _feed(self, ws, number, *, unit="pies"):
+        await ws.accept()
+        await ws.send_text(f"{number} {unit}")
+
+    async def feed(self, connection: WebSocket, number: int):
+        await self._feed(connection, number + 1)
+
+    @methods("POST")
+    async def posted(self, ws, number):
+        await self._feed(ws, number)
+
+    @staticmethod
+    async def static(ws, *numbers):
+        await ws.accept()
+        await ws.send_text("static " + ",".join(numbers))
+
+
+def choosing_websocket(name, params):
+    class Routing(WebSocketMiddleware):
+        async def before_websocket(self, request):
+            request._ws_route_handler = name
+            request.path_params = params
+
+    app = Feeds()
+    app.ws_middlewares.append(Routing())
+    return app
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "text"),
+    [
+        ("_feed", ["7"], "7 pies"),
+        ("feed", ["7"], "8 pies"),
+        ("posted", ["7"], "7 pies"),
+        ("static", ["7", "8"], "static 7,8"),
+        ("ws_old", ["7"], "7 pies"),
+        ("ws_old", [], "? pies"),
+    ],
+)
+def test_9_ws_route_handler_may_be_any_method(name, params, text):
+    """Its first parameter is the socket, whatever its name and the method's; the others are bound as ever."""
+    app = choosing_websocket(name, params)
+    assert [websocket(app, "/some/where").sent for _ in range(2)] == [[text]] * 2
+
+
+def test_9_ws_route_handler_binds_by_name_too():
+    """What no path parameter fills comes from the query."""
+    assert websocket(choosing_websocket("_feed", []), "/", query="number=7&unit=tarts").sent == ["7 tarts"]
+    assert websocket(choosing_websocket("_feed", [])).close == (1008, "Missing required parameter 'number'")
+
+
+def test_9_ws_route_handler_may_be_bound_at_run_time():
+    """A method set on the instance is found, and its replacement too."""
+    app = choosing_websocket("shout", [])
+
+    async def shout(self, ws):
+        await ws.accept()
+        await ws.send_text("hey")
+
+    async def whisper(self, ws):
+        await ws.accept()
+        await ws.send_text("psst")
+
+    for method, text in ((shout, "hey"), (whisper, "psst")):
+        app.shout = method.__get__(app)
+        assert websocket(app).sent == [text]
+
+
+@pytest.mark.parametrize("name", ["nothing", "old", "accept", "request"])
+def test_9_ws_route_handler_that_is_no_method_is_no_route(name):
+    """Names of nothing are refused."""
+    assert websocket(choosing_websocket(name, [])).close == (1008, "No matching WebSocket route")
+
+
+def test_9_a_method_that_a_hook_has_chosen_stays_what_it_is_for_http():
+    """Serving a socket by it changes nothing for its requests."""
+    app = choosing_websocket("feed", ["1"])
+    assert websocket(app).sent == ["2 pies"]
+    assert http(app, path="/feed").status_code == 400
 
 
 def test_9_a_plain_function_may_be_a_hook():

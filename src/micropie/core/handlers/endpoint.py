@@ -70,6 +70,7 @@ class Endpoint(UserFunction):
         guards: Guards = (),
         verbs: tuple[str, ...] = (),
         is_nested: bool = False,
+        takes_socket: bool = False,
     ) -> None:
         super().__init__(handler)
         self.name = name
@@ -78,7 +79,7 @@ class Endpoint(UserFunction):
         self.guards = guards
         self.verbs = verbs
         self.is_nested = is_nested  # below a controller
-        self.plan = Plan(handler, skip=1 if name.startswith(WEBSOCKET) else 0)  # the socket is not bound by name
+        self.plan = Plan(handler, skip=1 if takes_socket else 0)  # the socket is not bound by name
         self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
         self.keeps_slash = self.plan.variadic
         self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it

@@ -46,8 +46,8 @@ class Router:
         """
         request._router = self
         target: Target | None
-        if request._route_handler is not None:
-            target, segments = self._explicit(request._route_handler, request)
+        if request._route_handler is not None:  # a middleware has chosen a method, be it a private one
+            target, segments = self.root.exactly(request._route_handler) or _NOTHING, list(request.path_params)
         else:
             target = self._static.get(request._path_without_root())
             if target is None or target.name in self._instance:
@@ -71,7 +71,7 @@ class Router:
         request._router = self
         target: Target
         if request._ws_route_handler is not None:
-            target, segments = self._explicit(request._ws_route_handler, request)
+            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, list(request.path_params)
         elif (segments := request._segments())[0].startswith("_"):
             target = _NO_URL
         else:
@@ -103,10 +103,6 @@ class Router:
         if not isinstance(target, NoHandler):
             request.path_params = segments
         return target, segments
-
-    def _explicit(self, name: str, request: Request) -> Match:
-        """The method that a middleware has chosen, be it a private one."""
-        return self.root.exactly(name) or _NOTHING, list(request.path_params)
 
 
 def chosen(choice: Any, request: Request, segments: list[str]) -> Match:

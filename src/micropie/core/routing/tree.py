@@ -52,6 +52,7 @@ class Branch:
         self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights: list[str] = []  # found while reading the class
         self._replaced: dict[str, Endpoint] = {}
+        self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
         verbs: dict[str, Endpoint] = {}
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
             self._add(attribute_name, attribute, app_class, verbs)
@@ -124,7 +125,14 @@ class Branch:
             self.methods[name] = self._with_verbs(endpoint)
 
     def _endpoint(
-        self, name: str, handler: Any, marked: Any, verbs: tuple[str, ...] = (), *, of: "Branch | None" = None
+        self,
+        name: str,
+        handler: Any,
+        marked: Any,
+        verbs: tuple[str, ...] = (),
+        *,
+        of: "Branch | None" = None,
+        takes_socket: bool = False,
     ) -> Endpoint:
         """A handler at a name in this branch; its guards and limits are those `of` another, where that has it."""
 
@@ -135,7 +143,16 @@ class Branch:
         route = MatchedRoute(".".join((*self.path, name)), make_path)
         changes = getattr(marked, LIMITS_ATTRIBUTE, None) or getattr(handler, LIMITS_ATTRIBUTE, {})
         limits = behind.limits._replace(**changes) if changes else behind.limits
-        endpoint = Endpoint(name, handler, route, limits, guards=behind.guards, verbs=verbs, is_nested=bool(self.path))
+        endpoint = Endpoint(
+            name,
+            handler,
+            route,
+            limits,
+            guards=behind.guards,
+            verbs=verbs,
+            is_nested=bool(self.path),
+            takes_socket=takes_socket or name.startswith(WEBSOCKET),
+        )
         return endpoint
 
     def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
@@ -246,6 +263,19 @@ class Branch:
     def exactly(self, name: str) -> Endpoint | ByVerb | None:
         """The method of that name, be it a private one."""
         return self._on_instance(name) or self.methods.get(name)
+
+    def for_websocket(self, name: str) -> Endpoint | None:
+        """The method of that name, be it a private one, as a handler whose first parameter is a WebSocket."""
+        found = self.exactly(name)
+        if isinstance(found, ByVerb):
+            found = next(iter(found.verbs.values()))
+        if found is None or name.startswith(WEBSOCKET):
+            return found
+        endpoint = self._for_websockets.get(name)
+        if endpoint is None or endpoint.handler is not found.handler:
+            endpoint = self._endpoint(name, found.handler, found.handler, takes_socket=True)
+            self._for_websockets[name] = endpoint
+        return endpoint
 
     def named_branch(self, name: str) -> "Branch | MountedApp | None":
         """The branch of that name, in either spelling."""
