@@ -629,6 +629,22 @@ def test_10_the_sub_application_answers():
     assert (answer.status_code, answer.content, answer.headers["x-inner"]) == (200, b"inner", "1")
 
 
+def test_10_a_failed_request_of_the_sub_application_does_not_save_the_session():
+    """The session is ours to save, and that request has failed."""
+
+    class Failing(App):
+        async def index(self):
+            self.request.session["cart"] = []
+            raise RuntimeError
+
+    backend = InMemorySessionBackend()
+    backend.sessions["known"] = {"cart": ["pie"]}
+    app = Site(backend)
+    app.middlewares.append(Handing(Failing(), "/"))
+    assert http(app, cookies={"session_id": "known"}).status_code == 500
+    assert backend.sessions == {"known": {"cart": ["pie"]}}
+
+
 def test_10_it_gets_its_own_path():
     """`path` is `_subapp_path`, `root_path` the old one + "/" + the mount."""
     record: dict[str, object] = {}

@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from micropie import App, Controller, HTTPError, HttpMiddleware, Mount, Reply, Resource, WebSocketMiddleware, methods
+from micropie import (
+    App,
+    Controller,
+    HTTPError,
+    HttpMiddleware,
+    InMemorySessionBackend,
+    Mount,
+    Reply,
+    Resource,
+    WebSocketMiddleware,
+    methods,
+)
 from tests.client import ahttp, http, run
 from tests.wire import lifespan, lifespan_messages, running, websocket, wire
 
@@ -1046,6 +1057,51 @@ def test_8_an_app_below_shares_the_session():
     first = http(app, path="/admin_part/visit")
     assert http(app, path="/admin_part/visit", cookies=first.cookies).text == "2"
     assert http(app, path="/visits", cookies=first.cookies).text == "2"
+
+
+class Failing(App):
+    """Changes the session, and then fails, or answers with a status."""
+
+    async def fails(self):
+        self.request.session["cart"] = []
+        raise RuntimeError
+
+    async def answers(self, status: int):
+        self.request.session["cart"] = []
+        return status, "done"
+
+
+async def failing(scope, receive, send):
+    """Another framework's application."""
+    scope["session"]["cart"] = []
+    await send({"type": "http.response.start", "status": 500, "headers": []})
+    await send({"type": "http.response.body", "body": b"broken"})
+
+
+@pytest.mark.parametrize("path", ["/shop/fails", "/shop/answers/500", "/mounted/fails", "/other"])
+def test_8_a_failed_request_of_an_app_below_does_not_save_the_session(path):
+    """As a failed one of our own: a reply 500 stands for it, whoever answers."""
+
+    class Site(App):
+        shop = Failing()
+        mounted = Mount(Failing())
+        other = Mount(failing)
+
+    backend = InMemorySessionBackend()
+    backend.sessions["known"] = {"cart": ["pie"]}
+    reply = http(Site(backend), path=path, cookies={"session_id": "known"})
+    assert (reply.status_code, backend.sessions) == (500, {"known": {"cart": ["pie"]}})
+    assert "set-cookie" not in reply.headers
+
+
+@pytest.mark.parametrize("status", [200, 302, 404, 503])
+def test_8_what_an_app_below_answers_otherwise_saves_the_session(status):
+    """It is no failure."""
+    backend = InMemorySessionBackend()
+    backend.sessions["known"] = {"cart": ["pie"]}
+    site = type("Site", (App,), {"shop": Failing()})(backend)
+    assert http(site, path=f"/shop/answers/{status}", cookies={"session_id": "known"}).status_code == status
+    assert backend.sessions == {"known": {"cart": []}}
 
 
 def test_8_websockets_of_an_app_below():

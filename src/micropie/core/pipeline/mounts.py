@@ -19,7 +19,8 @@ from micropie.core.requests.websocket import WebSocket
 from micropie.core.routing.targets import MountedApp
 from micropie.core.sessions.store import set_session_cookie
 
-CLIENT_ERRORS = range(400, 500)
+CLIENT_ERRORS, FAILURE = range(400, 500), 500
+ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
 
 
 class SubApp(NamedTuple):
@@ -75,10 +76,12 @@ def below_root(scope: Scope, mount: str) -> Scope:
 
 
 async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
-    """Let the other application answer; our session is saved when its reply starts."""
+    """Let the other application answer; our session is saved when its reply starts, unless that is a 500."""
     subapp = request._mount or subapp_of_hook(request, request._subapp)
 
     async def save_session(message: Message) -> None:
+        if message.get("status") == FAILURE:
+            return
         cookie = await engine.sessions.save(request)
         if cookie is not None:
             message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
