@@ -262,6 +262,111 @@ def test_35_accept_with_a_subprotocol():
     assert dialogue.accept["subprotocol"] == "chat.v1"
 
 
+def asking(event, act):
+    """What `act` does to a socket whose server gives the connect, this event, and nothing more."""
+
+    async def main():
+        events = [{"type": "websocket.connect"}, event]
+        sent = []
+
+        async def receive():
+            return events.pop(0)
+
+        async def send(message):
+            sent.append(message["type"])
+
+        ws = WebSocket(receive, send)
+        await act(ws)
+        return events, sent
+
+    return run(main())
+
+
+def test_35_accept_takes_the_connect_event():
+    """It is the first event, and the next one is the first receive's."""
+
+    async def act(ws):
+        await ws.accept()
+        assert await ws.receive_text() == "hello"
+
+    assert asking({"type": "websocket.receive", "text": "hello"}, act) == ([], ["websocket.accept"])
+
+
+@pytest.mark.parametrize(
+    ("event", "ended"),
+    [
+        ({"code": 1006}, (1006, "")),
+        ({"code": 1001, "reason": "gone"}, (1001, "gone")),
+        ({}, (1005, "")),
+        ({"code": None, "reason": None}, (1005, "")),
+    ],
+)
+def test_35_a_client_that_leaves_before_accept(event, ended):
+    """`accept` raises ConnectionClosed, and nothing is sent to a client that is not there."""
+    seen = []
+
+    async def receive():
+        return {"type": "websocket.disconnect", **event}
+
+    async def send(message):
+        seen.append(message)
+
+    async def main():
+        ws = WebSocket(receive, send)
+        with pytest.raises(ConnectionClosed) as caught:
+            await ws.accept()
+        seen.append((caught.value.code, caught.value.reason))
+        await ws.close()
+        assert not ws.accepted
+
+    run(main())
+    assert seen == [ended]
+
+
+@pytest.mark.parametrize("kind", ["websocket.connect", "websocket.unknown", "http.request"])
+def test_35_an_unknown_event_is_a_value_error(kind):
+    """What the server must not say here is told, not waited out."""
+
+    async def act(ws):
+        await ws.accept()
+        with pytest.raises(ValueError, match=kind):
+            await ws.receive_text()
+
+    assert asking({"type": kind}, act) == ([], ["websocket.accept"])
+
+
+@pytest.mark.parametrize("kind", ["websocket.receive", "websocket.unknown"])
+def test_35_another_event_than_the_connect_is_a_value_error(kind):
+    """`accept` answers a connect, and nothing else."""
+
+    async def receive():
+        return {"type": kind, "text": "hello"}
+
+    async def send(message):
+        raise AssertionError(message)
+
+    async def main():
+        with pytest.raises(ValueError, match=kind):
+            await WebSocket(receive, send).accept()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("offered", "name"), [((), "chat"), (("chat.v1", "chat.v2"), "chat"), (("chat",), "Chat"), (None, "chat")]
+)
+def test_35_a_subprotocol_that_is_not_offered_is_a_value_error(offered, name):
+    """Browsers end such a connection, and some servers never answer: the handler is told what is offered."""
+
+    async def script(ws):
+        with pytest.raises(ValueError, match="does not offer"):
+            await ws.accept(subprotocol=name)
+        await ws.accept()
+        await ws.send_text("went on")
+
+    assert play(script, scope={"subprotocols": offered}).sent == ["went on"]
+
+
 def test_35_attributes():
     """`accepted` tells, `session_id` is a str."""
     seen = []
@@ -376,14 +481,15 @@ def test_35_send_after_close_is_a_runtime_error(send):
 
 @pytest.mark.parametrize("send", SENDS)
 def test_35_send_after_the_peers_close(send):
-    """After the disconnect was received a send is an error of either kind, and harmless."""
+    """After the disconnect was received a send raises it too."""
 
     async def script(ws):
         await ws.accept()
         with pytest.raises(ConnectionClosed):
             await ws.receive_text()
-        with pytest.raises((RuntimeError, ConnectionClosed)):
+        with pytest.raises(ConnectionClosed) as caught:
             await send(ws)
+        assert caught.value.code == 1000
 
     assert play(script).sent == []
 

@@ -248,12 +248,24 @@ def test_a_sub_application_hears_the_client_leave():
     assert (heard, dialogue.close) == (["websocket.connect", "websocket.receive"], None)
 
 
+def connecting() -> Any:
+    """A server's `receive` that has the handshake and then nothing more."""
+    events = iter([{"type": "websocket.connect"}])
+
+    async def receive() -> Any:
+        return next(events, None) or await silence()
+
+    return receive
+
+
 @pytest.mark.parametrize("method", ["accept", "send_text", "send_bytes"])
 def test_a_peer_that_is_gone_is_a_closed_connection(method):
     """A server that says so by an OSError makes it a ConnectionClosed, then and later."""
 
+    events = iter([{"type": "websocket.connect"}])
+
     async def receive() -> dict[str, Any]:
-        raise AssertionError
+        return next(events)  # and no more is asked for
 
     async def send(message: Any) -> None:
         if message["type"] != "websocket.accept" or method == "accept":
@@ -280,7 +292,7 @@ def test_closing_a_connection_whose_peer_is_gone_is_silent():
             raise ConnectionResetError
 
     async def main() -> bool:
-        ws = WebSocket(silence, send)
+        ws = WebSocket(connecting(), send)
         await ws.accept()
         await ws.close()
         return ws.closed
@@ -298,7 +310,7 @@ def test_a_close_that_the_server_refuses_leaves_the_connection_open():
         sent.append(message.get("code"))
 
     async def main() -> None:
-        ws = WebSocket(silence, send)
+        ws = WebSocket(connecting(), send)
         await ws.accept()
         with pytest.raises(ValueError, match="1008"):
             await ws.close(1008)

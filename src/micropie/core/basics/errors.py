@@ -90,5 +90,14 @@ class ConnectionClosed(Exception):  # noqa: N818 - the documented name
         self.reason = reason
 
 
+class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error of ours
+    """A WebSocket message is not what the handler asked for; who does not catch it closes with `code` and `reason`."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
 class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
     """An optional package is needed and not installed; the message says what to install."""

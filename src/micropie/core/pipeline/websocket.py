@@ -35,13 +35,19 @@ FAILED: Closing = BROKEN, "Internal server error"
 async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
     """Serve one connection: refuse it, or run its handler; then the after hooks, the session, the close."""
     request = WebSocketRequest(scope, receive)
-    ws = WebSocket(receive, send, cookie=functools.partial(engine.sessions.cookie, scope=scope))
+    ws = WebSocket(
+        receive,
+        send,
+        cookie=functools.partial(engine.sessions.cookie, scope=scope),
+        subprotocols=tuple(scope.get("subprotocols") or ()),
+    )
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
         closing = await closing_after(request, run_connection(engine, request, ws, entered, send))
     finally:  # even if we are being cancelled
+        ws.release()
         closing = await after_websocket_hooks(entered, request, closing)
         current_request.reset(token)
     closing = await save_websocket_session(engine, request, ws, closing)

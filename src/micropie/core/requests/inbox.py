@@ -1,0 +1,114 @@
+"""What the peer of a WebSocket sends, in order, and a look ahead for its leaving.
+
+Servers tell by an event that the peer has left, and most of them tell it only to those who receive: a handler that
+sends and sends would never end. So where nobody has received for a while, events are read ahead: few enough to hold a
+busy peer back, and kept for the receives to come.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from micropie.core.basics.types import Message, Receive
+
+LOOK_AFTER = 0.5  # seconds without a receive
+MAX_AHEAD = 64 * 1024  # bytes of what is kept; one more event may be larger
+EVENT_SIZE = 64  # bytes that an empty message counts
+
+DISCONNECT = "websocket.disconnect"
+
+
+class Inbox:
+    """The events of one connection, each given to one receive; `note_disconnect` is called as soon as that is seen.
+
+    While `is_direct`, a receive may ask the server itself, by `receive`, and says so by setting it to False meanwhile;
+    otherwise the next event is had by `next`. `watch` is to be called when a receive is over and there is no `timer`.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_is_open",
+        "_kept",
+        "_note_disconnect",
+        "_reader",
+        "_waiting",
+        "is_direct",
+        "receive",
+        "timer",
+    )
+
+    def __init__(self, receive: Receive, note_disconnect: Callable[[Message], None]) -> None:
+        self.receive = receive
+        self.is_direct = False  # nobody else asks the server, and nothing is kept
+        self.timer: asyncio.TimerHandle | None = None  # runs until the next look
+        self._is_open = False
+        self._note_disconnect = note_disconnect
+        self._kept: deque[tuple[Message | Exception, int]] = deque()  # with their sizes
+        self._ahead = 0  # bytes of what is kept
+        self._reader: asyncio.Task[None] | None = None
+        self._waiting = 0  # receives that are not direct
+
+    def open(self) -> None:
+        """Let receives in, and look for the peer's leaving from now on."""
+        self.is_direct = self._is_open = True
+        self.watch()
+
+    def watch(self) -> None:
+        """Look in a while whether anybody receives."""
+        if self._is_open:
+            self.timer = asyncio.get_running_loop().call_later(LOOK_AFTER, self._look)
+
+    def close(self, receive: Receive) -> None:
+        """Look no more; `receive` answers whoever asks for more than is kept."""
+        self.receive = receive
+        self._is_open = False
+        if self.timer is not None:
+            self.timer.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def next(self) -> Message:
+        """The next event, where it may be kept, or be on its way to somebody else."""
+        self._waiting += 1
+        try:
+            while self._reader is not None and not self._kept:
+                await asyncio.wait({self._reader})
+            return self._take() if self._kept else await self.receive()
+        finally:
+            self._waiting -= 1
+            if self.timer is None:
+                self.watch()
+
+    def _take(self) -> Message:
+        event, size = self._kept.popleft()
+        self._ahead -= size
+        self.is_direct = not self._kept and self._reader is None
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    def _look(self) -> None:
+        """Read ahead if nobody receives; else this is called again some time after that receive."""
+        self.timer = None
+        if (self.is_direct or self._kept) and self._reader is None and not self._waiting:
+            self.is_direct = False
+            self._reader = asyncio.get_running_loop().create_task(self._read_ahead())
+
+    async def _read_ahead(self) -> None:
+        """Keep events until there are enough of them, the peer leaves, or somebody has waited for one."""
+        event: Message = {}
+        try:
+            while self._ahead < MAX_AHEAD and not (self._kept and self._waiting) and event.get("type") != DISCONNECT:
+                event = await self.receive()
+                self._keep(event, len(event.get("text") or event.get("bytes") or b""))
+        except Exception as error:  # a middleware's, say: the next receive's to raise
+            self._keep(error, 0)
+        finally:
+            self._reader = None
+        if event.get("type") == DISCONNECT:
+            self._note_disconnect(event)
+
+    def _keep(self, event: Message | Exception, length: int) -> None:
+        size = EVENT_SIZE + length
+        self._kept.append((event, size))
+        self._ahead += size

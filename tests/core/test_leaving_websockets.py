@@ -1,0 +1,351 @@
+"""A client leaves while the handler sends, on a server that tells only those who receive, as most servers do."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from micropie import App, ConnectionClosed, WebSocket
+from tests.client import run, watching
+
+WHILE = 0.7  # seconds without a receive, after which the socket looks by itself
+
+
+class Server:
+    """A connection whose `send` says nothing, and which counts what the application has taken of its events."""
+
+    def __init__(self):
+        self.events: asyncio.Queue[Any] = asyncio.Queue()
+        self.events.put_nowait({"type": "websocket.connect"})
+        self.taken = -1  # the connect is none of the client's
+        self.closed = []
+
+    async def receive(self):
+        event = await self.events.get()
+        self.taken += 1
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    async def send(self, message):
+        if message["type"] == "websocket.close":
+            self.closed.append(message["code"])
+
+    def say(self, *texts):
+        for text in texts:
+            self.events.put_nowait({"type": "websocket.receive", "text": text})
+
+    def leave(self, code=1001):
+        self.events.put_nowait({"type": "websocket.disconnect", "code": code, "reason": "bye"})
+
+
+class Acting(App):
+    """A socket handler given by the test."""
+
+    def __init__(self, script):
+        super().__init__()
+        self._script = script
+
+    async def ws_index(self, ws):
+        await self._script(ws)
+
+
+async def serve(script, server):
+    await Acting(script)({"type": "websocket", "path": "/"}, server.receive, server.send)
+
+
+def play(script, after=0.0, act=lambda server: None):
+    """Run an application whose handler is `script`, and `act` on the connection after so many seconds."""
+
+    async def main():
+        server = Server()
+        async with asyncio.timeout(10), watching():
+            serving = asyncio.create_task(serve(script, server))
+            await asyncio.sleep(after)
+            act(server)
+            await serving
+        return server
+
+    return run(main())
+
+
+async def send_for_ever(ws):
+    await ws.accept()
+    while True:
+        await ws.send_text("tick")
+        await asyncio.sleep(0.01)
+
+
+async def send_without_rest(ws):
+    await ws.accept()
+    while True:
+        await ws.send_bytes(b"tick")
+
+
+async def send_after_a_message(ws):
+    await ws.accept()
+    await ws.receive_text()
+    while True:
+        await ws.send_json("tick")
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("script", [send_for_ever, send_without_rest, send_after_a_message])
+@pytest.mark.parametrize("after", [0, WHILE])
+def test_a_handler_that_only_sends_ends(script, after, caplog):
+    """When its client has left, whatever it sends raises; that is nothing for the log, nor is anybody left to close."""
+    server = play(script, after, lambda server: (server.say("hello"), server.leave()))
+    assert server.closed == []
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize(
+    "send", [lambda ws: ws.send_text(""), lambda ws: ws.send_bytes(b""), lambda ws: ws.send_json(0)]
+)
+def test_the_next_send_raises(send):
+    """Not the one after it: with the code and the reason of the client, again and again."""
+    seen: list[Any] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        for _ in range(2):
+            with pytest.raises(ConnectionClosed) as caught:
+                await send(ws)
+            seen.append((caught.value.code, caught.value.reason))
+
+    play(script, 0, Server.leave)
+    assert seen == [(1001, "bye")] * 2
+
+
+def test_the_next_send_after_a_long_receive_raises():
+    """A handler that has waited for a message is looked after from then on."""
+
+    async def script(ws):
+        await ws.accept()
+        await ws.receive_text()
+        await asyncio.sleep(WHILE)
+        with pytest.raises(ConnectionClosed):
+            await ws.send_text("x")
+
+    assert play(script, WHILE, lambda server: (server.say("hello"), server.leave())).taken == 2
+
+
+def test_the_next_send_after_a_receive_that_was_given_up_raises():
+    """A handler that waits for messages with a time limit is looked after too."""
+
+    async def script(ws):
+        await ws.accept()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ws.receive_text(), WHILE)
+        await asyncio.sleep(WHILE)
+        with pytest.raises(ConnectionClosed):
+            await ws.send_text("x")
+
+    play(script, WHILE + 0.1, Server.leave)
+
+
+def test_nothing_is_lost_and_all_is_in_order():
+    """What the client sent before it left is there for later receives, though sends raise already."""
+    seen: list[Any] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        with pytest.raises(ConnectionClosed):
+            await ws.send_text("x")
+        seen.append(await ws.receive_text())
+        seen.extend([message async for message in ws])
+        with pytest.raises(ConnectionClosed) as caught:
+            await ws.receive_text()
+        seen.append(caught.value.code)
+
+    play(script, 0, lambda server: (server.say("1", "2", "3"), server.leave()))
+    assert seen == ["1", "2", "3", 1001]
+
+
+def test_a_message_of_the_wrong_kind_may_be_kept():
+    """It is an error for the receive that gets it, and for no other."""
+    seen: list[Any] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        with pytest.raises(ValueError):
+            await ws.receive_bytes()
+        seen.append(await ws.receive_text())
+
+    play(script, 0, lambda server: server.say("1", "2"))
+    assert seen == ["2"]
+
+
+def test_a_receive_waits_for_what_is_looked_for():
+    """It gets the very next message, and from then on nothing is read ahead of it."""
+    seen: list[Any] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        seen.append(await ws.receive_text())
+        await asyncio.sleep(0)
+        seen.append(await ws.receive_text())
+
+    assert play(script, 2 * WHILE, lambda server: server.say("1", "2", "3")).taken == 2
+    assert seen == ["1", "2"]
+
+
+def test_a_receive_that_is_given_up_loses_nothing():
+    """The message that comes later is the next receive's."""
+    seen: list[Any] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ws.receive_text(), 0.01)
+        seen.append(await ws.receive_text())
+
+    play(script, WHILE + 0.2, lambda server: server.say("1"))
+    assert seen == ["1"]
+
+
+@pytest.mark.parametrize("wait", [0, WHILE])
+def test_two_receives_at_once_get_a_message_each(wait):
+    """Whether the socket looks ahead or not, and the sender beside them is told of the end."""
+    seen: list[Any] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(wait)
+        seen.extend(await asyncio.gather(ws.receive_text(), ws.receive_text()))
+        await asyncio.sleep(WHILE)
+        with pytest.raises(ConnectionClosed):
+            await ws.send_text("x")
+
+    play(script, 2 * WHILE, lambda server: (server.say("1", "2"), server.leave()))
+    assert sorted(seen) == ["1", "2"]
+
+
+@pytest.mark.parametrize(("length", "taken"), [(10_000, 7), (100_000, 1), (0, 1024)])
+def test_a_client_is_held_back(length, taken):
+    """Of what nobody receives 64 KiB are read, each message counting at least 64 bytes."""
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        await ws.send_text("x")
+
+    assert play(script, 0, lambda server: server.say(*["x" * length] * 2000)).taken == taken
+
+
+def test_what_was_held_back_is_read_when_there_is_room_again():
+    """A handler that receives some of it and then only sends is told of the end as well."""
+    seen: list[Any] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        seen.extend([await ws.receive_text() for _ in range(3)])
+        await ws.send_text("nobody knows yet")
+        await asyncio.sleep(WHILE)
+        with pytest.raises(ConnectionClosed):
+            await ws.send_text("x")
+        seen.extend([message async for message in ws])
+
+    messages = [str(number) * 10_000 for number in range(8)]
+    play(script, 0, lambda server: (server.say(*messages), server.leave()))
+    assert seen == messages
+
+
+def test_a_receive_raises_what_reading_ahead_met():
+    """A failure below us is not swallowed."""
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        with pytest.raises(LookupError, match="below"):
+            await ws.receive_text()
+        assert await ws.receive_text() == "then"
+
+    play(script, 0, lambda server: (server.events.put_nowait(LookupError("below")), server.say("then")))
+
+
+def test_closing_ends_a_receive_that_waits():
+    """Another task's receive ends when the socket is closed, where it waits for what is looked for."""
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        receiving = asyncio.create_task(ws.receive_text())
+        await asyncio.sleep(0)
+        await ws.close(4000)
+        with pytest.raises(ConnectionClosed) as caught:
+            await receiving
+        assert caught.value.code == 4000
+
+    assert play(script).closed == [4000]
+
+
+def test_what_came_before_our_own_close_is_not_received():
+    """A socket that is closed gives nothing more, whatever was read ahead."""
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        await ws.close()
+        with pytest.raises(ConnectionClosed):
+            await ws.receive_text()
+
+    assert play(script, 0, lambda server: server.say("1")).taken == 1
+
+
+def test_a_cancelled_connection_leaves_no_reader_behind():
+    """A server that gives up a connection ends all that belongs to it."""
+
+    async def main():
+        server = Server()
+        async with watching():
+            serving = asyncio.create_task(serve(send_for_ever, server))
+            await asyncio.sleep(WHILE)
+            serving.cancel()
+            await asyncio.wait({serving})
+        return serving.cancelled()
+
+    assert run(main())
+
+
+def test_a_socket_by_itself_looks_too():
+    """`WebSocket(receive, send)` needs no application for it."""
+
+    async def main():
+        server = Server()
+        server.leave()
+        with pytest.raises(ConnectionClosed):
+            await send_for_ever(WebSocket(server.receive, server.send))
+
+    run(main())
+
+
+def test_a_failing_send_does_not_hide_what_the_client_said():
+    """Where the server raises as well, the code is the client's as soon as that is known."""
+    seen: list[Any] = []
+
+    class Failing(Server):
+        async def send(self, message):
+            if message["type"] == "websocket.send":
+                await asyncio.sleep(WHILE)
+                raise OSError
+
+    async def main():
+        server = Failing()
+        ws = WebSocket(server.receive, server.send)
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+        server.leave(4001)
+        with pytest.raises(ConnectionClosed) as caught:
+            await ws.send_text("x")
+        seen.append(caught.value.code)
+
+    run(main())
+    assert seen == [4001]
