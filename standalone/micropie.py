@@ -262,6 +262,26 @@ class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better
     """An optional package is needed and not installed; the message says what to install."""
 
 
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group, at any depth; of others themselves."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def sole_error(error: BaseException) -> BaseException:
+    """The one `HTTPError`, `BadMessage` or `ConnectionClosed` that a group stands for, as a TaskGroup raises it.
+
+    A `ConnectionClosed` beside others doesn't count: tasks of a WebSocket may notice the end one after the other.
+    """
+    found = [*leaves(error)]
+    told = [one for one in found if not isinstance(one, ConnectionClosed)] or found[:1]
+    is_one = all(type(one) is type(told[0]) and one.args == told[0].args for one in told)
+    return told[0] if is_one and isinstance(told[0], HTTPError | BadMessage | ConnectionClosed) else error
+
+
 # ======================================================================================================================
 # core/basics/types.py
 #
@@ -7732,6 +7752,7 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
 # ======================================================================================================================
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
+PRIVATE_CODES = 3000  # to be added: 4000 to 4999 are for private use (RFC 6455 §7.4.2)
 Closing = tuple[int, str]
 FAILED: Closing = BROKEN, "Internal server error"
 
@@ -7756,25 +7777,44 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         current_request.reset(token)
     closing = await save_websocket_session(engine, request, ws, closing)
     if not ws.closed:
-        with contextlib.suppress(OSError):  # gone by now
-            await engine.app._send_websocket_close(send, *closing)
+        await send_close(engine, send, closing)
+
+
+async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
+    """Close the connection, if the peer has not left by now; with a private code where the server refuses ours."""
+    code, reason = closing
+    try:
+        await engine.app._send_websocket_close(send, code, reason)
+    except OSError:
+        return
+    except Exception:  # Daphne sends 1000 and 3000 to 4999 only, and 1011 for an application that raises
+        if code not in (REFUSED, UNSUPPORTED, INVALID):
+            raise
+        await engine.app._send_websocket_close(send, code + PRIVATE_CODES, reason)
 
 
 async def closing_after(request: Request, conversation: Awaitable[Closing]) -> Closing:
-    """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
+    """How to close after the conversation, whatever it raised."""
     try:
         return await conversation
-    except ConnectionClosed:
-        return NORMAL, ""
-    except SurplusSegments:
-        return REFUSED, NO_WEBSOCKET
-    except HTTPError as error:
-        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
     except CAUGHT as error:
         reraise_cancellation(error)
-        request._failure = error  # the session is not saved
-        log_failure(request, error)
-        return FAILED
+        return closing_for_error(request, sole_error(error))
+
+
+def closing_for_error(request: Request, error: BaseException) -> Closing:
+    """The close code and reason that an exception stands for; what the peer must not know goes to the log."""
+    if isinstance(error, ConnectionClosed):
+        return NORMAL, ""
+    if isinstance(error, SurplusSegments):
+        return REFUSED, NO_WEBSOCKET
+    if isinstance(error, HTTPError):
+        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
+    if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
+        log.info("WEBSOCKET %r is closed with %d: %s", path_of_request(request), error.code, error)
+        return error.code, error.reason
+    log_failure(request, error)
+    return FAILED
 
 
 async def run_connection(
@@ -7869,7 +7909,7 @@ async def after_websocket_hooks(
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the handler failed."""
     untouched = request._session is None and request._stored_session is None
-    if request._failure is not None or untouched or "session" in request.scope:
+    if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
         return closing
     session, new_id = request.session, None
     if ws.session_id not in session.retired:

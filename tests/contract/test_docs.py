@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import micropie
+from micropie.testing import TestClient
 from tests.client import ahttp, http
 from tests.wire import running, wire
 
@@ -154,6 +155,21 @@ def test_the_references_templates_get_what_it_says(tmp_path):
     page = "{{ shop|shout }} {{ section }} {{ user }} {{ posts[0] }}"
     (tmp_path / "templates" / "blog.html").write_text(page, encoding="utf-8")
     assert http(app, path="/blog").text == "PIES! Blog None First"
+
+
+def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):
+    """News goes to who is there; whoever leaves is nothing for the log."""
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    app = run_code(fences(reference.partition("\n## WebSocket\n")[2].partition("\n## ")[0], "python")[0])["News"]()
+
+    async def visit() -> Any:
+        async with TestClient(app) as client, client.websocket("/news") as ws:
+            for queue in app._readers:
+                queue.put_nowait("pie of the day")
+            return await ws.receive_json()
+
+    assert (asyncio.run(visit()), app._readers) == ("pie of the day", set())
+    assert caplog.records == []
 
 
 def test_the_reference_names_everything_public():

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import sys
 
 import pytest
 
@@ -811,6 +812,151 @@ def test_36_a_cancelled_connection_cleans_up():
 
     assert run(main())
     assert seen == ["finally", "after hook"]
+
+
+async def asks_for_text(ws):
+    await ws.receive_text()
+
+
+async def asks_for_bytes(ws):
+    await ws.receive_bytes()
+
+
+async def asks_for_json(ws):
+    await ws.receive_json()
+
+
+@pytest.mark.parametrize(
+    ("ask", "message", "closing"),
+    [
+        (asks_for_text, b"x", (1003, "Text expected")),
+        (asks_for_text, b"", (1003, "Text expected")),
+        (asks_for_bytes, "x", (1003, "Binary data expected")),
+        (asks_for_bytes, "", (1003, "Binary data expected")),
+        (asks_for_json, "{no json", (1007, "Bad JSON")),
+        (asks_for_json, "", (1007, "Bad JSON")),
+        (asks_for_json, b"\xff", (1007, "Bad JSON")),
+        (asks_for_json, "[" * 1000, (1007, "Bad JSON")),
+        (asks_for_json, "NaN", (1007, "Bad JSON")),
+    ],
+)
+def test_36_what_a_visitor_sends_rings_no_alarm(ask, message, closing, caplog):
+    """A message that is not what the handler asks for closes with 1003 or 1007 (RFC 6455 §7.4.1), and is no ERROR."""
+
+    async def script(ws):
+        await ws.accept()
+        await ask(ws)
+
+    assert play(script, [message]).close == closing
+    assert errors(caplog) == []
+
+
+def test_36_a_value_error_of_the_handlers_own_is_a_failure(caplog):
+    """Only the messages are the visitor's."""
+
+    async def script(ws):
+        await ws.accept()
+        int(await ws.receive_text())
+
+    assert play(script, ["x"]).close == (1011, "Internal server error")
+    assert len(errors(caplog)) == 1
+
+
+def test_36_after_a_bad_message_the_session_is_saved():
+    """As after a 400 of HTTP, what the handler did until then counts."""
+
+    class Asking(Sockets):
+        async def ws_asking(self, ws):
+            self.request.session["seen"] = True
+            await ws.accept(session_id=ws.session_id)
+            await ws.receive_json()
+
+    backend = InMemorySessionBackend()
+    session_id = set_id(websocket(Asking(backend), "/asking", send=["{"]))
+    assert backend.sessions == {session_id: {"seen": True}}
+
+
+async def read_and_write(ws, read=asks_for_text):
+    """What a handler does that reads and writes at once."""
+
+    async def write():
+        while True:
+            await ws.send_text("tick")
+            await asyncio.sleep(0.001)
+
+    await ws.accept()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read(ws))
+        tasks.create_task(write())
+
+
+async def reads_on(ws):
+    while True:
+        await ws.receive_text()
+
+
+@pytest.mark.parametrize("messages", [[], ["a", "b"]])
+def test_36_the_clients_leaving_in_a_task_group_is_no_failure(messages, caplog):
+    """A group all of whose exceptions are ConnectionClosed is that."""
+    websocket(Sockets(), "/echo", send=messages)
+    assert play(lambda ws: read_and_write(ws, reads_on), messages).close is None
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("group", "closing"),
+    [
+        ([ConnectionClosed(1001), ConnectionClosed(1006)], (1000, "")),
+        ([ExceptionGroup("inner", [ConnectionClosed()]), ConnectionClosed()], (1000, "")),
+        ([HTTPError(403, "No")], (1008, "No")),
+        ([HTTPError(403, "No"), ExceptionGroup("inner", [HTTPError(403, "No")])], (1008, "No")),
+        ([HTTPError(403, "No"), ConnectionClosed()], (1008, "No")),
+        ([HTTPError(403, "No"), HTTPError(404, "Where?")], (1011, "Internal server error")),
+        ([RuntimeError("secret"), ConnectionClosed()], (1011, "Internal server error")),
+        ([RuntimeError("secret"), HTTPError(403, "No")], (1011, "Internal server error")),
+        ([RuntimeError("secret")], (1011, "Internal server error")),
+    ],
+)
+def test_36_a_group_of_one_kind_is_that(group, closing):
+    """One HTTPError, or the end of the connection; a ConnectionClosed beside another doesn't count."""
+
+    async def script(ws):
+        await ws.accept()
+        raise ExceptionGroup("tasks", group)
+
+    assert play(script).close == closing
+
+
+def test_36_a_bad_message_in_a_task_group_rings_no_alarm(caplog):
+    """A reader in a task of its own closes with 1003 too."""
+    assert play(read_and_write, [b"x"]).close == (1003, "Text expected")
+    assert errors(caplog) == []
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_36_a_handler_that_exits_is_a_failure(accepted, caplog):
+    """`sys.exit()` closes with 1011 and is in the log; the process ends only by the server."""
+
+    async def script(ws):
+        if accepted:
+            await ws.accept()
+        sys.exit("secret")
+
+    assert play(script).close == (1011, "Internal server error")
+    assert [record.exc_info is not None for record in errors(caplog)] == [True]
+
+
+@pytest.mark.parametrize("where", ["before_websocket", "after_websocket"])
+def test_36_a_hook_that_exits_is_a_failure(where, caplog):
+    """As any exception of a hook."""
+
+    def leave(*_):
+        sys.exit(3)
+
+    app = Sockets()
+    app.ws_middlewares.append(type("Leaving", (WebSocketMiddleware,), {where: leave})())
+    assert websocket(app, "/chat").close == (1011, "Internal server error")
+    assert len(errors(caplog)) == 1
 
 
 @pytest.fixture

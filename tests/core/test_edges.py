@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from micropie import App, ConnectionClosed, HttpMiddleware, Request, WebSocket, WebSocketMiddleware, current_request
+from micropie import (
+    App,
+    ConnectionClosed,
+    HTTPError,
+    HttpMiddleware,
+    Request,
+    WebSocket,
+    WebSocketMiddleware,
+    current_request,
+)
 from tests.client import http
 from tests.wire import lifespan, websocket, wire
 
@@ -318,6 +327,65 @@ def test_a_close_that_the_server_refuses_leaves_the_connection_open():
 
     asyncio.run(main())
     assert sent == [None, 1000]
+
+
+def refusing_codes(*refused: int) -> tuple[Any, list[Any]]:
+    """A server's `send` that knows only some close codes, as Daphne's does, and the codes that it took."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        if message.get("code") in refused:
+            raise ValueError("invalid close code")
+        if message["type"] == "websocket.close":
+            sent.append(message["code"])
+
+    return send, sent
+
+
+class Closing(App):
+    """A socket that is closed in each of the ways that are ours."""
+
+    async def ws_wrong(self, ws):
+        await ws.accept()
+        await ws.receive_bytes()
+
+    async def ws_broken(self, ws):
+        await ws.accept()
+        await ws.receive_json()
+
+    async def ws_refused(self, ws):
+        await ws.accept()
+        raise HTTPError(403)
+
+    async def ws_fails(self, ws):
+        await ws.accept()
+        raise RuntimeError
+
+
+async def closed_with(path: str, send: Any) -> None:
+    """Serve a socket whose client sends one text."""
+    events = iter([{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "{"}])
+
+    async def receive() -> Any:
+        return next(events)
+
+    await Closing()({"type": "websocket", "path": path, "headers": []}, receive, send)
+
+
+@pytest.mark.parametrize(("path", "code"), [("/wrong", 4003), ("/broken", 4007), ("/refused", 4008)])
+def test_a_server_that_refuses_our_close_code_gets_a_private_one(path, code):
+    """The peer learns why all the same, and the server's log stays quiet."""
+    send, sent = refusing_codes(1003, 1007, 1008, 1011)
+    asyncio.run(closed_with(path, send))
+    assert sent == [code]
+
+
+def test_a_server_that_refuses_1011_is_told_by_an_exception():
+    """It closes with that by itself then, which no application can."""
+    send, sent = refusing_codes(1011)
+    with pytest.raises(ValueError, match="invalid close code"):
+        asyncio.run(closed_with("/fails", send))
+    assert sent == []
 
 
 def test_a_request_without_a_server_receives_nothing():

@@ -11,6 +11,7 @@ from tests.wire import awebsocket, websocket
 
 MARKER = "internal-marker"
 BROKEN = (1011, "Internal server error")
+BAD_JSON = (1007, "Bad JSON")
 CODES = {1000, 1008, 1011}
 
 
@@ -130,24 +131,25 @@ def test_an_event_may_have_either_key_or_both(event, path, sent):
 
 
 @pytest.mark.parametrize(
-    ("path", "message"),
+    ("path", "message", "closing"),
     [
-        ("/text", b"binary"),
-        ("/bytes", "text"),
-        ("/json", ""),
-        ("/json", "{"),
-        ("/json", b"\xff"),
-        ("/json", "NaN"),
-        ("/json", '"\\ud800"'),
-        ("/json", "[" * 100_000),
-        ("/json", "[" * 201 + "]" * 201),
+        ("/text", b"binary", (1003, "Text expected")),
+        ("/bytes", "text", (1003, "Binary data expected")),
+        ("/json", "", BAD_JSON),
+        ("/json", "{", BAD_JSON),
+        ("/json", b"\xff", BAD_JSON),
+        ("/json", "NaN", BAD_JSON),
+        ("/json", '"\\ud800"', BAD_JSON),
+        ("/json", "\ud800", BAD_JSON),
+        ("/json", "[" * 100_000, BAD_JSON),
+        ("/json", "[" * 201 + "]" * 201, BAD_JSON),
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_a_message_of_the_wrong_kind_ends_the_dialogue(path, message):
-    """The ValueError is the handler's to catch; uncaught it is a 1011, and the client learns no more."""
+def test_a_message_of_the_wrong_kind_ends_the_dialogue(path, message, closing):
+    """The ValueError is the handler's to catch; uncaught it has a close code of its own."""
     dialogue = websocket(Site(), path, send=[message])
-    assert (dialogue.close, dialogue.sent) == (BROKEN, [])
+    assert (dialogue.close, dialogue.sent) == (closing, [])
 
 
 def test_a_disconnect_is_told_again_and_again():

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from micropie import RSGI, App, ConnectionClosed, WebSocket
+from micropie import RSGI, App, ConnectionClosed, HTTPError, WebSocket
 
 
 class Application(App):
@@ -281,6 +281,28 @@ class Application(App):
                 await ws.receive_text()
         except ConnectionClosed as closed:
             self.seen[key] = f"closed with {closed.code}"
+
+    async def ws_ticks(self, ws, key, pause: float = 0.02):
+        """Only sends; without a pause it is up to the server when others get their turn."""
+        await ws.accept()
+        self._count(key, 1)
+        try:
+            while True:
+                await ws.send_text("tick")
+                if pause:
+                    await asyncio.sleep(pause)
+        finally:
+            self._count(key, -1)
+
+    def _count(self, key: str, change: int) -> None:
+        self.seen[key] = str(int(self.seen.get(key, "0")) + change)
+
+    async def ws_forbid(self, ws):
+        await ws.accept()
+        raise HTTPError(403, "not you")
+
+    async def ws_insist(self, ws):
+        await ws.accept(subprotocol="chat.v9")
 
     async def ws_bye(self, ws):
         await ws.accept()

@@ -1,14 +1,16 @@
 """WebSockets through each server, with the websockets library and with bare connections."""
 
+import contextlib
 import json
 import struct
+import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from tests.servers.serving import PATIENCE, Server, eventually, request
+from tests.servers.serving import PATIENCE, Server, Wire, eventually, request
 from tests.servers.serving import with_websockets as pytestmark  # noqa: F401 - every test here needs them
 
 HANDSHAKE = (
@@ -125,6 +127,13 @@ def test_a_close_for_a_reason_of_the_protocol_reaches_the_client(server: Server)
         assert closing(socket) == ((1008, "not you") if server.kind.sends_every_close_code else (1011, ""))
 
 
+def test_an_http_error_closes_with_its_detail(server: Server):
+    """With 1008; Daphne sends the private code in its place."""
+    expected = (1008, "not you") if server.kind.sends_every_close_code else (4008, "")
+    with open_socket(server, "/forbid") as socket:
+        assert closing(socket) == expected
+
+
 def test_an_exception_closes_without_internals(server: Server):
     """The client learns that it failed, the log learns why."""
     with open_socket(server, "/broken") as socket:
@@ -162,12 +171,64 @@ def test_a_close_that_the_handler_does_not_catch_is_no_error(server: Server):
     assert "Traceback" not in server.log()[before:]
 
 
-def test_a_message_of_the_wrong_kind_does_not_harm_the_server(server: Server):
-    """A binary message to a handler that wants text ends its socket only."""
-    with open_socket(server, "/echo") as socket:
-        socket.send(b"bytes")
-        assert closing(socket)[0] == 1011
+@pytest.mark.parametrize(
+    ("path", "message", "code"),
+    [("/echo", b"bytes", 1003), ("/echo_bytes", "text", 1003), ("/echo_json", "{no json", 1007)],
+)
+def test_a_message_that_is_not_asked_for_rings_no_alarm(server: Server, path: str, message: str | bytes, code: int):
+    """It ends its own socket with a code that says why (Daphne sends private ones only), and is no error in the log."""
+    before = len(server.log())
+    with open_socket(server, path) as socket:
+        socket.send(message)
+        assert closing(socket)[0] == (code if server.kind.sends_every_close_code else code + 3000)
     assert server.get("/").status_code == 200
+    assert "Traceback" not in server.log()[before:]
+
+
+def frame(opcode: int, content: bytes) -> bytes:
+    """A short frame, masked by nothing (RFC 6455 §5.2)."""
+    return bytes((0x80 | opcode, 0x80 | len(content))) + bytes(4) + content
+
+
+def leave(number: int, wire: Wire) -> None:
+    """Leave by closing or by vanishing, having sent nothing or more than the server takes of what nobody receives."""
+    if number % 2:
+        wire.send(frame(1, b"unread") * 20)
+    if number % 4 > 1:
+        wire.send(frame(8, struct.pack("!H", 1001)))
+    wire.close()
+
+
+@pytest.mark.parametrize("stay", [0.0, 0.5])
+def test_handlers_that_only_send_end_with_their_clients(server: Server, key: str, stay: float):
+    """Two seconds after fifty clients have left none of their handlers runs on, whatever the server tells senders."""
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.wire()) for _ in range(50)]
+        for wire in wires:
+            wire.send(request(f"GET /ticks/{key}", *HANDSHAKE))
+            assert wire.reply("HEAD").status == 101
+        assert server.saw(key, "50") == "50"
+        time.sleep(stay)
+        for number, wire in enumerate(wires):
+            leave(number, wire)
+        left = time.monotonic()
+        assert server.saw(key, "0") == "0"
+        assert time.monotonic() - left < 2
+
+
+def test_a_handler_that_sends_without_a_pause_holds_nobody_up(server: Server, key: str):
+    """While the client is there others are served, and when it has left the handler ends."""
+    with server.wire() as wire:
+        wire.send(request(f"GET /ticks/{key}?pause=0", *HANDSHAKE))
+        assert wire.reply("HEAD").status == 101
+        assert server.saw(key, "1") == "1"
+    assert server.saw(key, "0") == "0"
+
+
+def test_a_subprotocol_that_is_not_offered_is_refused_at_once(server: Server):
+    """The handler's mistake is in the log, and the client gets an answer."""
+    assert refusal(server, "/insist") == 403
+    assert server.logs("ValueError: The client does not offer the subprotocol 'chat.v9', but []")
 
 
 def test_a_broken_frame_does_not_harm_the_server(server: Server, key: str):

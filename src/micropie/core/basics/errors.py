@@ -5,7 +5,7 @@ raises is a fault of the application: it reaches the log, and the client sees a 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 log = logging.getLogger("micropie")
@@ -101,3 +101,23 @@ class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error o
 
 class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
     """An optional package is needed and not installed; the message says what to install."""
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group, at any depth; of others themselves."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def sole_error(error: BaseException) -> BaseException:
+    """The one `HTTPError`, `BadMessage` or `ConnectionClosed` that a group stands for, as a TaskGroup raises it.
+
+    A `ConnectionClosed` beside others doesn't count: tasks of a WebSocket may notice the end one after the other.
+    """
+    found = [*leaves(error)]
+    told = [one for one in found if not isinstance(one, ConnectionClosed)] or found[:1]
+    is_one = all(type(one) is type(told[0]) and one.args == told[0].args for one in told)
+    return told[0] if is_one and isinstance(told[0], HTTPError | BadMessage | ConnectionClosed) else error

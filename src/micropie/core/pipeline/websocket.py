@@ -6,28 +6,28 @@
 What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
 """
 
-import contextlib
 import functools
 from collections.abc import Awaitable
 from typing import Any
 
-from micropie.core.basics.errors import ConnectionClosed, HTTPError, log
+from micropie.core.basics.errors import BadMessage, ConnectionClosed, HTTPError, log, sole_error
 from micropie.core.basics.headers import host_of
 from micropie.core.basics.types import Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.pipeline.engine import Engine, is_awaitable
-from micropie.core.pipeline.error_replies import CAUGHT, log_failure, reraise_cancellation
+from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_request, reraise_cancellation
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.middleware import WebSocketMiddleware
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.replies.reply import close_unsent, status_line
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import new_session_id
-from micropie.core.requests.websocket import NORMAL, WebSocket, checked_code
+from micropie.core.requests.websocket import INVALID, NORMAL, UNSUPPORTED, WebSocket, checked_code
 from micropie.core.routing.targets import NO_WEBSOCKET, MountedApp, NoHandler
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
+PRIVATE_CODES = 3000  # to be added: 4000 to 4999 are for private use (RFC 6455 §7.4.2)
 Closing = tuple[int, str]
 FAILED: Closing = BROKEN, "Internal server error"
 
@@ -52,25 +52,44 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         current_request.reset(token)
     closing = await save_websocket_session(engine, request, ws, closing)
     if not ws.closed:
-        with contextlib.suppress(OSError):  # gone by now
-            await engine.app._send_websocket_close(send, *closing)
+        await send_close(engine, send, closing)
+
+
+async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
+    """Close the connection, if the peer has not left by now; with a private code where the server refuses ours."""
+    code, reason = closing
+    try:
+        await engine.app._send_websocket_close(send, code, reason)
+    except OSError:
+        return
+    except Exception:  # Daphne sends 1000 and 3000 to 4999 only, and 1011 for an application that raises
+        if code not in (REFUSED, UNSUPPORTED, INVALID):
+            raise
+        await engine.app._send_websocket_close(send, code + PRIVATE_CODES, reason)
 
 
 async def closing_after(request: Request, conversation: Awaitable[Closing]) -> Closing:
-    """How to close after the conversation, whatever it raised; what the peer must not know goes to the log."""
+    """How to close after the conversation, whatever it raised."""
     try:
         return await conversation
-    except ConnectionClosed:
-        return NORMAL, ""
-    except SurplusSegments:
-        return REFUSED, NO_WEBSOCKET
-    except HTTPError as error:
-        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
     except CAUGHT as error:
         reraise_cancellation(error)
-        request._failure = error  # the session is not saved
-        log_failure(request, error)
-        return FAILED
+        return closing_for_error(request, sole_error(error))
+
+
+def closing_for_error(request: Request, error: BaseException) -> Closing:
+    """The close code and reason that an exception stands for; what the peer must not know goes to the log."""
+    if isinstance(error, ConnectionClosed):
+        return NORMAL, ""
+    if isinstance(error, SurplusSegments):
+        return REFUSED, NO_WEBSOCKET
+    if isinstance(error, HTTPError):
+        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
+    if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
+        log.info("WEBSOCKET %r is closed with %d: %s", path_of_request(request), error.code, error)
+        return error.code, error.reason
+    log_failure(request, error)
+    return FAILED
 
 
 async def run_connection(
@@ -165,7 +184,7 @@ async def after_websocket_hooks(
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the handler failed."""
     untouched = request._session is None and request._stored_session is None
-    if request._failure is not None or untouched or "session" in request.scope:
+    if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
         return closing
     session, new_id = request.session, None
     if ws.session_id not in session.retired:
