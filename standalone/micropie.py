@@ -7513,8 +7513,8 @@ def reply_to_foreign_error(error: Exception) -> Reply | None:
     return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
-async def serve_subapp_websocket(request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
-    """Let the other application converse; `ws` learns whether the connection is closed."""
+async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
+    """Let the other application converse; `ws` learns whether the connection is closed, and how."""
 
     async def watched_receive() -> Message:
         message = await request._receive()
@@ -7522,11 +7522,17 @@ async def serve_subapp_websocket(request: Request, subapp: SubApp, ws: WebSocket
         return message
 
     async def watched_send(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            ws.closed, ws.close_code = True, message.get("code", NORMAL)
         # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
-        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        elif message["type"] == "websocket.http.response.start":
+            ws.closed = True
         await send(message)
 
-    await subapp.app(subapp_scope(request, subapp), watched_receive, watched_send)
+    scope = subapp_scope(request, subapp)
+    if engine.allowed_origins:
+        scope[ALLOWED_ORIGINS] = engine.allowed_origins
+    await subapp.app(scope, watched_receive, watched_send)
 
 
 def subapp_scope(request: Request, subapp: SubApp) -> Scope:
@@ -7831,7 +7837,7 @@ async def run_connection(
     if refusal is not None:
         return refusal
     if request._subapp is not None:
-        await serve_subapp_websocket(request, subapp_of_hook(request, request._subapp), ws, send)
+        await serve_subapp_websocket(engine, request, subapp_of_hook(request, request._subapp), ws, send)
         return NORMAL, ""
     if request._ws_route_handler is not None or request._route_key() != key:
         target, segments = engine.router.find_again(request, (target, segments))
@@ -7839,7 +7845,7 @@ async def run_connection(
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)
     if isinstance(target, MountedApp):
-        await serve_subapp_websocket(request, mounted_subapp(request, target, segments), ws, send)
+        await serve_subapp_websocket(engine, request, mounted_subapp(request, target, segments), ws, send)
     elif isinstance(target, Endpoint):
         await call_websocket_handler(target, request, ws, segments)
     else:
@@ -7860,7 +7866,8 @@ async def call_websocket_handler(
 def check_origin(engine: Engine, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
     origin = request._header_bytes(b"origin", b"").decode("latin-1").lower()
-    if not origin or "*" in engine.allowed_origins or origin in engine.allowed_origins:
+    allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
+    if not origin or "*" in allowed or origin in allowed:
         return
     if not engine.sessions.is_named_in(request._cookies()):
         return
@@ -7907,7 +7914,7 @@ async def after_websocket_hooks(
 
 
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
-    """Save the session under the socket's id, unless the handler failed."""
+    """Save the session under the socket's id, unless the connection closes with 1011."""
     untouched = request._session is None and request._stored_session is None
     if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
         return closing

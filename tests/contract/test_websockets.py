@@ -7,7 +7,15 @@ import sys
 
 import pytest
 
-from micropie import App, ConnectionClosed, HTTPError, InMemorySessionBackend, WebSocket, WebSocketMiddleware
+from micropie import (
+    App,
+    ConnectionClosed,
+    HTTPError,
+    InMemorySessionBackend,
+    Mount,
+    WebSocket,
+    WebSocketMiddleware,
+)
 from tests.client import http, run
 from tests.wire import awebsocket, websocket
 
@@ -1036,6 +1044,67 @@ def test_36_the_cookie_is_found_in_any_cookie_header(logged_in):
     assert not websocket(app, "/user", headers=headers).accepted
 
 
+class Within(App):
+    """An application below another one."""
+
+    async def ws_user(self, ws, user):
+        await ws.accept()
+        await ws.send_text(user)
+
+
+class HandOn(WebSocketMiddleware):
+    """Hands every connection on to another application."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def before_websocket(self, request):
+        request._subapp = self.app
+
+
+PARTNER = [("Origin", "https://partner.example")]
+
+
+@pytest.mark.parametrize("way", ["branch", "hook"])
+def test_36_an_origin_that_the_outer_application_allows_passes_the_inner_one(way):
+    """The session is the outer application's, and so is the word on who gets it."""
+
+    class Outer(Sockets):
+        inner = Within()
+
+    app = Outer(allowed_origins=["https://partner.example"])
+    cookies = http(app, path="/put/user/alice").cookies
+    if way == "hook":
+        app.ws_middlewares.append(HandOn(Within()))
+    path = "/inner/user" if way == "branch" else "/user"
+    assert websocket(app, path, cookies=cookies, headers=PARTNER).sent == ["alice"]
+    assert not websocket(app, path, cookies=cookies, headers=[("Origin", "https://evil.example")]).accepted
+
+
+def test_36_the_inner_application_may_allow_fewer():
+    """Origins that it names itself are its own condition."""
+
+    class Outer(Sockets):
+        inner = Within(allowed_origins=["https://other.example"])
+
+    app = Outer(allowed_origins=["https://partner.example", "https://other.example"])
+    cookies = http(app, path="/put/user/alice").cookies
+    assert not websocket(app, "/inner/user", cookies=cookies, headers=PARTNER).accepted
+    assert websocket(app, "/inner/user", cookies=cookies, headers=[("Origin", "https://other.example")]).accepted
+
+
+def test_36_an_application_without_origins_leaves_the_inner_one_its_own():
+    """What the outer one refuses never gets there; what it lets in without a cookie of ours does."""
+
+    class Outer(Sockets):
+        inner = Within(allowed_origins=["https://partner.example"])
+
+    app = Outer()
+    cookies = http(app, path="/put/user/alice").cookies
+    assert not websocket(app, "/inner/user", cookies=cookies, headers=PARTNER).accepted
+    assert websocket(app, "/inner/user", query="user=bob", headers=PARTNER).sent == ["bob"]
+
+
 # 37. Sessions.
 
 
@@ -1142,6 +1211,94 @@ def test_37_after_an_exception_the_session_is_not_saved():
     backend = InMemorySessionBackend()
     websocket(Failing(backend), "/failing")
     assert backend.sessions == {}
+
+
+async def breaks(ws):
+    raise RuntimeError
+
+
+async def closes(ws):
+    await ws.close(1011, "broken")
+
+
+@pytest.mark.parametrize("act", [breaks, closes])
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("where", ["here", "branch", "mount", "hook"])
+def test_37_what_closes_with_1011_does_not_save_its_session(where, accepted, act):
+    """In an application below another one as well, and whoever closes."""
+
+    class Failing(App):
+        async def ws_failing(self, ws):
+            self.request.session["seen"] = True
+            if accepted:
+                await ws.accept()
+            await act(ws)
+
+    class Outer(App):
+        branch = Failing()
+        mount = Mount(Failing())
+
+    backend = InMemorySessionBackend()
+    backend.sessions["known"] = {"user": "alice"}
+    app = Failing(backend) if where == "here" else Outer(backend)
+    if where == "hook":
+        app.ws_middlewares.append(HandOn(Failing()))
+    path = f"/{where}/failing" if where in ("branch", "mount") else "/failing"
+    dialogue = websocket(app, path, cookies={"session_id": "known"})
+    assert dialogue.close is not None
+    assert (dialogue.accepted, dialogue.close[0]) == (accepted, 1011)
+    assert backend.sessions == {"known": {"user": "alice"}}
+
+
+@pytest.mark.parametrize("where", ["branch", "hook"])
+def test_37_what_closes_otherwise_saves_the_outer_session(where):
+    """An application below shares the session, and a close of its own is no failure."""
+
+    class Closing(App):
+        async def ws_closing(self, ws):
+            self.request.session["seen"] = True
+            await ws.accept()
+            await ws.close(4000)
+
+    class Outer(App):
+        branch = Closing()
+
+    backend = InMemorySessionBackend()
+    backend.sessions["known"] = {"user": "alice"}
+    app = Outer(backend)
+    if where == "hook":
+        app.ws_middlewares.append(HandOn(Closing()))
+    path = "/branch/closing" if where == "branch" else "/closing"
+    assert websocket(app, path, cookies={"session_id": "known"}).close == (4000, "")
+    assert backend.sessions == {"known": {"user": "alice", "seen": True}}
+
+
+def test_37_after_a_hook_that_failed_the_session_is_not_saved():
+    """It closes with 1011 as well."""
+
+    class Failing(WebSocketMiddleware):
+        async def after_websocket(self, request):
+            raise RuntimeError
+
+    backend = InMemorySessionBackend()
+    app = Sockets(backend)
+    app.ws_middlewares.append(Failing())
+    websocket(app, "/put/a/1")
+    assert backend.sessions == {}
+
+
+def test_37_the_clients_own_1011_is_no_failure():
+    """What the client closes with is about the client."""
+
+    class Leaving(Sockets):
+        async def ws_leaving(self, ws):
+            self.request.session["seen"] = True
+            await ws.accept(session_id=ws.session_id)
+            await ws.receive_text()
+
+    backend = InMemorySessionBackend()
+    websocket(Leaving(backend), "/leaving", send=[{"type": "websocket.disconnect", "code": 1011}])
+    assert list(backend.sessions.values()) == [{"seen": True}]
 
 
 def test_37_an_untouched_session_is_not_stored():

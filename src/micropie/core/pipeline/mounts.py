@@ -15,7 +15,7 @@ from micropie.core.pipeline.sending import WatchedSend, send_failure, send_reply
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, error_reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
-from micropie.core.requests.websocket import WebSocket
+from micropie.core.requests.websocket import NORMAL, WebSocket
 from micropie.core.routing.targets import MountedApp
 from micropie.core.sessions.store import set_session_cookie
 
@@ -111,8 +111,8 @@ def reply_to_foreign_error(error: Exception) -> Reply | None:
     return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
 
 
-async def serve_subapp_websocket(request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
-    """Let the other application converse; `ws` learns whether the connection is closed."""
+async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
+    """Let the other application converse; `ws` learns whether the connection is closed, and how."""
 
     async def watched_receive() -> Message:
         message = await request._receive()
@@ -120,11 +120,17 @@ async def serve_subapp_websocket(request: Request, subapp: SubApp, ws: WebSocket
         return message
 
     async def watched_send(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            ws.closed, ws.close_code = True, message.get("code", NORMAL)
         # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
-        ws.closed = ws.closed or message["type"] in ("websocket.close", "websocket.http.response.start")
+        elif message["type"] == "websocket.http.response.start":
+            ws.closed = True
         await send(message)
 
-    await subapp.app(subapp_scope(request, subapp), watched_receive, watched_send)
+    scope = subapp_scope(request, subapp)
+    if engine.allowed_origins:
+        scope[ALLOWED_ORIGINS] = engine.allowed_origins
+    await subapp.app(scope, watched_receive, watched_send)
 
 
 def subapp_scope(request: Request, subapp: SubApp) -> Scope:

@@ -19,7 +19,7 @@ from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_request, reraise_cancellation
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.middleware import WebSocketMiddleware
-from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp_websocket, subapp_of_hook
+from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.replies.reply import close_unsent, status_line
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import new_session_id
@@ -106,7 +106,7 @@ async def run_connection(
     if refusal is not None:
         return refusal
     if request._subapp is not None:
-        await serve_subapp_websocket(request, subapp_of_hook(request, request._subapp), ws, send)
+        await serve_subapp_websocket(engine, request, subapp_of_hook(request, request._subapp), ws, send)
         return NORMAL, ""
     if request._ws_route_handler is not None or request._route_key() != key:
         target, segments = engine.router.find_again(request, (target, segments))
@@ -114,7 +114,7 @@ async def run_connection(
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)
     if isinstance(target, MountedApp):
-        await serve_subapp_websocket(request, mounted_subapp(request, target, segments), ws, send)
+        await serve_subapp_websocket(engine, request, mounted_subapp(request, target, segments), ws, send)
     elif isinstance(target, Endpoint):
         await call_websocket_handler(target, request, ws, segments)
     else:
@@ -135,7 +135,8 @@ async def call_websocket_handler(
 def check_origin(engine: Engine, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
     origin = request._header_bytes(b"origin", b"").decode("latin-1").lower()
-    if not origin or "*" in engine.allowed_origins or origin in engine.allowed_origins:
+    allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
+    if not origin or "*" in allowed or origin in allowed:
         return
     if not engine.sessions.is_named_in(request._cookies()):
         return
@@ -182,7 +183,7 @@ async def after_websocket_hooks(
 
 
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
-    """Save the session under the socket's id, unless the handler failed."""
+    """Save the session under the socket's id, unless the connection closes with 1011."""
     untouched = request._session is None and request._stored_session is None
     if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
         return closing
