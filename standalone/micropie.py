@@ -48,6 +48,8 @@ from collections.abc import (
     Iterator,
     Mapping,
     MutableMapping,
+    MutableSequence,
+    MutableSet,
     Sequence,
     Set as AbstractSet,
 )
@@ -93,6 +95,7 @@ from typing import (
     TypedDict,
     Union,
     Unpack,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -495,191 +498,110 @@ def is_installed(package: str) -> bool:
 
 
 # ======================================================================================================================
-# core/basics/json_codec.py
+# core/basics/core_schemas.py
 #
-# The packages that are used where they are installed, and the JSON codec.
+# pydantic's core schemas: what it makes of a type, read and changed before a validator or a serializer is made of it.
 #
-# Nothing is imported before it is needed: `import micropie` stays quick, and works without any of them.
-# orjson and the standard library's json give equal results here; what one does by itself the other is
-# taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
+# `pydantic_core.core_schema` describes them: a tree of dicts, each with a `type`; recursive ones refer to `definitions`.
 # ======================================================================================================================
 
-MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
-INT64_DIGITS = 18  # so many digits always fit into 64 bits
+CoreSchema = dict[str, Any]
+
+# Where a schema has others; what else it has is data, a default for one, that may only look like a schema.
+_INSIDE = frozenset((
+    "schema", "items_schema", "keys_schema", "values_schema", "extras_schema", "extras_keys_schema", "fields",
+    "choices", "definitions", "steps", "lax_schema", "strict_schema", "json_schema", "python_schema",
+    "arguments_schema", "var_args_schema", "var_kwargs_schema", "serialization", "return_schema", "computed_fields",
+))  # fmt: skip
+
+_COLLECTIONS = frozenset((
+    "list", "set", "frozenset", "tuple", "deque", "generator", "dict", "frozendict", "ordered-dict", "counter"
+))  # fmt: skip
 
 
-def jsonable(value: Any) -> Any:
-    """What both encoders ask for a value that they don't know: the same value in simpler types.
+def rewritten(schema: CoreSchema, change: Callable[[CoreSchema], CoreSchema]) -> CoreSchema:
+    """The schema, of which each one inside has become what `change` makes of it."""
 
-    TypeError if there is none.
-    """
-    if isinstance(value, tuple):
-        return list(value)  # orjson leaves named tuples to us
-    if isinstance(value, float):
-        return float(value)  # and subclasses of float
-    if isinstance(value, Enum):
-        return value.value
-    if any(_is_a(value, "datetime", name) for name in ("datetime", "date", "time")):
-        return moment(value)
-    if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
-        return str(value)
-    return duration(value) if _is_a(value, "datetime", "timedelta") else _fields(value)
+    def inside(part: Any) -> Any:
+        if isinstance(part, list | tuple):
+            return type(part)(map(inside, part))
+        if not isinstance(part, dict):
+            return part
+        if isinstance(part.get("type"), str):
+            return rewritten(part, change)
+        return {name: inside(one) for name, one in part.items()}
+
+    return change({name: inside(part) if name in _INSIDE else part for name, part in schema.items()})
 
 
-def moment(value: Any) -> str:
-    """A date or a time in ISO 8601, UTC as `Z`: parsers of RFC 3339 may refuse `+00:00`, generated ones do."""
-    text = str(value.isoformat())
-    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
+def schemas_in(schema: CoreSchema) -> list[CoreSchema]:
+    """The schema and all that are inside of it."""
+    found: list[CoreSchema] = []
+
+    def seen(one: CoreSchema) -> CoreSchema:
+        found.append(one)
+        return one
+
+    rewritten(schema, seen)
+    return found
 
 
-def duration(value: Any) -> str:
-    """A timedelta in ISO 8601, as typed parameters read it: `P1DT5400S`."""
-    sign, length = ("-", -value) if value.days < 0 else ("", value)
-    seconds = f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
-    return f"{sign}P{length.days}DT{seconds}S"
+def is_optional(schema: CoreSchema) -> bool:
+    """Whether a member with this schema has a default."""
+    while schema["type"] != "default" and "schema" in schema:
+        schema = schema["schema"]
+    return bool(schema["type"] == "default")
 
 
-def _is_a(value: Any, module: str, name: str) -> bool:
-    """Whether it is an instance of a class of a module, which whoever made such an instance has imported."""
-    loaded = sys.modules.get(module)
-    return loaded is not None and isinstance(value, getattr(loaded, name))
+def is_strict(schema: CoreSchema) -> bool:
+    """Whether there is a type in it that takes nothing for something else."""
+    return any(one.get("strict") or one.get("config", {}).get("strict") for one in schemas_in(schema))
 
 
-def _fields(value: Any) -> Any:
-    """A record as a dict: a dataclass, a `msgspec.Struct` or a pydantic model."""
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        # Like orjson: fields with a leading underscore are private.
-        names = [field.name for field in lazy_import("dataclasses").fields(value) if not field.name.startswith("_")]
-        return {name: getattr(value, name) for name in names}
-    if _is_a(value, "msgspec", "Struct"):
-        return sys.modules["msgspec"].to_builtins(value)
-    if callable(dump := getattr(type(value), "model_dump", None)):
-        return dump(value, mode="json")
-    raise TypeError(f"{type(value).__name__!r} objects are not JSON serializable")
+def takes_other_json(schema: CoreSchema) -> bool:
+    """Whether JSON is read by other rules than Python's objects: strict types take dates from it, and tuples."""
+    return is_strict(schema) or any("val_json_bytes" in one.get("config", {}) for one in schemas_in(schema))
 
 
-def _finite(value: Any) -> Any:
-    """The same document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, str | int | None):
-        return value
-    return _finite(jsonable(value))
+def has_private(schema: CoreSchema) -> bool:
+    """Whether there is a dataclass with private fields in it: models have no such fields."""
+    return any(one["type"] == "dataclass-field" and _is_private(one) for one in schemas_in(schema))
 
 
-def _stdlib_dumps(value: Any) -> bytes:
-    def dump(value: Any, *, allow_nan: bool) -> bytes:
-        text = lazy_import("json").dumps(
-            value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan
-        )
-        return str(text).encode()
-
-    try:
-        return dump(value, allow_nan=False)
-    except UnicodeEncodeError:
-        raise
-    except ValueError:  # a NaN or an infinity; or a circle, which raises again here
-        dump(value, allow_nan=True)
-        return dump(_finite(value), allow_nan=False)
+def without_private(schema: CoreSchema) -> CoreSchema:
+    """The schema, in which private fields of dataclasses are not shown, nor taken if they have a default."""
+    return rewritten(schema, _hidden)
 
 
-def _parse_int(digits: str) -> float:
-    """An integer of more than 64 bits is read as a float, as orjson does (RFC 8259 §6 promises no more)."""
-    if len(digits) > INT64_DIGITS and not -(2**63) <= int(digits) < 2**64:
-        return _parse_float(digits)
-    return int(digits)
+def _hidden(schema: CoreSchema) -> CoreSchema:
+    if schema["type"] != "dataclass-field" or not _is_private(schema):
+        return schema
+    return {**schema, "serialization_exclude": True, "init": not is_optional(schema["schema"])}
 
 
-def _parse_float(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError("number out of range")
-    return number
+def _is_private(field: CoreSchema) -> bool:
+    return bool(field["name"].startswith("_"))
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+def failing_fast(schema: CoreSchema) -> CoreSchema:
+    """The schema, in which the first fault in a collection is the last that is looked for."""
+    return rewritten(schema, lambda one: {**one, "fail_fast": True} if one["type"] in _COLLECTIONS else one)
 
 
-def _stdlib_loads(raw: bytes) -> Any:
-    text = raw.decode("utf-8")  # json.loads would also guess UTF-16
-    value = lazy_import("json").loads(
-        text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant
-    )
-    if "\\u" in text:  # the only way for half a surrogate pair to come in
-        lazy_import("json").dumps(value, ensure_ascii=False).encode()
-    return value
+def validator(schema: CoreSchema) -> Any:
+    """What validates by the schema, and by those that it has of models: not by what these have made of their own."""
+    return _made("SchemaValidator", schema)
 
 
-def _depth(value: Any) -> int:
-    """How deep lists and objects are nested, found without recursion."""
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
-    return depth
+def serializer(schema: CoreSchema) -> Any:
+    """What serializes by the schema, and by those that it has of models."""
+    return _made("SchemaSerializer", schema)
 
 
-# PERF: which package they are is found out at the first use, and never asked again, 0.1 µs.
-
-
-def _first_encode(value: Any, default: Callable[[Any], Any], _options: int) -> bytes:
-    _find_codec()
-    return _json_encode(value, default, _json_options)
-
-
-def _first_decode(raw: bytes) -> Any:
-    _find_codec()
-    return _json_decode(raw)
-
-
-_json_encode: Callable[[Any, Callable[[Any], Any], int], bytes] = _first_encode
-_json_options = 0
-_json_decode: Callable[[bytes], Any] = _first_decode
-
-
-def _find_codec() -> None:
-    global _json_encode, _json_options, _json_decode  # noqa: PLW0603
-    try:
-        orjson = importlib.import_module("orjson")
-    except ImportError:
-        _json_encode, _json_decode = _stdlib_encode, _stdlib_loads
-    else:
-        # Left to itself orjson would also write attributes that are no fields, and round some time zones.
-        _json_options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-        _json_encode, _json_decode = orjson.dumps, orjson.loads
-
-
-def _stdlib_encode(value: Any, _default: Callable[[Any], Any], _options: int) -> bytes:
-    return _stdlib_dumps(value)
-
-
-def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
-    try:
-        return _json_encode(value, jsonable, _json_options)
-    except TypeError:  # wider integers, other keys than strings: json can, or says why not
-        return _stdlib_dumps(value)
-
-
-def loads(raw: bytes) -> Any:
-    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200."""
-    try:
-        value = _json_decode(raw)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    # PERF: short documents can't be deep, and others are walked through only if they have the brackets for it, 1 µs.
-    if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and _depth(value) > MAX_JSON_DEPTH:
-        raise ValueError("nested too deep")
-    return value
-
-
-def _may_be_deep(raw: bytes) -> bool:
-    return raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH
+def _made(name: str, schema: CoreSchema) -> Any:
+    make = getattr(lazy_import("pydantic_core"), name)
+    option = "_use_prebuilt"  # what models have made of their own schemas; older versions have no such thing
+    return make(schema, **({option: False} if option in make.__text_signature__ else {}))
 
 
 # ======================================================================================================================
@@ -954,6 +876,254 @@ def _without_stop(error: StopIteration) -> RuntimeError:
     return replacement
 
 
+# ======================================================================================================================
+# core/basics/json_codec.py
+#
+# The packages that are used where they are installed, and the JSON codec.
+#
+# Nothing is imported before it is needed: `import micropie` stays quick, and works without any of them.
+# orjson and the standard library's json give equal results here; what one does by itself the other is
+# taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
+# ======================================================================================================================
+
+MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
+INT64_DIGITS = 18  # so many digits always fit into 64 bits
+
+
+def jsonable(value: Any) -> Any:
+    """What both encoders ask for a value that they don't know: the same value in simpler types.
+
+    TypeError if there is none.
+    """
+    if isinstance(value, tuple):
+        return list(value)  # orjson leaves named tuples to us
+    if isinstance(value, float):
+        return float(value)  # and subclasses of float
+    if isinstance(value, Enum):
+        return value.value
+    if any(is_a(value, "datetime", name) for name in ("datetime", "date", "time")):
+        return moment(value)
+    if is_a(value, "uuid", "UUID") or is_a(value, "decimal", "Decimal"):
+        return str(value)
+    return duration(value) if is_a(value, "datetime", "timedelta") else _fields(value)
+
+
+def moment(value: Any) -> str:
+    """A date or a time in ISO 8601, UTC as `Z`: parsers of RFC 3339 may refuse `+00:00`, generated ones do."""
+    text = str(value.isoformat())
+    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
+
+
+def duration(value: Any) -> str:
+    """A timedelta in ISO 8601, as typed parameters read it: `P1DT5400S`."""
+    sign, length = ("-", -value) if value.days < 0 else ("", value)
+    seconds = f"{length.seconds}.{length.microseconds:06}".rstrip("0").rstrip(".")
+    return f"{sign}P{length.days}DT{seconds}S"
+
+
+def is_a(value: Any, module: str, name: str) -> bool:
+    """Whether it is an instance of a class of a module, which whoever made such an instance has imported."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
+
+
+def _fields(value: Any) -> Any:
+    """A record as a dict, without the members whose names begin with an underscore: those are private."""
+    kind: Any = type(value)
+    if (show := _serializer_of(kind)) is not None:
+        return show(value, mode="json", by_alias=True)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _attributes(value, (field.name for field in lazy_import("dataclasses").fields(value)))
+    if hasattr(kind, "__attrs_attrs__"):
+        return _attributes(value, (field.name for field in kind.__attrs_attrs__))
+    if is_a(value, "msgspec", "Struct"):
+        shown = struct_form(kind, _struct_members(value))
+        return list(shown.values()) if kind.__struct_config__.array_like else shown
+    raise TypeError(f"{kind.__name__!r} objects are not JSON serializable")
+
+
+@functools.cache
+def _serializer_of(kind: Any) -> Callable[..., Any] | None:
+    """What makes JSON of a model, or a dataclass of pydantic's; None for other types."""
+    schema = getattr(kind, "__pydantic_core_schema__", None)
+    if schema is not None and has_private(schema):
+        return cast("Callable[..., Any]", serializer(without_private(schema)).to_python)
+    own = getattr(kind, "__pydantic_serializer__", None)
+    return getattr(kind, "model_dump", None if own is None else own.to_python)
+
+
+def _attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names if not name.startswith("_")}
+
+
+def _struct_members(value: Any) -> dict[str, Any]:
+    """A Struct's public members by their names in JSON; without those that still are as they were, if it says so."""
+    kind: Any = type(value)
+    keys = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
+    if kind.__struct_config__.array_like:  # what comes behind would be taken for it
+        keys = dict(itertools.takewhile(lambda one: not one[0].startswith("_"), keys.items()))
+    shown = _attributes(value, keys)
+    if kind.__struct_config__.omit_defaults:
+        for field in lazy_import("msgspec.structs").fields(kind):
+            if field.name in shown and _is_default(shown[field.name], field):
+                del shown[field.name]
+    return {keys[name]: member for name, member in shown.items()}
+
+
+def _is_default(member: Any, field: Any) -> bool:
+    """Whether msgspec would leave the member out."""
+    return member is field.default or (field.default_factory in (list, dict, set) and not member)
+
+
+def struct_form(kind: Any, members: dict[str, Any]) -> dict[str, Any]:
+    """A Struct's members as msgspec writes them: behind its tag, without those that are unset, bytes in base64."""
+    config, unset = kind.__struct_config__, sys.modules["msgspec"].UNSET
+    tag = {} if config.tag is None else {config.tag_field: config.tag}
+    return {**tag, **{key: _base64(member) for key, member in members.items() if member is not unset}}
+
+
+def _base64(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return lazy_import("base64").b64encode(value).decode()
+    return value
+
+
+def _finite(value: Any) -> Any:
+    """The same document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, str | int | None):
+        return value
+    return _finite(jsonable(value))
+
+
+def _stdlib_dumps(value: Any, default: Callable[[Any], Any] = jsonable) -> bytes:
+    def dump(value: Any, *, allow_nan: bool) -> bytes:
+        text = lazy_import("json").dumps(
+            value, ensure_ascii=False, separators=(",", ":"), default=default, allow_nan=allow_nan
+        )
+        return str(text).encode()
+
+    try:
+        return dump(value, allow_nan=False)
+    except UnicodeEncodeError:
+        raise
+    except ValueError:  # a NaN or an infinity; or a circle, which raises again here
+        dump(value, allow_nan=True)
+        return dump(_finite(value), allow_nan=False)
+
+
+def _parse_int(digits: str) -> float:
+    """An integer of more than 64 bits is read as a float, as orjson does (RFC 8259 §6 promises no more)."""
+    if len(digits) > INT64_DIGITS and not -(2**63) <= int(digits) < 2**64:
+        return _parse_float(digits)
+    return int(digits)
+
+
+def _parse_float(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("number out of range")
+    return number
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _stdlib_loads(raw: bytes) -> Any:
+    text = raw.decode("utf-8")  # json.loads would also guess UTF-16
+    value = lazy_import("json").loads(
+        text, parse_int=_parse_int, parse_float=_parse_float, parse_constant=_refuse_constant
+    )
+    if "\\u" in text:  # the only way for half a surrogate pair to come in
+        lazy_import("json").dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects are nested, found without recursion."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
+    return depth
+
+
+# PERF: which package they are is found out at the first use, and never asked again, 0.1 µs.
+
+
+def _first_encode(value: Any, default: Callable[[Any], Any], _options: int) -> bytes:
+    _find_codec()
+    return _json_encode(value, default, _json_options)
+
+
+def _first_decode(raw: bytes) -> Any:
+    _find_codec()
+    return _json_decode(raw)
+
+
+_json_encode: Callable[[Any, Callable[[Any], Any], int], bytes] = _first_encode
+_json_options = 0
+_json_decode: Callable[[bytes], Any] = _first_decode
+
+
+def _find_codec() -> None:
+    global _json_encode, _json_options, _json_decode  # noqa: PLW0603
+    try:
+        orjson = importlib.import_module("orjson")
+    except ImportError:
+        _json_encode, _json_decode = _stdlib_encode, _stdlib_loads
+    else:
+        # Left to itself orjson would also write attributes that are no fields, and round some time zones.
+        _json_options = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+        _json_encode, _json_decode = orjson.dumps, orjson.loads
+
+
+def _stdlib_encode(value: Any, default: Callable[[Any], Any], _options: int) -> bytes:
+    return _stdlib_dumps(value, default)
+
+
+def dumps(value: Any) -> bytes:
+    """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
+    try:
+        return _json_encode(value, jsonable, _json_options)
+    except TypeError:  # wider integers, other keys than strings: json can, or says why not
+        return _stdlib_dumps(value)
+
+
+def plain_json(value: Any) -> bytes:
+    """JSON of what JSON is made of, as `loads` returns it. TypeError for anything else that is in there."""
+    try:
+        return _json_encode(value, _refuse, _json_options)
+    except ValueError as error:
+        raise TypeError(f"no plain JSON: {error}") from None
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__!r} objects are not plain JSON")
+
+
+def loads(raw: bytes) -> Any:
+    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200."""
+    try:
+        value = _json_decode(raw)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    # PERF: short documents can't be deep, and others are walked through only if they have the brackets for it, 1 µs.
+    if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and _depth(value) > MAX_JSON_DEPTH:
+        raise ValueError("nested too deep")
+    return value
+
+
+def _may_be_deep(raw: bytes) -> bool:
+    return raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH
+
+
 # ######################################################################################################################
 # CONVERSION
 #
@@ -991,7 +1161,7 @@ class Check(NamedTuple):
         """Raise `ConversionError` for a value that does not keep to it; None is no value to check."""
         try:
             kept = value is None or self.holds(value, self.limit)
-        except TypeError:  # times with and without a zone can't be compared
+        except (TypeError, ArithmeticError):  # times with and without a zone; a decimal that is too long to be divided
             kept = False
         if not kept:
             unit = "characters" if isinstance(value, str | bytes) else "items"
@@ -1013,6 +1183,12 @@ def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
     return known, unknown
 
 
+def package_named(metadata: tuple[Any, ...]) -> str | None:
+    """The package whose own constraints are among the metadata of an `Annotated`, if there is one: it checks them."""
+    packages = {type(item).__module__.partition(".")[0] for item in metadata}
+    return next((package for package in ("pydantic", "msgspec") if package in packages), None)
+
+
 def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:
     """The package's constraints one by one: `Interval` and `Len` are several."""
     for item in metadata:
@@ -1023,41 +1199,173 @@ def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:
 
 
 # ======================================================================================================================
+# core/conversion/converter.py
+#
+# What makes a type of what a client sends: functions that return a value, or raise `ConversionError`.
+# ======================================================================================================================
+
+# Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
+MAX_SET = 1000
+OBJECT, VALID = "expected an object", "expected a valid value"
+
+
+class Converter(NamedTuple):
+    """How values become a type; each function raises `ConversionError`.
+
+    `text` takes one text, `value` what JSON or a session holds. `texts` takes all texts of a repeated name, where that
+    means more than the first of them; `form` takes a whole form. Where the type `takes_files`, what takes texts takes
+    uploaded files too.
+    """
+
+    text: Callable[[str], Any]
+    value: Callable[[Any], Any]
+    texts: Callable[[list[str]], Any] | None = None
+    form: Callable[[Params], Any] | None = None
+    takes_files: bool = False
+    reads_decimals: bool = False  # numbers with more digits than a float has make a difference
+
+    def from_texts(self, values: list[str]) -> Any:
+        """All the texts of a name; the first one counts where the type wants one."""
+        return self.text(values[0]) if self.texts is None else self.texts(values)
+
+    def from_field(self, values: list[Any]) -> Any:
+        """All that a form has of a name: texts, or files, which most types refuse in their own words."""
+        return self.from_texts(values) if self.takes_files or isinstance(values[0], str) else self.value(values[0])
+
+    def from_text_or_file(self, value: Any) -> Any:
+        """One of the things that a form has of a name."""
+        return self.text(value) if self.takes_files or isinstance(value, str) else self.value(value)
+
+
+def as_it_is(value: Any) -> Any:
+    """The value as it came."""
+    return value
+
+
+def refusing(message: str) -> Callable[[Any], Any]:
+    """A function that takes no value at all."""
+
+    def refused(_value: Any) -> Any:
+        raise ConversionError(("", message))
+
+    return refused
+
+
+def instance(kind: type, message: str) -> Converter:
+    """The converter of a type whose values are handed over, and are made of no text and no JSON."""
+
+    def taken(value: Any) -> Any:
+        if isinstance(value, kind):
+            return value
+        raise ConversionError(("", message))
+
+    return Converter(taken, taken, takes_files=True)
+
+
+def deferred(find: Callable[[], Converter]) -> Converter:
+    """The converter that is there when it is used: for a type inside itself."""
+    return Converter(lambda text: find().text(text), lambda value: find().value(value))
+
+
+def form_taken_by(take: Callable[[Any], Any], repeated: AbstractSet[str]) -> Callable[[Params], Any]:
+    """What makes a form, as one object, of its fields: all values of those that are repeated, else the first."""
+    return lambda form: take({name: values if name in repeated else values[0] for name, values in form.items()})
+
+
+class UnknownTypeError(Exception):
+    """No rule makes values of this type."""
+
+
+def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
+    """All the values, converted; or one `ConversionError` with what is wrong with any of them."""
+    found: list[Any] = []
+    faults: list[tuple[str, str]] = []
+    for position, value in enumerate(values):
+        try:
+            found.append(convert(value))
+        except ConversionError as misfit:
+            faults += misfit.below(where or f"[{position}]")
+            if len(faults) >= MAX_FAULTS:
+                break
+    if faults:
+        raise ConversionError(*faults[:MAX_FAULTS])
+    return found
+
+
+def check_size(values: Any, limit: int | None) -> None:
+    """Raise `ConversionError` for more items than that."""
+    if limit is not None and len(values) > limit:
+        raise ConversionError(("", f"expected at most {limit} items"))
+
+
+# ======================================================================================================================
 # core/conversion/records.py
 #
 # Record types: classes that say by annotations which members they have.
 #
 # Dataclasses and TypedDicts are the standard library's; attrs classes, `msgspec.Struct`s and what pydantic makes are
-# recognised by what their makers leave on the class, so none of these packages is imported here.
+# recognised by what their makers leave on the class, so none of these packages is imported here. Any of them may be
+# generic: `Page[Note]` is a record as `Page` is.
 # ======================================================================================================================
 
 UNIONS = (Union, UnionType)
-MANY = (list, set, frozenset, tuple)
+MANY = (
+    *(list, set, frozenset, tuple, deque),
+    *(Sequence, MutableSequence, Collection, Iterable, AbstractSet, MutableSet),
+)
+
+
+Value = TypeVar("Value")
+
+
+class TypeTable(Generic[Value]):
+    """What is known of types; not all of them could be keys of a dict: `Annotated[int, {}]`."""
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Any, Value]] = []
+
+    def get(self, kind: Any) -> Value | None:
+        """What was added last for the type; None if nothing was."""
+        return next((known for other, known in reversed(self._pairs) if other == kind), None)
+
+    def add(self, kind: Any, known: Value) -> None:
+        """Let it be known of the type."""
+        self._pairs.append((kind, known))
+
+
+def class_of(kind: Any) -> Any:
+    """The class of a type: `Page` of `Page[Note]`."""
+    return get_origin(kind) or kind
 
 
 def is_dataclass_type(kind: Any) -> bool:
     """Whether it is a class that `@dataclass` made."""
-    return isinstance(kind, type) and hasattr(kind, "__dataclass_fields__")
+    return _has(kind, "__dataclass_fields__")
 
 
 def is_typed_dict(kind: Any) -> bool:
     """Whether it is a TypedDict, of `typing` or of `typing_extensions`."""
-    return isinstance(kind, type) and dict in kind.__mro__ and hasattr(kind, "__required_keys__")
+    return _has(kind, "__required_keys__") and dict in class_of(kind).__mro__
 
 
 def is_struct(kind: Any) -> bool:
     """Whether it is a `msgspec.Struct`."""
-    return isinstance(kind, type) and hasattr(kind, "__struct_fields__")
+    return _has(kind, "__struct_fields__")
 
 
 def is_attrs(kind: Any) -> bool:
     """Whether it is a class that attrs made."""
-    return isinstance(kind, type) and hasattr(kind, "__attrs_attrs__")
+    return _has(kind, "__attrs_attrs__")
 
 
 def is_pydantic(kind: Any) -> bool:
     """Whether it is a model or a dataclass of pydantic's."""
-    return isinstance(kind, type) and hasattr(kind, "__pydantic_validator__")
+    return _has(kind, "__pydantic_validator__")
+
+
+def _has(kind: Any, mark: str) -> bool:
+    cls = class_of(kind)
+    return isinstance(cls, type) and hasattr(cls, mark)
 
 
 def is_record(kind: Any) -> bool:
@@ -1073,12 +1381,31 @@ def strip_wrappers(annotation: Any) -> Any:
     if get_origin(annotation) in UNIONS:
         others = [kind for kind in get_args(annotation) if kind is not NoneType]
         return strip_wrappers(others[0]) if len(others) == 1 else annotation
-    return annotation
+    meant = aliased(annotation)
+    return annotation if meant is None else strip_wrappers(meant)
 
 
 def aliased(annotation: Any) -> Any:
-    """The type that a NewType, or what the `type` statement makes, stands for; None for others."""
-    return getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+    """What a NewType, an alias of the `type` statement or a type variable stands for; None for other types."""
+    if isinstance(annotation, TypeVar):
+        return _of_variable(annotation)
+    try:
+        meant = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+        if meant is None:
+            return None
+        carrier = type("Carrier", (), {"__annotations__": {"it": meant}, "__module__": annotation.__module__})
+        variables = getattr(get_origin(annotation), "__type_params__", ())
+        meant = get_type_hints(carrier, include_extras=True)["it"]
+        return _substituted(meant, dict(zip(variables, get_args(annotation), strict=True)))
+    except Exception:  # what an alias stands for is only evaluated now, and may be text
+        return None
+
+
+def _of_variable(variable: TypeVar) -> Any:
+    """What a type variable may be that no argument stands for: its default (PEP 696), or what it is bound to."""
+    if getattr(variable, "has_default", bool)():
+        return getattr(variable, "__default__", Any)
+    return Union[variable.__constraints__] if variable.__constraints__ else variable.__bound__ or Any  # noqa: UP007
 
 
 def is_record_type(annotation: Any) -> bool:
@@ -1089,6 +1416,16 @@ def is_record_type(annotation: Any) -> bool:
     return is_record(kind)
 
 
+def records_in(annotation: Any) -> Iterator[Any]:
+    """The records that a value of the type may be."""
+    kind = strip_wrappers(annotation)
+    if get_origin(kind) in UNIONS:
+        for one in get_args(kind):
+            yield from records_in(one)
+    elif is_record(kind):
+        yield kind
+
+
 def is_collection(annotation: Any) -> bool:
     """Whether the type is a collection, whose values a form has as repeated fields."""
     kind = strip_wrappers(annotation)
@@ -1096,7 +1433,10 @@ def is_collection(annotation: Any) -> bool:
 
 
 class Member(NamedTuple):
-    """One member: the attribute's name, the key it has in JSON, its type, and whether it may be left out."""
+    """One member: its attribute's name, the key that it has in JSON, its type, and whether it must be there.
+
+    Of members that are taken `name` is the keyword by which the record's class takes it.
+    """
 
     name: str
     key: str
@@ -1104,46 +1444,53 @@ class Member(NamedTuple):
     required: bool
 
 
-def members_taken(kind: type) -> list[Member]:
-    """What a dataclass or TypedDict takes from a client. Private members with a default are none of its business.
+def members_taken(kind: Any) -> list[Member]:
+    """What a dataclass, a TypedDict or an attrs class takes from a client.
 
-    Whatever evaluating the annotations raises.
+    Private members with a default are none of its business. Whatever evaluating the annotations raises.
     """
     if is_typed_dict(kind):
         return list(_typed_dict_members(kind))
-    return [one for one in _dataclass_members(kind) if one.required or not one.name.startswith("_")]
+    members = _attrs_members(kind) if is_attrs(kind) else _dataclass_members(kind)
+    return [one for one in members if one.required or not one.key.startswith("_")]
 
 
 def members_shown(kind: Any) -> list[Member]:
     """The members that a record of any make but pydantic's has in JSON. Whatever evaluating the annotations raises."""
     if is_typed_dict(kind):
         return list(_typed_dict_members(kind))
-    hints = get_type_hints(kind, include_extras=True)
+    cls, hints = class_of(kind), hints_of(kind)
     if is_struct(kind):
-        names = list(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
+        names = list(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
     else:
-        fields = kind.__attrs_attrs__ if is_attrs(kind) else lazy_import("dataclasses").fields(kind)
+        fields = cls.__attrs_attrs__ if is_attrs(kind) else lazy_import("dataclasses").fields(cls)
         names = [(field.name, field.name) for field in fields]
     return [Member(name, key, hints.get(name, Any), required=True) for name, key in names if not name.startswith("_")]
 
 
 def _dataclass_members(kind: Any) -> Iterator[Member]:
     """The parameters of its `__init__`: fields, and what is only there for `__post_init__`."""
-    dataclasses = lazy_import("dataclasses")
-    hints = get_type_hints(kind, include_extras=True)
-    for name, field in kind.__dataclass_fields__.items():
-        hint = hints[name]
-        if not field.init or hint is ClassVar or get_origin(hint) is ClassVar:
-            continue
-        annotation = hint.type if isinstance(hint, dataclasses.InitVar) else hint
-        missing = dataclasses.MISSING
-        required = field.default is missing and field.default_factory is missing
-        yield Member(name, name, annotation, required)
+    hints = hints_of(kind)
+    missing = lazy_import("dataclasses").MISSING
+    for name, field in class_of(kind).__dataclass_fields__.items():
+        if field.init and not (hints[name] is ClassVar or get_origin(hints[name]) is ClassVar):
+            required = field.default is missing and field.default_factory is missing
+            yield Member(name, name, hints[name], required)
+
+
+def _attrs_members(kind: Any) -> Iterator[Member]:
+    """The parameters of its `__init__`; one with a converter has the type that this takes, where it says that."""
+    cls, hints = class_of(kind), hints_of(kind)
+    missing = lazy_import("attrs").NOTHING
+    for field in cls.__attrs_attrs__:
+        if field.init:
+            annotation = _given_to(field.converter) or hints.get(field.name, field.type or Any)
+            yield Member(field.alias, field.name, annotation, field.default is missing)
 
 
 def _typed_dict_members(kind: Any) -> Iterator[Member]:
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        annotation, required = hint, name in kind.__required_keys__
+    for name, hint in hints_of(kind).items():
+        annotation, required = hint, name in class_of(kind).__required_keys__
         # Python 3.11 does not see these in annotations that are text, and leaves them to us.
         while (wrapper := get_origin(annotation)) in (Required, NotRequired) or _is_read_only(wrapper):
             required = required if _is_read_only(wrapper) else wrapper is Required
@@ -1154,6 +1501,55 @@ def _typed_dict_members(kind: Any) -> Iterator[Member]:
 def _is_read_only(wrapper: Any) -> bool:
     """Whether it is `ReadOnly` (PEP 705), which says nothing to us."""
     return getattr(wrapper, "_name", None) == "ReadOnly"
+
+
+def hints_of(kind: Any) -> dict[str, Any]:
+    """The types of a record's members, inherited ones too; for type variables stands what they mean in `kind`.
+
+    Whatever evaluating the annotations raises.
+    """
+    cls, variables = class_of(kind), _variables_by_class(kind)
+    hints = {name: _initial(hint) for name, hint in get_type_hints(cls, include_extras=True).items()}
+    # A TypedDict has the annotations of its bases among its own, and is not derived from them.
+    line = variables if is_typed_dict(kind) else reversed(cls.__mro__)
+    owners = {name: owner for owner in line for name in getattr(owner, "__annotations__", ())}
+    return {name: _substituted(hint, variables.get(owners[name], {})) for name, hint in hints.items()}
+
+
+def _variables_by_class(kind: Any) -> dict[Any, dict[Any, Any]]:
+    """Of the class, and of each class above it: what its type variables stand for in `kind`."""
+    found: dict[Any, dict[Any, Any]] = {}
+    line = [kind]
+    for one in line:
+        cls = class_of(one)
+        if isinstance(cls, type):
+            found[cls] = dict(zip(getattr(cls, "__parameters__", ()), get_args(one), strict=False))
+            bases = vars(cls).get("__orig_bases__", cls.__bases__)
+            line += [_substituted(base, found[cls]) for base in bases if class_of(base) not in (Generic, Protocol)]
+    return found
+
+
+def _substituted(hint: Any, variables: dict[Any, Any]) -> Any:
+    """The type with other types in place of its variables; those that are not known stay."""
+    if isinstance(hint, TypeVar):
+        return variables.get(hint, hint)
+    inside = getattr(hint, "__parameters__", ()) if get_origin(hint) is not None else ()
+    return hint[tuple(variables.get(one, one) for one in inside)] if inside and variables else hint
+
+
+def _initial(hint: Any) -> Any:
+    """The type of what is only there for `__post_init__`; the hint itself, if it is no such thing."""
+    return hint.type if type(hint).__name__ == "InitVar" else hint
+
+
+def _given_to(converter: Any) -> Any:
+    """The type that the converter of an attrs class takes; None where it does not say."""
+    function = getattr(converter, "converter", converter)
+    try:
+        first = next(iter(inspect.signature(function).parameters))
+        return None if isinstance(function, type) else get_type_hints(function, include_extras=True).get(first)
+    except Exception:  # builtins have no signature, and annotations may name what is not there
+        return None
 
 
 # ======================================================================================================================
@@ -1173,6 +1569,7 @@ UUID_TEXT, DATE, TIME = "expected a UUID", "expected a date (YYYY-MM-DD)", "expe
 DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
 DURATION = "expected a duration (such as P1DT2H30M)"
 _DECIMAL = r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+_FLOAT = _DECIMAL + r"(?:[eE][+-]?[0-9]+)?"
 _UUID = r"[0-9A-Fa-f]{8}(-?)[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{12}"
 _DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME_FORM = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -1190,37 +1587,6 @@ _ISO_DURATION = (
 
 _BOOLEANS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 LONGEST_BOOLEAN = 5
-
-
-class Converter(NamedTuple):
-    """How values become a type; each function raises `ConversionError`.
-
-    `text` takes one text, `value` what JSON or a session holds. `texts` takes all texts of a repeated name, where that
-    means more than the first of them; `form` takes a whole form.
-    """
-
-    text: Callable[[str], Any]
-    value: Callable[[Any], Any]
-    texts: Callable[[list[str]], Any] | None = None
-    form: Callable[[Params], Any] | None = None
-
-    def from_texts(self, values: list[str]) -> Any:
-        """All the texts of a name; the first one counts where the type wants one."""
-        return self.text(values[0]) if self.texts is None else self.texts(values)
-
-
-def as_it_is(value: Any) -> Any:
-    """The value as it came."""
-    return value
-
-
-def refusing(message: str) -> Callable[[Any], Any]:
-    """A function that takes no value at all."""
-
-    def refused(_value: Any) -> Any:
-        raise ConversionError(("", message))
-
-    return refused
 
 
 def int_from_text(text: str) -> int:
@@ -1242,15 +1608,17 @@ def int_from_value(value: Any) -> int:
 
 
 def float_from_text(text: str) -> float:
-    """`1.5`, `-2`, `.5`."""
-    if len(text) <= MAX_DIGITS and lazy_pattern(_DECIMAL).fullmatch(text):  # PERF: not _plain_number, 0.1 µs
-        return float(text)
+    """`1.5`, `-2`, `.5`, `1e-05`."""
+    if len(text) <= MAX_DIGITS and lazy_pattern(_FLOAT).fullmatch(text):
+        number = float(text)
+        if math.isfinite(number):
+            return number
     raise ConversionError(("", NUMBER))
 
 
 def float_from_value(value: Any) -> float:
     """Any JSON number."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if (isinstance(value, int | float) and not isinstance(value, bool)) or is_a(value, "decimal", "Decimal"):
         try:
             return float(value)
         except OverflowError:  # an integer of a session's
@@ -1336,7 +1704,7 @@ def _decimal(kind: type) -> Converter:
             return kind(repr(value))
         return from_string.value(value)
 
-    return from_string._replace(value=from_value)
+    return from_string._replace(value=from_value, reads_decimals=True)
 
 
 def _uuid(kind: type) -> Converter:
@@ -1365,7 +1733,7 @@ _BUILTIN: dict[Any, Converter] = {
     float: Converter(float_from_text, float_from_value),
     bool: Converter(bool_from_text, bool_from_value),
     bytes: Converter(bytes_from_text, bytes_from_value),
-    type(None): Converter(refusing("expected null"), none_from_value),
+    NoneType: Converter(refusing("expected null"), none_from_value),
 }
 
 
@@ -1382,10 +1750,10 @@ _IMPORTED: dict[tuple[str, str], Callable[[Any], Converter]] = {
 
 def scalar(kind: Any) -> Converter | None:
     """The converter of a type with single values; None for other types."""
+    if not isinstance(kind, type):  # not all others can be looked up: the metadata of `Annotated` may be a dict
+        return _BUILTIN[NoneType] if kind is None else None
     if kind in _BUILTIN:
         return _BUILTIN[kind]
-    if not isinstance(kind, type):
-        return None
     if issubclass(kind, Enum):
         return choices([(member.value, member) for member in kind.__members__.values()])
     make = _IMPORTED.get((kind.__module__, kind.__qualname__))
@@ -1426,90 +1794,230 @@ def _one_of(texts: list[str]) -> str:
 
 
 # ======================================================================================================================
-# core/conversion/third_party.py
+# core/conversion/structs.py
 #
-# Types that other packages validate: msgspec its Structs and attrs classes, pydantic its models.
+# msgspec's Structs and constraints: msgspec validates them, JSON by its strict rules and text by its lax ones.
 #
-# Their validation is theirs; what they complain of is translated, because their words may quote the client's value.
+# What msgspec would take from anybody is seen to before: private members stay inside, sets and dicts with other keys than
+# text are bounded, and what others have made (dataclasses, attrs classes, models) is made by the rules for it.
 # ======================================================================================================================
 
-OBJECT, VALID = "expected an object", "expected a valid value"
+Compile = Callable[[Any], Converter]
+Prepare = Callable[[Any], Any]
+
 _AT = " - at `"  # what msgspec writes before the path, in front of which is the value
 _UNKNOWN_FIELD = "Object contains unknown field"
 _ABSENT_FIELD = r"Object missing required field `([^`]*)`"
 _EXPECTED = r"Expected (.*?)(?:, got .*)?"
-_SHOULD = r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?"
+
+_SALTED_KEYS = ("StrType", "AnyType", "EnumType", "LiteralType")
+_ARRAYS = ("ListType", "VarTupleType", "CollectionType", "SetType", "FrozenSetType", "TupleType", "NamedTupleType")
 
 
-# The kinds of pydantic's errors whose words are about the type alone; those of others may quote the value.
-_TOLD = frozenset((
-    "greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of", "finite_number",
-    "string_too_short", "string_too_long", "bytes_too_short", "bytes_too_long", "too_short", "too_long",
-    "literal_error", "enum", "string_pattern_mismatch", "int_parsing", "int_from_float", "float_parsing",
-    "bool_parsing", "decimal_parsing", "int_type", "float_type", "bool_type", "string_type", "bytes_type",
-    "decimal_type", "list_type", "tuple_type", "set_type", "frozen_set_type", "date_type", "time_type",
-    "datetime_type", "time_delta_type",
-))  # fmt: skip
+def struct_converter(annotation: Any, compile_other: Compile) -> Converter:
+    """The converter of a type that msgspec validates; `compile_other` makes that of another type inside of it.
 
-_OBJECTS = frozenset(("model_type", "model_attributes_type", "dataclass_type", "dict_type"))
-
-
-def is_third_party(kind: Any) -> bool:
-    """Whether another package validates the type."""
-    return is_struct(kind) or is_attrs(kind) or _asks_pydantic(kind)
-
-
-def _asks_pydantic(kind: Any) -> bool:
-    return is_pydantic(kind) or (isinstance(kind, type) and hasattr(kind, "__get_pydantic_core_schema__"))
-
-
-def validator_named(metadata: tuple[Any, ...]) -> str | None:
-    """The package whose constraints are among the metadata of an `Annotated`, if there is one."""
-    packages = {type(item).__module__.partition(".")[0] for item in metadata}
-    return next((package for package in ("pydantic", "msgspec") if package in packages), None)
-
-
-def third_party_converter(annotation: Any, kind: Any, package: str | None = None) -> Converter:
-    """The converter of such a type. ImportError if msgspec is not installed; what pydantic raises for its types."""
-    if package == "pydantic" or _asks_pydantic(kind):
-        return _pydantic(annotation, kind)
-    return _msgspec(annotation, kind)
-
-
-def _with_forms(annotation: Any, text: Callable[[Any], Any], value: Callable[[Any], Any], many: set[str]) -> Converter:
-    def form(fields: Params) -> Any:
-        return text({name: values if name in many else values[0] for name, values in fields.items()})
-
-    return Converter(text, value, text if is_collection(annotation) else None, form)
-
-
-def _msgspec(annotation: Any, kind: Any) -> Converter:
+    ImportError if msgspec is not installed; what msgspec raises for a type that it does not know.
+    """
     msgspec = lazy_import("msgspec")
+    described = lazy_import("msgspec.inspect").type_info(annotation)
+    prepare = Preparation(compile_other).of(described)
 
     def validated(given: Any, *, strict: bool) -> Any:
+        value = given if prepare is None else prepare(given)
         try:
-            return msgspec.convert(given, annotation, strict=strict)
+            return msgspec.convert(value, annotation, strict=strict, str_keys=True)
         except msgspec.ValidationError as error:
-            raise ConversionError(_of_msgspec(error)) from None
+            raise ConversionError(_fault_of(error)) from None
 
-    return _with_forms(
-        annotation,
-        lambda given: validated(given, strict=False),
+    def of_text(given: Any) -> Any:
+        return validated(given, strict=False)
+
+    return Converter(
+        of_text,
         lambda given: validated(given, strict=True),
-        _repeated(kind),
+        of_text if is_collection(annotation) else None,
+        form_taken_by(of_text, frozenset(_lists_of_structs(annotation))),
+        takes_files=True,
+        reads_decimals=any(_sort_of(part) == "DecimalType" for part in _all_parts(described)),
     )
 
 
-def _repeated(kind: Any) -> set[str]:
-    """The members of a Struct or an attrs class that are collections."""
-    if not (is_struct(kind) or is_attrs(kind)):
-        return set()
-    names = getattr(kind, "__struct_fields__", ())
-    keys = dict(zip(names, getattr(kind, "__struct_encode_fields__", ()), strict=True))
-    return {keys.get(name, name) for name, hint in get_type_hints(kind).items() if is_collection(hint)}
+def _lists_of_structs(annotation: Any) -> Iterator[str]:
+    """The members of Structs that are collections, by the names that they have in a form."""
+    for kind in filter(is_struct, records_in(annotation)):
+        cls, hints = class_of(kind), hints_of(kind)
+        for name, key in zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True):
+            if is_collection(hints[name]):
+                yield key
 
 
-def _of_msgspec(error: Exception) -> tuple[str, str]:
+class Preparation:
+    """Compiles, from msgspec's description of a type, what is done to a value before msgspec sees it."""
+
+    def __init__(self, compile_other: Compile) -> None:
+        self._compile_other = compile_other
+        self._made: dict[int, Prepare] = {}  # a Struct may be inside of itself
+        self._makers: dict[str, Callable[[Any], Prepare | None]] = {
+            "StructType": self._struct,
+            "DictType": self._dict,
+            "TypedDictType": lambda part: _each(
+                Mapping, {field.encode_name: self.of(field.type) for field in part.fields}
+            ),
+            "UnionType": self._union,
+            "DataclassType": self._other,
+            "CustomType": self._other,
+            "TupleType": lambda part: _each(list, dict(enumerate(map(self.of, part.item_types)))),
+            "NamedTupleType": lambda part: _each(
+                list, {position: self.of(field.type) for position, field in enumerate(part.fields)}
+            ),
+            "Metadata": lambda part: self.of(part.type),
+            **dict.fromkeys(("SetType", "FrozenSetType"), self._set),
+            **dict.fromkeys(("ListType", "VarTupleType", "CollectionType"), self._list),
+        }
+
+    def of(self, part: Any) -> Prepare | None:
+        """What is done to a value of a type; None where that is nothing."""
+        if not any(map(self._is_special, _all_parts(part))):
+            return None
+        if id(part) not in self._made:
+            self._made[id(part)] = lambda value: value if made is None else made(value)
+            made = self._makers[_sort_of(part)](part)
+        return self._made[id(part)]
+
+    def _is_special(self, part: Any) -> bool:
+        if _sort_of(part) == "StructType":
+            return any(map(_stays_inside, part.fields))
+        if _sort_of(part) == "DictType":
+            return _sort_of(part.key_type) not in _SALTED_KEYS
+        return _sort_of(part) in ("SetType", "FrozenSetType", "DataclassType", "CustomType")
+
+    def _struct(self, part: Any) -> Prepare:
+        if part.array_like:
+            return self._array(part)
+        private = {field.encode_name for field in part.fields if _stays_inside(field)}
+        prepare = _each(
+            Mapping, {field.encode_name: self.of(field.type) for field in part.fields if not _stays_inside(field)}
+        )
+
+        def prepared(value: Any) -> Any:
+            if not isinstance(value, Mapping) or private.isdisjoint(value):
+                return prepare(value)
+            if part.forbid_unknown_fields:
+                raise ConversionError(("", VALID))
+            return prepare({key: member for key, member in value.items() if key not in private})
+
+        return prepared
+
+    def _array(self, part: Any) -> Prepare:
+        """What is done to a Struct that is a list in JSON: it ends before its first private member."""
+        start = 0 if part.tag is None else 1  # the tag comes first
+        taken = list(itertools.takewhile(lambda field: not _stays_inside(field), part.fields))
+        prepare = _each(list, {place: self.of(field.type) for place, field in enumerate(taken, start)})
+        return lambda value: prepare(value[: start + len(taken)] if isinstance(value, list) else value)
+
+    def _dict(self, part: Any) -> Prepare:
+        limit = None if _sort_of(part.key_type) in _SALTED_KEYS else MAX_SET
+        prepare = self.of(part.value_type)
+
+        def prepared(value: Any) -> Any:
+            if not isinstance(value, Mapping):
+                return value
+            check_size(value, limit)
+            if prepare is None:
+                return value
+            return dict(zip(value, gathered(prepare, value.values(), where="[...]"), strict=True))
+
+        return prepared
+
+    def _set(self, part: Any) -> Prepare:
+        prepare = self._list(part)
+
+        def prepared(value: Any) -> Any:
+            if isinstance(value, list):
+                check_size(value, MAX_SET)
+            return prepare(value)
+
+        return prepared
+
+    def _list(self, part: Any) -> Prepare:
+        prepare = self.of(part.item_type)
+        if prepare is None:
+            return lambda value: value
+        return lambda value: gathered(prepare, value) if isinstance(value, list) else value
+
+    def _union(self, part: Any) -> Prepare:
+        """Of the types in a union at most one takes a certain value: that is the rule for what msgspec takes."""
+        members = [(one, prepare) for one in part.types if (prepare := self.of(one)) is not None]
+
+        def prepared(value: Any) -> Any:
+            return next((prepare(value) for one, prepare in members if _is_meant(one, value)), value)
+
+        return prepared
+
+    def _other(self, part: Any) -> Prepare | None:
+        try:
+            return self._compile_other(part.cls).value
+        except UnknownTypeError:  # msgspec takes instances of it
+            return None
+
+
+def _sort_of(part: Any) -> str:
+    return type(part).__name__
+
+
+def _stays_inside(field: Any) -> bool:
+    return field.name.startswith("_") and not field.required
+
+
+def _all_parts(root: Any) -> Iterator[Any]:
+    """A type's description and all that are inside of it, each once."""
+    line, seen = [root], {id(root)}
+    for part in line:
+        yield part
+        inside = (
+            *(field.type for field in getattr(part, "fields", ())),
+            *getattr(part, "item_types", ()),
+            *getattr(part, "types", ()),
+            *(getattr(part, name) for name in ("item_type", "key_type", "value_type", "type") if hasattr(part, name)),
+        )
+        line += [one for one in inside if id(one) not in seen]
+        seen.update(map(id, inside))
+
+
+def _each(kind: Any, prepares: Mapping[Any, Prepare | None]) -> Prepare:
+    """What is done to an object, or to a list: to each of its members what is given for its key, or its position."""
+    some = [(key, prepare) for key, prepare in prepares.items() if prepare is not None]
+
+    def prepared(value: Any) -> Any:
+        if not isinstance(value, kind):
+            return value
+        found: Any = list(value) if kind is list else dict(value)
+        present = range(len(found)) if kind is list else found
+        faults: list[tuple[str, str]] = []
+        for key, prepare in some:
+            if key in present:
+                try:
+                    found[key] = prepare(found[key])
+                except ConversionError as misfit:
+                    faults += misfit.below(f"[{key}]" if kind is list else f".{key}")
+        if faults:
+            raise ConversionError(*faults[:MAX_FAULTS])
+        return found
+
+    return prepared
+
+
+def _is_meant(part: Any, value: Any) -> bool:
+    """Whether the value can only be of that one of the types in a union."""
+    if _sort_of(part) == "CustomType":
+        return value is not None
+    if _sort_of(part) in _ARRAYS or getattr(part, "array_like", False):
+        return isinstance(value, list) and (not getattr(part, "tag", None) or value[:1] == [part.tag])
+    return isinstance(value, Mapping) and (not getattr(part, "tag", None) or value.get(part.tag_field) == part.tag)
+
+
+def _fault_of(error: Exception) -> tuple[str, str]:
     """Where, and what is wrong, in words without the client's."""
     text = str(error)
     if error.__cause__ is not None or text.startswith(_UNKNOWN_FIELD):  # words of the application's, or the client's
@@ -1525,21 +2033,351 @@ def _of_msgspec(error: Exception) -> tuple[str, str]:
     return where, VALID
 
 
-def _pydantic(annotation: Any, kind: Any) -> Converter:
-    pydantic = lazy_import("pydantic")
-    adapter = pydantic.TypeAdapter(annotation)
-    declared = cache(lambda: frozenset(_properties(adapter)))
+# ======================================================================================================================
+# core/conversion/weights.py
+#
+# What validation of a value by pydantic may cost, told before it begins.
+#
+# A union tries all its members: of unions inside each other the innermost is asked again and again, 2**n times. Every
+# member of a recursive model may be a fault, and takes some 300 bytes. So of types that are recursive the steps and the
+# faults to come are counted, each part of a value once. On the way sets are bounded, and objects whose keys are no text.
+# ======================================================================================================================
 
-    def validated(given: Any) -> Any:
+FREE = 20_000  # steps that any value may cost: 50 ms
+BYTES_A_STEP = 8  # of JSON, beyond that
+
+Seen = dict[tuple[int, int], int]
+Weigh = Callable[[Any, Seen], int]
+
+_TEXT_KEYS = frozenset(("str", "any", "literal", "enum"))
+_LISTS, _SETS = ("list", "deque", "generator"), ("set", "frozenset")
+_OBJECTS = ("dict", "frozendict", "ordered-dict", "counter")
+
+
+class Weights:
+    """Compiles a core schema into a function that weighs values: `weigh`, None where no value can be too heavy."""
+
+    def __init__(self, schema: CoreSchema) -> None:
+        schemas = schemas_in(schema)
+        self._definitions = {one["ref"]: one for outer in schemas for one in outer.get("definitions", ())}
+        self._recursive = _is_recursive({ref: _referred_to(one) for ref, one in self._definitions.items()})
+        self._widest = max((len(one["choices"]) for one in schemas if "choices" in one), default=1)
+        self._referred: dict[str, Weigh] = {}
+        self._makers: dict[str, Callable[[CoreSchema], Weigh | None]] = {
+            **dict.fromkeys(_LISTS, lambda one: self._list(one, None)),
+            **dict.fromkeys(_SETS, lambda one: self._list(one, MAX_SET)),
+            **dict.fromkeys(_OBJECTS, self._dict),
+            **dict.fromkeys(("model-fields", "typed-dict"), lambda one: self._object(one, one["fields"].items())),
+            "dataclass-args": lambda one: self._object(one, [(field["name"], field) for field in one["fields"]]),
+            "tuple": lambda one: self._tuple(one["items_schema"], one.get("variadic_item_index")),
+            "named-tuple": lambda one: self._tuple([field["schema"] for field in one["fields"]], None),
+            "chain": lambda one: self._of(one["steps"][0]),
+            "union": self._union,
+            "tagged-union": self._tagged_union,
+            "definition-ref": self._reference,
+        }
+        self._weigh = self._of(schema)
+
+    def check(self, value: Any, size: int) -> None:
+        """Raise `ConversionError` for a value, of so many bytes of JSON, that is too heavy, or has too large a part."""
+        if self._weigh is not None:
+            weight = self._weigh(value, {})
+            if self._recursive and weight > FREE + self._widest * size // BYTES_A_STEP:
+                raise ConversionError(("", VALID))
+
+    def _of(self, schema: CoreSchema) -> Weigh | None:
+        """The weight of what the schema validates; None for what has no parts that weigh anything."""
+        if schema["type"] in self._makers:
+            return self._makers[schema["type"]](schema)
+        inside = next((schema[name] for name in ("schema", "lax_schema", "json_schema") if name in schema), None)
+        return None if inside is None else self._of(inside)
+
+    def _list(self, schema: CoreSchema, limit: int | None) -> Weigh | None:
+        item = self._of(schema.get("items_schema", {"type": "any"}))
+        if item is None and limit is None:
+            return None
+
+        def weigh(value: Any, seen: Seen) -> int:
+            if not isinstance(value, list):
+                return 1
+            check_size(value, limit)
+            return 1 if item is None else 1 + _weight_of_all(item, value, seen)
+
+        return weigh
+
+    def _dict(self, schema: CoreSchema) -> Weigh | None:
+        keys = schema.get("keys_schema", {"type": "any"})
+        while "schema" in keys:
+            keys = keys["schema"]
+        limit = None if keys["type"] in _TEXT_KEYS else MAX_SET
+        item = self._of(schema.get("values_schema", {"type": "any"}))
+        if item is None and limit is None:
+            return None
+
+        def weigh(value: Any, seen: Seen) -> int:
+            if not isinstance(value, dict):
+                return 1
+            check_size(value, limit)
+            return 1 if item is None else 1 + _weight_of_all(item, value.values(), seen)
+
+        return weigh
+
+    def _tuple(self, schemas: list[CoreSchema], variadic: int | None) -> Weigh | None:
+        items = [self._of(one) for one in schemas]
+        if not any(items):
+            return None
+
+        def weigh(value: Any, seen: Seen) -> int:
+            if not isinstance(value, list):
+                return 1
+            here = items
+            if variadic is not None:
+                more = len(value) - len(items)
+                here = items[:variadic] + [items[variadic]] * (more + 1) + items[variadic + 1 :]
+            weight = 1
+            for item, one in zip(here, value, strict=False):
+                weight += 0 if item is None else item(one, seen)
+            return weight
+
+        return weigh
+
+    def _object(self, schema: CoreSchema, fields: Iterable[tuple[str, CoreSchema]]) -> Weigh | None:
+        members = [(_paths(name, field), field) for name, field in fields]
+        required = [{path[0] for path in paths} for paths, field in members if _is_required(field)]
+        weighed = [(path, inner) for paths, field in members if (inner := self._of(field["schema"])) for path in paths]
+        extra = self._of(schema.get("extras_schema", {"type": "any"}))
+        if not (weighed or extra or self._recursive):
+            return None
+        known = {path[0] for paths, _ in members for path in paths}
+
+        def weigh(value: Any, seen: Seen) -> int:
+            if not isinstance(value, dict):
+                return 1
+            weight = 1
+            for names in required:
+                weight += names.isdisjoint(value)
+            for path, inner in weighed:
+                if path[0] in value:
+                    weight += inner(_at_end_of(value, path), seen)
+            if extra is not None:
+                weight += _weight_of_all(extra, [one for name, one in value.items() if name not in known], seen)
+            return weight
+
+        return weigh
+
+    def _union(self, schema: CoreSchema) -> Weigh | None:
+        choices = [one[0] if isinstance(one, tuple) else one for one in schema["choices"]]
+        members = [member for member in map(self._of, choices) if member is not None]
+        if not members:
+            return None
+
+        def weigh(value: Any, seen: Seen) -> int:
+            weight = 1
+            for member in members:
+                weight += member(value, seen)
+            return weight
+
+        return _weighed_once(weigh)
+
+    def _tagged_union(self, schema: CoreSchema) -> Weigh | None:
+        tagged = {tag: self._of(one) for tag, one in schema["choices"].items()}
+        members = [member for member in tagged.values() if member is not None]
+        if not members:
+            return None
+        tag_name = schema["discriminator"]
+
+        def weigh(value: Any, seen: Seen) -> int:
+            tag = value.get(tag_name) if isinstance(tag_name, str) and isinstance(value, dict) else None
+            if isinstance(tag, str | int) and tag in tagged:
+                member = tagged[tag]
+                return 1 if member is None else member(value, seen)
+            return max(member(value, seen) for member in members)
+
+        return _weighed_once(weigh)
+
+    def _reference(self, schema: CoreSchema) -> Weigh | None:
+        ref = schema["schema_ref"]
+        if not self._recursive:
+            return self._of(self._definitions[ref])
+        if ref not in self._referred:
+            self._referred[ref] = lambda value, seen: 1 if found is None else found(value, seen)
+            found = self._of(self._definitions[ref])  # the type may be inside itself
+        return self._referred[ref]
+
+
+def _referred_to(schema: CoreSchema) -> set[str]:
+    return {one["schema_ref"] for one in schemas_in(schema) if one["type"] == "definition-ref"}
+
+
+def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
+    """Whether any of the definitions leads back to itself, by those that each refers to."""
+    for start in referred:
+        line = [start]
+        for ref in line:
+            line += referred[ref].difference(line)
+            if start in referred[ref]:
+                return True
+    return False
+
+
+def _is_required(field: CoreSchema) -> bool:
+    return bool(field.get("required", not is_optional(field["schema"])))
+
+
+def _paths(name: str, field: CoreSchema) -> list[list[Any]]:
+    """Where a member may be found: under its name, or its alias, which may be several, or lead further down."""
+    alias = field.get("validation_alias", name)
+    if isinstance(alias, str):
+        return [[one] for one in {name, alias}]
+    return [[name], *(alias if isinstance(alias[0], list) else [alias])]
+
+
+def _at_end_of(value: Any, path: list[Any]) -> Any:
+    """The value at the end of the path; None if that leads nowhere."""
+    for step in path:
         try:
-            return adapter.validate_python(given)
-        except pydantic.ValidationError as error:
-            errors = error.errors(include_url=False, include_context=False, include_input=False)
-            raise ConversionError(*(_of_pydantic(one, declared()) for one in errors[:MAX_FAULTS])) from None
+            value = value[step]
+        except (LookupError, TypeError):
+            return None
+    return value
 
-    fields = getattr(kind, "__pydantic_fields__", {})
-    many = {key for name, field in fields.items() if is_collection(field.annotation) for key in (name, field.alias)}
-    return _with_forms(annotation, validated, validated, many)
+
+def _weight_of_all(weigh: Weigh, values: Iterable[Any], seen: Seen) -> int:
+    weight = 0
+    for value in values:
+        weight += weigh(value, seen)
+    return weight
+
+
+def _weighed_once(weigh: Weigh) -> Weigh:
+    """The weight of each list and object inside a value, found once. They stay where they are: addresses name them."""
+
+    def weigh_once(value: Any, seen: Seen) -> int:
+        if not isinstance(value, dict | list) or not value:
+            return weigh(value, seen)
+        place = id(weigh), id(value)
+        if place not in seen:
+            seen[place] = weigh(value, seen)
+        return seen[place]
+
+    return weigh_once
+
+
+# ======================================================================================================================
+# core/conversion/models.py
+#
+# pydantic's models, dataclasses and types: pydantic validates them, what came as JSON by its rules for JSON.
+#
+# Its validation is its own; what it complains of is translated, because its words may quote the client's value.
+# ======================================================================================================================
+
+LONG_JSON = 16 * 1024  # bytes of JSON of which a list is left at its first fault: each takes some 300 bytes
+MAX_LISTED = 1000  # faults that are looked at
+_SHOULD = r"\w+ should (?:be|have|match) (.*?)(?:, unable .*|, got .*|, not .*)?"
+
+# The kinds of pydantic's errors whose words are about the type alone; those of others may quote the value.
+_TOLD = frozenset((
+    "greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of", "finite_number",
+    "string_too_short", "string_too_long", "bytes_too_short", "bytes_too_long", "too_short", "too_long",
+    "literal_error", "enum", "string_pattern_mismatch", "int_parsing", "int_from_float", "float_parsing",
+    "bool_parsing", "decimal_parsing", "int_type", "float_type", "bool_type", "string_type", "bytes_type",
+    "decimal_type", "list_type", "tuple_type", "set_type", "frozen_set_type", "date_type", "time_type",
+    "datetime_type", "time_delta_type",
+))  # fmt: skip
+
+_NO_OBJECT = frozenset(("model_type", "model_attributes_type", "dataclass_type", "dict_type"))
+
+
+def is_model(kind: Any) -> bool:
+    """Whether pydantic validates the type: a model, a dataclass of its own, or another type that is made for it."""
+    return is_pydantic(kind) or (isinstance(kind, type) and hasattr(kind, "__get_pydantic_core_schema__"))
+
+
+def model_converter(annotation: Any) -> Converter:
+    """The converter of a type that pydantic validates. What pydantic raises for one that it does not know."""
+    model = Model(annotation)
+    return Converter(
+        model.from_text,
+        model.from_value,
+        model.from_text if is_collection(annotation) else None,
+        form_taken_by(model.from_text, frozenset(_lists_of_models(annotation))),
+        takes_files=True,
+        reads_decimals=any(one["type"] == "decimal" for one in schemas_in(model.schema)),
+    )
+
+
+class Model:
+    """A type that pydantic validates and shows."""
+
+    def __init__(self, annotation: Any) -> None:
+        self._adapter = lazy_import("pydantic").TypeAdapter(annotation)
+        self.schema = self._adapter.core_schema
+        self._validator, self._serializer = self._adapter, self._adapter.serializer
+        if has_private(self.schema):
+            self.schema = without_private(self.schema)
+            self._validator, self._serializer = validator(self.schema), serializer(self.schema)
+        self._is_strict, self._is_json = is_strict(self.schema), takes_other_json(self.schema)
+        self._weights = cache(lambda: Weights(self.schema))
+        self._fast = cache(lambda: validator(failing_fast(self.schema)))
+        self._declared = cache(lambda: frozenset(_properties(self._adapter)))
+
+    def from_text(self, given: Any) -> Any:
+        """The value of a text, of texts, or of a form. Strict types read single texts, where they take none."""
+        if self._is_strict:
+            try:
+                return self._validator.validate_strings(given)
+            except ValueError:  # lists, for one, are no strings
+                pass
+        return self._checked(self._validator.validate_python, given)
+
+    def from_value(self, given: Any) -> Any:
+        """The value of JSON; or of what a session holds, which JSON may have no form for."""
+        try:
+            text = plain_json(given)
+        except TypeError:
+            self._weights().check(given, _size(given))
+            return self._checked(self._fast().validate_python, given)
+        self._weights().check(given, len(text))
+        chosen = self._validator if len(text) <= LONG_JSON else self._fast()
+        if self._is_json:  # not always: pydantic's own reader takes 500 bytes for each object
+            return self._checked(chosen.validate_json, text)
+        return self._checked(chosen.validate_python, given)
+
+    def shown(self, result: Any) -> Any:
+        """What a handler's result is in JSON's types, once it is of the type. `ValidationError` if it can't be."""
+        # Its members are found by their names, too; older versions have no such option.
+        names = {"by_alias", "by_name"} & self._adapter.validate_python.__kwdefaults__.keys()
+        value = self._adapter.validate_python(result, from_attributes=True, **dict.fromkeys(names, True))
+        return self._serializer.to_python(value, mode="json", by_alias=True)
+
+    def _checked(self, validate: Callable[[Any], Any], given: Any) -> Any:
+        try:
+            return validate(given)
+        except lazy_import("pydantic").ValidationError as error:
+            if error.error_count() > MAX_LISTED:
+                raise ConversionError(("", VALID)) from None
+            errors = error.errors(include_url=False, include_context=False, include_input=False)
+            raise ConversionError(*(_fault(one, self._declared()) for one in errors[:MAX_FAULTS])) from None
+
+
+def _size(value: Any) -> int:
+    """Bytes of JSON that an object of a session's stands for; 0 if it has no such form."""
+    try:
+        return len(dumps(value))
+    except (TypeError, ValueError):
+        return 0
+
+
+def _lists_of_models(annotation: Any) -> Iterator[str]:
+    """The members of models that are collections, by all the names that they may have in a form."""
+    for kind in filter(is_pydantic, records_in(annotation)):
+        for name, field in class_of(kind).__pydantic_fields__.items():
+            alias = field.validation_alias
+            paths = getattr(alias, "choices", [alias])
+            if is_collection(field.annotation):
+                yield from (name, *(one for one in paths if isinstance(one, str)))
+            # `AliasPath("tags", 0)` leads into a list.
+            yield from (one.path[0] for one in paths if hasattr(one, "path"))
 
 
 def _properties(adapter: Any) -> Iterator[str]:
@@ -1556,12 +2394,12 @@ def _properties(adapter: Any) -> Iterator[str]:
         schemas += schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
 
 
-def _of_pydantic(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, str]:
+def _fault(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, str]:
     """Where, and what is wrong, in words without the client's."""
     where = "".join(_step(step, declared) for step in error["loc"])
     if error["type"] == "missing":
         return where, MISSING
-    if error["type"] in _OBJECTS:
+    if error["type"] in _NO_OBJECT:
         return where, OBJECT
     told = lazy_pattern(_SHOULD).fullmatch(error["msg"]) if error["type"] in _TOLD else None
     if told is None:
@@ -1583,9 +2421,10 @@ def _step(step: str | int, declared: frozenset[str]) -> str:
 # Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
 # ======================================================================================================================
 
-# Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
-MAX_SET = 1000
-ARRAY, MAPPING = "expected a list", "expected an object"
+ARRAY = "expected a list"
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 # What unions have made of the lists and objects inside the value that is being converted.
@@ -1596,23 +2435,28 @@ _outcomes: ContextVar[dict[tuple[int, int], Any] | None] = ContextVar("outcomes"
 _BREADTH: dict[Any, int] = {float: 1, str: 2, bytes: 3, object: 4, Any: 4}
 
 
-class UnknownTypeError(Exception):
-    """No rule makes values of this type."""
-
-
 class Compiler:
-    """Compiles annotations; `problems` are the parts of records that stay as they come."""
+    """Compiles annotations; `problems` are the parts of records that stay as they come.
 
-    def __init__(self) -> None:
+    It `reads_decimals` if any of the types that it has met so far does. `instances` are types whose values no text or
+    JSON becomes, each with the words that refuse those.
+    """
+
+    def __init__(self, instances: Mapping[type, str] = NOTHING) -> None:
         self.problems: list[str] = []
-        self._records: dict[type, Converter] = {}
+        self.reads_decimals = False
+        self._instances = instances
+        self._known: TypeTable[Converter] = TypeTable()  # what is inside of a record or an alias may be it again
         self._by_origin: dict[Any, Callable[[Any], Converter]] = {
             Annotated: self._annotated,
             Union: self._union,
             UnionType: self._union,
             Literal: _literal,
-            **dict.fromkeys((list, Sequence, Iterable, Collection), lambda kind: self._collection(kind, list)),
-            **dict.fromkeys((set, AbstractSet), lambda kind: self._collection(kind, set)),
+            **dict.fromkeys(
+                (list, Sequence, MutableSequence, Iterable, Collection), lambda kind: self._collection(kind, list)
+            ),
+            **dict.fromkeys((set, AbstractSet, MutableSet), lambda kind: self._collection(kind, set)),
+            deque: lambda kind: self._collection(kind, deque),
             frozenset: lambda kind: self._collection(kind, frozenset),
             tuple: self._tuple,
             dict: self._mapping,
@@ -1622,34 +2466,46 @@ class Compiler:
     def converter(self, annotation: Any) -> Converter:
         """The converter of a type. `UnknownTypeError` if there is none."""
         try:
-            if (found := scalar(annotation)) is not None:
-                return found
-            origin = get_origin(annotation) or annotation
-            if origin in self._by_origin:
-                return self._by_origin[origin](annotation)
-            return self._other(annotation)
+            found = scalar(annotation)
+            if found is None:
+                make = self._by_origin.get(class_of(annotation), self._other)
+                found = make(annotation)
         except UnknownTypeError:
             raise
         except Exception as error:  # whatever a foreign annotation is, or does
             raise UnknownTypeError(f"{annotation!r}: {error}") from error
+        self.reads_decimals |= found.reads_decimals
+        return found
 
     def _other(self, annotation: Any) -> Converter:
-        if annotation in self._records:
-            return self._records[annotation]
-        if is_third_party(annotation):
-            return third_party_converter(annotation, annotation)
-        if is_dataclass_type(annotation) or is_typed_dict(annotation):
+        if (known := self._known.get(annotation)) is not None:
+            return known
+        if isinstance(annotation, type) and annotation in self._instances:
+            return instance(annotation, self._instances[annotation])
+        if is_model(annotation):
+            return model_converter(annotation)
+        if is_struct(annotation):
+            return struct_converter(annotation, self.converter)
+        if is_dataclass_type(annotation) or is_typed_dict(annotation) or is_attrs(annotation):
             return self._record(annotation)
         if (meant := aliased(annotation)) is not None:
-            return self.converter(meant)
+            return self._alias(annotation, meant)
         raise UnknownTypeError(f"no value of a request can become {annotation!r}")
+
+    def _alias(self, annotation: Any, meant: Any) -> Converter:
+        """The converter of what an alias stands for, in which it may stand again: `type Json = str | list[Json]`."""
+        self._known.add(annotation, deferred(lambda: found))
+        found = self.converter(meant)
+        return found
 
     def _annotated(self, annotation: Any) -> Converter:
         """A type with constraints: ours to check, or those of a package that checks them itself."""
         kind, metadata = annotation.__origin__, annotation.__metadata__
-        package = validator_named(metadata)
-        if package is not None:
-            return third_party_converter(annotation, kind, package)
+        package = package_named(metadata)
+        if package == "pydantic":
+            return model_converter(annotation)
+        if package == "msgspec":
+            return struct_converter(annotation, self.converter)
         checks, unknown = checks_of(metadata)
         self.problems += [f"the constraint {item!r} is not checked" for item in unknown]
         base = self.converter(kind)
@@ -1668,13 +2524,14 @@ class Compiler:
         limit = None if build is list else MAX_SET
 
         def made(convert: Callable[[Any], Any], values: Any) -> Any:
-            _check_size(values, limit)
+            check_size(values, limit)
             return _built(build, gathered(convert, values))
 
         return Converter(
             lambda text: made(item.text, [text]),
             lambda value: made(item.value, _array(value)),
             lambda texts: made(item.text, texts),
+            takes_files=item.takes_files,
         )
 
     def _tuple(self, annotation: Any) -> Converter:
@@ -1693,6 +2550,7 @@ class Compiler:
             lambda text: made([item.text for item in items], [text]),
             lambda value: made([item.value for item in items], _array(value)),
             lambda texts: made([item.text for item in items], texts),
+            takes_files=any(item.takes_files for item in items),
         )
 
     def _mapping(self, annotation: Any) -> Converter:
@@ -1702,89 +2560,91 @@ class Compiler:
 
         def made(convert: Callable[[Any], Any], members: Any) -> Any:
             if not isinstance(members, Mapping):
-                raise ConversionError(("", MAPPING))
-            _check_size(members, limit)
+                raise ConversionError(("", OBJECT))
+            check_size(members, limit)
             # Whatever is wrong with a member is said without its name, which is the client's.
             return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
 
         item_converter = self.converter(item)
+
+        def fields_of(form: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {name: one for name, one in form.items() if item_converter.takes_files or isinstance(one[0], str)}
+
         return Converter(
-            refusing(MAPPING),
+            refusing(OBJECT),
             lambda value: made(item_converter.value, value),
             None,
-            lambda form: made(item_converter.from_texts, form),
+            lambda form: made(item_converter.from_field, fields_of(form)),
         )
 
     def _record(self, kind: Any) -> Converter:
-        record, members = Record(kind), members_taken(kind)
+        members = members_taken(kind)
+        if not is_typed_dict(kind):
+            _check_constructor(class_of(kind), members)
+        record = Record(kind)
         # Known before its members are: one of them may be another such record.
-        self._records[kind] = found = Converter(refusing(MAPPING), record.from_value, None, record.from_form)
+        found = Converter(refusing(OBJECT), record.from_value, None, record.from_form)
+        self._known.add(kind, found)
         for member in members:
             try:
                 converter = self.converter(member.annotation)
             except UnknownTypeError as error:
-                self.problems.append(f"member {member.name!r} of {kind.__name__} stays as it comes, since {error}")
+                of = f"member {member.key!r} of {class_of(kind).__name__}"
+                self.problems.append(f"{of} stays as it comes, since {error}")
                 converter = Converter(as_it_is, as_it_is)
-            record.members.append((member.name, converter, member.required))
+            record.members.append((member, converter))
         return found
 
 
+def _check_constructor(cls: Any, members: list[Member]) -> None:
+    """Raise `UnknownTypeError` for a class with an `__init__` of its own that does not take its members."""
+    try:
+        inspect.signature(cls).bind(**dict.fromkeys((member.name for member in members), None))
+    except TypeError as error:
+        raise UnknownTypeError(f"{cls.__name__} does not take its members: {error}") from None
+
+
 class Record:
-    """Makes dataclasses and TypedDicts of JSON objects and forms; members that it does not know are left out."""
+    """Makes dataclasses, attrs classes and TypedDicts of JSON objects and forms.
+
+    Members that it does not know are left out.
+    """
 
     def __init__(self, kind: Any) -> None:
-        self._kind = kind
-        self.members: list[tuple[str, Converter, bool]] = []
+        self._class = class_of(kind)
+        self._is_object = not is_typed_dict(kind)
+        # What a `__post_init__` says of values that don't go together; the validators of attrs raise both.
+        self._refusals = (ValueError, TypeError) if is_attrs(kind) else (ValueError,)
+        self.members: list[tuple[Member, Converter]] = []
 
     def from_value(self, value: Any) -> Any:
         """The record of a JSON object."""
-        if is_dataclass_type(self._kind) and isinstance(value, self._kind):
+        if self._is_object and isinstance(value, self._class):
             return value
         if not isinstance(value, Mapping):
-            raise ConversionError(("", MAPPING))
+            raise ConversionError(("", OBJECT))
         return self._made(value, lambda converter, member: converter.value(member))
 
     def from_form(self, form: Params) -> Any:
         """The record of a form's fields."""
-        return self._made(form, Converter.from_texts)
+        return self._made(form, Converter.from_field)
 
     def _made(self, given: Mapping[str, Any], convert: Callable[[Converter, Any], Any]) -> Any:
-        members, faults = {}, []
-        for name, converter, required in self.members:
-            if name in given:
+        arguments, faults = {}, []
+        for member, converter in self.members:
+            if member.key in given:
                 try:
-                    members[name] = convert(converter, given[name])
+                    arguments[member.name] = convert(converter, given[member.key])
                 except ConversionError as misfit:
-                    faults += misfit.below(f".{name}")
-            elif required:
-                faults.append((f".{name}", MISSING))
+                    faults += misfit.below(f".{member.key}")
+            elif member.required:
+                faults.append((f".{member.key}", MISSING))
         if faults:
             raise ConversionError(*faults[:MAX_FAULTS])
         try:
-            return self._kind(**members)
-        except ValueError:  # what a `__post_init__` says of values that don't go together
-            raise ConversionError(("", f"expected a valid {self._kind.__name__}")) from None
-
-
-def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
-    """All the values, converted; or one `ConversionError` with what is wrong with any of them."""
-    found: list[Any] = []
-    faults: list[tuple[str, str]] = []
-    for position, value in enumerate(values):
-        try:
-            found.append(convert(value))
-        except ConversionError as misfit:
-            faults += misfit.below(where or f"[{position}]")
-            if len(faults) >= MAX_FAULTS:
-                break
-    if faults:
-        raise ConversionError(*faults[:MAX_FAULTS])
-    return found
-
-
-def _check_size(values: Any, limit: int | None) -> None:
-    if limit is not None and len(values) > limit:
-        raise ConversionError(("", f"expected at most {limit} items"))
+            return self._class(**arguments)
+        except self._refusals:
+            raise ConversionError(("", f"expected a valid {self._class.__name__}")) from None
 
 
 def _array(value: Any) -> Any:
@@ -1824,7 +2684,8 @@ def _checked(base: Converter, checks: list[Check]) -> Converter:
 
         return converted
 
-    return Converter(*map(then_check, base))
+    text, value, texts, form = map(then_check, (base.text, base.value, base.texts, base.form))
+    return base._replace(text=text, value=value, texts=texts, form=form)
 
 
 def _first_of(members: list[Converter]) -> Converter:
@@ -1844,11 +2705,13 @@ def _first_of(members: list[Converter]) -> Converter:
 
     many = any(member.texts is not None for member in members)
     forms = [member.form for member in members if member.form is not None]
+    takes_files = any(member.takes_files for member in members)
     return Converter(
-        tried([member.text for member in members]),
+        tried([member.from_text_or_file if takes_files else member.text for member in members]),
         _once(tried([member.value for member in members])),
-        tried([member.from_texts for member in members]) if many else None,
+        tried([member.from_field for member in members]) if many else None,
         tried(forms) if len(forms) == len(members) else None,
+        takes_files,
     )
 
 
@@ -4152,7 +5015,7 @@ class ResultCompiler:
     """Compiles return annotations."""
 
     def __init__(self) -> None:
-        self._records: dict[Any, ResultFilter] = {}
+        self._known: TypeTable[ResultFilter] = TypeTable()  # what is inside of a record or an alias may be it again
 
     def shape(self, annotation: Any) -> ResultFilter | None:
         """A function that leaves of a result what the annotation declares; None where it declares no record.
@@ -4169,7 +5032,15 @@ class ResultCompiler:
         if isinstance(origin, type):
             return self._collection(origin, arguments)
         meant = aliased(annotation)
-        return None if meant is None else self.shape(meant)
+        return None if meant is None else self._alias(annotation, meant)
+
+    def _alias(self, annotation: Any, meant: Any) -> ResultFilter | None:
+        """The shape of what an alias stands for, in which it may stand again: `type Notes = Note | list[Notes]`."""
+        known = self._known.get(annotation)
+        if known is None and declares_something(meant):
+            self._known.add(annotation, lambda value: value if known is None else known(value))
+            known = self.shape(meant)
+        return known
 
     def _collection(self, origin: type, arguments: tuple[Any, ...]) -> ResultFilter | None:
         """The shape of any kind of list, tuple or dict. Streams are none."""
@@ -4184,15 +5055,14 @@ class ResultCompiler:
         return None
 
     def _record(self, kind: Any) -> ResultFilter:
-        if kind not in self._records:
-            if is_pydantic(kind):
-                self._records[kind] = _model_shape(kind)
-            else:
-                members = members_shown(kind)
-                shown = RecordFilter(kind)
-                self._records[kind] = shown
-                shown.members = [(member, self.shape(member.annotation)) for member in members]
-        return self._records[kind]
+        if (known := self._known.get(kind)) is not None:
+            return known
+        if is_pydantic(kind):
+            return _model_shape(kind)
+        shown = RecordFilter(class_of(kind))
+        self._known.add(kind, shown)
+        shown.members = [(member, self.shape(member.annotation)) for member in members_shown(kind)]
+        return shown
 
     def _list(self, item: Any) -> ResultFilter | None:
         inner = self.shape(item)
@@ -4249,23 +5119,33 @@ class ResultCompiler:
         return shaped_member
 
 
+def declares_something(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
+    """Whether a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
+    origin = class_of(annotation)
+    if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, AbstractSet)):
+        return True
+    if annotation in inside:
+        return False
+    parts = get_args(annotation) if (meant := aliased(annotation)) is None else (meant,)
+    return any(declares_something(one, (*inside, annotation)) for one in parts)
+
+
 class RecordFilter:
     """The JSON object of a dataclass, TypedDict, Struct or attrs class: exactly its declared members."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
+        self._unset = sys.modules["msgspec"].UNSET if is_struct(kind) else _ABSENT
         self.members: list[tuple[Member, ResultFilter | None]] = []
-        config = getattr(kind, "__struct_config__", None)  # a Struct may carry a tag that says which one it is
-        self._tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
 
-    def __call__(self, value: Any) -> dict[str, Any]:
+    def __call__(self, value: Any) -> Any:
         """Raise `ConversionError` for a value that lacks one of the members."""
-        shown = dict(self._tag)
+        shown = {}
         for member, shape in self.members:
             found = self._member(value, member)
-            if found is not _ABSENT:
+            if found is not _ABSENT and found is not self._unset:
                 shown[member.key] = found if shape is None else shape(found)
-        return shown
+        return struct_form(self._kind, shown) if is_struct(self._kind) else shown
 
     def _member(self, value: Any, member: Member) -> Any:
         if isinstance(value, Mapping):
@@ -4285,14 +5165,13 @@ def _set_as_list(value: Any) -> Any:
 
 
 def _model_shape(kind: Any) -> ResultFilter:
-    """A pydantic model shows itself; what is no instance of it is validated first."""
-    pydantic = lazy_import("pydantic")
-    adapter = pydantic.TypeAdapter(kind)
+    """A pydantic model shows itself, by its aliases; what is no instance of it is validated first."""
+    model = Model(kind)
 
     def shaped_model(value: Any) -> Any:
         try:
-            return adapter.dump_python(adapter.validate_python(value, from_attributes=True), mode="json")
-        except pydantic.ValidationError as error:
+            return model.shown(value)
+        except lazy_import("pydantic").ValidationError as error:
             raise ConversionError(("", str(error))) from None
 
     return shaped_model
@@ -4311,7 +5190,7 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
 def _is_instance(value: Any, kind: Any) -> bool:
     if (meant := aliased(kind)) is not None:
         return _is_instance(value, meant)
-    origin = get_origin(kind) or kind
+    origin = class_of(kind)
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):
@@ -4509,7 +5388,15 @@ FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 class ParameterBinder:
     """A parameter and its converter: finds the parameter's value in a request, and converts it."""
 
-    __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
+    __slots__ = (
+        "converter",
+        "find",
+        "is_whole",
+        "key",
+        "parameter",
+        "takes_segment",
+        "wanted",
+    )
 
     def __init__(self, parameter: Parameter, converter: Converter) -> None:
         self.parameter = parameter
@@ -4580,7 +5467,7 @@ def _filled(values: list[str]) -> list[str]:
 
 def _file_as(slot: ParameterBinder) -> Callable[[Any], Any]:
     """Files are dicts; where another type is wanted, that type's own words refusing them."""
-    is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
+    is_dict = class_of(slot.wanted) in (dict, Mapping)
     return as_it_is if is_dict else slot.converter.value
 
 
@@ -4622,8 +5509,7 @@ def in_files(request: Request, slot: ParameterBinder) -> RawValue | None:
     if slot.key in request.files:
         first = request.files[slot.key]
         if is_collection(slot.wanted):
-            build = get_origin(slot.wanted) or slot.wanted
-            return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
+            return FILE, class_of(slot.wanted), [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 
@@ -4822,7 +5708,7 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
     if parameter.source in (HEADER, COOKIE_SOURCE) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
-        if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):
+        if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):
             compiler.problems.append(f"the constraints {parameter.metadata!r} are not checked")
         return AS_IT_CAME
     if parameter.metadata:
@@ -4891,7 +5777,11 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
     else:
         found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
     found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
-    return {name: slot.value(request, one, faults) for name, one in found.items() if name not in plan.taken}
+    rest = {}
+    for name, one in found.items():
+        if name not in plan.taken and len(faults) < MAX_FAULTS:
+            rest[name] = slot.value(request, one, faults)
+    return rest
 
 
 def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:

@@ -4,7 +4,12 @@ The packages are imported inside the tests: the other ones run without them.
 """
 
 import datetime as dt
+import json
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Optional
+from uuid import UUID
 
 import pytest
 
@@ -49,6 +54,8 @@ def constrained():
         (Annotated[int, at.Gt(0)] | None, "1", "0", "expected a value above 0"),
         (Annotated[dt.datetime, at.Gt(moment)], "2024-01-02T00:00Z", "2024-01-02T00:00", f"{ABOVE} {moment}"),
         (Annotated[int, at.Unit("m")], "1", "x", "expected an integer"),
+        (Annotated[Decimal, at.MultipleOf(Decimal("0.01"))], "0.05", "1" * 50, "expected a multiple of 0.01"),
+        (Annotated[int, at.MultipleOf(0)], None, "1", "expected a multiple of 0"),
     ]  # fmt: skip
 
 
@@ -174,9 +181,9 @@ def test_13_constraints_of_msgspec():
     assert http(taking(Annotated[list[int], msgspec.Meta(max_length=2)]), query="it=1&it=2").text == "[1, 2]"
 
 
-@pytest.mark.needs("msgspec", "attrs")
-def test_13_attrs_classes_go_through_msgspec():
-    """As bodies, from JSON and forms."""
+@pytest.mark.needs("attrs")
+def test_13_an_attrs_class_takes_the_body():
+    """From JSON and forms, by the rules for dataclasses."""
     import attrs
 
     @attrs.define
@@ -187,7 +194,40 @@ def test_13_attrs_classes_go_through_msgspec():
     app = taking(Pie)
     assert http(app, "POST", json={"kind": "plum", "x": 1}).text == repr(Pie("plum"))
     assert http(app, "POST", data={"kind": "plum", "sizes": "2"}).text == repr(Pie("plum", [2]))
-    assert faults(Pie, json={}) == [("kind", "required")]
+    assert faults(Pie, json={"sizes": ["x"]}) == [("kind", "required"), ("sizes[0]", "expected an integer")]
+
+
+@pytest.mark.needs("msgspec")
+def test_13_keys_of_a_struct_are_text_in_json():
+    """A dict with other keys than text is made of them."""
+    import msgspec
+
+    class Pie(msgspec.Struct):
+        slices: dict[int, str] = {}
+        by_date: dict[dt.date, list[int]] = {}
+
+    body = {"slices": {"1": "x"}, "by_date": {"2024-01-01": [1]}}
+    assert http(taking(Pie), "POST", json=body).text == repr(Pie({1: "x"}, {dt.date(2024, 1, 1): [1]}))
+    assert faults(Pie, json={"slices": {SECRET: "x"}}) == [("slices", "expected int")]
+
+
+@pytest.mark.needs("msgspec", "pydantic")
+def test_13_a_form_fills_any_kind_of_collection():
+    """A Struct's member and a model's: sequences and sets of the abstract kinds too."""
+    import msgspec
+    import pydantic
+
+    class Struct(msgspec.Struct):
+        some: Sequence[int] = ()
+        more: AbstractSet[int] | None = None
+
+    class Model(pydantic.BaseModel):
+        some: Sequence[int] = ()
+        more: AbstractSet[int] | None = None
+
+    form = [("some", "1"), ("some", "2"), ("more", "3"), ("more", "3")]
+    for kind in (Struct, Model):
+        assert http(taking(kind), "POST", data=form).text == repr(kind(some=[1, 2], more={3}))
 
 
 @pytest.mark.needs("msgspec", "attrs")
@@ -237,6 +277,59 @@ def test_13_a_model_takes_the_body():
     assert http(app, "POST", data=[("kind", "plum"), ("pieSize", "2"), ("toppings", "cream")]).text == pie
     assert http(taking(Optional[Pie], None)).text == "None"  # noqa: UP045
     assert http(taking(Annotated[list[Pie], FromBody()]), "POST", json=[body]).text == f"[{pie}]"
+
+
+@pytest.mark.needs("pydantic")
+def test_13_a_form_knows_all_the_names_of_a_list():
+    """A model's alias, those of `AliasChoices`, and where `AliasPath` leads into a list."""
+    import pydantic
+
+    class Pie(pydantic.BaseModel):
+        toppings: list[str] = pydantic.Field([], validation_alias=pydantic.AliasChoices("topping", "tops"))
+        first: str = pydantic.Field("", validation_alias=pydantic.AliasPath("sizes", 0))
+        others: list[int] = pydantic.Field([], alias="other")
+
+    app = taking(Pie)
+    for name in ("topping", "tops"):
+        form = [(name, "a"), (name, "b"), ("sizes", "1"), ("sizes", "2"), ("other", "3"), ("other", "4")]
+        whole = {"topping": ["a", "b"], "sizes": ["1"], "other": [3, 4]}
+        assert http(app, "POST", data=form).text == repr(Pie.model_validate(whole))
+
+
+@pytest.mark.needs("pydantic")
+def test_13_a_strict_model_takes_json_as_pydantic_does():
+    """Texts for what JSON has no type for; a form's single texts for anything."""
+    import pydantic
+
+    class Pie(pydantic.BaseModel, strict=True):
+        baked: dt.date
+        number: UUID | None = None
+        sizes: tuple[int, ...] = ()
+        keys: dict[int, str] = {}
+        price: Decimal = Decimal(0)
+
+    number = "12345678-1234-5678-1234-567812345678"
+    body = {"baked": "2024-01-01", "number": number, "sizes": [1], "keys": {"1": "a"}, "price": "1.50"}
+    pie = Pie.model_validate_json(json.dumps(body))
+    assert http(taking(Pie), "POST", json=body).text == repr(pie)
+    assert http(taking(list[Pie]), "POST", json={"it": [body]}).text == repr([pie])
+    assert http(taking(Pie), "POST", data={"baked": "2024-01-01"}).text == repr(Pie(baked=dt.date(2024, 1, 1)))
+    assert faults(Pie, json={"baked": "2024-01-01", "sizes": ["1"]}) == [("sizes[0]", "expected a valid integer")]
+    assert faults(Pie, form=[("baked", "2024-01-01"), ("sizes", "1")])[0] == ("baked", "expected a valid date")
+    assert http(taking(Annotated[int, pydantic.Field(strict=True)]), query="it=5").text == "5"
+    assert http(taking(Annotated[int, pydantic.Field(strict=True)]), "POST", json={"it": "5"}).status_code == 400
+
+
+@pytest.mark.needs("pydantic")
+def test_13_a_model_reads_bytes_from_json_as_it_says():
+    """As `model_validate_json` does."""
+    import pydantic
+
+    class Raw(pydantic.BaseModel):
+        model_config = {"val_json_bytes": "base64"}
+        raw: bytes
+
+    assert http(taking(Raw), "POST", json={"raw": "AAE="}).text == repr(Raw(raw=b"\0\1"))
 
 
 @pytest.mark.needs("pydantic")
@@ -354,6 +447,36 @@ def test_22_models_show_their_members():
         assert http(showing(list[Pie], [result])).text == f"[{shown}]"
         assert http(showing(Pie | None, (201, result))).text == shown
     assert http(showing(Pie, {"kind": "plum"})).status_code == 500
+
+
+@pytest.mark.needs("pydantic")
+def test_22_models_show_what_their_serialisation_says():
+    """Aliases, computed fields, and nothing that is excluded; of a dict or another object by either name."""
+    import pydantic
+
+    class Item(pydantic.BaseModel):
+        item_id: int = pydantic.Field(alias="itemId")
+        password: str = pydantic.Field(SECRET, exclude=True)
+
+        @pydantic.computed_field
+        def label(self) -> str:
+            return f"item {self.item_id}"
+
+    class Shelf(pydantic.BaseModel):
+        items: list[Item]
+
+    class Held:
+        item_id = 7
+        password = SECRET
+
+    shown = '{"itemId":7,"label":"item 7"}'
+    results: list[Any] = [Item.model_validate({"itemId": 7}), {"itemId": 7}, {"item_id": 7}, Held()]
+    for result in results:
+        assert http(showing(Item, result)).text == shown
+        assert http(showing(list[Item], [result])).text == f"[{shown}]"
+        assert http(showing(Shelf, {"items": [result]})).text == f'{{"items":[{shown}]}}'
+    assert http(showing(Any, Item.model_validate({"itemId": 7}))).text == shown
+    assert http(showing(Any, [Shelf(items=[Item.model_validate({"itemId": 7})])])).text == f'[{{"items":[{shown}]}}]'
 
 
 @pytest.mark.needs("pydantic", "multipart")

@@ -5,13 +5,16 @@ orjson and the standard library's json give equal results here; what one does by
 taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
 """
 
+import functools
 import importlib
+import itertools
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
+from micropie.core.basics.core_schemas import has_private, serializer, without_private
 from micropie.core.basics.optional import lazy_import
 
 MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
@@ -29,11 +32,11 @@ def jsonable(value: Any) -> Any:
         return float(value)  # and subclasses of float
     if isinstance(value, Enum):
         return value.value
-    if any(_is_a(value, "datetime", name) for name in ("datetime", "date", "time")):
+    if any(is_a(value, "datetime", name) for name in ("datetime", "date", "time")):
         return moment(value)
-    if _is_a(value, "uuid", "UUID") or _is_a(value, "decimal", "Decimal"):
+    if is_a(value, "uuid", "UUID") or is_a(value, "decimal", "Decimal"):
         return str(value)
-    return duration(value) if _is_a(value, "datetime", "timedelta") else _fields(value)
+    return duration(value) if is_a(value, "datetime", "timedelta") else _fields(value)
 
 
 def moment(value: Any) -> str:
@@ -49,23 +52,71 @@ def duration(value: Any) -> str:
     return f"{sign}P{length.days}DT{seconds}S"
 
 
-def _is_a(value: Any, module: str, name: str) -> bool:
+def is_a(value: Any, module: str, name: str) -> bool:
     """Whether it is an instance of a class of a module, which whoever made such an instance has imported."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, getattr(loaded, name))
 
 
 def _fields(value: Any) -> Any:
-    """A record as a dict: a dataclass, a `msgspec.Struct` or a pydantic model."""
-    if hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
-        # Like orjson: fields with a leading underscore are private.
-        names = [field.name for field in lazy_import("dataclasses").fields(value) if not field.name.startswith("_")]
-        return {name: getattr(value, name) for name in names}
-    if _is_a(value, "msgspec", "Struct"):
-        return sys.modules["msgspec"].to_builtins(value)
-    if callable(dump := getattr(type(value), "model_dump", None)):
-        return dump(value, mode="json")
-    raise TypeError(f"{type(value).__name__!r} objects are not JSON serializable")
+    """A record as a dict, without the members whose names begin with an underscore: those are private."""
+    kind: Any = type(value)
+    if (show := _serializer_of(kind)) is not None:
+        return show(value, mode="json", by_alias=True)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _attributes(value, (field.name for field in lazy_import("dataclasses").fields(value)))
+    if hasattr(kind, "__attrs_attrs__"):
+        return _attributes(value, (field.name for field in kind.__attrs_attrs__))
+    if is_a(value, "msgspec", "Struct"):
+        shown = struct_form(kind, _struct_members(value))
+        return list(shown.values()) if kind.__struct_config__.array_like else shown
+    raise TypeError(f"{kind.__name__!r} objects are not JSON serializable")
+
+
+@functools.cache
+def _serializer_of(kind: Any) -> Callable[..., Any] | None:
+    """What makes JSON of a model, or a dataclass of pydantic's; None for other types."""
+    schema = getattr(kind, "__pydantic_core_schema__", None)
+    if schema is not None and has_private(schema):
+        return cast("Callable[..., Any]", serializer(without_private(schema)).to_python)
+    own = getattr(kind, "__pydantic_serializer__", None)
+    return getattr(kind, "model_dump", None if own is None else own.to_python)
+
+
+def _attributes(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names if not name.startswith("_")}
+
+
+def _struct_members(value: Any) -> dict[str, Any]:
+    """A Struct's public members by their names in JSON; without those that still are as they were, if it says so."""
+    kind: Any = type(value)
+    keys = dict(zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True))
+    if kind.__struct_config__.array_like:  # what comes behind would be taken for it
+        keys = dict(itertools.takewhile(lambda one: not one[0].startswith("_"), keys.items()))
+    shown = _attributes(value, keys)
+    if kind.__struct_config__.omit_defaults:
+        for field in lazy_import("msgspec.structs").fields(kind):
+            if field.name in shown and _is_default(shown[field.name], field):
+                del shown[field.name]
+    return {keys[name]: member for name, member in shown.items()}
+
+
+def _is_default(member: Any, field: Any) -> bool:
+    """Whether msgspec would leave the member out."""
+    return member is field.default or (field.default_factory in (list, dict, set) and not member)
+
+
+def struct_form(kind: Any, members: dict[str, Any]) -> dict[str, Any]:
+    """A Struct's members as msgspec writes them: behind its tag, without those that are unset, bytes in base64."""
+    config, unset = kind.__struct_config__, sys.modules["msgspec"].UNSET
+    tag = {} if config.tag is None else {config.tag_field: config.tag}
+    return {**tag, **{key: _base64(member) for key, member in members.items() if member is not unset}}
+
+
+def _base64(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return lazy_import("base64").b64encode(value).decode()
+    return value
 
 
 def _finite(value: Any) -> Any:
@@ -81,10 +132,10 @@ def _finite(value: Any) -> Any:
     return _finite(jsonable(value))
 
 
-def _stdlib_dumps(value: Any) -> bytes:
+def _stdlib_dumps(value: Any, default: Callable[[Any], Any] = jsonable) -> bytes:
     def dump(value: Any, *, allow_nan: bool) -> bytes:
         text = lazy_import("json").dumps(
-            value, ensure_ascii=False, separators=(",", ":"), default=jsonable, allow_nan=allow_nan
+            value, ensure_ascii=False, separators=(",", ":"), default=default, allow_nan=allow_nan
         )
         return str(text).encode()
 
@@ -164,8 +215,8 @@ def _find_codec() -> None:
         _json_encode, _json_decode = orjson.dumps, orjson.loads
 
 
-def _stdlib_encode(value: Any, _default: Callable[[Any], Any], _options: int) -> bytes:
-    return _stdlib_dumps(value)
+def _stdlib_encode(value: Any, default: Callable[[Any], Any], _options: int) -> bytes:
+    return _stdlib_dumps(value, default)
 
 
 def dumps(value: Any) -> bytes:
@@ -174,6 +225,18 @@ def dumps(value: Any) -> bytes:
         return _json_encode(value, jsonable, _json_options)
     except TypeError:  # wider integers, other keys than strings: json can, or says why not
         return _stdlib_dumps(value)
+
+
+def plain_json(value: Any) -> bytes:
+    """JSON of what JSON is made of, as `loads` returns it. TypeError for anything else that is in there."""
+    try:
+        return _json_encode(value, _refuse, _json_options)
+    except ValueError as error:
+        raise TypeError(f"no plain JSON: {error}") from None
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__!r} objects are not plain JSON")
 
 
 def loads(raw: bytes) -> Any:

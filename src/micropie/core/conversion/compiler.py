@@ -3,23 +3,49 @@
 Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import inspect
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequence, MutableSet, Sequence
 from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
 from enum import Enum
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
 from micropie.core.basics.types import Params
-from micropie.core.conversion.constraints import Check, checks_of
-from micropie.core.conversion.records import aliased, is_dataclass_type, is_typed_dict, members_taken
-from micropie.core.conversion.scalars import Converter, as_it_is, choices, refusing, scalar
-from micropie.core.conversion.third_party import is_third_party, third_party_converter, validator_named
+from micropie.core.conversion.constraints import Check, checks_of, package_named
+from micropie.core.conversion.converter import (
+    MAX_SET,
+    OBJECT,
+    Converter,
+    UnknownTypeError,
+    as_it_is,
+    check_size,
+    deferred,
+    gathered,
+    instance,
+    refusing,
+)
+from micropie.core.conversion.models import is_model, model_converter
+from micropie.core.conversion.records import (
+    Member,
+    TypeTable,
+    aliased,
+    class_of,
+    is_attrs,
+    is_dataclass_type,
+    is_struct,
+    is_typed_dict,
+    members_taken,
+)
+from micropie.core.conversion.scalars import choices, scalar
+from micropie.core.conversion.structs import struct_converter
 
-# Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
-MAX_SET = 1000
-ARRAY, MAPPING = "expected a list", "expected an object"
+ARRAY = "expected a list"
+
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
 # What unions have made of the lists and objects inside the value that is being converted.
@@ -30,23 +56,28 @@ _outcomes: ContextVar[dict[tuple[int, int], Any] | None] = ContextVar("outcomes"
 _BREADTH: dict[Any, int] = {float: 1, str: 2, bytes: 3, object: 4, Any: 4}
 
 
-class UnknownTypeError(Exception):
-    """No rule makes values of this type."""
-
-
 class Compiler:
-    """Compiles annotations; `problems` are the parts of records that stay as they come."""
+    """Compiles annotations; `problems` are the parts of records that stay as they come.
 
-    def __init__(self) -> None:
+    It `reads_decimals` if any of the types that it has met so far does. `instances` are types whose values no text or
+    JSON becomes, each with the words that refuse those.
+    """
+
+    def __init__(self, instances: Mapping[type, str] = NOTHING) -> None:
         self.problems: list[str] = []
-        self._records: dict[type, Converter] = {}
+        self.reads_decimals = False
+        self._instances = instances
+        self._known: TypeTable[Converter] = TypeTable()  # what is inside of a record or an alias may be it again
         self._by_origin: dict[Any, Callable[[Any], Converter]] = {
             Annotated: self._annotated,
             Union: self._union,
             UnionType: self._union,
             Literal: _literal,
-            **dict.fromkeys((list, Sequence, Iterable, Collection), lambda kind: self._collection(kind, list)),
-            **dict.fromkeys((set, AbstractSet), lambda kind: self._collection(kind, set)),
+            **dict.fromkeys(
+                (list, Sequence, MutableSequence, Iterable, Collection), lambda kind: self._collection(kind, list)
+            ),
+            **dict.fromkeys((set, AbstractSet, MutableSet), lambda kind: self._collection(kind, set)),
+            deque: lambda kind: self._collection(kind, deque),
             frozenset: lambda kind: self._collection(kind, frozenset),
             tuple: self._tuple,
             dict: self._mapping,
@@ -56,34 +87,46 @@ class Compiler:
     def converter(self, annotation: Any) -> Converter:
         """The converter of a type. `UnknownTypeError` if there is none."""
         try:
-            if (found := scalar(annotation)) is not None:
-                return found
-            origin = get_origin(annotation) or annotation
-            if origin in self._by_origin:
-                return self._by_origin[origin](annotation)
-            return self._other(annotation)
+            found = scalar(annotation)
+            if found is None:
+                make = self._by_origin.get(class_of(annotation), self._other)
+                found = make(annotation)
         except UnknownTypeError:
             raise
         except Exception as error:  # whatever a foreign annotation is, or does
             raise UnknownTypeError(f"{annotation!r}: {error}") from error
+        self.reads_decimals |= found.reads_decimals
+        return found
 
     def _other(self, annotation: Any) -> Converter:
-        if annotation in self._records:
-            return self._records[annotation]
-        if is_third_party(annotation):
-            return third_party_converter(annotation, annotation)
-        if is_dataclass_type(annotation) or is_typed_dict(annotation):
+        if (known := self._known.get(annotation)) is not None:
+            return known
+        if isinstance(annotation, type) and annotation in self._instances:
+            return instance(annotation, self._instances[annotation])
+        if is_model(annotation):
+            return model_converter(annotation)
+        if is_struct(annotation):
+            return struct_converter(annotation, self.converter)
+        if is_dataclass_type(annotation) or is_typed_dict(annotation) or is_attrs(annotation):
             return self._record(annotation)
         if (meant := aliased(annotation)) is not None:
-            return self.converter(meant)
+            return self._alias(annotation, meant)
         raise UnknownTypeError(f"no value of a request can become {annotation!r}")
+
+    def _alias(self, annotation: Any, meant: Any) -> Converter:
+        """The converter of what an alias stands for, in which it may stand again: `type Json = str | list[Json]`."""
+        self._known.add(annotation, deferred(lambda: found))
+        found = self.converter(meant)
+        return found
 
     def _annotated(self, annotation: Any) -> Converter:
         """A type with constraints: ours to check, or those of a package that checks them itself."""
         kind, metadata = annotation.__origin__, annotation.__metadata__
-        package = validator_named(metadata)
-        if package is not None:
-            return third_party_converter(annotation, kind, package)
+        package = package_named(metadata)
+        if package == "pydantic":
+            return model_converter(annotation)
+        if package == "msgspec":
+            return struct_converter(annotation, self.converter)
         checks, unknown = checks_of(metadata)
         self.problems += [f"the constraint {item!r} is not checked" for item in unknown]
         base = self.converter(kind)
@@ -102,13 +145,14 @@ class Compiler:
         limit = None if build is list else MAX_SET
 
         def made(convert: Callable[[Any], Any], values: Any) -> Any:
-            _check_size(values, limit)
+            check_size(values, limit)
             return _built(build, gathered(convert, values))
 
         return Converter(
             lambda text: made(item.text, [text]),
             lambda value: made(item.value, _array(value)),
             lambda texts: made(item.text, texts),
+            takes_files=item.takes_files,
         )
 
     def _tuple(self, annotation: Any) -> Converter:
@@ -127,6 +171,7 @@ class Compiler:
             lambda text: made([item.text for item in items], [text]),
             lambda value: made([item.value for item in items], _array(value)),
             lambda texts: made([item.text for item in items], texts),
+            takes_files=any(item.takes_files for item in items),
         )
 
     def _mapping(self, annotation: Any) -> Converter:
@@ -136,89 +181,91 @@ class Compiler:
 
         def made(convert: Callable[[Any], Any], members: Any) -> Any:
             if not isinstance(members, Mapping):
-                raise ConversionError(("", MAPPING))
-            _check_size(members, limit)
+                raise ConversionError(("", OBJECT))
+            check_size(members, limit)
             # Whatever is wrong with a member is said without its name, which is the client's.
             return dict(gathered(lambda pair: (keys.text(pair[0]), convert(pair[1])), members.items(), where=".*"))
 
         item_converter = self.converter(item)
+
+        def fields_of(form: Mapping[str, Any]) -> Mapping[str, Any]:
+            return {name: one for name, one in form.items() if item_converter.takes_files or isinstance(one[0], str)}
+
         return Converter(
-            refusing(MAPPING),
+            refusing(OBJECT),
             lambda value: made(item_converter.value, value),
             None,
-            lambda form: made(item_converter.from_texts, form),
+            lambda form: made(item_converter.from_field, fields_of(form)),
         )
 
     def _record(self, kind: Any) -> Converter:
-        record, members = Record(kind), members_taken(kind)
+        members = members_taken(kind)
+        if not is_typed_dict(kind):
+            _check_constructor(class_of(kind), members)
+        record = Record(kind)
         # Known before its members are: one of them may be another such record.
-        self._records[kind] = found = Converter(refusing(MAPPING), record.from_value, None, record.from_form)
+        found = Converter(refusing(OBJECT), record.from_value, None, record.from_form)
+        self._known.add(kind, found)
         for member in members:
             try:
                 converter = self.converter(member.annotation)
             except UnknownTypeError as error:
-                self.problems.append(f"member {member.name!r} of {kind.__name__} stays as it comes, since {error}")
+                of = f"member {member.key!r} of {class_of(kind).__name__}"
+                self.problems.append(f"{of} stays as it comes, since {error}")
                 converter = Converter(as_it_is, as_it_is)
-            record.members.append((member.name, converter, member.required))
+            record.members.append((member, converter))
         return found
 
 
+def _check_constructor(cls: Any, members: list[Member]) -> None:
+    """Raise `UnknownTypeError` for a class with an `__init__` of its own that does not take its members."""
+    try:
+        inspect.signature(cls).bind(**dict.fromkeys((member.name for member in members), None))
+    except TypeError as error:
+        raise UnknownTypeError(f"{cls.__name__} does not take its members: {error}") from None
+
+
 class Record:
-    """Makes dataclasses and TypedDicts of JSON objects and forms; members that it does not know are left out."""
+    """Makes dataclasses, attrs classes and TypedDicts of JSON objects and forms.
+
+    Members that it does not know are left out.
+    """
 
     def __init__(self, kind: Any) -> None:
-        self._kind = kind
-        self.members: list[tuple[str, Converter, bool]] = []
+        self._class = class_of(kind)
+        self._is_object = not is_typed_dict(kind)
+        # What a `__post_init__` says of values that don't go together; the validators of attrs raise both.
+        self._refusals = (ValueError, TypeError) if is_attrs(kind) else (ValueError,)
+        self.members: list[tuple[Member, Converter]] = []
 
     def from_value(self, value: Any) -> Any:
         """The record of a JSON object."""
-        if is_dataclass_type(self._kind) and isinstance(value, self._kind):
+        if self._is_object and isinstance(value, self._class):
             return value
         if not isinstance(value, Mapping):
-            raise ConversionError(("", MAPPING))
+            raise ConversionError(("", OBJECT))
         return self._made(value, lambda converter, member: converter.value(member))
 
     def from_form(self, form: Params) -> Any:
         """The record of a form's fields."""
-        return self._made(form, Converter.from_texts)
+        return self._made(form, Converter.from_field)
 
     def _made(self, given: Mapping[str, Any], convert: Callable[[Converter, Any], Any]) -> Any:
-        members, faults = {}, []
-        for name, converter, required in self.members:
-            if name in given:
+        arguments, faults = {}, []
+        for member, converter in self.members:
+            if member.key in given:
                 try:
-                    members[name] = convert(converter, given[name])
+                    arguments[member.name] = convert(converter, given[member.key])
                 except ConversionError as misfit:
-                    faults += misfit.below(f".{name}")
-            elif required:
-                faults.append((f".{name}", MISSING))
+                    faults += misfit.below(f".{member.key}")
+            elif member.required:
+                faults.append((f".{member.key}", MISSING))
         if faults:
             raise ConversionError(*faults[:MAX_FAULTS])
         try:
-            return self._kind(**members)
-        except ValueError:  # what a `__post_init__` says of values that don't go together
-            raise ConversionError(("", f"expected a valid {self._kind.__name__}")) from None
-
-
-def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
-    """All the values, converted; or one `ConversionError` with what is wrong with any of them."""
-    found: list[Any] = []
-    faults: list[tuple[str, str]] = []
-    for position, value in enumerate(values):
-        try:
-            found.append(convert(value))
-        except ConversionError as misfit:
-            faults += misfit.below(where or f"[{position}]")
-            if len(faults) >= MAX_FAULTS:
-                break
-    if faults:
-        raise ConversionError(*faults[:MAX_FAULTS])
-    return found
-
-
-def _check_size(values: Any, limit: int | None) -> None:
-    if limit is not None and len(values) > limit:
-        raise ConversionError(("", f"expected at most {limit} items"))
+            return self._class(**arguments)
+        except self._refusals:
+            raise ConversionError(("", f"expected a valid {self._class.__name__}")) from None
 
 
 def _array(value: Any) -> Any:
@@ -258,7 +305,8 @@ def _checked(base: Converter, checks: list[Check]) -> Converter:
 
         return converted
 
-    return Converter(*map(then_check, base))
+    text, value, texts, form = map(then_check, (base.text, base.value, base.texts, base.form))
+    return base._replace(text=text, value=value, texts=texts, form=form)
 
 
 def _first_of(members: list[Converter]) -> Converter:
@@ -278,11 +326,13 @@ def _first_of(members: list[Converter]) -> Converter:
 
     many = any(member.texts is not None for member in members)
     forms = [member.form for member in members if member.form is not None]
+    takes_files = any(member.takes_files for member in members)
     return Converter(
-        tried([member.text for member in members]),
+        tried([member.from_text_or_file if takes_files else member.text for member in members]),
         _once(tried([member.value for member in members])),
-        tried([member.from_texts for member in members]) if many else None,
+        tried([member.from_field for member in members]) if many else None,
         tried(forms) if len(forms) == len(members) else None,
+        takes_files,
     )
 
 

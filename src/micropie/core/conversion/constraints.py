@@ -32,7 +32,7 @@ class Check(NamedTuple):
         """Raise `ConversionError` for a value that does not keep to it; None is no value to check."""
         try:
             kept = value is None or self.holds(value, self.limit)
-        except TypeError:  # times with and without a zone can't be compared
+        except (TypeError, ArithmeticError):  # times with and without a zone; a decimal that is too long to be divided
             kept = False
         if not kept:
             unit = "characters" if isinstance(value, str | bytes) else "items"
@@ -52,6 +52,12 @@ def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
         else:
             unknown.append(item)
     return known, unknown
+
+
+def package_named(metadata: tuple[Any, ...]) -> str | None:
+    """The package whose own constraints are among the metadata of an `Annotated`, if there is one: it checks them."""
+    packages = {type(item).__module__.partition(".")[0] for item in metadata}
+    return next((package for package in ("pydantic", "msgspec") if package in packages), None)
 
 
 def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:

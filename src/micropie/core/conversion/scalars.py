@@ -5,14 +5,17 @@ optional seconds). From JSON numbers and booleans are taken as such, everything 
 type already, as sessions hold them, stays what it is.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Any, NamedTuple
+from types import NoneType
+from typing import Any
 
 from micropie.core.basics.errors import ConversionError
+from micropie.core.basics.json_codec import is_a
 from micropie.core.basics.optional import lazy_import, lazy_pattern
-from micropie.core.basics.types import Params
+from micropie.core.conversion.converter import Converter, as_it_is, refusing
 
 MAX_DIGITS = 100  # characters of a number; Python's own limit is 4,300 digits, and takes its time
 MAX_CHOICES = 20  # that a message lists
@@ -21,6 +24,7 @@ UUID_TEXT, DATE, TIME = "expected a UUID", "expected a date (YYYY-MM-DD)", "expe
 DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
 DURATION = "expected a duration (such as P1DT2H30M)"
 _DECIMAL = r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+_FLOAT = _DECIMAL + r"(?:[eE][+-]?[0-9]+)?"
 _UUID = r"[0-9A-Fa-f]{8}(-?)[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{4}\1[0-9A-Fa-f]{12}"
 _DATE_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _TIME_FORM = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
@@ -38,37 +42,6 @@ _ISO_DURATION = (
 
 _BOOLEANS = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 LONGEST_BOOLEAN = 5
-
-
-class Converter(NamedTuple):
-    """How values become a type; each function raises `ConversionError`.
-
-    `text` takes one text, `value` what JSON or a session holds. `texts` takes all texts of a repeated name, where that
-    means more than the first of them; `form` takes a whole form.
-    """
-
-    text: Callable[[str], Any]
-    value: Callable[[Any], Any]
-    texts: Callable[[list[str]], Any] | None = None
-    form: Callable[[Params], Any] | None = None
-
-    def from_texts(self, values: list[str]) -> Any:
-        """All the texts of a name; the first one counts where the type wants one."""
-        return self.text(values[0]) if self.texts is None else self.texts(values)
-
-
-def as_it_is(value: Any) -> Any:
-    """The value as it came."""
-    return value
-
-
-def refusing(message: str) -> Callable[[Any], Any]:
-    """A function that takes no value at all."""
-
-    def refused(_value: Any) -> Any:
-        raise ConversionError(("", message))
-
-    return refused
 
 
 def int_from_text(text: str) -> int:
@@ -90,15 +63,17 @@ def int_from_value(value: Any) -> int:
 
 
 def float_from_text(text: str) -> float:
-    """`1.5`, `-2`, `.5`."""
-    if len(text) <= MAX_DIGITS and lazy_pattern(_DECIMAL).fullmatch(text):  # PERF: not _plain_number, 0.1 µs
-        return float(text)
+    """`1.5`, `-2`, `.5`, `1e-05`."""
+    if len(text) <= MAX_DIGITS and lazy_pattern(_FLOAT).fullmatch(text):
+        number = float(text)
+        if math.isfinite(number):
+            return number
     raise ConversionError(("", NUMBER))
 
 
 def float_from_value(value: Any) -> float:
     """Any JSON number."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if (isinstance(value, int | float) and not isinstance(value, bool)) or is_a(value, "decimal", "Decimal"):
         try:
             return float(value)
         except OverflowError:  # an integer of a session's
@@ -184,7 +159,7 @@ def _decimal(kind: type) -> Converter:
             return kind(repr(value))
         return from_string.value(value)
 
-    return from_string._replace(value=from_value)
+    return from_string._replace(value=from_value, reads_decimals=True)
 
 
 def _uuid(kind: type) -> Converter:
@@ -213,7 +188,7 @@ _BUILTIN: dict[Any, Converter] = {
     float: Converter(float_from_text, float_from_value),
     bool: Converter(bool_from_text, bool_from_value),
     bytes: Converter(bytes_from_text, bytes_from_value),
-    type(None): Converter(refusing("expected null"), none_from_value),
+    NoneType: Converter(refusing("expected null"), none_from_value),
 }
 
 
@@ -230,10 +205,10 @@ _IMPORTED: dict[tuple[str, str], Callable[[Any], Converter]] = {
 
 def scalar(kind: Any) -> Converter | None:
     """The converter of a type with single values; None for other types."""
+    if not isinstance(kind, type):  # not all others can be looked up: the metadata of `Annotated` may be a dict
+        return _BUILTIN[NoneType] if kind is None else None
     if kind in _BUILTIN:
         return _BUILTIN[kind]
-    if not isinstance(kind, type):
-        return None
     if issubclass(kind, Enum):
         return choices([(member.value, member) for member in kind.__members__.values()])
     make = _IMPORTED.get((kind.__module__, kind.__qualname__))

@@ -9,12 +9,11 @@ import operator
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from micropie.core.basics.errors import ConversionError, Fault, HTTPError, InvalidInput, log
-from micropie.core.conversion.compiler import Compiler, UnknownTypeError
-from micropie.core.conversion.constraints import checks_of
+from micropie.core.basics.errors import MAX_FAULTS, ConversionError, Fault, HTTPError, InvalidInput, log
+from micropie.core.conversion.compiler import Compiler
+from micropie.core.conversion.constraints import checks_of, package_named
+from micropie.core.conversion.converter import Converter, UnknownTypeError
 from micropie.core.conversion.records import is_record_type
-from micropie.core.conversion.scalars import Converter
-from micropie.core.conversion.third_party import validator_named
 from micropie.core.handlers.annotations import AUTO, BODY, CONTEXT, COOKIE_SOURCE, FILE, HEADER, QUERY, REQUIRED
 from micropie.core.handlers.results import ResultFilter, result_filter
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter, read_signature
@@ -166,7 +165,7 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
     if parameter.source in (HEADER, COOKIE_SOURCE) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
-        if any(checks_of(parameter.metadata)) or validator_named(parameter.metadata):
+        if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):
             compiler.problems.append(f"the constraints {parameter.metadata!r} are not checked")
         return AS_IT_CAME
     if parameter.metadata:
@@ -235,7 +234,11 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
     else:
         found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
     found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
-    return {name: slot.value(request, one, faults) for name, one in found.items() if name not in plan.taken}
+    rest = {}
+    for name, one in found.items():
+        if name not in plan.taken and len(faults) < MAX_FAULTS:
+            rest[name] = slot.value(request, one, faults)
+    return rest
 
 
 def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 `-> Note` is a promise to the client. What a dict, a subclass or a database's row has beyond it stays inside.
 """
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import wraps
@@ -11,13 +12,18 @@ from types import NoneType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from micropie.core.basics.errors import ConversionError
+from micropie.core.basics.json_codec import struct_form
 from micropie.core.basics.optional import lazy_import
+from micropie.core.conversion.models import Model
 from micropie.core.conversion.records import (
     UNIONS,
     Member,
+    TypeTable,
     aliased,
+    class_of,
     is_pydantic,
     is_record,
+    is_struct,
     is_typed_dict,
     members_shown,
 )
@@ -32,7 +38,7 @@ class ResultCompiler:
     """Compiles return annotations."""
 
     def __init__(self) -> None:
-        self._records: dict[Any, ResultFilter] = {}
+        self._known: TypeTable[ResultFilter] = TypeTable()  # what is inside of a record or an alias may be it again
 
     def shape(self, annotation: Any) -> ResultFilter | None:
         """A function that leaves of a result what the annotation declares; None where it declares no record.
@@ -49,7 +55,15 @@ class ResultCompiler:
         if isinstance(origin, type):
             return self._collection(origin, arguments)
         meant = aliased(annotation)
-        return None if meant is None else self.shape(meant)
+        return None if meant is None else self._alias(annotation, meant)
+
+    def _alias(self, annotation: Any, meant: Any) -> ResultFilter | None:
+        """The shape of what an alias stands for, in which it may stand again: `type Notes = Note | list[Notes]`."""
+        known = self._known.get(annotation)
+        if known is None and declares_something(meant):
+            self._known.add(annotation, lambda value: value if known is None else known(value))
+            known = self.shape(meant)
+        return known
 
     def _collection(self, origin: type, arguments: tuple[Any, ...]) -> ResultFilter | None:
         """The shape of any kind of list, tuple or dict. Streams are none."""
@@ -64,15 +78,14 @@ class ResultCompiler:
         return None
 
     def _record(self, kind: Any) -> ResultFilter:
-        if kind not in self._records:
-            if is_pydantic(kind):
-                self._records[kind] = _model_shape(kind)
-            else:
-                members = members_shown(kind)
-                shown = RecordFilter(kind)
-                self._records[kind] = shown
-                shown.members = [(member, self.shape(member.annotation)) for member in members]
-        return self._records[kind]
+        if (known := self._known.get(kind)) is not None:
+            return known
+        if is_pydantic(kind):
+            return _model_shape(kind)
+        shown = RecordFilter(class_of(kind))
+        self._known.add(kind, shown)
+        shown.members = [(member, self.shape(member.annotation)) for member in members_shown(kind)]
+        return shown
 
     def _list(self, item: Any) -> ResultFilter | None:
         inner = self.shape(item)
@@ -129,23 +142,33 @@ class ResultCompiler:
         return shaped_member
 
 
+def declares_something(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
+    """Whether a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
+    origin = class_of(annotation)
+    if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, AbstractSet)):
+        return True
+    if annotation in inside:
+        return False
+    parts = get_args(annotation) if (meant := aliased(annotation)) is None else (meant,)
+    return any(declares_something(one, (*inside, annotation)) for one in parts)
+
+
 class RecordFilter:
     """The JSON object of a dataclass, TypedDict, Struct or attrs class: exactly its declared members."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
+        self._unset = sys.modules["msgspec"].UNSET if is_struct(kind) else _ABSENT
         self.members: list[tuple[Member, ResultFilter | None]] = []
-        config = getattr(kind, "__struct_config__", None)  # a Struct may carry a tag that says which one it is
-        self._tag = {} if config is None or config.tag is None else {config.tag_field: config.tag}
 
-    def __call__(self, value: Any) -> dict[str, Any]:
+    def __call__(self, value: Any) -> Any:
         """Raise `ConversionError` for a value that lacks one of the members."""
-        shown = dict(self._tag)
+        shown = {}
         for member, shape in self.members:
             found = self._member(value, member)
-            if found is not _ABSENT:
+            if found is not _ABSENT and found is not self._unset:
                 shown[member.key] = found if shape is None else shape(found)
-        return shown
+        return struct_form(self._kind, shown) if is_struct(self._kind) else shown
 
     def _member(self, value: Any, member: Member) -> Any:
         if isinstance(value, Mapping):
@@ -165,14 +188,13 @@ def _set_as_list(value: Any) -> Any:
 
 
 def _model_shape(kind: Any) -> ResultFilter:
-    """A pydantic model shows itself; what is no instance of it is validated first."""
-    pydantic = lazy_import("pydantic")
-    adapter = pydantic.TypeAdapter(kind)
+    """A pydantic model shows itself, by its aliases; what is no instance of it is validated first."""
+    model = Model(kind)
 
     def shaped_model(value: Any) -> Any:
         try:
-            return adapter.dump_python(adapter.validate_python(value, from_attributes=True), mode="json")
-        except pydantic.ValidationError as error:
+            return model.shown(value)
+        except lazy_import("pydantic").ValidationError as error:
             raise ConversionError(("", str(error))) from None
 
     return shaped_model
@@ -191,7 +213,7 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
 def _is_instance(value: Any, kind: Any) -> bool:
     if (meant := aliased(kind)) is not None:
         return _is_instance(value, meant)
-    origin = get_origin(kind) or kind
+    origin = class_of(kind)
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):

@@ -4,12 +4,12 @@ Each place is a function from a request and a slot to what was found there: the 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, get_origin
+from typing import Any
 
 from micropie.core.basics.errors import MISSING, ConversionError, Fault
 from micropie.core.basics.headers import is_json, media_type, parse_cookies
-from micropie.core.conversion.records import is_collection, is_record_type, strip_wrappers
-from micropie.core.conversion.scalars import Converter, as_it_is, refusing
+from micropie.core.conversion.converter import Converter, as_it_is, refusing
+from micropie.core.conversion.records import class_of, is_collection, is_record_type, strip_wrappers
 from micropie.core.handlers.annotations import (
     AUTO,
     BODY,
@@ -35,7 +35,15 @@ FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 class ParameterBinder:
     """A parameter and its converter: finds the parameter's value in a request, and converts it."""
 
-    __slots__ = ("converter", "find", "is_whole", "key", "parameter", "takes_segment", "wanted")
+    __slots__ = (
+        "converter",
+        "find",
+        "is_whole",
+        "key",
+        "parameter",
+        "takes_segment",
+        "wanted",
+    )
 
     def __init__(self, parameter: Parameter, converter: Converter) -> None:
         self.parameter = parameter
@@ -106,7 +114,7 @@ def _filled(values: list[str]) -> list[str]:
 
 def _file_as(slot: ParameterBinder) -> Callable[[Any], Any]:
     """Files are dicts; where another type is wanted, that type's own words refusing them."""
-    is_dict = (get_origin(slot.wanted) or slot.wanted) in (dict, Mapping)
+    is_dict = class_of(slot.wanted) in (dict, Mapping)
     return as_it_is if is_dict else slot.converter.value
 
 
@@ -148,8 +156,7 @@ def in_files(request: Request, slot: ParameterBinder) -> RawValue | None:
     if slot.key in request.files:
         first = request.files[slot.key]
         if is_collection(slot.wanted):
-            build = get_origin(slot.wanted) or slot.wanted
-            return FILE, build, [first, *(first.others if isinstance(first, UploadedFile) else ())]
+            return FILE, class_of(slot.wanted), [first, *(first.others if isinstance(first, UploadedFile) else ())]
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
 

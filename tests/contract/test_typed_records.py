@@ -1,0 +1,648 @@
+"""Records of every make: generic ones, aliases, what stays inside, what a form's files fill. BEHAVIOUR.md, point 13.
+
+The packages are imported inside the tests: the other ones run without them.
+"""
+
+import logging
+from collections import deque
+from collections.abc import MutableSequence, MutableSet, Sequence
+from dataclasses import InitVar, dataclass, field
+from typing import Annotated, Any, Generic, NamedTuple, NewType, NotRequired, Required, TypedDict, TypeVar
+
+import pytest
+
+from micropie import FromBody, FromQuery
+from tests.client import http
+from tests.contract.test_typed import ANN, SECRET, Public, Row, Zip, refused, showing, taking
+
+T = TypeVar("T")
+Whole = TypeVar("Whole", bound=int)
+Either = TypeVar("Either", int, bool)
+
+
+@dataclass
+class Page(Generic[T]):
+    items: list[T]
+    first: "T | None" = None
+    hint: InitVar[T | None] = None
+    _total: int = 0
+
+
+@dataclass
+class Book(Page[list[T]], Generic[T]):
+    by_name: "dict[str, T] | None" = None
+
+
+@dataclass
+class Zips(Page[Zip]):
+    title: str = ""
+
+
+class Box(TypedDict, Generic[T]):
+    inside: Required[T]
+    more: NotRequired[list[T]]
+
+
+class ZipBox(Box[Zip]):
+    label: str
+
+
+@dataclass
+class Bound(Generic[Whole]):
+    size: Whole
+
+
+@dataclass
+class Constrained(Generic[Either]):
+    size: Either
+
+
+ZIP = {"code": 1}
+WRONG = {"code": SECRET}
+
+
+# Generic records.
+
+
+@pytest.mark.parametrize(
+    ("annotation", "body", "value"),
+    [
+        (Page[Zip], {"items": [ZIP], "first": ZIP, "_total": 9}, Page([Zip(1)], Zip(1))),
+        (Page[int], {"items": [1]}, Page([1])),
+        (Page[Page[int]], {"items": [{"items": [1]}]}, Page([Page([1])])),
+        (Book[Zip], {"items": [[ZIP]], "by_name": {"a": ZIP}}, Book([[Zip(1)]], by_name={"a": Zip(1)})),
+        (Zips, {"items": [ZIP], "title": "a"}, Zips([Zip(1)], title="a")),
+        (Box[Zip], {"inside": ZIP, "more": [ZIP]}, {"inside": Zip(1), "more": [Zip(1)]}),
+        (ZipBox, {"inside": ZIP, "label": "a"}, {"inside": Zip(1), "label": "a"}),
+        (Page, {"items": [ZIP]}, Page([ZIP])),
+        (Bound, {"size": 5}, Bound(5)),
+        (Constrained, {"size": True}, Constrained(True)),
+        (Page[Zip] | None, {"items": []}, Page([])),
+    ],
+)
+def test_13_a_generic_record_takes_its_arguments(annotation, body, value):
+    """What its type variables stand for is what its members become, inherited ones too."""
+    assert http(taking(annotation), "POST", json=body).text == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "body", "name"),
+    [
+        (Page[Zip], {"items": [WRONG]}, "items[0].code"),
+        (Page[Zip], {"items": [], "first": WRONG}, "first.code"),
+        (Page[int], {"items": [], "hint": SECRET}, "hint"),
+        (Book[Zip], {"items": [[WRONG]]}, "items[0][0].code"),
+        (Zips, {"items": [WRONG]}, "items[0].code"),
+        (Box[int], {"inside": 1, "more": [SECRET]}, "more[0]"),
+        (ZipBox, {"inside": WRONG, "label": "a"}, "inside.code"),
+        (Bound, {"size": SECRET}, "size"),
+    ],
+)
+def test_13_a_generic_record_refuses_what_its_arguments_do(annotation, body, name):
+    """By the path inside the body."""
+    assert http(taking(annotation), "POST", json=body).text == refused("expected an integer", name)
+
+
+@pytest.mark.needs("typing_extensions")
+def test_13_a_type_variable_may_have_a_default():
+    """It stands where there is no argument (PEP 696)."""
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    Item = DefaultTypeVar("Item", default=Zip)
+
+    @dataclass
+    class Shelf(Generic[Item]):
+        item: Item
+
+    assert http(taking(Shelf), "POST", json={"item": ZIP}).text == repr(Shelf(Zip(1)))
+    assert http(taking(Shelf[int]), "POST", json={"item": 5}).text == repr(Shelf(5))
+
+
+def test_13_a_generic_record_takes_a_form():
+    """The whole form, as any record; a generic one of the query too."""
+    assert http(taking(Page[int]), "POST", data=[("items", "1"), ("items", "2")]).text == repr(Page([1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("returns", "result", "text"),
+    [
+        (Page[Public], Page([Row()], Row()), f'{{"items":[{ANN}],"first":{ANN}}}'),
+        (Page[Public], {"items": [Row()], "first": None, "total": SECRET}, f'{{"items":[{ANN}],"first":null}}'),
+        (list[Page[Public]], [Page([Row()])], f'[{{"items":[{ANN}],"first":null}}]'),
+        (Book[Public], Book([[Row()]]), f'{{"items":[[{ANN}]],"first":null,"by_name":null}}'),
+        (Box[Public], {"inside": Row(), "x": SECRET}, f'{{"inside":{ANN}}}'),
+        (tuple[int, Page[Public]], (201, Page([Row()])), f'{{"items":[{ANN}],"first":null}}'),
+        (Page[Public] | Zip, Page([Row()]), f'{{"items":[{ANN}],"first":null}}'),
+        (Page, Page([1]), '{"items":[1],"first":null}'),
+    ],
+)
+def test_22_a_generic_record_shapes_the_reply(returns, result, text):
+    """What its arguments keep inside stays inside."""
+    assert http(showing(returns, result)).text == text
+
+
+@pytest.mark.needs("msgspec", "attrs", "pydantic")
+def test_13_generic_records_of_every_make():
+    """Structs, attrs classes, models and pydantic's dataclasses."""
+    import attrs
+    import msgspec
+    import pydantic
+    from pydantic.dataclasses import dataclass as model_dataclass
+
+    class Struct(msgspec.Struct, Generic[T]):
+        items: list[T]
+
+    @attrs.define
+    class Attrs(Generic[T]):
+        items: list[T]
+
+    class Model(pydantic.BaseModel, Generic[T]):
+        items: list[T]
+
+    @model_dataclass
+    class Data(Generic[T]):
+        items: list[T]
+
+    class Private(pydantic.BaseModel):
+        name: str
+
+    kinds: list[Any] = [Struct, Attrs, Model, Data]
+    for kind in kinds:
+        assert http(taking(kind[int]), "POST", json={"items": [1]}).text == repr(kind[int](items=[1]))
+        assert http(taking(kind[int]), "POST", data=[("items", "1"), ("items", "2")]).text == repr(
+            kind[int](items=[1, 2])
+        )
+        assert http(taking(kind[int]), "POST", json={"items": [SECRET]}).status_code == 400
+        shown = Private if kind in (Model, Data) else Public
+        held = {"name": "ann", "age": 5, "password": SECRET}
+        answer = http(showing(kind[shown], {"items": [held]}))
+        assert answer.text == ('{"items":[{"name":"ann"}]}' if shown is Private else f'{{"items":[{ANN}]}}')
+
+
+# Aliases and NewTypes.
+
+ZipAlias = NewType("ZipAlias", Zip)
+ZipAliasAlias = NewType("ZipAliasAlias", ZipAlias)
+TextAlias = NewType("TextAlias", "Zip")
+NumbersAlias = NewType("NumbersAlias", list[int])
+
+
+@pytest.mark.parametrize("annotation", [ZipAlias, ZipAliasAlias, TextAlias, ZipAlias | None, Annotated[ZipAlias, "a"]])
+def test_13_a_new_type_of_a_record_takes_the_body(annotation):
+    """What stands for a record takes the body as the record does."""
+    assert http(taking(annotation), "POST", json=ZIP).text == repr(Zip(1))
+    assert http(taking(annotation), "POST", data={"code": "1"}).text == repr(Zip(1))
+
+
+def test_13_a_new_type_of_a_collection_takes_all_values():
+    """As the collection does."""
+    assert http(taking(NumbersAlias), query="it=1&it=2").text == "[1, 2]"
+
+
+@pytest.mark.needs("typing_extensions")
+def test_13_a_type_alias_of_a_record_takes_the_body_and_shapes_the_reply():
+    """What `type X = Note` makes, generic too; on Python 3.11 `typing_extensions` makes it."""
+    from typing_extensions import TypeAliasType
+
+    notes = TypeAliasType("notes", Page[T], type_params=(T,))
+    for annotation in (TypeAliasType("Alias", Page[Zip]), notes[Zip]):
+        assert http(taking(annotation), "POST", json={"items": [ZIP]}).text == repr(Page([Zip(1)]))
+        assert http(taking(annotation | None), "POST", json={"items": [ZIP]}).text == repr(Page([Zip(1)]))
+        assert http(showing(annotation, Page([{"code": 1, "more": SECRET}]))).text == (
+            '{"items":[{"code":1}],"first":null}'
+        )
+
+
+@pytest.mark.needs("typing_extensions")
+def test_13_a_recursive_alias(monkeypatch):
+    """JSON of any depth; a reply in which records are in records of the alias."""
+    from typing_extensions import TypeAliasType
+
+    Json = TypeAliasType("Json", "dict[str, Json] | list[Json] | str | int | None")  # type: ignore[misc]  # noqa: N806
+    Publics = TypeAliasType("Publics", "Public | list[Publics]")  # type: ignore[misc]  # noqa: N806
+    monkeypatch.setitem(globals(), "Json", Json)
+    monkeypatch.setitem(globals(), "Publics", Publics)
+    value = {"a": [1, {"b": [None, "x"]}]}
+    assert http(taking(Json), "POST", json={"it": value}).text == repr(value)
+    assert http(taking(Json), "POST", json={"it": {"a": [1.5]}}).status_code == 400
+    assert http(showing(Json, (200, {"a": (1,)}))).text == '{"a":[1]}'
+    assert http(showing(Publics, [Row(), [Row()]])).text == f"[{ANN},[{ANN}]]"
+
+
+@pytest.mark.needs("typing_extensions")
+def test_13_an_alias_that_cannot_be_resolved_counts_as_no_annotation(caplog):
+    """With one warning."""
+    from typing_extensions import TypeAliasType
+
+    assert http(taking(TypeAliasType("Broken", "Nowhere")), query="it=5").text == "'5'"  # noqa: F821
+    assert len(caplog.records) == 1
+
+
+# What stays inside.
+
+
+@pytest.mark.needs("attrs")
+def test_13_attrs_classes_are_made_by_their_constructor():
+    """Converters and validators run; private and `init=False` members can't be set, under any of their names."""
+    import attrs
+
+    @attrs.define
+    class Order:
+        number: int
+        _role: str = "user"
+        id: int = attrs.field(init=False, default=7)
+        size: int = attrs.field(default=1, converter=lambda value: value + 100, validator=attrs.validators.lt(200))
+        alias: str = attrs.field(default="a", alias="also")
+        total: int = attrs.Factory(lambda self: self.number * 2, takes_self=True)
+
+    body = {"number": 1, "_role": "admin", "role": "admin", "id": 9, "size": 3, "alias": "b", "also": "c"}
+    assert http(taking(Order), "POST", json=body).text == repr(attrs.evolve(Order(1), size=3, also="b"))
+    assert http(taking(Order), "POST", data={key: str(value) for key, value in body.items()}).text == repr(
+        attrs.evolve(Order(1), size=3, also="b")
+    )
+    assert http(taking(Order), "POST", json={"number": 1, "size": 100}).text == refused("expected a valid Order")
+    assert http(taking(Order), "POST", json={"size": "3"}).text == (
+        "400 Bad Request: Missing required parameter 'number'; Invalid value for parameter 'size': expected an integer"
+    )
+    assert http(showing(Order, Order(1))).text == '{"number":1,"id":7,"size":101,"alias":"a","total":2}'
+
+
+@pytest.mark.needs("attrs")
+def test_13_the_converter_of_an_attrs_class_says_what_it_takes():
+    """Where its parameter has a type, that is the member's; builtins, classes and unknown names say nothing."""
+    import attrs
+
+    def split(text: str) -> list[str]:
+        return text.split(",")
+
+    def unknown(value: "Nowhere"):  # type: ignore[name-defined]  # noqa: F821
+        return value
+
+    @attrs.define
+    class Tagged:
+        tags: list[str] = attrs.field(converter=split)
+        more: list[str] = attrs.field(factory=list, converter=attrs.Converter(split))  # type: ignore[misc]
+        count: int = attrs.field(default="5", converter=int)  # type: ignore[assignment]
+        pair: tuple[int, ...] = attrs.field(default=(), converter=tuple)
+        odd: int = attrs.field(default=0, converter=unknown)
+
+    assert http(taking(Tagged), "POST", json={"tags": "a,b", "more": "c", "pair": [1], "odd": 2}).text == (
+        "Tagged(tags=['a', 'b'], more=['c'], count=5, pair=(1,), odd=2)"
+    )
+    assert http(taking(Tagged), "POST", json={"tags": ["a"]}).text == refused("expected a string", "tags")
+
+
+@pytest.mark.needs("attrs")
+def test_13_a_validator_of_attrs_may_raise_a_type_error():
+    """`instance_of` does; the client gets a 400."""
+    import attrs
+
+    @attrs.define
+    class Strict:
+        size: Any = attrs.field(validator=attrs.validators.instance_of(int))
+
+    assert http(taking(Strict), "POST", json={"size": SECRET}).text == refused("expected a valid Strict")
+
+
+@pytest.mark.needs("attrs")
+def test_13_old_attrs_classes_have_types_without_annotations():
+    """`attr.ib(type=int)`; a private member without a default is taken, since the class can't do without it."""
+    import attr
+
+    @attr.s
+    class Old:
+        size = attr.ib(type=int)
+        anything = attr.ib(default=None)
+        _key = attr.ib(type=int, kw_only=True)
+
+    assert http(taking(Old), "POST", json={"size": 1, "anything": [2], "_key": 3}).text == repr(Old(1, [2], key=3))
+    assert http(taking(Old), "POST", json={"size": 1, "key": 3}).text == (
+        "400 Bad Request: Missing required parameter '_key'"
+    )
+
+
+@pytest.mark.needs("msgspec", "attrs", "pydantic")
+def test_13_private_members_of_structs_stay_inside():
+    """At any depth, whatever is around them; so do those of what else stands in a Struct, which may be a model."""
+    import attrs
+    import msgspec
+    import pydantic
+
+    @dataclass
+    class Data:
+        a: int
+        _role: str = "user"
+        id: int = field(init=False, default=7)
+
+    @attrs.define
+    class Attrs:
+        a: int
+        _role: str = "user"
+        id: int = attrs.field(init=False, default=7)
+
+    class Model(pydantic.BaseModel):
+        a: int
+
+    class Inner(msgspec.Struct):
+        a: int = 0
+        _role: str = "user"
+
+    class Keys(TypedDict):
+        inner: Inner
+
+    class Names(NamedTuple):
+        inner: Inner
+
+    class Outer(msgspec.Struct):
+        inner: Inner | None = None
+        items: list[Inner] = []
+        pair: tuple[int, Inner] | None = None
+        named: dict[str, Inner] = {}
+        keys: Keys | None = None
+        names: Names | None = None
+        data: Data | str | None = None
+        attr: Attrs | None = None
+        model: Model | None = None
+        limited: Annotated[list[Inner], msgspec.Meta(max_length=2, extra={"a": 1})] = []
+        strange: Sequence[int] = ()
+
+    sent = {"a": 1, "_role": "admin", "id": 9}
+    kept = "Inner(a=1, _role='user')"
+    for name, value, shown in [
+        ("inner", sent, kept),
+        ("items", [sent, sent], f"[{kept}, {kept}]"),
+        ("pair", [5, sent], f"(5, {kept})"),
+        ("named", {"x": sent}, f"{{'x': {kept}}}"),
+        ("keys", {"inner": sent}, f"{{'inner': {kept}}}"),
+        ("names", [sent], f"Names(inner={kept})"),
+        ("data", sent, repr(Data(1))),
+        ("data", "text", "'text'"),
+        ("attr", sent, repr(Attrs(1))),
+        ("model", sent, repr(Model(a=1))),
+        ("limited", [sent], f"[{kept}]"),
+        ("strange", [1], "[1]"),
+    ]:
+        assert f"{name}={shown}" in http(taking(Outer), "POST", json={name: value}).text
+    assert http(taking(Outer), "POST", json={"data": {"a": SECRET}}).text == refused("expected an integer", "data.a")
+    assert http(taking(Outer), "POST", json={"items": [{"a": 1}, {"a": "x"}]}).text == refused(
+        "expected int", "items[1].a"
+    )
+    for wrong in ({"inner": 5}, {"items": 5}, {"pair": 5}, {"pair": [1]}, {"named": 5}, {"keys": 5}, {"model": 5}):
+        assert http(taking(Outer), "POST", json=wrong).status_code == 400
+    assert http(taking(Inner), "POST", data={"a": "1", "_role": "admin"}).text == kept
+
+
+@pytest.mark.needs("msgspec")
+def test_13_a_struct_with_a_type_that_nothing_makes():
+    """Takes no JSON for it, as msgspec does."""
+    import msgspec
+
+    class Strange: ...
+
+    class Odd(msgspec.Struct):
+        name: str
+        strange: Strange | None = None
+
+    assert http(taking(Odd), "POST", json={"name": "a"}).text == repr(Odd("a"))
+    assert http(taking(Odd), "POST", json={"name": "a", "strange": 1}).text == refused("expected Strange", "strange")
+
+
+@pytest.mark.needs("msgspec")
+def test_13_a_strict_struct_refuses_a_private_member():
+    """As any other that it does not know, if it forbids those."""
+    import msgspec
+
+    class Strict(msgspec.Struct, forbid_unknown_fields=True):
+        a: int = 0
+        _role: str = "user"
+
+    assert http(taking(Strict), "POST", json={"_role": "admin"}).text == refused("expected a valid value")
+    assert http(taking(Strict), "POST", json={"a": 1}).text == "Strict(a=1, _role='user')"
+
+
+@pytest.mark.needs("msgspec")
+def test_13_a_struct_that_is_a_list_ends_before_its_first_private_member():
+    """What comes behind can't be sent, nor is it shown in a list: it would stand where another member is expected."""
+    import msgspec
+
+    class Other(msgspec.Struct, array_like=True, tag="other"):
+        a: int
+        _role: str = "user"
+
+    class Line(msgspec.Struct, array_like=True, tag="line"):
+        a: int
+        inner: Other | None = None
+        _role: str = "user"
+        z: int = 0
+
+    sent = ["line", 1, ["other", 2, "admin"], "admin", 9]
+    assert http(taking(Annotated[Line, FromBody()]), "POST", json=sent).text == repr(Line(1, Other(2)))
+    assert http(taking(Line), "POST", json={"a": 1}).text == refused("expected array")
+    line = Line(1, Other(2, "admin"), "admin", 9)
+    assert http(showing(Line, line)).text == '{"type":"line","a":1,"inner":{"type":"other","a":2},"z":9}'
+    assert http(showing(Any, line)).text == '["line",1,["other",2]]'
+
+
+@pytest.mark.needs("msgspec")
+def test_13_structs_of_a_union_are_told_apart_by_their_tags():
+    """In objects and in lists; what is private in one of them may be public in another."""
+    import msgspec
+
+    class Cat(msgspec.Struct, tag="cat"):
+        _lives: int = 9
+
+    class Dog(msgspec.Struct, tag="dog"):
+        name: str
+        lives: int = msgspec.field(default=1, name="_lives")
+
+    class Pets(msgspec.Struct):
+        pet: Cat | Dog
+
+    assert http(taking(Pets), "POST", json={"pet": {"type": "cat", "_lives": 1}}).text == repr(Pets(Cat()))
+    dog = {"type": "dog", "name": "a", "_lives": 2}
+    assert http(taking(Pets), "POST", json={"pet": dog}).text == repr(Pets(Dog("a", 2)))
+
+
+@pytest.mark.needs("msgspec")
+def test_13_a_struct_inside_itself(monkeypatch):
+    """Its private members stay inside at any depth."""
+    import msgspec
+
+    class Node(msgspec.Struct):
+        nodes: "list[Node]" = []
+        _role: str = "user"
+
+    monkeypatch.setitem(globals(), "Node", Node)
+    sent = {"nodes": [{"nodes": [{"_role": "admin"}], "_role": "admin"}]}
+    assert http(taking(Node), "POST", json=sent).text == repr(Node([Node([Node()])]))
+
+
+@pytest.mark.needs("pydantic")
+def test_13_private_fields_of_dataclasses_in_models_stay_inside():
+    """Those of pydantic's own and those of the standard library, taken and shown."""
+    import pydantic
+    from pydantic.dataclasses import dataclass as model_dataclass
+
+    @model_dataclass
+    class Data:
+        a: int
+        _role: str = "user"
+        _key: int = field(kw_only=True)
+        id: int = pydantic.Field(default=7, init=False)
+
+    @dataclass
+    class Plain:
+        a: int
+        _role: str = "user"
+        id: int = field(init=False, default=7)
+
+    class Model(pydantic.BaseModel):
+        plain: Plain
+        many: list[Plain] = []
+        default: dict[str, Any] = {"type": "dataclass-field"}
+
+    sent = {"a": 1, "_role": "admin", "id": 9, "_key": 5}
+    assert http(taking(Data), "POST", json=sent).text == repr(Data(1, _key=5))
+    assert http(taking(Plain), "POST", json=sent).text == repr(Plain(1))
+    assert http(taking(Model), "POST", json={"plain": sent, "many": [sent]}).text == repr(
+        Model(plain=Plain(1), many=[Plain(1)])
+    )
+    assert http(taking(Annotated[list[Plain], pydantic.Field(max_length=2)]), "POST", json={"it": [sent]}).text == repr(
+        [Plain(1)]
+    )
+    assert http(showing(Data, Data(1, "admin", _key=5))).text == '{"a":1,"id":7}'
+    assert http(showing(Model, Model(plain=Plain(1, "admin")))).text == (
+        '{"plain":{"a":1,"id":7},"many":[],"default":{"type":"dataclass-field"}}'
+    )
+    assert http(showing(Any, {"it": Data(1, "admin", _key=5)})).text == '{"it":{"a":1,"id":7}}'
+    assert http(showing(Any, [Model(plain=Plain(1, "admin"), default={})])).text == (
+        '[{"plain":{"a":1,"id":7},"many":[],"default":{}}]'
+    )
+
+
+@pytest.mark.needs("msgspec", "attrs", "pydantic")
+def test_22_private_members_are_never_shown():
+    """With an annotation and without one, whichever library made the record."""
+    import attrs
+    import msgspec
+    import pydantic
+
+    class Struct(msgspec.Struct, rename={"size_": "size"}):
+        size_: int = 1
+        _p: str = SECRET
+
+    @attrs.define
+    class Attrs:
+        size: int = 1
+        _p: str = SECRET
+
+    @dataclass
+    class Data:
+        size: int = 1
+        _p: str = SECRET
+
+    class Model(pydantic.BaseModel):
+        size: int = 1
+        _p: str = pydantic.PrivateAttr(SECRET)
+
+    for kind in (Struct, Attrs, Data, Model):
+        assert http(showing(kind, kind())).text == '{"size":1}'
+        assert http(showing(Any, kind())).text == '{"size":1}'
+        assert http(showing(Any, {"it": [kind()]})).text == '{"it":[{"size":1}]}'
+
+
+@pytest.mark.needs("msgspec")
+def test_22_an_unannotated_struct_is_shown_as_msgspec_shows_it():
+    """Its tag, other names, bytes in base64, nothing that is unset, and no defaults where it leaves them out."""
+    import msgspec
+
+    class Pie(msgspec.Struct, tag="pie", omit_defaults=True, rename="camel"):
+        kind_of: str = "plum"
+        raw: bytes = b"\x00"
+        more: list[int] = []
+        unset: int | msgspec.UnsetType = msgspec.UNSET
+        _key: int = 1
+
+    class Box(msgspec.Struct):
+        pie: Pie
+
+    assert http(showing(Any, Pie())).text == '{"type":"pie"}'
+    box = Box(Pie("apple", b"\xff", [1], 5))
+    shown = '{"pie":{"type":"pie","kindOf":"apple","raw":"/w==","more":[1],"unset":5}}'
+    assert http(showing(Any, box)).text == shown == msgspec.json.encode(box).decode()
+    assert http(showing(Pie, Pie())).text == '{"type":"pie","kindOf":"plum","raw":"AA==","more":[]}'
+
+
+# What can never be made is found when the application is made.
+
+
+@dataclass(init=False)
+class Own:
+    size: int
+    more: int = 0
+
+    def __init__(self, size): ...
+
+
+@pytest.mark.needs("msgspec", "attrs")
+def test_13_a_record_that_cannot_be_made_is_warned_about(caplog):
+    """A constructor that does not take the members; types that msgspec does not know."""
+    import attrs
+    import msgspec
+    from typing_extensions import TypeAliasType
+
+    class Struct(msgspec.Struct):
+        size: TypeAliasType("Size", int)  # type: ignore[valid-type]
+
+    @attrs.define(init=False)
+    class Attrs:
+        size: int
+
+        def __init__(self, other): ...
+
+    for kind in (Own, Attrs, Struct):
+        caplog.clear()
+        assert http(taking(kind), query="it=5").text == "'5'"
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+        assert "gets its value as it comes" in caplog.text
+
+
+# Metadata that is nobody's business; other collections.
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (Annotated[int, {"doc": "x"}], 5),
+        (Annotated[int, FromQuery(), {"doc": "x"}], 5),
+        (Annotated[list[int], ["note"], {"a": {}}], [5, 6]),
+        (list[Annotated[int, {"doc": "x"}]], [5, 6]),
+        (deque[int], deque([5, 6])),
+        (MutableSequence[int], [5, 6]),
+        (MutableSet[int], {5, 6}),
+    ],
+)
+def test_13_unknown_metadata_is_ignored(annotation, value, caplog):
+    """Nothing is warned about, and the value is converted; any kind of collection takes all values of its name."""
+    app = taking(annotation)
+    assert caplog.text == ""
+    assert http(app, query="it=5&it=6").text == repr(value)
+
+
+def test_13_null_inside_a_collection():
+    """`None` as an argument is the type of null."""
+    assert http(taking(list[None]), "POST", json={"it": [None]}).text == "[None]"
+    assert http(taking(dict[str, None]), "POST", json={"it": {"a": 1}}).text == refused("expected null", "it.*")
+
+
+@dataclass
+class Generally(Generic[T]):
+    items: list[T]
+
+
+def test_13_metadata_that_cannot_be_hashed_inside_a_record():
+    """A generic record takes it, and shapes a reply by it."""
+    annotation = Generally[Annotated[Public, {"doc": "x"}]]
+    held = {"name": "ann", "age": 5, "password": SECRET}
+    assert http(taking(annotation), "POST", json={"items": [held]}).text == repr(Generally([Public("ann", 5)]))
+    assert http(showing(annotation, Generally([held]))).text == f'{{"items":[{ANN}]}}'
