@@ -61,6 +61,7 @@ from contextlib import (
     contextmanager,
 )
 from contextvars import ContextVar
+from copy import deepcopy
 from enum import Enum
 from functools import cache, partial, partialmethod, wraps
 from inspect import isawaitable, iscoroutinefunction
@@ -5390,6 +5391,7 @@ class ParameterBinder:
 
     __slots__ = (
         "converter",
+        "copies_default",
         "find",
         "is_whole",
         "key",
@@ -5401,6 +5403,7 @@ class ParameterBinder:
     def __init__(self, parameter: Parameter, converter: Converter) -> None:
         self.parameter = parameter
         self.converter = converter
+        self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
@@ -5422,7 +5425,7 @@ class ParameterBinder:
         if found is None:
             if self.parameter.default is REQUIRED:
                 faults.append(Fault(self._place(request), self.key, MISSING))
-            return self.parameter.default
+            return deepcopy(self.parameter.default) if self.copies_default else self.parameter.default
         place, convert, given = found
         try:
             return convert(given)
@@ -5444,6 +5447,19 @@ class ParameterBinder:
         if self.is_whole:
             return where.removeprefix(".") or self.key
         return self.key + where
+
+
+def _is_mutable(default: Any) -> bool:
+    """Whether a call must not see what another has made of the default: it can't be hashed, but copied."""
+    try:
+        hash(default)
+    except TypeError:
+        try:
+            deepcopy(default)
+        except Exception:  # whatever is in there stays one for all, as it is in Python
+            return False
+        return True
+    return False
 
 
 def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
@@ -5575,7 +5591,7 @@ class Plan:
     """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
     `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
-    served as it reads. `slots` are the parameters if any of them is typed, else empty.
+    served as it reads. `slots` are the parameters if any of them is typed, or has a mutable default; else empty.
     """
 
     __slots__ = (
@@ -5717,7 +5733,8 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
 
 
 def _is_typed(slot: ParameterBinder) -> bool:
-    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO
+    """Whether the parameter is more than a name and a default to be used as it is."""
+    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO or slot.copies_default
 
 
 def _shape(returns: Any) -> tuple[ResultFilter | None, list[str]]:

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Generic, NamedTuple, NewType, NotRequired, Re
 
 import pytest
 
-from micropie import FromBody, FromQuery
+from micropie import App, FromBody, FromQuery
 from tests.client import http
 from tests.contract.test_typed import ANN, SECRET, Public, Row, Zip, refused, showing, taking
+from tests.wire import websocket
 
 T = TypeVar("T")
 Whole = TypeVar("Whole", bound=int)
@@ -646,3 +647,83 @@ def test_13_metadata_that_cannot_be_hashed_inside_a_record():
     held = {"name": "ann", "age": 5, "password": SECRET}
     assert http(taking(annotation), "POST", json={"items": [held]}).text == repr(Generally([Public("ann", 5)]))
     assert http(showing(annotation, Generally([held]))).text == f'{{"items":[{ANN}]}}'
+
+
+# Defaults.
+
+
+@dataclass
+class Basket:
+    items: list[str] = field(default_factory=list)
+
+
+class Locked(list[str]):
+    """A list that can't be copied."""
+
+    def __deepcopy__(self, memo):
+        raise TypeError
+
+
+SHARED = Locked()
+KEPT = object()
+
+
+class Defaults(App):
+    async def typed(self, tags: list[str] = []):  # noqa: B006
+        tags.append("x")
+        return tags
+
+    async def untyped(self, tags=[], n=1):  # noqa: B006
+        tags.append(n)
+        return tags
+
+    async def record(self, basket: Basket = Basket()):  # noqa: B008
+        basket.items.append("x")
+        return basket.items
+
+    async def nested(self, pair=([], 1)):
+        pair[0].append("x")
+        return pair[0]
+
+    async def keyword(self, *, tags=[], **rest):  # noqa: B006
+        tags.append("x")
+        return [tags, rest]
+
+    async def shared(self, tags=SHARED):
+        return tags is SHARED
+
+    async def kept(self, service=KEPT):
+        return service is KEPT
+
+    async def ws_tags(self, ws, tags: list[str] = []):  # noqa: B006
+        tags.append("x")
+        await ws.accept()
+        await ws.send_json(tags)
+
+
+@pytest.mark.parametrize("path", ["/typed", "/untyped", "/record", "/nested", "/keyword"])
+def test_13_a_mutable_default_is_copied_for_each_call(path):
+    """What one visitor's request puts into it no other one sees."""
+    app = Defaults()
+    assert http(app, path=path).text == http(app, path=path).text
+    assert http(app, "POST", path, json={}).text == http(app, path=path).text
+
+
+def test_13_other_defaults_are_handed_over_as_they_are():
+    """What can be hashed is no list to be filled; what can't be copied stays one for all."""
+    assert http(Defaults(), path="/shared").text == "true"
+    assert http(Defaults(), path="/kept").text == "true"
+
+
+def test_13_an_untyped_handler_with_a_mutable_default_binds_as_ever():
+    """By segment, query, form, JSON value, and with the words of untyped handlers."""
+    app = Defaults()
+    assert http(app, query="n=5", path="/untyped").json() == ["5"]
+    assert http(app, "POST", "/untyped", json={"tags": [1], "n": {"a": 1}}).json() == [1, {"a": 1}]
+    assert http(app, path="/keyword", query="a=1").json() == [["x"], {"a": "1"}]
+
+
+def test_34_a_mutable_default_of_a_websocket_handler_is_copied():
+    """For each connection."""
+    app = Defaults()
+    assert websocket(app, "/tags").sent == websocket(app, "/tags").sent == ['["x"]']

@@ -32,7 +32,7 @@ class Plan:
     """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
     `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
-    served as it reads. `slots` are the parameters if any of them is typed, else empty.
+    served as it reads. `slots` are the parameters if any of them is typed, or has a mutable default; else empty.
     """
 
     __slots__ = (
@@ -174,7 +174,8 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
 
 
 def _is_typed(slot: ParameterBinder) -> bool:
-    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO
+    """Whether the parameter is more than a name and a default to be used as it is."""
+    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO or slot.copies_default
 
 
 def _shape(returns: Any) -> tuple[ResultFilter | None, list[str]]:

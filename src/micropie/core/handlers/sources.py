@@ -4,6 +4,7 @@ Each place is a function from a request and a slot to what was found there: the 
 """
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any
 
 from micropie.core.basics.errors import MISSING, ConversionError, Fault
@@ -37,6 +38,7 @@ class ParameterBinder:
 
     __slots__ = (
         "converter",
+        "copies_default",
         "find",
         "is_whole",
         "key",
@@ -48,6 +50,7 @@ class ParameterBinder:
     def __init__(self, parameter: Parameter, converter: Converter) -> None:
         self.parameter = parameter
         self.converter = converter
+        self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
         self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
@@ -69,7 +72,7 @@ class ParameterBinder:
         if found is None:
             if self.parameter.default is REQUIRED:
                 faults.append(Fault(self._place(request), self.key, MISSING))
-            return self.parameter.default
+            return deepcopy(self.parameter.default) if self.copies_default else self.parameter.default
         place, convert, given = found
         try:
             return convert(given)
@@ -91,6 +94,19 @@ class ParameterBinder:
         if self.is_whole:
             return where.removeprefix(".") or self.key
         return self.key + where
+
+
+def _is_mutable(default: Any) -> bool:
+    """Whether a call must not see what another has made of the default: it can't be hashed, but copied."""
+    try:
+        hash(default)
+    except TypeError:
+        try:
+            deepcopy(default)
+        except Exception:  # whatever is in there stays one for all, as it is in Python
+            return False
+        return True
+    return False
 
 
 def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
