@@ -889,6 +889,8 @@ def _without_stop(error: StopIteration) -> RuntimeError:
 
 MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
 INT64_DIGITS = 18  # so many digits always fit into 64 bits
+MAX_EXACT = 100  # characters of a number whose digits all count
+_LONG_NUMBER = rb"(?:\A|[\s:,\[])-?(?:[0-9.]{17}|[0-9.]+[eE])"  # a float holds any 15 digits, if it is not too small
 
 
 def jsonable(value: Any) -> Any:
@@ -1119,6 +1121,31 @@ def loads(raw: bytes) -> Any:
     if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and _depth(value) > MAX_JSON_DEPTH:
         raise ValueError("nested too deep")
     return value
+
+
+def has_inexact_number(raw: bytes) -> bool:
+    """Whether a float could have lost digits of a number, as far as a look at the document tells."""
+    return lazy_import("re").search(_LONG_NUMBER, raw) is not None
+
+
+def exact_loads(raw: bytes) -> Any:
+    """The value of a document that `loads` takes, but a Decimal for each number that it has lost digits of.
+
+    ValueError for a number of more than `MAX_EXACT` characters.
+    """
+    decimal = lazy_import("decimal").Decimal
+
+    def number(text: str) -> Any:
+        if len(text) > MAX_EXACT:
+            raise ValueError("number too long")
+        exact, value = decimal(text), float(text)
+        return value if decimal(repr(value)) == exact else exact
+
+    def integer(text: str) -> Any:
+        value = _parse_int(text)
+        return value if isinstance(value, int) else number(text)
+
+    return lazy_import("json").loads(raw, parse_float=number, parse_int=integer)
 
 
 def _may_be_deep(raw: bytes) -> bool:
@@ -4207,6 +4234,20 @@ class Request:
         return self._preset.get("get_json", {})
 
     @lazy
+    def exact_json(self) -> Any:
+        """`get_json`, but with a Decimal for each number that a float would lose digits of.
+
+        `HTTPError` 400 if one of those has more than 100 characters.
+        """
+        # What a hook has put in place of the body counts as it is.
+        if not has_inexact_number(self.body) or loads(self.body) != self.get_json:
+            return self.get_json
+        try:
+            return exact_loads(self.body)
+        except ValueError:
+            raise HTTPError(400, "Bad JSON") from None
+
+    @lazy
     def body_params(self) -> Params:
         """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text."""
         if "body_params" in self._preset:
@@ -5396,13 +5437,15 @@ class ParameterBinder:
         "is_whole",
         "key",
         "parameter",
+        "reads_decimals",
         "takes_segment",
         "wanted",
     )
 
-    def __init__(self, parameter: Parameter, converter: Converter) -> None:
+    def __init__(self, parameter: Parameter, converter: Converter, *, reads_decimals: bool = False) -> None:
         self.parameter = parameter
         self.converter = converter
+        self.reads_decimals = reads_decimals
         self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
@@ -5462,13 +5505,18 @@ def _is_mutable(default: Any) -> bool:
     return False
 
 
+def json_of(request: Request, slot: ParameterBinder) -> Any:
+    """The JSON body as the type reads it."""
+    return request.exact_json if slot.reads_decimals else request.get_json
+
+
 def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
     """Wherever the request has the name: query, body, files, session."""
     name = slot.key
     if name in request.query_params:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
-        return BODY, slot.converter.value, request.get_json[name]
+        return BODY, slot.converter.value, json_of(request, slot)[name]
     if values := _filled(request.body_params.get(name, [])):
         return BODY, slot.converter.from_texts, values
     if name in request.files:
@@ -5543,7 +5591,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     if slot.wanted is bytes:
         return (BODY, as_it_is, request.body) if request.body else None
     if has_json_object(request) or is_json(media_type(request._header_bytes(b"content-type", b""))[0]):
-        return BODY, convert.value, request.get_json
+        return BODY, convert.value, json_of(request, slot)
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
     form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}
@@ -5708,7 +5756,8 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
     for parameter in parameters:
         compiler = Compiler()
         try:
-            slots.append(ParameterBinder(parameter, _converter(parameter, compiler)))
+            converter = _converter(parameter, compiler)
+            slots.append(ParameterBinder(parameter, converter, reads_decimals=compiler.reads_decimals))
         except UnknownTypeError as error:
             problems.append(
                 f"parameter {parameter.name!r} gets its value as it comes, since {error}: "

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import KW_ONLY, InitVar, dataclass, field
@@ -251,6 +252,69 @@ REFUSED_JSON: list[tuple[Any, Any, str]] = [
 def test_13_json_is_taken_by_its_types(annotation, given, value):
     """A member of a JSON object becomes what the annotation says; numbers are numbers."""
     assert http(taking(annotation), "POST", json={"it": given}).text == repr(value)
+
+
+@dataclass
+class Price:
+    amount: Decimal
+    factor: float = 1.0
+
+
+LONG = "12345678901234567.89"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [LONG, "1.0000000000000000001", "10000000000000000000001", "-0.1000000000000000055", "1.5e-323", "1e22", "0.1"],
+)
+def test_13_a_decimal_from_json_is_exact(number):
+    """Whatever digits a float would lose; floats beside it stay floats."""
+    for annotation, body, value in [
+        (Decimal, f'{{"it":{number}}}', Decimal(number)),
+        (list[Decimal], f'{{"it":[1,{number}]}}', [Decimal(1), Decimal(number)]),
+        (Price, f'{{"amount":{number},"factor":{number}}}', Price(Decimal(number), float(number))),
+        (Annotated[Price, FromBody()], f'{{"factor":2,"amount": {number}}}', Price(Decimal(number), 2.0)),
+        (dict[str, Decimal | None], f'{{"it":{{"a":{number}}}}}', {"a": Decimal(number)}),
+    ]:
+        answer = wire(taking(annotation), "POST", body=body.encode(), headers=[("Content-Type", "application/json")])
+        assert plain(answer.text) == plain(repr(value))
+
+
+def plain(text):
+    """The text of a value, in which equal decimals are equal."""
+    return re.sub(r"Decimal\('(.*?)'\)", lambda found: str(Decimal(found[1]).normalize()), text)
+
+
+def test_13_what_hooks_put_in_place_of_the_body_is_what_decimals_are_made_of():
+    """The body's own digits count only where it is still the body."""
+
+    class Replace(HttpMiddleware):
+        async def before_request(self, request):
+            request.get_json = {"it": 2.5}
+
+    app = taking(Decimal)
+    app.middlewares.append(Replace())
+    answer = wire(app, "POST", body=f'{{"it":{LONG}}}'.encode(), headers=[("Content-Type", "application/json")])
+    assert answer.text == "Decimal('2.5')"
+
+
+def test_13_a_decimal_of_very_many_digits_is_400():
+    """As in text."""
+    body = f'{{"it":{"9" * 101}}}'.encode()
+    answer = wire(taking(Decimal), "POST", body=body, headers=[("Content-Type", "application/json")])
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Bad JSON")
+
+
+def test_13_several_decimals_of_one_body():
+    """Each is exact; what is no decimal is what it was."""
+
+    class Sum(App):
+        async def index(self, a: Decimal, b: Decimal, c: float, d):
+            return [str(a), str(b), c, d]
+
+    body = f'{{"a":{LONG},"b":{LONG},"c":{LONG},"d":{LONG}}}'.encode()
+    answer = wire(Sum(), "POST", body=body, headers=[("Content-Type", "application/json")])
+    assert answer.json() == [LONG, LONG, float(LONG), float(LONG)]
 
 
 @pytest.mark.parametrize(("annotation", "given", "message"), REFUSED_JSON, ids=ids)

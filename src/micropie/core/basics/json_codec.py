@@ -19,6 +19,8 @@ from micropie.core.basics.optional import lazy_import
 
 MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
 INT64_DIGITS = 18  # so many digits always fit into 64 bits
+MAX_EXACT = 100  # characters of a number whose digits all count
+_LONG_NUMBER = rb"(?:\A|[\s:,\[])-?(?:[0-9.]{17}|[0-9.]+[eE])"  # a float holds any 15 digits, if it is not too small
 
 
 def jsonable(value: Any) -> Any:
@@ -249,6 +251,31 @@ def loads(raw: bytes) -> Any:
     if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and _depth(value) > MAX_JSON_DEPTH:
         raise ValueError("nested too deep")
     return value
+
+
+def has_inexact_number(raw: bytes) -> bool:
+    """Whether a float could have lost digits of a number, as far as a look at the document tells."""
+    return lazy_import("re").search(_LONG_NUMBER, raw) is not None
+
+
+def exact_loads(raw: bytes) -> Any:
+    """The value of a document that `loads` takes, but a Decimal for each number that it has lost digits of.
+
+    ValueError for a number of more than `MAX_EXACT` characters.
+    """
+    decimal = lazy_import("decimal").Decimal
+
+    def number(text: str) -> Any:
+        if len(text) > MAX_EXACT:
+            raise ValueError("number too long")
+        exact, value = decimal(text), float(text)
+        return value if decimal(repr(value)) == exact else exact
+
+    def integer(text: str) -> Any:
+        value = _parse_int(text)
+        return value if isinstance(value, int) else number(text)
+
+    return lazy_import("json").loads(raw, parse_float=number, parse_int=integer)
 
 
 def _may_be_deep(raw: bytes) -> bool:

@@ -149,7 +149,8 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
     for parameter in parameters:
         compiler = Compiler()
         try:
-            slots.append(ParameterBinder(parameter, _converter(parameter, compiler)))
+            converter = _converter(parameter, compiler)
+            slots.append(ParameterBinder(parameter, converter, reads_decimals=compiler.reads_decimals))
         except UnknownTypeError as error:
             problems.append(
                 f"parameter {parameter.name!r} gets its value as it comes, since {error}: "

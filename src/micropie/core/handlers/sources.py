@@ -43,13 +43,15 @@ class ParameterBinder:
         "is_whole",
         "key",
         "parameter",
+        "reads_decimals",
         "takes_segment",
         "wanted",
     )
 
-    def __init__(self, parameter: Parameter, converter: Converter) -> None:
+    def __init__(self, parameter: Parameter, converter: Converter, *, reads_decimals: bool = False) -> None:
         self.parameter = parameter
         self.converter = converter
+        self.reads_decimals = reads_decimals
         self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
@@ -109,13 +111,18 @@ def _is_mutable(default: Any) -> bool:
     return False
 
 
+def json_of(request: Request, slot: ParameterBinder) -> Any:
+    """The JSON body as the type reads it."""
+    return request.exact_json if slot.reads_decimals else request.get_json
+
+
 def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
     """Wherever the request has the name: query, body, files, session."""
     name = slot.key
     if name in request.query_params:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
-        return BODY, slot.converter.value, request.get_json[name]
+        return BODY, slot.converter.value, json_of(request, slot)[name]
     if values := _filled(request.body_params.get(name, [])):
         return BODY, slot.converter.from_texts, values
     if name in request.files:
@@ -190,7 +197,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     if slot.wanted is bytes:
         return (BODY, as_it_is, request.body) if request.body else None
     if has_json_object(request) or is_json(media_type(request._header_bytes(b"content-type", b""))[0]):
-        return BODY, convert.value, request.get_json
+        return BODY, convert.value, json_of(request, slot)
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
     form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}

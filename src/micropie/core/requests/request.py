@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from micropie.core.basics.errors import HTTPError
 from micropie.core.basics.headers import header_dict
-from micropie.core.basics.json_codec import dumps
+from micropie.core.basics.json_codec import dumps, exact_loads, has_inexact_number, loads
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, Params, RawHeaders, Receive, Scope
 from micropie.core.requests.session import Session
@@ -233,6 +233,20 @@ class Request:
     def get_json(self) -> Any:
         """The value of the JSON body, of any type; `{}` without one."""
         return self._preset.get("get_json", {})
+
+    @lazy
+    def exact_json(self) -> Any:
+        """`get_json`, but with a Decimal for each number that a float would lose digits of.
+
+        `HTTPError` 400 if one of those has more than 100 characters.
+        """
+        # What a hook has put in place of the body counts as it is.
+        if not has_inexact_number(self.body) or loads(self.body) != self.get_json:
+            return self.get_json
+        try:
+            return exact_loads(self.body)
+        except ValueError:
+            raise HTTPError(400, "Bad JSON") from None
 
     @lazy
     def body_params(self) -> Params:
