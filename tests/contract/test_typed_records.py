@@ -5,16 +5,16 @@ The packages are imported inside the tests: the other ones run without them.
 
 import logging
 from collections import deque
-from collections.abc import MutableSequence, MutableSet, Sequence
+from collections.abc import Mapping, MutableSequence, MutableSet, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Annotated, Any, Generic, NamedTuple, NewType, NotRequired, Required, TypedDict, TypeVar
 
 import pytest
 
-from micropie import App, FromBody, FromQuery
+from micropie import App, FromBody, FromQuery, UploadedFile
 from tests.client import http
-from tests.contract.test_typed import ANN, SECRET, Public, Row, Zip, refused, showing, taking
-from tests.wire import websocket
+from tests.contract.test_typed import ANN, PICTURE, SECRET, Public, Row, Zip, multipart, refused, showing, taking
+from tests.wire import websocket, wire
 
 T = TypeVar("T")
 Whole = TypeVar("Whole", bound=int)
@@ -727,3 +727,174 @@ def test_34_a_mutable_default_of_a_websocket_handler_is_copied():
     """For each connection."""
     app = Defaults()
     assert websocket(app, "/tags").sent == websocket(app, "/tags").sent == ['["x"]']
+
+
+# Files in a record.
+
+
+@dataclass
+class Upload:
+    title: str
+    picture: UploadedFile
+    more: list[UploadedFile] = field(default_factory=list)
+    either: "int | UploadedFile | None" = None
+
+
+class Files(TypedDict):
+    picture: UploadedFile
+
+
+@dataclass
+class Pair:
+    files: tuple[UploadedFile, UploadedFile]
+
+
+async def contents(files):
+    """The text of each of the files."""
+    return [(await file.read()).decode() for file in files]
+
+
+class Uploading(App):
+    async def index(self, it: Upload):
+        either = it.either if isinstance(it.either, int | None) else await contents([it.either])
+        return [it.title, await contents([it.picture]), await contents(it.more), either]
+
+    def sync(self, it: Upload):
+        return [it.title, it.picture.read().decode()]
+
+    async def typed_dict(self, it: Files):
+        return await contents(it.values())
+
+    async def pair(self, it: Pair):
+        return await contents(it.files)
+
+    async def named(self, it: Annotated[dict[str, UploadedFile], FromBody()]):
+        return dict(zip(it, await contents(it.values()), strict=True))
+
+    async def texts(self, it: Annotated[dict[str, str], FromBody()]):
+        return it
+
+    async def optional(self, it: Upload | None = None):
+        return it is None
+
+
+TITLE, MORE = ("title", "a"), [("more", "x", "", b"1"), ("more", "y", "", b"2")]
+
+
+@pytest.mark.needs("multipart")
+@pytest.mark.parametrize(
+    ("path", "parts", "value"),
+    [
+        ("/", [TITLE, PICTURE], ["a", ["png"], [], None]),
+        ("/", [PICTURE, *MORE, TITLE], ["a", ["png"], ["1", "2"], None]),
+        ("/", [PICTURE, TITLE, ("either", "5")], ["a", ["png"], [], 5]),
+        ("/", [PICTURE, TITLE, ("either", "f", "", b"5")], ["a", ["png"], [], ["5"]]),
+        ("/sync", [TITLE, PICTURE], ["a", "png"]),
+        ("/typed_dict", [TITLE, PICTURE], ["png"]),
+        ("/pair", [("files", "x", "", b"1"), ("files", "y", "", b"2")], ["1", "2"]),
+        ("/named", [TITLE, PICTURE], None),
+        ("/texts", [TITLE, PICTURE], {"title": "a"}),
+        ("/optional", [], True),
+    ],
+)
+def test_20_a_record_is_filled_from_a_form_with_files(path, parts, value):
+    """One file, all of a field, a text in its place where the type allows that, none where one may do without."""
+    answer = wire(Uploading(), "POST", path, **multipart(parts))
+    if value is None:
+        assert answer.text == refused("expected a file", "*")
+    else:
+        assert answer.json() == value
+
+
+@pytest.mark.needs("multipart")
+@pytest.mark.parametrize(
+    ("parts", "fault"),
+    [
+        ([TITLE], "Missing required parameter 'picture'"),
+        ([TITLE, ("picture", SECRET)], "Invalid value for parameter 'picture': expected a file"),
+        ([PICTURE, ("title", SECRET, "", b"1")], "Invalid value for parameter 'title': expected a string"),
+        ([TITLE, PICTURE, ("more", SECRET)], "Invalid value for parameter 'more[0]': expected a file"),
+        (
+            [TITLE, PICTURE, ("either", SECRET)],
+            "Invalid value for parameter 'either': expected an integer or a file",
+        ),
+    ],
+)
+def test_20_a_form_that_does_not_fit_a_record_with_files(parts, fault):
+    """Texts are no files, and files no texts."""
+    assert wire(Uploading(), "POST", "/", **multipart(parts)).text == f"400 Bad Request: {fault}"
+
+
+def test_20_json_is_no_file():
+    """However much it looks like one."""
+    picture = {"filename": "a", "content_type": "b", "content": "c"}
+    assert http(Uploading(), "POST", json={"title": "a", "picture": picture}).text == refused(
+        "expected a file", "picture"
+    )
+
+
+@pytest.mark.needs("multipart", "msgspec", "attrs")
+def test_20_structs_and_attrs_classes_are_filled_with_files():
+    """As dataclasses are."""
+    import attrs
+    import msgspec
+
+    class Struct(msgspec.Struct):
+        picture: UploadedFile
+        more: list[UploadedFile] = []
+
+    @attrs.define
+    class Attrs:
+        picture: UploadedFile
+        more: list[UploadedFile] = attrs.field(factory=list)
+
+    for kind in (Struct, Attrs):
+
+        async def index(self, it):
+            return await contents([it.picture, *it.more])
+
+        index.__annotations__ = {"it": kind}
+        app = type("Taking", (App,), {"index": index})()
+        assert wire(app, "POST", "/", **multipart([PICTURE, *MORE])).json() == ["png", "1", "2"]
+        assert wire(app, "POST", "/", **multipart([("picture", "x")])).text == refused("expected a file", "picture")
+        assert http(app, "POST", json={"picture": {}}).text == refused("expected a file", "picture")
+
+
+@pytest.mark.needs("multipart")
+@pytest.mark.parametrize(
+    ("annotation", "text"),
+    [
+        (dict, "{'filename': 'a.png'"),
+        (dict[str, Any], "{'filename': 'a.png'"),
+        (Mapping[str, object], "{'filename': 'a.png'"),
+        (dict[str, Any] | None, "{'filename': 'a.png'"),
+        (dict[str, int], refused("expected an integer", "picture.*").partition("*")[0]),
+        (dict[str, str], refused("expected a string", "picture.*")),
+        (list[dict[str, Any]], refused("expected a list", "picture")),
+    ],
+)
+def test_20_a_file_is_a_dict_of_anything(annotation, text):
+    """One of a certain type it is not, and says so."""
+
+    async def index(self, picture):
+        return repr(picture)
+
+    index.__annotations__ = {"picture": annotation}
+    app = type("Taking", (App,), {"index": index})()
+    assert wire(app, "POST", "/", **multipart([PICTURE])).text.startswith(text)
+
+
+@pytest.mark.needs("multipart")
+@pytest.mark.parametrize("annotation", [Sequence[UploadedFile], set[UploadedFile], list[UploadedFile] | None])
+def test_20_any_collection_of_files(annotation):
+    """Becomes a list, since files can't be in a set."""
+
+    async def index(self, it):
+        return [type(it) is list, await contents(it)]
+
+    index.__annotations__ = {"it": annotation}
+    app = type("Taking", (App,), {"index": index})()
+    assert wire(app, "POST", "/", **multipart([("it", "x", "", b"1"), ("it", "y", "", b"2")])).json() == [
+        True,
+        ["1", "2"],
+    ]

@@ -17,8 +17,9 @@ from micropie.core.conversion.records import is_record_type
 from micropie.core.handlers.annotations import AUTO, BODY, CONTEXT, COOKIE_SOURCE, FILE, HEADER, QUERY, REQUIRED
 from micropie.core.handlers.results import ResultFilter, result_filter
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter, read_signature
-from micropie.core.handlers.sources import AS_IT_CAME, ParameterBinder, has_json_object
+from micropie.core.handlers.sources import AS_IT_CAME, FILE_EXPECTED, ParameterBinder, has_json_object
 from micropie.core.requests.request import Request
+from micropie.core.requests.uploaded_file import UploadedFile
 
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
@@ -147,7 +148,7 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
     """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
     slots, problems = [], []
     for parameter in parameters:
-        compiler = Compiler()
+        compiler = Compiler({UploadedFile: FILE_EXPECTED})
         try:
             converter = _converter(parameter, compiler)
             slots.append(ParameterBinder(parameter, converter, reads_decimals=compiler.reads_decimals))

@@ -5,7 +5,7 @@ Each place is a function from a request and a slot to what was found there: the 
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_args
 
 from micropie.core.basics.errors import MISSING, ConversionError, Fault
 from micropie.core.basics.headers import is_json, media_type, parse_cookies
@@ -136,8 +136,8 @@ def _filled(values: list[str]) -> list[str]:
 
 
 def _file_as(slot: ParameterBinder) -> Callable[[Any], Any]:
-    """Files are dicts; where another type is wanted, that type's own words refusing them."""
-    is_dict = class_of(slot.wanted) in (dict, Mapping)
+    """Files are dicts of anything; where another type is wanted, that type's own words refuse them."""
+    is_dict = class_of(slot.wanted) in (dict, Mapping) and (*get_args(slot.wanted), Any)[1:2] in ((Any,), (object,), ())
     return as_it_is if is_dict else slot.converter.value
 
 
@@ -179,9 +179,14 @@ def in_files(request: Request, slot: ParameterBinder) -> RawValue | None:
     if slot.key in request.files:
         first = request.files[slot.key]
         if is_collection(slot.wanted):
-            return FILE, class_of(slot.wanted), [first, *(first.others if isinstance(first, UploadedFile) else ())]
+            return FILE, tuple if class_of(slot.wanted) is tuple else list, _files_of(first)
         return FILE, as_it_is, first
     return (FILE, refusing(FILE_EXPECTED), None) if slot.key in request.body_params else None
+
+
+def _files_of(first: Any) -> list[Any]:
+    """All files of a field: an outer application may have left plain dicts."""
+    return [first, *(first.others if isinstance(first, UploadedFile) else ())]
 
 
 def in_context(request: Request, slot: ParameterBinder) -> RawValue:
@@ -200,7 +205,8 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
         return BODY, convert.value, json_of(request, slot)
     if convert.form is None:
         return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
-    form = {name: filled for name, values in request.body_params.items() if (filled := _filled(values))}
+    form: dict[str, list[Any]] = {name: _files_of(file) for name, file in request.files.items()}
+    form.update({name: filled for name, values in request.body_params.items() if (filled := _filled(values))})
     if not form and slot.parameter.default is not REQUIRED:
         return None
     return BODY, convert.form, form
