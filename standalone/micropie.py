@@ -519,6 +519,8 @@ _COLLECTIONS = frozenset((
     "list", "set", "frozenset", "tuple", "deque", "generator", "dict", "frozendict", "ordered-dict", "counter"
 ))  # fmt: skip
 
+_RECORDS = frozenset(("model", "dataclass", "typed-dict", "definition-ref"))
+
 
 def rewritten(schema: CoreSchema, change: Callable[[CoreSchema], CoreSchema]) -> CoreSchema:
     """The schema, of which each one inside has become what `change` makes of it."""
@@ -584,9 +586,16 @@ def _is_private(field: CoreSchema) -> bool:
     return bool(field["name"].startswith("_"))
 
 
-def failing_fast(schema: CoreSchema) -> CoreSchema:
-    """The schema, in which the first fault in a collection is the last that is looked for."""
-    return rewritten(schema, lambda one: {**one, "fail_fast": True} if one["type"] in _COLLECTIONS else one)
+def failing_fast(schema: CoreSchema, max_records: int) -> CoreSchema:
+    """The schema, in which the first fault in a collection is the last that is looked for, and lists of models end."""
+
+    def failing(one: CoreSchema) -> CoreSchema:
+        if one["type"] not in _COLLECTIONS:
+            return one
+        is_of_records = one["type"] == "list" and any(part["type"] in _RECORDS for part in schemas_in(one))
+        return {**({"max_length": max_records} if is_of_records else {}), **one, "fail_fast": True}
+
+    return rewritten(schema, failing)
 
 
 def validator(schema: CoreSchema) -> Any:
@@ -1234,6 +1243,7 @@ def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:
 
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
+MAX_RECORDS = 2_000_000  # of a list: `{}` takes three bytes to send, and as a model two hundred times as many
 OBJECT, VALID = "expected an object", "expected a valid value"
 
 
@@ -2346,7 +2356,7 @@ class Model:
             self._validator, self._serializer = validator(self.schema), serializer(self.schema)
         self._is_strict, self._is_json = is_strict(self.schema), takes_other_json(self.schema)
         self._weights = cache(lambda: Weights(self.schema))
-        self._fast = cache(lambda: validator(failing_fast(self.schema)))
+        self._fast = cache(lambda: validator(failing_fast(self.schema, MAX_RECORDS)))
         self._declared = cache(lambda: frozenset(_properties(self._adapter)))
 
     def from_text(self, given: Any) -> Any:
@@ -2548,8 +2558,9 @@ class Compiler:
         return one._replace(value=lambda value: None if value is None else one.value(value))
 
     def _collection(self, annotation: Any, build: Callable[[list[Any]], Any]) -> Converter:
-        item = self.converter((*get_args(annotation), Any)[0])
-        limit = None if build is list else MAX_SET
+        kind = (*get_args(annotation), Any)[0]
+        item = self.converter(kind)
+        limit = MAX_SET if build in (set, frozenset) else MAX_RECORDS if is_record_type(kind) else None
 
         def made(convert: Callable[[Any], Any], values: Any) -> Any:
             check_size(values, limit)

@@ -13,7 +13,7 @@ import pydantic
 import pytest
 
 from micropie import App, SessionBackend
-from micropie.core.basics import json_codec, optional
+from micropie.core.basics import core_schemas, json_codec, optional
 from micropie.core.requests import body_stream
 from micropie.core.requests.multipart import FormLimits, MultipartForm
 from micropie.core.requests.uploaded_file import Spool
@@ -168,6 +168,22 @@ def test_attrs_classes_need_no_msgspec(monkeypatch, caplog):
     app = Pies()
     assert caplog.text == ""
     assert http(app, "POST", json={"kind": "plum"}).json() == [{"kind": "plum"}]
+
+
+def test_lists_of_models_end_in_models_too():
+    """Lists of anything else do not."""
+
+    class Inner(pydantic.BaseModel):
+        a: int = 0
+
+    class Outer(pydantic.BaseModel):
+        many: list[Inner] = []
+        numbers: list[int] = []
+
+    limited = core_schemas.validator(core_schemas.failing_fast(dict(Outer.__pydantic_core_schema__), 3))
+    assert limited.validate_python({"many": [{}] * 3, "numbers": [1] * 4}).numbers == [1] * 4
+    with pytest.raises(pydantic.ValidationError, match="at most 3 items"):
+        limited.validate_python({"many": [{}] * 4})
 
 
 def test_plain_json_is_told_from_other_values_without_orjson(monkeypatch):

@@ -21,6 +21,8 @@ _COLLECTIONS = frozenset((
     "list", "set", "frozenset", "tuple", "deque", "generator", "dict", "frozendict", "ordered-dict", "counter"
 ))  # fmt: skip
 
+_RECORDS = frozenset(("model", "dataclass", "typed-dict", "definition-ref"))
+
 
 def rewritten(schema: CoreSchema, change: Callable[[CoreSchema], CoreSchema]) -> CoreSchema:
     """The schema, of which each one inside has become what `change` makes of it."""
@@ -86,9 +88,16 @@ def _is_private(field: CoreSchema) -> bool:
     return bool(field["name"].startswith("_"))
 
 
-def failing_fast(schema: CoreSchema) -> CoreSchema:
-    """The schema, in which the first fault in a collection is the last that is looked for."""
-    return rewritten(schema, lambda one: {**one, "fail_fast": True} if one["type"] in _COLLECTIONS else one)
+def failing_fast(schema: CoreSchema, max_records: int) -> CoreSchema:
+    """The schema, in which the first fault in a collection is the last that is looked for, and lists of models end."""
+
+    def failing(one: CoreSchema) -> CoreSchema:
+        if one["type"] not in _COLLECTIONS:
+            return one
+        is_of_records = one["type"] == "list" and any(part["type"] in _RECORDS for part in schemas_in(one))
+        return {**({"max_length": max_records} if is_of_records else {}), **one, "fail_fast": True}
+
+    return rewritten(schema, failing)
 
 
 def validator(schema: CoreSchema) -> Any:

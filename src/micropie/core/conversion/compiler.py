@@ -16,6 +16,7 @@ from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
 from micropie.core.basics.types import Params
 from micropie.core.conversion.constraints import Check, checks_of, package_named
 from micropie.core.conversion.converter import (
+    MAX_RECORDS,
     MAX_SET,
     OBJECT,
     Converter,
@@ -35,6 +36,7 @@ from micropie.core.conversion.records import (
     class_of,
     is_attrs,
     is_dataclass_type,
+    is_record_type,
     is_struct,
     is_typed_dict,
     members_taken,
@@ -141,8 +143,9 @@ class Compiler:
         return one._replace(value=lambda value: None if value is None else one.value(value))
 
     def _collection(self, annotation: Any, build: Callable[[list[Any]], Any]) -> Converter:
-        item = self.converter((*get_args(annotation), Any)[0])
-        limit = None if build is list else MAX_SET
+        kind = (*get_args(annotation), Any)[0]
+        item = self.converter(kind)
+        limit = MAX_SET if build in (set, frozenset) else MAX_RECORDS if is_record_type(kind) else None
 
         def made(convert: Callable[[Any], Any], values: Any) -> Any:
             check_size(values, limit)

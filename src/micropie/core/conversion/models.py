@@ -20,7 +20,7 @@ from micropie.core.basics.core_schemas import (
 from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
 from micropie.core.basics.json_codec import dumps, plain_json
 from micropie.core.basics.optional import lazy_import, lazy_pattern
-from micropie.core.conversion.converter import OBJECT, VALID, Converter, form_taken_by
+from micropie.core.conversion.converter import MAX_RECORDS, OBJECT, VALID, Converter, form_taken_by
 from micropie.core.conversion.records import class_of, is_collection, is_pydantic, records_in
 from micropie.core.conversion.weights import Weights
 
@@ -71,7 +71,7 @@ class Model:
             self._validator, self._serializer = validator(self.schema), serializer(self.schema)
         self._is_strict, self._is_json = is_strict(self.schema), takes_other_json(self.schema)
         self._weights = cache(lambda: Weights(self.schema))
-        self._fast = cache(lambda: validator(failing_fast(self.schema)))
+        self._fast = cache(lambda: validator(failing_fast(self.schema, MAX_RECORDS)))
         self._declared = cache(lambda: frozenset(_properties(self._adapter)))
 
     def from_text(self, given: Any) -> Any:
