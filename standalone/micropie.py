@@ -122,6 +122,7 @@ __all__ = [
     "Cookie",
     "Fault",
     "FromBody",
+    "FromPath",
     "FromQuery",
     "FromSession",
     "HTTPError",
@@ -4927,6 +4928,19 @@ class FromQuery(Source):
     place = QUERY
 
 
+class FromPath(Source):
+    """The value is a segment of the path, and nothing else: neither the query nor the body can fill the parameter.
+
+    @methods("POST")
+    async def rename(self, name: Annotated[str, FromPath()], new: str): ...     # POST /rename/{name}
+    """
+
+    place = PATH
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
 class FromSession(Source):
     """The value is in the session, and nowhere else: no client can send it.
 
@@ -5349,6 +5363,11 @@ class Parameter(NamedTuple):
     is_body: bool
 
 
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source in (AUTO, PATH) and not parameter.is_body
+
+
 class Signature(NamedTuple):
     """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
 
@@ -5460,7 +5479,7 @@ class ParameterBinder:
         self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
-        self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+        self.takes_segment = takes_segment(parameter)
         place = BODY if parameter.is_body else parameter.source
         self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
         self.find = whole_query if self.is_whole and place == QUERY else FINDERS[place]
@@ -5546,6 +5565,10 @@ def _file_as(slot: ParameterBinder) -> Callable[[Any], Any]:
     return as_it_is if is_dict else slot.converter.value
 
 
+def in_path(_request: Request, _slot: ParameterBinder) -> None:
+    """Nothing: a path that has a segment for the parameter has filled it."""
+
+
 def in_query(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A query field."""
     if slot.key in request.query_params:
@@ -5619,6 +5642,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
 
 FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
     AUTO: by_name,
+    PATH: in_path,
     BODY: in_body,
     QUERY: in_query,
     HEADER: in_headers,
@@ -5783,11 +5807,16 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
             slots.append(ParameterBinder(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
+        if parameter.source == PATH and parameter.kind in (KEYWORD, REST):
+            problems.append(
+                f"nothing fills parameter {parameter.name!r}, since no path segment goes to a keyword: "
+                "move it before the *, or take the FromPath() off"
+            )
     return slots, problems
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record_type(parameter.annotation):
+    if parameter.source in (HEADER, COOKIE_SOURCE, PATH) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):
@@ -5963,16 +5992,18 @@ class Endpoint(UserFunction):
         """Whether path segments can be arguments."""
         return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
 
+    def needs_segment(self, verb: str) -> bool:
+        """Whether the path is where a required argument belongs; the arguments of POST may all be the body's."""
+        if verb == "POST":
+            return self.needs_path
+        first = next(filter(takes_segment, self.plan.parameters), None)
+        is_first = first is not None and first.default is REQUIRED and not is_collection(first.annotation)
+        return is_first or self.needs_path
+
     @property
-    def needs_segment(self) -> bool:
-        """Whether the path is where a required argument belongs."""
-        taking = filter(takes_segment, self.plan.parameters)
-        return any(one.default is REQUIRED and not is_collection(one.annotation) for one in taking)
-
-
-def takes_segment(parameter: Parameter) -> bool:
-    """Whether binding gives it the next segment of the path."""
-    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+    def needs_path(self) -> bool:
+        """Whether nothing but the path can fill a required parameter."""
+        return any(one.source == PATH and one.default is REQUIRED for one in self.plan.parameters)
 
 
 # ######################################################################################################################
@@ -6649,6 +6680,9 @@ Match = tuple[Target, list[str]]  # with the segments that are left as arguments
 # How a handler is addressed: its path, its verbs, and where a client puts its parameters.
 # ======================================================================================================================
 
+_IDENTITY = re.compile(r"(\w+_)?(id|uuid|slug)|key")
+
+
 def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
     """The names in the path of a handler, which segments may follow."""
     name = endpoint.name.removeprefix(WEBSOCKET)
@@ -6682,36 +6716,60 @@ def _verbs_that_lead_to(endpoint: Endpoint, *choices: ByVerb | None) -> tuple[st
 
 
 def with_client_source(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> tuple[Parameter, ...]:
-    """The parameters of a handler, each with the one place that a client should put it; binding looks at more."""
+    """The parameters of a handler, each with the one place that a client should put it; binding looks at more.
+
+    Of GET, HEAD and DELETE, and of a handler that answers any of them: the leading required ones are in the path, the
+    others in the query. Of POST, PUT and PATCH: those that identify something are in the path, the others in the body.
+    """
     parameters = endpoint.plan.parameters
-    has_form = bool(verbs) and BODY_METHODS.issuperset(verbs) and not any(p.is_body for p in parameters)
-    named = BODY if has_form else QUERY
-    usual = (PATH, QUERY) if is_verb_method or not has_form else (BODY, BODY)
-    found: list[Parameter] = []
-    within_reach = True  # of the path: a segment goes to the first parameter that can take one
-    for parameter in parameters:
-        source = _source_of(parameter, usual, named, variadic=endpoint.plan.variadic)
-        if source == PATH and parameter.kind == POSITIONAL and not within_reach:
-            source = QUERY
-        within_reach = within_reach and (source == PATH or not takes_segment(parameter))
-        found.append(parameter._replace(source=source))
-    return tuple(found)
+    has_record = any(one.is_body for one in parameters)  # it takes the body whole
+    others = BODY if _always_have_body(verbs) and not has_record else QUERY
+    in_path = _names_in_path(endpoint, is_verb_method=is_verb_method, verbs=verbs)
+    return tuple(one._replace(source=_source_of(one, in_path, others)) for one in parameters)
 
 
-def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
-    """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
-    required, optional = usual
-    if parameter.kind == VARIADIC:
+def _source_of(parameter: Parameter, in_path: set[str], others: str) -> str:
+    if parameter.name in in_path or parameter.kind == VARIADIC:
         return PATH
     if parameter.source != AUTO:
         return parameter.source
-    if parameter.is_body:
-        return BODY
-    if is_collection(parameter.annotation):
-        return named
-    if parameter.kind in (KEYWORD, REST):
-        return optional
-    return required if parameter.default is REQUIRED or variadic else optional
+    return BODY if parameter.is_body else others
+
+
+def _names_in_path(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> set[str]:
+    """The parameters that are in the path: from the first on, since a segment goes to the first that can take it.
+
+    What stands before `*args`, or before one that only the path can fill, is never elsewhere.
+    """
+    takers = [one for one in endpoint.plan.parameters if takes_segment(one)]
+    certain = [number for number, one in enumerate(takers, 1) if one.source == PATH or endpoint.plan.variadic]
+    count = max(certain, default=0)
+    while count < len(takers) and _leads(takers[count], is_first=not count, is_verb_method=is_verb_method, verbs=verbs):
+        count += 1
+    return {one.name for one in takers[:count]}
+
+
+def _leads(parameter: Parameter, *, is_first: bool, is_verb_method: bool, verbs: tuple[str, ...]) -> bool:
+    """Whether a client puts a parameter into the path if all before it are there."""
+    if parameter.default is not REQUIRED or is_collection(parameter.annotation):
+        return False
+    if not _always_have_body(verbs):
+        return True
+    if is_verb_method and verbs == ("POST",):  # what a resource is to make has no identity yet
+        return False
+    return (is_verb_method and is_first) or _is_identity(parameter)
+
+
+def _always_have_body(verbs: tuple[str, ...]) -> bool:
+    return bool(verbs) and BODY_METHODS.issuperset(verbs)
+
+
+def _is_identity(parameter: Parameter) -> bool:
+    """Whether its name or its type says that it tells one thing from others of its kind."""
+    kind = strip_wrappers(parameter.annotation)
+    kind = aliased(kind) or kind
+    is_uuid = (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")
+    return is_uuid or _IDENTITY.fullmatch(parameter.name) is not None
 
 
 def path_template(branch: "Branch", endpoint: Endpoint) -> str:
@@ -6898,10 +6956,11 @@ class Branch:
         elif found is not None:
             index = {"GET": found}
         below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
-        # What can't do without a segment is not allowed here; POST's parameters may all be the body's.
-        own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
+        # What can't do without a segment is not allowed here.
+        own = {verb: endpoint for verb, endpoint in verbs.items() if not endpoint.needs_segment(verb)}
         own = {**own, **index}
-        by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
+        others = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
+        by_query = {verb: endpoint for verb, endpoint in others.items() if not endpoint.needs_path}
         is_nested = bool(self.path)
         return (
             ByVerb(INDEX, below, self.guards, is_nested=is_nested),
@@ -7424,6 +7483,7 @@ class Address:
         self._in_query = {p.name for p in parameters if p.source == QUERY} | {
             p.name for p in originals if p.source == AUTO and not p.is_body
         }
+        self._only_in_path = {p.name for p in originals if p.source == PATH}
         self._needed = [
             p.name
             for p in parameters
@@ -7474,7 +7534,7 @@ class Address:
 
     def _fields(self, segments: list[str], names: list[str], start: int, *, possible: bool = True) -> Pairs:
         """The segments from `start` on as fields."""
-        if len(segments) > len(names) or not possible:
+        if len(segments) > len(names) or not possible or not self._only_in_path.isdisjoint(names[start:]):
             raise ValueError(f"No URL leads to {self._name} with {segments!r}: clients and routes read that otherwise")
         return list(zip(names[start:], segments[start:], strict=True))
 
@@ -7497,6 +7557,8 @@ class Address:
         for name in keywords:
             if name not in self._parameters and not self._endpoint.plan.takes_any_keyword:
                 raise self._error(f"has no parameter {name!r}: declare it, or append the query yourself")
+            if name in self._only_in_path:
+                raise self._error(f"takes {name!r} from the path, behind others: give all that stand before it")
             if name in self._parameters and name not in self._in_query:
                 raise self._error(f"takes {name!r} from the {self._parameters[name].source}, which is no part of a URL")
 

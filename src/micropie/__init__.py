@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from micropie.core.app import App
 from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
 from micropie.core.basics.locality import is_local, is_loopback_host
-from micropie.core.handlers.annotations import Cookie, FromBody, FromQuery, FromSession, Header
+from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQuery, FromSession, Header
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.redirects import safe_redirect
@@ -46,6 +46,7 @@ __all__ = [
     "Cookie",
     "Fault",
     "FromBody",
+    "FromPath",
     "FromQuery",
     "FromSession",
     "HTTPError",

@@ -359,6 +359,7 @@ def test_the_session_as_a_parameter(project):
         ("user", "user: Annotated[str, FromSession()]): ..."),
         ("user", "user: Annotated[str, FromQuery]): ..."),
         ("user", "user: 'Annotated[str, FromQuery()]'): ..."),
+        ("user", "user: Annotated[str, FromPath()]): ..."),
         ("user", "user):\n        self.request.session['user'] = user"),
         ("user", "user):\n        return self.request.session.get('user') == user"),
         ("user", "name): ..."),
@@ -368,7 +369,7 @@ def test_the_session_as_a_parameter(project):
 )
 def test_what_a_client_may_say(project, key, handler):
     """Whoever names the source, or looks at the session, knows; and a theme is nobody's identity."""
-    head = "from typing import Annotated; from micropie import FromQuery\n"
+    head = "from typing import Annotated; from micropie import FromPath, FromQuery\n"
     project.write(app=site(LOGIN.format(key=key) + f"    async def orders(self, {handler}\n", head))
     assert project.call("check") == (0, "", "nothing found\n")
 

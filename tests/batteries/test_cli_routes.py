@@ -86,8 +86,8 @@ def test_json(project):
         "name": "notes.post",
         "handler": "Notes.post",
         "parameters": [
-            {"name": "text", "in": "query", "type": "str", "required": True},
-            {"name": "day", "in": "query", "type": "date | None", "required": False},
+            {"name": "text", "in": "body", "type": "str", "required": True},
+            {"name": "day", "in": "body", "type": "date | None", "required": False},
         ],
         "returns": "list[int]",
         "file": str(project.folder / "app.py"),

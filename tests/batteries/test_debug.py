@@ -1146,10 +1146,10 @@ def near(path, method="GET"):
         ("GET", "/GREET", 404, [("/greet", "")]),
         ("GET", "/greet/a/b", 500, [("/greet", "1 segment too many")]),
         ("GET", "/index/x", 500, []),
-        ("GET", "/note/3", 404, [("/notes/{id}", ""), ("/notes/{title}", "answers POST only"), ("/notes/old", "")]),
+        ("GET", "/note/3", 404, [("/notes/{id}", ""), ("/notes", "answers POST only"), ("/notes/old", "")]),
         ("PUT", "/notes/old", 405, [("/notes/old", "answers GET, HEAD only"), ("/notes/{id}", "answers GET, HEAD only"),
-                                    ("/notes/{title}", "answers POST only")]),
-        ("GET", "/notes", 405, [("/notes/{id}", "1 segment missing"), ("/notes/{title}", "answers POST only"),
+                                    ("/notes", "answers POST only")]),
+        ("GET", "/notes", 405, [("/notes/{id}", "1 segment missing"), ("/notes", "answers POST only"),
                                 ("/notes/old", "1 segment missing")]),
         ("GET", "/fial/1/2/3", 404, [("/fail/{rest*}", "")]),
         ("GET", "/quite/another", 404, []),
@@ -1188,7 +1188,7 @@ def test_text_for_others():
     """A line each."""
     assert asked("/note/3").text == (
         "GET http://localhost/note/3\n\n404 Not Found: nothing answers this\n\nNear:\n"
-        "  GET,HEAD /notes/{id}\n  POST /notes/{title}  (answers POST only)\n  GET,HEAD /notes/old\n"
+        "  GET,HEAD /notes/{id}\n  POST /notes  (answers POST only)\n  GET,HEAD /notes/old\n"
     )
     assert asked("/quite/another").text == "GET http://localhost/quite/another\n\n404 Not Found: nothing answers this\n"
 

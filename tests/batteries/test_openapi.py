@@ -21,6 +21,7 @@ from micropie import (
     Controller,
     Cookie,
     FromBody,
+    FromPath,
     FromQuery,
     FromSession,
     Header,
@@ -453,6 +454,39 @@ def test_parameters_have_their_place_and_their_type():
             "schema": {"type": "string", "enum": ["light", "dark"], "default": "light"},
         },
     ]
+
+
+class Members(Resource):
+    async def post(self, name: str, password: str): ...
+
+    async def put(self, name: str, password: str): ...
+
+    @methods("POST")
+    async def remove(self, id: int): ...
+
+    @methods("POST")
+    async def upload(self, picture): ...
+
+    @methods("POST")
+    async def rename(self, name: Annotated[str, FromPath()], new: str): ...
+
+
+@pytest.mark.parametrize(
+    ("path", "verb", "in_path", "members"),
+    [
+        ("/members", "post", [], ["name", "password"]),
+        ("/members/{name}", "put", ["name"], ["password"]),
+        ("/members/remove/{id}", "post", ["id"], []),
+        ("/members/upload", "post", [], ["picture"]),
+        ("/members/rename/{name}", "post", ["name"], ["new"]),
+    ],
+)
+def test_what_identifies_something_is_in_the_path(path, verb, in_path, members):
+    """The rest is in the body, for verbs that have one."""
+    found = document(type("Site", (App,), {"members": Members()})())["paths"][path][verb]
+    assert [(one["name"], one["in"]) for one in found.get("parameters", [])] == [(name, "path") for name in in_path]
+    content = found.get("requestBody", {"content": {JSON: {"schema": {"properties": {}}}}})["content"]
+    assert [*content[JSON]["schema"]["properties"]] == members
 
 
 def test_the_rest_of_a_path_is_one_parameter():

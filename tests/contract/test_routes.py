@@ -3,7 +3,8 @@
 import functools
 import inspect
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +13,7 @@ from micropie import (
     Controller,
     Cookie,
     FromBody,
+    FromPath,
     FromQuery,
     FromSession,
     Header,
@@ -31,6 +33,9 @@ from micropie import (
 @dataclass
 class Note:
     text: str
+
+
+UserId = NewType("UserId", UUID)
 
 
 async def raw(scope, receive, send):
@@ -94,7 +99,7 @@ class Site(App):
 LISTED = [
     ("http", "/{path*}", (), "index"),
     ("http", "/blog/notes/{id}", ("GET", "HEAD"), "blog.notes.get"),
-    ("http", "/blog/notes/{text}", ("POST",), "blog.notes.post"),
+    ("http", "/blog/notes", ("POST",), "blog.notes.post"),
     ("http", "/blog/notes/search", (), "blog.notes.search"),
     ("http", "/blog", (), "blog.index"),
     ("http", "/blog/about_us", (), "blog.about_us"),
@@ -217,9 +222,13 @@ def test_a_verb_method_that_never_answers_is_not_listed(caplog):
 
 def placed(handler, *decorators):
     """Give the sources of a handler's parameters, and its path."""
+
+    @functools.wraps(handler)
+    async def page(self): ...  # which is marked, and not the handler
+
     for decorator in decorators:
-        handler = decorator(handler)
-    (route,) = routes(site_of(page=handler))
+        page = decorator(page)
+    (route,) = routes(site_of(page=page))
     assert all(isinstance(parameter, Parameter) for parameter in route.parameters)
     return {parameter.name: parameter.source for parameter in route.parameters}, route.path
 
@@ -241,6 +250,13 @@ async def marked(
 ): ...
 async def behind(self, tags: list[int], name): ...
 async def variadic(self, a, b=1, *rest): ...
+async def identities(self, user_id: int, slug, text, id): ...
+async def optional_identity(self, id: int = 0): ...
+async def many_identities(self, id: list[int], key): ...
+async def typed_identity(self, a: UUID, b: UserId | None, c: str): ...
+async def identity_of_no_type(self, request: Request, key, _id): ...
+async def record_alone(self, title: str, note: Note): ...
+async def from_path(self, a, b: Annotated[str, FromPath()] = "x", c="y"): ...
 
 
 @pytest.mark.parametrize(
@@ -260,6 +276,7 @@ async def variadic(self, a, b=1, *rest): ...
         ),
         (behind, {"tags": "query", "name": "query"}, "/page"),
         (variadic, {"a": "path", "b": "path", "rest": "path"}, "/page/{a}/{b}/{rest*}"),
+        (from_path, {"a": "path", "b": "path", "c": "query"}, "/page/{a}/{b}"),
     ],
 )  # fmt: skip
 def test_where_a_client_puts_a_parameter(handler, sources, path):
@@ -274,12 +291,19 @@ def test_where_a_client_puts_a_parameter(handler, sources, path):
         (lists, {"a": "body", "b": "body"}, "/page"),
         (keywords, {"a": "body", "b": "body", "rest": "body"}, "/page"),
         (record, {"id": "path", "note": "body", "c": "query"}, "/page/{id}"),
-        (variadic, {"a": "body", "b": "body", "rest": "path"}, "/page/{rest*}"),
+        (variadic, {"a": "path", "b": "path", "rest": "path"}, "/page/{a}/{b}/{rest*}"),
+        (identities, {"user_id": "path", "slug": "path", "text": "body", "id": "body"}, "/page/{user_id}/{slug}"),
+        (optional_identity, {"id": "body"}, "/page"),
+        (many_identities, {"id": "body", "key": "body"}, "/page"),
+        (typed_identity, {"a": "path", "b": "path", "c": "body"}, "/page/{a}/{b}"),
+        (identity_of_no_type, {"request": "context", "key": "path", "_id": "body"}, "/page/{key}"),
+        (record_alone, {"title": "query", "note": "body"}, "/page"),
+        (from_path, {"a": "path", "b": "path", "c": "body"}, "/page/{a}/{b}"),
     ],
 )
 @pytest.mark.parametrize("verbs", [("POST",), ("PUT", "PATCH")])
 def test_where_a_client_puts_a_parameter_of_a_form(handler, sources, path, verbs):
-    """A handler of verbs with a body, and no record, takes its parameters from a form."""
+    """The leading required parameters that identify something into the path, the others into the body."""
     assert placed(handler, methods(*verbs)) == (sources, path)
 
 
@@ -288,15 +312,57 @@ def test_where_a_client_puts_a_parameter_of_either():
     assert placed(scalars, methods("GET", "POST")) == ({"a": "path", "b": "query"}, "/page/{a}")
 
 
-def test_where_a_client_puts_a_parameter_of_a_resource():
-    """The verb methods of a resource take required scalars from the path, several values from the body."""
+async def thing(self, id: int, tags: list[str], text=""): ...
+async def login(self, name: str, password: str): ...
+async def setting(self, *, theme): ...
+async def tagged(self, tags: list[str], name): ...
+async def renamed(self, name: Annotated[str, FromPath()], new): ...
+
+
+@pytest.mark.parametrize(
+    ("verb", "handler", "sources", "path"),
+    [
+        ("get", login, ["path", "path"], "/things/{name}/{password}"),
+        ("delete", thing, ["path", "query", "query"], "/things/{id}"),
+        ("put", thing, ["path", "body", "body"], "/things/{id}"),
+        ("patch", login, ["path", "body"], "/things/{name}"),
+        ("put", record, ["path", "body", "query"], "/things/{id}"),
+        ("put", setting, ["body"], "/things"),
+        ("put", tagged, ["body", "body"], "/things"),
+        ("post", login, ["body", "body"], "/things"),
+        ("post", thing, ["body", "body", "body"], "/things"),
+        ("post", record, ["query", "body", "query"], "/things"),
+        ("post", renamed, ["path", "body"], "/things/{name}"),
+        ("post", variadic, ["path", "path", "path"], "/things/{a}/{b}/{rest*}"),
+    ],
+)
+def test_where_a_client_puts_a_parameter_of_a_resource(verb, handler, sources, path):
+    """PUT and PATCH are for the one thing that the first required parameter names, POST is for all of them."""
+    (route,) = routes(site_of(things=type("Things", (Resource,), {verb: handler})()))
+    assert ([p.source for p in route.parameters], route.path) == (sources, path)
+
+
+def test_where_a_client_puts_a_parameter_of_another_method_of_a_resource():
+    """As everywhere else."""
 
     class Things(Resource):
-        async def put(self, id: int, tags: list[str], text=""): ...
+        @methods("POST")
+        async def move(self, name, target_id: int): ...
 
-    (route,) = routes(site_of(things=Things()))
-    assert [p.source for p in route.parameters] == ["path", "body", "query"]
-    assert route.path == "/things/{id}"
+        @methods("POST")
+        async def remove(self, id: int): ...
+
+    assert [route.path for route in routes(site_of(things=Things()))] == ["/things/move", "/things/remove/{id}"]
+
+
+def test_where_a_client_puts_a_parameter_of_put_that_makes_things_too():
+    """The path of a handler for several verbs is one that all of them have."""
+
+    class Things(Resource):
+        @methods("POST", "PUT")
+        async def put(self, name, text): ...
+
+    assert routes(site_of(things=Things()))[0].path == "/things/{name}"
 
 
 def test_the_path_of_ws_index_with_parameters():

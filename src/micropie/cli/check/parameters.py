@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, get_args, get_origin
 
-from micropie import Cookie, FromBody, FromQuery, FromSession, Header, Parameter, Route
+from micropie import Cookie, FromBody, FromPath, FromQuery, FromSession, Header, Parameter, Route
 from micropie.cli.check.subject import (
     Finding,
     Subject,
@@ -21,7 +21,7 @@ _IDENTITY = re.compile(
 )
 """Names that say who somebody is, or what they may do: of these a client's word must not be taken."""
 
-_SOURCES = (Cookie, FromBody, FromQuery, FromSession, Header)
+_SOURCES = (Cookie, FromBody, FromPath, FromQuery, FromSession, Header)
 
 
 def overridable_session_values(subject: Subject) -> Iterator[Finding]:

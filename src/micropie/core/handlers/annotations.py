@@ -68,6 +68,19 @@ class FromQuery(Source):
     place = QUERY
 
 
+class FromPath(Source):
+    """The value is a segment of the path, and nothing else: neither the query nor the body can fill the parameter.
+
+    @methods("POST")
+    async def rename(self, name: Annotated[str, FromPath()], new: str): ...     # POST /rename/{name}
+    """
+
+    place = PATH
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
 class FromSession(Source):
     """The value is in the session, and nowhere else: no client can send it.
 

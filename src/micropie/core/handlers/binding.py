@@ -14,7 +14,7 @@ from micropie.core.conversion.compiler import Compiler
 from micropie.core.conversion.constraints import checks_of, package_named
 from micropie.core.conversion.converter import Converter, UnknownTypeError
 from micropie.core.conversion.records import is_record_type
-from micropie.core.handlers.annotations import AUTO, BODY, CONTEXT, COOKIE_SOURCE, FILE, HEADER, QUERY, REQUIRED
+from micropie.core.handlers.annotations import AUTO, BODY, CONTEXT, COOKIE_SOURCE, FILE, HEADER, PATH, QUERY, REQUIRED
 from micropie.core.handlers.results import ResultFilter, result_filter
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter, read_signature
 from micropie.core.handlers.sources import AS_IT_CAME, FILE_EXPECTED, ParameterBinder, has_json_object
@@ -160,11 +160,16 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
             slots.append(ParameterBinder(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
+        if parameter.source == PATH and parameter.kind in (KEYWORD, REST):
+            problems.append(
+                f"nothing fills parameter {parameter.name!r}, since no path segment goes to a keyword: "
+                "move it before the *, or take the FromPath() off"
+            )
     return slots, problems
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE) and is_record_type(parameter.annotation):
+    if parameter.source in (HEADER, COOKIE_SOURCE, PATH) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from micropie.core.conversion.records import is_collection
-from micropie.core.handlers.annotations import AUTO, REQUIRED
+from micropie.core.handlers.annotations import PATH, REQUIRED
 from micropie.core.handlers.binding import Plan
 from micropie.core.handlers.results import with_filtered_result
-from micropie.core.handlers.signature import POSITIONAL, Parameter
+from micropie.core.handlers.signature import takes_segment
 from micropie.core.requests.body import Limits
 
 WEBSOCKET = "ws_"
@@ -90,13 +90,15 @@ class Endpoint(UserFunction):
         """Whether path segments can be arguments."""
         return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
 
+    def needs_segment(self, verb: str) -> bool:
+        """Whether the path is where a required argument belongs; the arguments of POST may all be the body's."""
+        if verb == "POST":
+            return self.needs_path
+        first = next(filter(takes_segment, self.plan.parameters), None)
+        is_first = first is not None and first.default is REQUIRED and not is_collection(first.annotation)
+        return is_first or self.needs_path
+
     @property
-    def needs_segment(self) -> bool:
-        """Whether the path is where a required argument belongs."""
-        taking = filter(takes_segment, self.plan.parameters)
-        return any(one.default is REQUIRED and not is_collection(one.annotation) for one in taking)
-
-
-def takes_segment(parameter: Parameter) -> bool:
-    """Whether binding gives it the next segment of the path."""
-    return parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+    def needs_path(self) -> bool:
+        """Whether nothing but the path can fill a required parameter."""
+        return any(one.source == PATH and one.default is REQUIRED for one in self.plan.parameters)

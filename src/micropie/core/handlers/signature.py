@@ -10,7 +10,17 @@ from types import MethodType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from micropie.core.conversion.records import is_record_type, strip_wrappers
-from micropie.core.handlers.annotations import _LENIENT, AUTO, BODY, CONTEXT, FILE, Resolver, _is_source, _sources
+from micropie.core.handlers.annotations import (
+    _LENIENT,
+    AUTO,
+    BODY,
+    CONTEXT,
+    FILE,
+    PATH,
+    Resolver,
+    _is_source,
+    _sources,
+)
 from micropie.core.requests.request import Request, WebSocketRequest
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
@@ -43,6 +53,11 @@ class Parameter(NamedTuple):
     default: Any
     kind: str
     is_body: bool
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """Whether binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source in (AUTO, PATH) and not parameter.is_body
 
 
 class Signature(NamedTuple):

@@ -23,7 +23,7 @@ from micropie.core.handlers.annotations import (
     REQUIRED,
     SESSION,
 )
-from micropie.core.handlers.signature import POSITIONAL, Parameter
+from micropie.core.handlers.signature import Parameter, takes_segment
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
@@ -55,7 +55,7 @@ class ParameterBinder:
         self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
-        self.takes_segment = parameter.kind == POSITIONAL and parameter.source == AUTO and not parameter.is_body
+        self.takes_segment = takes_segment(parameter)
         place = BODY if parameter.is_body else parameter.source
         self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
         self.find = whole_query if self.is_whole and place == QUERY else FINDERS[place]
@@ -141,6 +141,10 @@ def _file_as(slot: ParameterBinder) -> Callable[[Any], Any]:
     return as_it_is if is_dict else slot.converter.value
 
 
+def in_path(_request: Request, _slot: ParameterBinder) -> None:
+    """Nothing: a path that has a segment for the parameter has filled it."""
+
+
 def in_query(request: Request, slot: ParameterBinder) -> RawValue | None:
     """A query field."""
     if slot.key in request.query_params:
@@ -214,6 +218,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
 
 FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
     AUTO: by_name,
+    PATH: in_path,
     BODY: in_body,
     QUERY: in_query,
     HEADER: in_headers,

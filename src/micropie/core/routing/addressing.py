@@ -1,17 +1,20 @@
 """How a handler is addressed: its path, its verbs, and where a client puts its parameters."""
 
+import re
 from typing import TYPE_CHECKING
 
-from micropie.core.conversion.records import is_collection
+from micropie.core.conversion.records import aliased, is_collection, strip_wrappers
 from micropie.core.handlers.annotations import AUTO, BODY, PATH, QUERY, REQUIRED
-from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, takes_segment
-from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
+from micropie.core.handlers.signature import VARIADIC, Parameter, takes_segment
 from micropie.core.requests.body import BODY_METHODS
 from micropie.core.routing.controller import INDEX, is_private
 from micropie.core.routing.targets import ByVerb, joined
 
 if TYPE_CHECKING:
     from micropie.core.routing.tree import Branch
+
+_IDENTITY = re.compile(r"(\w+_)?(id|uuid|slug)|key")
 
 
 def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
@@ -47,36 +50,60 @@ def _verbs_that_lead_to(endpoint: Endpoint, *choices: ByVerb | None) -> tuple[st
 
 
 def with_client_source(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> tuple[Parameter, ...]:
-    """The parameters of a handler, each with the one place that a client should put it; binding looks at more."""
+    """The parameters of a handler, each with the one place that a client should put it; binding looks at more.
+
+    Of GET, HEAD and DELETE, and of a handler that answers any of them: the leading required ones are in the path, the
+    others in the query. Of POST, PUT and PATCH: those that identify something are in the path, the others in the body.
+    """
     parameters = endpoint.plan.parameters
-    has_form = bool(verbs) and BODY_METHODS.issuperset(verbs) and not any(p.is_body for p in parameters)
-    named = BODY if has_form else QUERY
-    usual = (PATH, QUERY) if is_verb_method or not has_form else (BODY, BODY)
-    found: list[Parameter] = []
-    within_reach = True  # of the path: a segment goes to the first parameter that can take one
-    for parameter in parameters:
-        source = _source_of(parameter, usual, named, variadic=endpoint.plan.variadic)
-        if source == PATH and parameter.kind == POSITIONAL and not within_reach:
-            source = QUERY
-        within_reach = within_reach and (source == PATH or not takes_segment(parameter))
-        found.append(parameter._replace(source=source))
-    return tuple(found)
+    has_record = any(one.is_body for one in parameters)  # it takes the body whole
+    others = BODY if _always_have_body(verbs) and not has_record else QUERY
+    in_path = _names_in_path(endpoint, is_verb_method=is_verb_method, verbs=verbs)
+    return tuple(one._replace(source=_source_of(one, in_path, others)) for one in parameters)
 
 
-def _source_of(parameter: Parameter, usual: tuple[str, str], named: str, *, variadic: bool) -> str:
-    """The place; `usual` are those of a required and of an optional scalar, `named` that of several values."""
-    required, optional = usual
-    if parameter.kind == VARIADIC:
+def _source_of(parameter: Parameter, in_path: set[str], others: str) -> str:
+    if parameter.name in in_path or parameter.kind == VARIADIC:
         return PATH
     if parameter.source != AUTO:
         return parameter.source
-    if parameter.is_body:
-        return BODY
-    if is_collection(parameter.annotation):
-        return named
-    if parameter.kind in (KEYWORD, REST):
-        return optional
-    return required if parameter.default is REQUIRED or variadic else optional
+    return BODY if parameter.is_body else others
+
+
+def _names_in_path(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> set[str]:
+    """The parameters that are in the path: from the first on, since a segment goes to the first that can take it.
+
+    What stands before `*args`, or before one that only the path can fill, is never elsewhere.
+    """
+    takers = [one for one in endpoint.plan.parameters if takes_segment(one)]
+    certain = [number for number, one in enumerate(takers, 1) if one.source == PATH or endpoint.plan.variadic]
+    count = max(certain, default=0)
+    while count < len(takers) and _leads(takers[count], is_first=not count, is_verb_method=is_verb_method, verbs=verbs):
+        count += 1
+    return {one.name for one in takers[:count]}
+
+
+def _leads(parameter: Parameter, *, is_first: bool, is_verb_method: bool, verbs: tuple[str, ...]) -> bool:
+    """Whether a client puts a parameter into the path if all before it are there."""
+    if parameter.default is not REQUIRED or is_collection(parameter.annotation):
+        return False
+    if not _always_have_body(verbs):
+        return True
+    if is_verb_method and verbs == ("POST",):  # what a resource is to make has no identity yet
+        return False
+    return (is_verb_method and is_first) or _is_identity(parameter)
+
+
+def _always_have_body(verbs: tuple[str, ...]) -> bool:
+    return bool(verbs) and BODY_METHODS.issuperset(verbs)
+
+
+def _is_identity(parameter: Parameter) -> bool:
+    """Whether its name or its type says that it tells one thing from others of its kind."""
+    kind = strip_wrappers(parameter.annotation)
+    kind = aliased(kind) or kind
+    is_uuid = (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")
+    return is_uuid or _IDENTITY.fullmatch(parameter.name) is not None
 
 
 def path_template(branch: "Branch", endpoint: Endpoint) -> str:

@@ -181,10 +181,11 @@ class Branch:
         elif found is not None:
             index = {"GET": found}
         below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
-        # What can't do without a segment is not allowed here; POST's parameters may all be the body's.
-        own = {verb: endpoint for verb, endpoint in verbs.items() if verb == "POST" or not endpoint.needs_segment}
+        # What can't do without a segment is not allowed here.
+        own = {verb: endpoint for verb, endpoint in verbs.items() if not endpoint.needs_segment(verb)}
         own = {**own, **index}
-        by_query = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
+        others = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
+        by_query = {verb: endpoint for verb, endpoint in others.items() if not endpoint.needs_path}
         is_nested = bool(self.path)
         return (
             ByVerb(INDEX, below, self.guards, is_nested=is_nested),

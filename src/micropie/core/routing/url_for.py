@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from micropie.core.basics.json_codec import duration
 from micropie.core.basics.optional import lazy_import
 from micropie.core.handlers.annotations import AUTO, PATH, QUERY, REQUIRED
-from micropie.core.handlers.endpoint import Endpoint, takes_segment
-from micropie.core.handlers.signature import KEYWORD, POSITIONAL
+from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.handlers.signature import KEYWORD, POSITIONAL, takes_segment
 from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
 from micropie.core.routing.controller import INDEX, is_private
@@ -138,6 +138,7 @@ class Address:
         self._in_query = {p.name for p in parameters if p.source == QUERY} | {
             p.name for p in originals if p.source == AUTO and not p.is_body
         }
+        self._only_in_path = {p.name for p in originals if p.source == PATH}
         self._needed = [
             p.name
             for p in parameters
@@ -188,7 +189,7 @@ class Address:
 
     def _fields(self, segments: list[str], names: list[str], start: int, *, possible: bool = True) -> Pairs:
         """The segments from `start` on as fields."""
-        if len(segments) > len(names) or not possible:
+        if len(segments) > len(names) or not possible or not self._only_in_path.isdisjoint(names[start:]):
             raise ValueError(f"No URL leads to {self._name} with {segments!r}: clients and routes read that otherwise")
         return list(zip(names[start:], segments[start:], strict=True))
 
@@ -211,6 +212,8 @@ class Address:
         for name in keywords:
             if name not in self._parameters and not self._endpoint.plan.takes_any_keyword:
                 raise self._error(f"has no parameter {name!r}: declare it, or append the query yourself")
+            if name in self._only_in_path:
+                raise self._error(f"takes {name!r} from the path, behind others: give all that stand before it")
             if name in self._parameters and name not in self._in_query:
                 raise self._error(f"takes {name!r} from the {self._parameters[name].source}, which is no part of a URL")
 
