@@ -5996,9 +5996,23 @@ class Endpoint(UserFunction):
         """Whether the path is where a required argument belongs; the arguments of POST may all be the body's."""
         if verb == "POST":
             return self.needs_path
-        first = next(filter(takes_segment, self.plan.parameters), None)
+        first = self._first
         is_first = first is not None and first.default is REQUIRED and not is_collection(first.annotation)
         return is_first or self.needs_path
+
+    @property
+    def first_argument(self) -> str | None:
+        """The name of what the first segment of the path would be."""
+        return None if self._first is None else self._first.name
+
+    @property
+    def _first(self) -> Parameter | None:
+        return next(filter(takes_segment, self.plan.parameters), None)
+
+    def takes(self, segments: Sequence[str]) -> bool:
+        """Whether all of these segments can be arguments, less what a trailing slash makes."""
+        count = len(segments) - (segments[-1:] == [""] and not self.keeps_slash)
+        return self.plan.variadic or count <= self.plan.size
 
     @property
     def needs_path(self) -> bool:
@@ -6578,10 +6592,10 @@ def joined(segments: Sequence[str]) -> str:
 class ByVerb:
     """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2).
 
-    `by_query` are those that need a segment which this path does not have: they answer where a query may name it.
+    `by_query` are those that need a segment which this path does not have: they answer where the query names it.
     """
 
-    __slots__ = ("allow", "by_query", "guards", "is_nested", "name", "verbs")
+    __slots__ = ("by_query", "guards", "is_nested", "name", "verbs")
 
     is_bare = is_direct = False
     is_choice = True
@@ -6602,14 +6616,17 @@ class ByVerb:
         self.guards = guards
         self.verbs = _with_head(verbs)
         self.by_query = _with_head(by_query)
-        self.allow = ", ".join(sorted({*self.verbs, "OPTIONS"}))
 
     def choose(self, request: Request) -> Endpoint | None:
         """The handler for the request's verb."""
-        verb = request.method
-        if verb not in self.verbs and request._query_string():
-            return self.by_query.get(verb)
-        return self.verbs.get(verb)
+        found = self.verbs.get(request.method)
+        if found is None and (by_query := self.by_query.get(request.method)) is not None:
+            return by_query if by_query.first_argument in request.query_params else None
+        return found
+
+    def allow(self, segments: Sequence[str]) -> str:
+        """The verbs that can be meant where these segments are left, as the field Allow has them (RFC 9110 §10.2.1)."""
+        return ", ".join(sorted({"OPTIONS", *(verb for verb, one in self.verbs.items() if one.takes(segments))}))
 
 
 def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
@@ -8708,7 +8725,7 @@ async def call_target(engine: Engine, request: Request, target: Target, segments
         request._mount = mounted_subapp(request, target, segments)
         return None
     if isinstance(target, ByVerb):
-        return method_not_allowed(target, request.method)
+        return method_not_allowed(target, request.method, segments)
     raise Unrouted(404)
 
 
@@ -8720,11 +8737,11 @@ async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, s
     return bind(endpoint.plan, request, segments)
 
 
-def method_not_allowed(choice: ByVerb, verb: str) -> Reply:
+def method_not_allowed(choice: ByVerb, verb: str, segments: list[str]) -> Reply:
     """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
     if not choice.verbs:
         raise Unrouted(404)
-    allow = [("Allow", choice.allow)]
+    allow = [("Allow", choice.allow(segments))]
     if verb == "OPTIONS":
         return Reply(204, None, allow)
     raise Unrouted(405, headers=allow)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from micropie import App, Resource, routes
+from micropie import App, Resource, methods, routes
 from tests.client import http
 from tests.wire import UNSET, wire
 
@@ -67,6 +67,60 @@ def test_allow_names_the_verbs_of_the_path(path, allow):
     assert (refused.status_code, refused.headers["allow"]) == (405, allow)
 
 
+class Deep(Resource):
+    async def get(self, name, size=1):
+        return [name, size]
+
+    async def put(self, name: str, size: int, unit: str = "cm"): ...
+
+    async def patch(self, name): ...
+
+    async def delete(self, *path):
+        return path
+
+
+class Plain(Resource):
+    async def get(self, id): ...
+
+    async def put(self, id, text): ...
+
+
+class Deeper(App):
+    deep = Deep()
+    plain = Plain()
+
+    @methods("POST")
+    async def save(self, text): ...
+
+    @methods("PUT", "GET")
+    async def files(self, *path):
+        return path
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/plain/1", "GET, HEAD, OPTIONS, PUT"),
+        ("/plain/1/", "GET, HEAD, OPTIONS, PUT"),
+        ("/plain/1/2", "OPTIONS, PUT"),
+        ("/plain/1/2/3", "OPTIONS"),
+        ("/deep/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+        ("/deep/1/2", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/deep/1/2/3", "DELETE, OPTIONS, PUT"),
+        ("/deep/1/2/3/", "DELETE, OPTIONS, PUT"),
+        ("/deep/1/2/3/4", "DELETE, OPTIONS"),
+        ("/deep", "DELETE, OPTIONS"),
+        ("/save/x", "OPTIONS, POST"),
+        ("/save/x/y", "OPTIONS"),
+        ("/files/x/y", "GET, HEAD, OPTIONS, PUT"),
+    ],
+)
+def test_allow_names_no_verb_that_could_not_take_the_segments(path, allow):
+    """Of those that are left, less what a trailing slash makes."""
+    for verb in ("OPTIONS", "TRACE"):
+        assert http(Deeper(), verb, path).headers["allow"] == allow
+
+
 @pytest.mark.parametrize(("verb", "path"), [("PUT", "/notes"), ("DELETE", "/notes"), ("POST", "/notes/7")])
 def test_a_verb_of_the_other_path_is_refused(verb, path):
     """Also with a body that would do."""
@@ -105,9 +159,29 @@ def test_a_query_may_name_what_would_be_the_segment(verb, path, query, text):
     assert http(Site(), verb, path, query=query).text == text
 
 
-def test_a_query_without_the_parameter_is_a_bad_request():
-    """The parameter that is missing is named."""
-    assert http(Site(), "DELETE", "/notes", query="x=7").text == ("400 Bad Request: Missing required parameter 'id'")
+@pytest.mark.parametrize(
+    ("verb", "path", "query"),
+    [
+        ("DELETE", "/notes", "x=7"),
+        ("PUT", "/notes", "limit=1"),
+        ("PUT", "/notes", "text=x"),
+        ("DELETE", "/notes", "id="),
+        ("DELETE", "/notes", "id"),
+    ],
+)
+def test_a_query_that_does_not_name_the_segment(verb, path, query):
+    """It changes nothing: what needs the segment has no place on the resource's own path."""
+    assert http(Site(), verb, path, query=query).status_code == http(Site(), verb, path).status_code == 405
+
+
+def test_a_query_that_does_not_name_the_segment_of_the_only_verb():
+    """Nothing is there without the segment."""
+    assert http(Site(), path="/pages", query="x=home").status_code == 404
+
+
+def test_a_query_that_cannot_be_read_is_told():
+    """The segment may be in it."""
+    assert http(Site(), "DELETE", "/notes", query="a=1&" * 1001).status_code == 400
 
 
 def test_lists_are_never_the_paths():

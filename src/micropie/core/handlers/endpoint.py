@@ -1,14 +1,14 @@
 """One handler, and how it must be called."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from micropie.core.conversion.records import is_collection
 from micropie.core.handlers.annotations import PATH, REQUIRED
 from micropie.core.handlers.binding import Plan
 from micropie.core.handlers.results import with_filtered_result
-from micropie.core.handlers.signature import takes_segment
+from micropie.core.handlers.signature import Parameter, takes_segment
 from micropie.core.requests.body import Limits
 
 WEBSOCKET = "ws_"
@@ -94,9 +94,23 @@ class Endpoint(UserFunction):
         """Whether the path is where a required argument belongs; the arguments of POST may all be the body's."""
         if verb == "POST":
             return self.needs_path
-        first = next(filter(takes_segment, self.plan.parameters), None)
+        first = self._first
         is_first = first is not None and first.default is REQUIRED and not is_collection(first.annotation)
         return is_first or self.needs_path
+
+    @property
+    def first_argument(self) -> str | None:
+        """The name of what the first segment of the path would be."""
+        return None if self._first is None else self._first.name
+
+    @property
+    def _first(self) -> Parameter | None:
+        return next(filter(takes_segment, self.plan.parameters), None)
+
+    def takes(self, segments: Sequence[str]) -> bool:
+        """Whether all of these segments can be arguments, less what a trailing slash makes."""
+        count = len(segments) - (segments[-1:] == [""] and not self.keeps_slash)
+        return self.plan.variadic or count <= self.plan.size
 
     @property
     def needs_path(self) -> bool:

@@ -113,7 +113,7 @@ async def call_target(engine: Engine, request: Request, target: Target, segments
         request._mount = mounted_subapp(request, target, segments)
         return None
     if isinstance(target, ByVerb):
-        return method_not_allowed(target, request.method)
+        return method_not_allowed(target, request.method, segments)
     raise Unrouted(404)
 
 
@@ -125,11 +125,11 @@ async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, s
     return bind(endpoint.plan, request, segments)
 
 
-def method_not_allowed(choice: ByVerb, verb: str) -> Reply:
+def method_not_allowed(choice: ByVerb, verb: str, segments: list[str]) -> Reply:
     """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
     if not choice.verbs:
         raise Unrouted(404)
-    allow = [("Allow", choice.allow)]
+    allow = [("Allow", choice.allow(segments))]
     if verb == "OPTIONS":
         return Reply(204, None, allow)
     raise Unrouted(405, headers=allow)

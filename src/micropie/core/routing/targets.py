@@ -52,10 +52,10 @@ def joined(segments: Sequence[str]) -> str:
 class ByVerb:
     """Handlers by the verb that each answers; GET's answers HEAD too unless that has its own (RFC 9110 §9.3.2).
 
-    `by_query` are those that need a segment which this path does not have: they answer where a query may name it.
+    `by_query` are those that need a segment which this path does not have: they answer where the query names it.
     """
 
-    __slots__ = ("allow", "by_query", "guards", "is_nested", "name", "verbs")
+    __slots__ = ("by_query", "guards", "is_nested", "name", "verbs")
 
     is_bare = is_direct = False
     is_choice = True
@@ -76,14 +76,17 @@ class ByVerb:
         self.guards = guards
         self.verbs = _with_head(verbs)
         self.by_query = _with_head(by_query)
-        self.allow = ", ".join(sorted({*self.verbs, "OPTIONS"}))
 
     def choose(self, request: Request) -> Endpoint | None:
         """The handler for the request's verb."""
-        verb = request.method
-        if verb not in self.verbs and request._query_string():
-            return self.by_query.get(verb)
-        return self.verbs.get(verb)
+        found = self.verbs.get(request.method)
+        if found is None and (by_query := self.by_query.get(request.method)) is not None:
+            return by_query if by_query.first_argument in request.query_params else None
+        return found
+
+    def allow(self, segments: Sequence[str]) -> str:
+        """The verbs that can be meant where these segments are left, as the field Allow has them (RFC 9110 §10.2.1)."""
+        return ", ".join(sorted({"OPTIONS", *(verb for verb, one in self.verbs.items() if one.takes(segments))}))
 
 
 def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
