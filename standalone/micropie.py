@@ -632,7 +632,7 @@ _FORWARDED = (
     "(-.*)?"
 )
 _OLD_VERSIONS = ("1.0", "1")  # of HTTP; no browser speaks them, Granian writes the latter
-_HOST = r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
+HOST = r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
 
 
 def is_local(scope: Scope) -> bool:
@@ -672,7 +672,7 @@ def is_loopback_address(text: str) -> bool:
 
 def is_loopback_host(host: str) -> bool:
     """True for a Host that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port."""
-    match = lazy_pattern(_HOST).fullmatch(host.lower())
+    match = lazy_pattern(HOST).fullmatch(host.lower())
     if match is None:
         return False
     name = match[1]
@@ -3197,17 +3197,31 @@ _AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 39
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
 
 
-def redirect(location: str, headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+_PERMANENT = {301: 301, 302: 301, 307: 308, 308: 308}  # what of each may be remembered (RFC 9110 §15.4)
+
+
+def redirect(
+    location: str, headers: Any = None, *, status: int = 302, permanent: bool = False
+) -> tuple[int, str, HeaderPairs]:
     """A handler's result that sends the client to `location`, which may be an IRI (RFC 3987 §3.1).
 
     What is not ASCII is encoded, `%XX` is kept, and control characters can't split the header. Where the target comes
-    from outside, check it first: any site is a legal target.
+    from outside, check it first: any site is a legal target. `permanent` makes 301 of 302, and 308 of 307.
     """
-    return status, "", [("Location", ascii_url(location)), *header_pairs(headers)]
+    if permanent and status not in _PERMANENT:
+        raise ValueError(
+            f"A redirect with the status {status!r} is never permanent: take 302, or 307 to keep the method"
+        )
+    return _PERMANENT[status] if permanent else status, "", [("Location", ascii_url(location)), *header_pairs(headers)]
 
 
 def safe_redirect(
-    location: str, *, allowed_hosts: Iterable[str] = (), fallback: str = "/", status: int = 302
+    location: str,
+    *,
+    allowed_hosts: Iterable[str] = (),
+    fallback: str = "/",
+    status: int = 302,
+    permanent: bool = False,
 ) -> tuple[int, str, HeaderPairs]:
     """A redirect to a target that the client has named, such as `?next=`; to `fallback` if it leads elsewhere.
 
@@ -3216,7 +3230,8 @@ def safe_redirect(
         async def login(self, next="/"):
             return safe_redirect(next)
     """
-    return redirect(location if _is_safe(location, frozenset(allowed_hosts)) else fallback, status=status)
+    target = location if _is_safe(location, frozenset(allowed_hosts)) else fallback
+    return redirect(target, status=status, permanent=permanent)
 
 
 def _is_safe(location: str, allowed_hosts: frozenset[str]) -> bool:
@@ -4740,6 +4755,24 @@ def _form(raw: bytes, limits: Limits) -> dict[str, list[str]]:
 
 def _longest(fields: dict[str, list[str]]) -> int:
     return max((len(value.encode()) for values in fields.values() for value in values), default=0)
+
+
+# ======================================================================================================================
+# core/requests/origin.py
+#
+# Scheme and host that a client sees an application at, for links that leave the page: in mails, feeds, redirects.
+# ======================================================================================================================
+
+def origin_of(request: Request, scheme: str) -> str:
+    """The origin of a request, such as `https://shop.example:8443`: `scheme`, `http` or `ws`, gets its `s` from there.
+
+    `HTTPError` 400 for a missing or malformed Host (RFC 9112 §3.2).
+    """
+    host = request._header_bytes(b"host", b"").decode("latin-1").lower()
+    if lazy_pattern(HOST).fullmatch(host) is None:
+        raise HTTPError(400, "Bad Host")
+    is_secure = request.scope.get("scheme") in ("https", "wss")
+    return f"{scheme}{'s' if is_secure else ''}://{host}"
 
 
 # ######################################################################################################################
@@ -6429,9 +6462,11 @@ class Controller:
         """The request that is being served, as `App.request`."""
         return current_request.get()
 
-    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+    def _redirect(
+        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+    ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects, as `App._redirect`."""
-        return redirect(location, extra_headers, status=status)
+        return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A template of the application that serves the request, rendered, as `App._render_template`."""
@@ -7395,15 +7430,18 @@ class HandlerLocation(NamedTuple):
     entry: "Address | MountedApp | None"  # None: the branch itself
 
 
-def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
+def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) -> str:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
     `handler` is the method itself, a controller, or a mount, whose arguments are paths below it. Values are
     percent-encoded; lists repeat their field, None leaves it out. `root_path` of the current request stands in front.
     TypeError for arguments that the handler does not take, LookupError for a handler that no application has.
+    With `external` scheme and host of the current request stand before it: LookupError without one, `HTTPError` 400
+    if it has no host.
 
         url_for(self.blog.post, 7, page=2)
         url_for(self.files, "css/site.css")
+        url_for(self.confirm, token, external=True)         # https://shop.example/confirm/…
     """
     root, place = _located(handler)
     path = (*root, *place.above)
@@ -7412,7 +7450,16 @@ def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
-    return (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+    origin = _origin(place) if external else ""
+    return origin + (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+
+
+def _origin(place: HandlerLocation) -> str:
+    request = current_request.get(None)
+    if request is None:
+        raise LookupError("url_for(external=True) takes scheme and host from the current request, and there is none")
+    is_websocket = isinstance(place.entry, Address) and place.entry.is_websocket
+    return origin_of(request, "ws" if is_websocket else "http")
 
 
 def _located(handler: Any) -> tuple[tuple[str, ...], HandlerLocation]:
@@ -7586,6 +7633,11 @@ class Address:
                     f"needs {name!r}. If that is not in the URL, say so: "
                     '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
                 )
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether the handler is one of WebSockets."""
+        return self._endpoint.name.startswith(WEBSOCKET)
 
     @property
     def _name(self) -> str:
@@ -9135,9 +9187,11 @@ class App:
         await form.until([])
         return form.fields, dict(form.files)
 
-    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+    def _redirect(
+        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+    ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects to `location`; made ASCII, and safe from header injection."""
-        return redirect(location, extra_headers, status=status)
+        return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""

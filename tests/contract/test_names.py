@@ -468,7 +468,7 @@ def test_redirect_can_be_overridden():
         async def away(self):
             return self._redirect("/login")
 
-        def _redirect(self, location, extra_headers=None, *, status=302):
+        def _redirect(self, location, extra_headers=None, *, status=302, permanent=False):
             return super()._redirect(f"/app{location}", extra_headers, status=status)
 
     assert http(Prefixing(), path="/away").headers["location"] == "/app/login"

@@ -259,7 +259,7 @@ def test_snippet_replies(app):
     assert (created.status_code, created.json()) == (201, {"id": 7})
     nothing = http(app, "GET", "/nothing")
     assert (nothing.status_code, nothing.content) == (204, b"")
-    for path, status in (("/old", 302), ("/moved", 308)):
+    for path, status in (("/old", 302), ("/moved", 301)):
         answer = http(app, "GET", path)
         assert (answer.status_code, answer.headers["location"]) == (status, "/text")
     missing = http(app, "GET", "/missing")

@@ -2,6 +2,7 @@
 
 import enum
 import gc
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -524,3 +525,70 @@ def test_in_a_template(tmp_path, wait):
 
     text = wire(Pages(templates=str(tmp_path)), scope={"root_path": "/app"}).text
     assert text == '<a href="/app/blog/post/7?page=2{}">'.format("&amp;" if wait else "")
+
+
+# Scheme and host.
+
+
+class Mailing(App):
+    below = Below()
+    files = Mount(raw)
+
+    async def urls(self, external: int = 1):
+        return [
+            url_for(one, external=bool(external))
+            for one in (self.urls, type(self).below.page, type(self).below.shared, self.files, self.ws_chat)
+        ]
+
+    async def ws_chat(self, ws):
+        await ws.accept()
+        await ws.send_json(await self.urls())
+
+
+PATHS = ["/urls", "/below/page", "/below/shared", "/files"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "origin"),
+    [
+        ("http", "shop.example", "http://shop.example"),
+        ("https", "Shop.Example:8443", "https://shop.example:8443"),
+        ("https", "[::1]:8000", "https://[::1]:8000"),
+        ("http", "xn--bcher-kva.example", "http://xn--bcher-kva.example"),
+    ],
+)
+def test_an_external_url_has_scheme_and_host(scheme, host, origin):
+    """Those of the current request; of a WebSocket's handler the scheme is that of WebSockets."""
+    ws = origin.replace("http", "ws", 1)
+    scope = {"scheme": scheme, "root_path": "/app", "path": "/app/urls"}
+    reply = wire(Mailing(), path="/app/urls", scope=scope, headers=[("Host", host)])
+    assert reply.json() == [*(f"{origin}/app{path}" for path in PATHS), f"{ws}/app/chat"]
+
+
+def test_an_external_url_in_a_websocket():
+    """Pages have the scheme of pages there."""
+    session = websocket(Mailing(), "/chat", scope={"scheme": "wss"}, headers=[("Host", "shop.example")])
+    assert json.loads(session.sent[0]) == [
+        *(f"https://shop.example{path}" for path in PATHS),
+        "wss://shop.example/chat",
+    ]
+
+
+def test_a_url_is_not_external_unless_it_is_to_be():
+    """The keyword may say so."""
+    assert wire(Mailing(), path="/urls", query="external=0").json() == [*PATHS, "/chat"]
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil.example/x", "user@evil.example", "a b", "evil.example#", "a:x", "b\xfccher.example"]
+)
+def test_a_host_that_is_none_makes_no_url(host):
+    """The request is a bad one (RFC 9112 §3.2)."""
+    reply = wire(Mailing(), path="/urls", headers=[("Host", host)])
+    assert (reply.status_code, reply.text) == (400, "400 Bad Request: Bad Host")
+
+
+def test_outside_of_a_request_there_is_no_host():
+    """A LookupError says so."""
+    with pytest.raises(LookupError, match="scheme and host from the current request, and there is none"):
+        url_for(Mailing.files, external=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from micropie import App, safe_redirect
+from micropie import App, Controller, safe_redirect
 from tests.client import http
 
 
@@ -74,3 +74,53 @@ def test_the_status_can_be_chosen():
             return safe_redirect("/x", status=303)
 
     assert http(See()).status_code == 303
+
+
+# -- for good -------------------------------------------------------------------------------------------
+
+
+class Moved(Controller):
+    async def index(self, **keywords):
+        return self._redirect("/new", [("X-Moved", "yes")], **keywords_of(keywords))
+
+
+class Moving(App):
+    branch = Moved()
+
+    async def index(self, **keywords):
+        return self._redirect("/new", **keywords_of(keywords))
+
+    async def safe(self, **keywords):
+        return safe_redirect("/new", **keywords_of(keywords))
+
+
+def keywords_of(query):
+    """Give the keywords that the query names."""
+    return {name: int(value) if name == "status" else value == "yes" for name, value in query.items()}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 302),
+        ("status=303", 303),
+        ("status=307", 307),
+        ("permanent=yes", 301),
+        ("permanent=no&status=303", 303),
+        ("permanent=yes&status=302", 301),
+        ("permanent=yes&status=307", 308),
+        ("permanent=yes&status=308", 308),
+        ("permanent=yes&status=301", 301),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/branch", "/safe"])
+def test_a_redirect_may_be_permanent(path, query, status):
+    """301 for 302, and 308, which keeps the method and the body, for 307 (RFC 9110 §15.4)."""
+    answer = http(Moving(), path=path, query=query)
+    assert (answer.status_code, answer.headers["location"]) == (status, "/new")
+
+
+def test_see_other_is_never_permanent(caplog):
+    """The answer to a form is not for good."""
+    assert http(Moving(), query="permanent=yes&status=303").status_code == 500
+    assert "take 302, or 307 to keep the method" in caplog.text

@@ -175,9 +175,11 @@ class App:
         await form.until([])
         return form.fields, dict(form.files)
 
-    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+    def _redirect(
+        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+    ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects to `location`; made ASCII, and safe from header injection."""
-        return redirect(location, extra_headers, status=status)
+        return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""

@@ -17,7 +17,7 @@ _FORWARDED = (
     "(-.*)?"
 )
 _OLD_VERSIONS = ("1.0", "1")  # of HTTP; no browser speaks them, Granian writes the latter
-_HOST = r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
+HOST = r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?"
 
 
 def is_local(scope: Scope) -> bool:
@@ -57,7 +57,7 @@ def is_loopback_address(text: str) -> bool:
 
 def is_loopback_host(host: str) -> bool:
     """True for a Host that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port."""
-    match = lazy_pattern(_HOST).fullmatch(host.lower())
+    match = lazy_pattern(HOST).fullmatch(host.lower())
     if match is None:
         return False
     name = match[1]

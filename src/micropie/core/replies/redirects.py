@@ -12,17 +12,31 @@ _AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 39
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
 
 
-def redirect(location: str, headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+_PERMANENT = {301: 301, 302: 301, 307: 308, 308: 308}  # what of each may be remembered (RFC 9110 §15.4)
+
+
+def redirect(
+    location: str, headers: Any = None, *, status: int = 302, permanent: bool = False
+) -> tuple[int, str, HeaderPairs]:
     """A handler's result that sends the client to `location`, which may be an IRI (RFC 3987 §3.1).
 
     What is not ASCII is encoded, `%XX` is kept, and control characters can't split the header. Where the target comes
-    from outside, check it first: any site is a legal target.
+    from outside, check it first: any site is a legal target. `permanent` makes 301 of 302, and 308 of 307.
     """
-    return status, "", [("Location", ascii_url(location)), *header_pairs(headers)]
+    if permanent and status not in _PERMANENT:
+        raise ValueError(
+            f"A redirect with the status {status!r} is never permanent: take 302, or 307 to keep the method"
+        )
+    return _PERMANENT[status] if permanent else status, "", [("Location", ascii_url(location)), *header_pairs(headers)]
 
 
 def safe_redirect(
-    location: str, *, allowed_hosts: Iterable[str] = (), fallback: str = "/", status: int = 302
+    location: str,
+    *,
+    allowed_hosts: Iterable[str] = (),
+    fallback: str = "/",
+    status: int = 302,
+    permanent: bool = False,
 ) -> tuple[int, str, HeaderPairs]:
     """A redirect to a target that the client has named, such as `?next=`; to `fallback` if it leads elsewhere.
 
@@ -31,7 +45,8 @@ def safe_redirect(
         async def login(self, next="/"):
             return safe_redirect(next)
     """
-    return redirect(location if _is_safe(location, frozenset(allowed_hosts)) else fallback, status=status)
+    target = location if _is_safe(location, frozenset(allowed_hosts)) else fallback
+    return redirect(target, status=status, permanent=permanent)
 
 
 def _is_safe(location: str, allowed_hosts: frozenset[str]) -> bool:

@@ -42,9 +42,11 @@ class Controller:
         """The request that is being served, as `App.request`."""
         return current_request.get()
 
-    def _redirect(self, location: str, extra_headers: Any = None, *, status: int = 302) -> tuple[int, str, HeaderPairs]:
+    def _redirect(
+        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+    ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects, as `App._redirect`."""
-        return redirect(location, extra_headers, status=status)
+        return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A template of the application that serves the request, rendered, as `App._render_template`."""

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from micropie.core.basics.json_codec import duration
 from micropie.core.basics.optional import lazy_import
 from micropie.core.handlers.annotations import AUTO, PATH, QUERY, REQUIRED
-from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, takes_segment
+from micropie.core.requests.origin import origin_of
 from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
 from micropie.core.routing.controller import INDEX, is_private
@@ -33,15 +34,18 @@ class HandlerLocation(NamedTuple):
     entry: "Address | MountedApp | None"  # None: the branch itself
 
 
-def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
+def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) -> str:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
     `handler` is the method itself, a controller, or a mount, whose arguments are paths below it. Values are
     percent-encoded; lists repeat their field, None leaves it out. `root_path` of the current request stands in front.
     TypeError for arguments that the handler does not take, LookupError for a handler that no application has.
+    With `external` scheme and host of the current request stand before it: LookupError without one, `HTTPError` 400
+    if it has no host.
 
         url_for(self.blog.post, 7, page=2)
         url_for(self.files, "css/site.css")
+        url_for(self.confirm, token, external=True)         # https://shop.example/confirm/…
     """
     root, place = _located(handler)
     path = (*root, *place.above)
@@ -50,7 +54,16 @@ def url_for(handler: Any, /, *args: Any, **query: Any) -> str:
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
-    return (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+    origin = _origin(place) if external else ""
+    return origin + (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+
+
+def _origin(place: HandlerLocation) -> str:
+    request = current_request.get(None)
+    if request is None:
+        raise LookupError("url_for(external=True) takes scheme and host from the current request, and there is none")
+    is_websocket = isinstance(place.entry, Address) and place.entry.is_websocket
+    return origin_of(request, "ws" if is_websocket else "http")
 
 
 def _located(handler: Any) -> tuple[tuple[str, ...], HandlerLocation]:
@@ -224,6 +237,11 @@ class Address:
                     f"needs {name!r}. If that is not in the URL, say so: "
                     '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
                 )
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether the handler is one of WebSockets."""
+        return self._endpoint.name.startswith(WEBSOCKET)
 
     @property
     def _name(self) -> str:
