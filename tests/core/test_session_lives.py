@@ -1,10 +1,13 @@
 """How long a session lives, and what ends it: rotation, log-out, age, and requests that race."""
 
 import asyncio
+import hashlib
 import time
 from typing import Any
 
-from micropie import App, InMemorySessionBackend
+import pytest
+
+from micropie import App, InMemorySessionBackend, Session, SessionBackend, configuration
 from tests.client import ahttp, http
 from tests.wire import wire
 
@@ -134,3 +137,175 @@ def test_a_foreign_session_can_not_be_rotated():
             self.request.regenerate_session()
 
     assert wire(Inner(), scope={"session": {"user": "ann"}}).status_code == 500
+
+
+# -- whose session it is ----------------------------------------------------------------------------------
+
+
+class Devices(App):
+    """Binds sessions to users, lists them and ends them."""
+
+    async def login(self, user, device="laptop"):
+        session = self.request.session
+        session.rotate()
+        session.bind(user)
+        session["device"] = device
+        return session.handle or "new"
+
+    async def me(self):
+        session = self.request.session
+        return {"user": session.user_id, "handle": session.handle}
+
+    async def devices(self):
+        session = self.request.session
+        found = await session.backend.sessions_of(session.user_id)
+        return {handle: data["device"] for handle, data in found.items()}
+
+    async def end(self, user, handle=None):
+        return await self.request.session.backend.end_sessions(user, handle)
+
+    async def end_others(self):
+        session = self.request.session
+        return await session.backend.end_sessions(session.user_id, keep=session.handle)
+
+    async def new_password(self):
+        session = self.request.session
+        session.rotate()
+        return await session.backend.end_sessions(session.user_id, keep=session.handle)
+
+
+def logged_in(app: App, user: str, device: str = "laptop") -> Any:
+    """The cookies of a visitor who has logged in."""
+    return http(app, path=f"/login/{user}/{device}").cookies
+
+
+def test_the_sessions_of_a_user_are_listed_by_their_handles():
+    """Those of others are not; a handle is no id, and `session.handle` is the visitor's own."""
+    app = Devices()
+    laptop, _, bob = logged_in(app, "ann"), logged_in(app, "ann", "phone"), logged_in(app, "bob")
+    listed = http(app, path="/devices", cookies=laptop).json()
+    me = http(app, path="/me", cookies=laptop).json()
+    assert sorted(listed.values()) == ["laptop", "phone"]
+    assert listed[me["handle"]] == "laptop"
+    assert me["handle"] == hashlib.sha256(laptop["session_id"].encode()).hexdigest()
+    assert list(http(app, path="/devices", cookies=bob).json().values()) == ["laptop"]
+
+
+def test_a_session_of_nobody_has_no_user():
+    """And no handle until it is stored."""
+    app = Devices()
+    assert http(app, path="/me").json() == {"user": None, "handle": None}
+    assert http(app, path="/login/ann").text == "new"
+
+
+def test_all_sessions_of_a_user_end():
+    """Here and everywhere; an administrator's own go on."""
+    app = Devices()
+    ann = [logged_in(app, "ann") for _ in range(3)]
+    bob = logged_in(app, "bob")
+    assert http(app, path="/end/ann", cookies=bob).text == "3"
+    assert [http(app, path="/me", cookies=one).json()["user"] for one in [*ann, bob]] == [None, None, None, "bob"]
+
+
+def test_one_session_of_a_user_ends_by_its_handle():
+    """A handle of somebody else's ends nothing."""
+    app = Devices()
+    ann, phone, bob = logged_in(app, "ann"), logged_in(app, "ann"), logged_in(app, "bob")
+    handle = http(app, path="/me", cookies=phone).json()["handle"]
+    assert http(app, path=f"/end/bob/{handle}", cookies=bob).text == "0"
+    assert http(app, path=f"/end/ann/{handle}", cookies=ann).text == "1"
+    assert [http(app, path="/me", cookies=one).json()["user"] for one in (ann, phone)] == ["ann", None]
+
+
+@pytest.mark.parametrize("path", ["/end_others", "/new_password"])
+def test_all_other_sessions_of_a_user_end(path):
+    """The visitor's own goes on, under a fresh id if that was asked for before."""
+    app = Devices()
+    here, elsewhere = logged_in(app, "ann"), logged_in(app, "ann")
+    answer = http(app, path=path, cookies=here)
+    here = answer.cookies or here
+    assert answer.text == "1"
+    assert [http(app, path="/me", cookies=one).json()["user"] for one in (here, elsewhere)] == ["ann", None]
+
+
+def test_a_bound_session_stays_bound_when_it_rotates():
+    """So an old session can't slip away from the user's list."""
+    backend = InMemorySessionBackend()
+    app = Devices(backend)
+    first = logged_in(app, "7")
+    second = http(app, path="/new_password", cookies=first).cookies
+    assert http(app, path="/me", cookies=second).json()["user"] == "7"
+    assert asyncio.run(backend.end_sessions(7)) == 1  # as users' databases have it
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_nobody_is_no_user(nobody):
+    """A forgotten id must not put strangers together."""
+    with pytest.raises(ValueError, match=r"session\.bind\(\) takes the id of a user"):
+        Session().bind(nobody)
+
+
+def test_a_session_of_no_request_has_no_backend():
+    """One that a test makes, say."""
+    with pytest.raises(LookupError, match="of no request"):
+        _ = Session().backend
+
+
+def test_expired_sessions_are_not_listed():
+    """Nor counted as ended."""
+
+    async def main() -> tuple[Any, int]:
+        backend = InMemorySessionBackend()
+        session = Session()
+        session.bind("ann")
+        await backend.save("1" * 32, session, 600)
+        backend.last_access["1" * 32] = 0
+        return await backend.sessions_of("ann"), await backend.end_sessions("ann")
+
+    assert asyncio.run(main()) == ({}, 0)
+
+
+def test_a_backend_without_a_list_says_so():
+    """In the log; the visitor sees a 500."""
+
+    class Plain(SessionBackend):
+        async def load(self, session_id):
+            return {}
+
+        async def save(self, session_id, data, timeout):
+            pass
+
+    with pytest.raises(NotImplementedError, match=r"Plain can't list .* define sessions_of\(\)"):
+        asyncio.run(Plain().sessions_of("ann"))
+    with pytest.raises(NotImplementedError, match=r"Plain can't end .* define end_sessions\(\)"):
+        asyncio.run(Plain().end_sessions("ann"))
+
+
+def test_the_backend_is_that_of_the_application_whose_session_it_is():
+    """Also in an application below it, which has another one for its own."""
+
+    class Site(App):
+        members = Devices()
+
+    app = Site()
+    cookies = http(app, path="/members/login/ann").cookies
+    assert list(http(app, path="/members/devices", cookies=cookies).json().values()) == ["laptop"]
+    assert configuration(app.members).session_backend.sessions == {}  # type: ignore[attr-defined]
+
+
+class EndsWhile(InMemorySessionBackend):
+    """Every session of a user ends while another one is being stored."""
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        if data and len(self.sessions) == 1:
+            await self.end_sessions("ann")
+        await super().save(session_id, data, timeout)
+
+
+@pytest.mark.parametrize(("path", "left"), [("/new_password", None), ("/login/bob", "bob")])
+def test_what_ends_during_a_rotation_does_not_go_on(path, left):
+    """Not under its new id either; a log-in at that moment counts."""
+    app = Devices(EndsWhile())
+    first = logged_in(app, "ann")
+    answer = http(app, path=path, cookies=first)
+    assert http(app, path="/me", cookies=answer.cookies).json()["user"] == left

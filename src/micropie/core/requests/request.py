@@ -288,9 +288,11 @@ class Request:
                 self._session = self._preset["session"]
             elif self._stored_session is not None:
                 session_id, data = self._stored_session
-                self._session = Session(data, session_id)
+                self._session = session = Session(data, session_id)
+                session._router = self._router
             else:
-                self._session = Session()
+                self._session = session = Session()
+                session._router = self._router
         return self._session
 
     @session.setter

@@ -11,9 +11,15 @@ import marshal
 import math
 import re
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micropie.core.basics.optional import lazy_import
+
+if TYPE_CHECKING:
+    from micropie.core.routing.router import Router
+    from micropie.core.sessions.backends import SessionBackend
+
+USER = "_user_id"  # the item of a session that says whose it is
 
 # Copying a reference to one of these is copying the value.
 _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
@@ -39,6 +45,11 @@ def creation_time(session_id: str) -> float | None:
     return int(possible[1], 16) if possible[1] else math.inf
 
 
+def handle_of(session_id: str) -> str:
+    """What a session may be called where others can read it: the SHA-256 of its id, in hexadecimal digits."""
+    return str(lazy_import("hashlib").sha256(session_id.encode()).hexdigest())
+
+
 def is_flat(data: dict[str, Any]) -> bool:
     """Whether no value can be changed in place."""
     for value in data.values():  # noqa: SIM110 - PERF: 0.07 µs for a value or two; a generator takes 0.3
@@ -58,19 +69,21 @@ class Session(dict[str, Any]):
     """A session's data: a dict whose changes are saved after the request.
 
     `rotate()` gives it a fresh id, as one does when somebody logs in, so that an id from before is worthless.
-    Emptying it ends the session: it is deleted from the backend, and the cookie expires.
+    Emptying it ends the session: it is deleted from the backend, and the cookie expires. `bind(user_id)` says whose it
+    is, so that `backend` can list and end all sessions of that user.
 
         self.request.session["user"] = "alice"
         self.request.session.rotate()
     """
 
-    __slots__ = ("_before", "id", "retired")
+    __slots__ = ("_before", "_router", "id", "retired")
 
     def __init__(self, data: dict[str, Any] | None = None, session_id: str | None = None) -> None:
         data = data or {}
         self.update(data)
         self.id = session_id  # the backend knows this one; None: no backend knows this session yet
         self.retired: tuple[str, ...] = ()  # ids that rotate() left behind
+        self._router: Router | None = None  # of the application whose session it is
         self._before = data if is_flat(data) else _snapshot(data)
 
     def rotate(self) -> None:
@@ -78,6 +91,37 @@ class Session(dict[str, Any]):
         if self.id is not None:
             self.retired += (self.id,)
             self.id = None
+
+    def bind(self, user_id: object) -> None:
+        """Say whose session it is, until it ends. ValueError for None and `""`, which are nobody.
+
+            self.request.session.rotate()
+            self.request.session.bind(user.id)
+
+        The id is kept as text. `session.backend` has `sessions_of(user_id)` and `end_sessions(user_id)`.
+        """
+        if user_id is None or user_id == "":
+            raise ValueError(f"session.bind() takes the id of a user, {user_id!r} is nobody's")
+        self[USER] = str(user_id)
+
+    @property
+    def backend(self) -> "SessionBackend":
+        """Where the application keeps its sessions. LookupError for a session that no request brought."""
+        if self._router is None:
+            raise LookupError("This session is of no request, so it has no backend")
+        backend: SessionBackend = self._router.session_backend
+        return backend
+
+    @property
+    def user_id(self) -> str | None:
+        """Whose session it is, as `bind` was told; None for a visitor's."""
+        return self.get(USER)
+
+    @property
+    def handle(self) -> str | None:
+        """What `backend.sessions_of` calls it as it is stored now; no secret. None if it is not stored yet."""
+        stored_under = self.retired[0] if self.retired else self.id
+        return None if stored_under is None else handle_of(stored_under)
 
     @property
     def changed(self) -> bool:

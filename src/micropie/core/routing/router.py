@@ -39,6 +39,11 @@ class Router:
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
         ROUTERS[next(_numbers)] = self
 
+    @property
+    def session_backend(self) -> Any:
+        """The `SessionBackend` of the application."""
+        return self.root.owner._micropie.sessions.backend
+
     def find(self, request: Request) -> Match:
         """What answers the HTTP request, and the path's parameters; `NoHandler` if nothing does.
 

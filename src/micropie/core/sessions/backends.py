@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
-from micropie.core.requests.session import clone
+from micropie.core.requests.session import USER, clone, handle_of
 
 SESSION_TIMEOUT = 8 * 3600  # seconds without a request
 
@@ -34,6 +34,21 @@ class SessionBackend(ABC):
     @abstractmethod
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
         """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
+
+    async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
+        """The data of all sessions that `session.bind(user_id)` has bound to a user, by their handles.
+
+        That is the SHA-256 of the id in hexadecimal digits, `session.handle`. NotImplementedError if the backend can't
+        list sessions; one that can finds the text of the user's id in the item `_user_id` of the data.
+        """
+        raise NotImplementedError(f"{type(self).__name__} can't list the sessions of a user: define sessions_of()")
+
+    async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
+        """End all sessions of a user, or the one with this handle, but not `keep`; the number of those that ended.
+
+        NotImplementedError if the backend can't.
+        """
+        raise NotImplementedError(f"{type(self).__name__} can't end the sessions of a user: define end_sessions()")
 
 
 class InMemorySessionBackend(SessionBackend):
@@ -85,6 +100,25 @@ class InMemorySessionBackend(SessionBackend):
         if session_id in self.sessions:
             self._timeouts[session_id] = timeout
             self.last_access[session_id] = time.time()
+
+    async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
+        """Copies of the data of a user's sessions, by their handles."""
+        return {handle_of(session_id): clone(self.sessions[session_id]) for session_id in self._bound_to(user_id)}
+
+    async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
+        """End all sessions of a user, or the one with this handle, but not `keep`; the number of those that ended."""
+        handles = {session_id: handle_of(session_id) for session_id in self._bound_to(user_id)}
+        ended = [found for found, its in handles.items() if its != keep and handle in (None, its)]
+        for session_id in ended:
+            self._delete(session_id)
+        return len(ended)
+
+    def _bound_to(self, user_id: object) -> list[str]:
+        return [
+            session_id
+            for session_id, data in self.sessions.items()
+            if data.get(USER) == str(user_id) and not self._is_expired(session_id)
+        ]
 
     def _keep(self, session_id: str, timeout: int) -> None:
         """Note when the session is used, and look at another one; at two for a new one, so that old ones go sooner."""

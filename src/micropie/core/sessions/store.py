@@ -153,12 +153,15 @@ class SessionStore:
 
     async def _create(self, session: Session, request: Request, new_id: str | None) -> str | None:
         """Store a session that has no id, or has lost it by `rotate()`: first the new one, then the old one goes."""
-        data = dict(session)
-        if session and session.retired:  # others may have changed it meanwhile, or ended it
-            data = _applied(await self.backend.load(session.retired[0]) or {}, *session.changes())
+        data, old_id = dict(session), session.retired[0] if session and session.retired else None
+        if old_id is not None:  # others may have changed it meanwhile, or ended it
+            data = _applied(await self.backend.load(old_id) or {}, *session.changes())
         if data:
             session.id = new_id or new_session_id()
             await self.backend.save(session.id, data, self._timeout)
+            if old_id is not None and not await self.backend.load(old_id):  # ended before the new one was there
+                data = session.changes()[0]
+                await self.backend.save(session.id, data, self._timeout)
         for retired in session.retired:
             await self._delete(retired)
         if data:
