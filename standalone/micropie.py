@@ -8684,10 +8684,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         if outgoing.started:
             raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        if reply is None:
-            await send_failure(engine, request, error, send, send_whole)
-        else:
-            await send_reply(engine, request, reply, send, send_whole)
+        reply = reply or with_debug_page(request, reply_to_error(engine, request, error))
+        await send_reply(engine, request, reply, send, send_whole)
 
 
 def reply_to_foreign_error(error: Exception) -> Reply | None:
@@ -8918,7 +8916,7 @@ async def call_with_upload(
 
 
 async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of the session, which is saved unless the request failed; a 500 if it can't be."""
+    """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
     if request._failure is not None:
         return reply
     try:
@@ -8926,7 +8924,7 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
-        return server_error(engine, request, error)
+        return reply_to_error(engine, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
     elif request._session is not None:  # what the reply says may depend on it
@@ -9115,8 +9113,7 @@ async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket
         await engine.sessions.save(request, new_id)
     except CAUGHT as error:
         reraise_cancellation(error)
-        log_failure(request, error)
-        return FAILED
+        return closing_for_error(request, error)
     return closing
 
 

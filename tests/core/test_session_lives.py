@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from micropie import App, InMemorySessionBackend, Session, SessionBackend, configuration
+from micropie import App, HTTPError, InMemorySessionBackend, Mount, Session, SessionBackend, configuration
 from tests.client import ahttp, http
-from tests.wire import wire
+from tests.wire import websocket, wire
 
 
 class Members(App):
@@ -309,3 +309,59 @@ def test_what_ends_during_a_rotation_does_not_go_on(path, left):
     first = logged_in(app, "ann")
     answer = http(app, path=path, cookies=first)
     assert http(app, path="/me", cookies=answer.cookies).json()["user"] == left
+
+
+# -- a backend that is down -------------------------------------------------------------------------------
+
+
+class Down(InMemorySessionBackend):
+    """One whose server can't be reached: for reading, or for writing."""
+
+    def __init__(self, *, loads: bool, saves: bool) -> None:
+        super().__init__()
+        self.loads, self.saves = loads, saves
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        return await super().load(session_id) if self.loads else unavailable()
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        if not self.saves:
+            unavailable()
+        await super().save(session_id, data, timeout)
+
+
+def unavailable() -> Any:
+    raise HTTPError(503, "Sessions are not available", [("Retry-After", "1")])
+
+
+@pytest.mark.parametrize(("loads", "cookies"), [(False, {"session_id": "1" * 32}), (True, {})])
+@pytest.mark.parametrize("below", [False, True])
+def test_an_error_that_a_backend_raises_is_the_answer(loads, cookies, below, caplog):
+    """With its headers, and without a record in our log, when it loads and when it saves; of mounted parts too."""
+
+    async def hello(scope, receive, send):
+        scope["session"]["hello"] = 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    class Site(Devices):
+        hello_below = Mount(hello)
+
+    answer = http(Site(Down(loads=loads, saves=False)), path="/hello_below" if below else "/login/ann", cookies=cookies)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "Sessions are not available" in answer.text
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("loads", [False, True])
+def test_a_socket_closes_with_the_error_that_a_backend_raises(loads, caplog):
+    """At the handshake, or in the end."""
+
+    class Site(App):
+        async def ws_chat(self, ws):
+            await ws.accept()
+            self.request.session["seen"] = 1
+
+    sent = websocket(Site(Down(loads=loads, saves=False)), "/chat", cookies={"session_id": "1" * 32})
+    assert sent.close == (1008, "Sessions are not available")
+    assert caplog.records == []

@@ -14,7 +14,7 @@ from micropie.core.basics.types import Send
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
 from micropie.core.pipeline.engine import Engine, call
-from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation, server_error
+from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
 from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.hooks import after_hooks, before_hooks
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp
@@ -170,7 +170,7 @@ async def call_with_upload(
 
 
 async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of the session, which is saved unless the request failed; a 500 if it can't be."""
+    """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
     if request._failure is not None:
         return reply
     try:
@@ -178,7 +178,7 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
-        return server_error(engine, request, error)
+        return reply_to_error(engine, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
     elif request._session is not None:  # what the reply says may depend on it

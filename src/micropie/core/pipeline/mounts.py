@@ -11,7 +11,8 @@ from micropie.core.basics.headers import encode_value
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.sending import WatchedSend, send_failure, send_reply
+from micropie.core.pipeline.error_replies import reply_to_error, with_debug_page
+from micropie.core.pipeline.sending import WatchedSend, send_reply
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, error_reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
@@ -94,10 +95,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         if outgoing.started:
             raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        if reply is None:
-            await send_failure(engine, request, error, send, send_whole)
-        else:
-            await send_reply(engine, request, reply, send, send_whole)
+        reply = reply or with_debug_page(request, reply_to_error(engine, request, error))
+        await send_reply(engine, request, reply, send, send_whole)
 
 
 def reply_to_foreign_error(error: Exception) -> Reply | None:

@@ -196,6 +196,5 @@ async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket
         await engine.sessions.save(request, new_id)
     except CAUGHT as error:
         reraise_cancellation(error)
-        log_failure(request, error)
-        return FAILED
+        return closing_for_error(request, error)
     return closing
