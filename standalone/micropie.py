@@ -3561,8 +3561,6 @@ class Inbox:
 # would lose data.
 # ======================================================================================================================
 
-USER = "_user_id"  # the item of a session that says whose it is
-
 # Copying a reference to one of these is copying the value.
 _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 # marshal 2 neither depends on reference counts (as 3 and 4 do) nor on shared objects (as pickle does).
@@ -3618,6 +3616,8 @@ class Session(dict[str, Any]):
         self.request.session.rotate()
     """
 
+    USER = "_user_id"  # the item that says whose session it is
+
     __slots__ = ("_before", "_router", "id", "retired")
 
     def __init__(self, data: dict[str, Any] | None = None, session_id: str | None = None) -> None:
@@ -3644,7 +3644,7 @@ class Session(dict[str, Any]):
         """
         if user_id is None or user_id == "":
             raise ValueError(f"session.bind() takes the id of a user, {user_id!r} is nobody's")
-        self[USER] = str(user_id)
+        self[self.USER] = str(user_id)
 
     @property
     def backend(self) -> "SessionBackend":
@@ -3657,7 +3657,7 @@ class Session(dict[str, Any]):
     @property
     def user_id(self) -> str | None:
         """Whose session it is, as `bind` was told; None for a visitor's."""
-        return self.get(USER)
+        return self.get(self.USER)
 
     @property
     def handle(self) -> str | None:
@@ -6135,6 +6135,9 @@ class SessionBackend(ABC):
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
         """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
 
+    async def aclose(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """Let go of connections and threads, since the application shuts down; it may be used again afterwards."""
+
     async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
         """The data of all sessions that `session.bind(user_id)` has bound to a user, by their handles.
 
@@ -6217,7 +6220,7 @@ class InMemorySessionBackend(SessionBackend):
         return [
             session_id
             for session_id, data in self.sessions.items()
-            if data.get(USER) == str(user_id) and not self._is_expired(session_id)
+            if data.get(Session.USER) == str(user_id) and not self._is_expired(session_id)
         ]
 
     def _keep(self, session_id: str, timeout: int) -> None:
@@ -6248,6 +6251,22 @@ class InMemorySessionBackend(SessionBackend):
             self._due.append(session_id)
         else:
             self._timeouts.pop(session_id, None)
+
+
+def backend_of(chosen: SessionBackend | str | None) -> SessionBackend:
+    """The backend that `App` is given, by itself or as a URL; that in memory for None.
+
+    ValueError for a URL that names none; `MissingDependency` in the one-file form, which knows no URLs.
+    """
+    if chosen is None:
+        return InMemorySessionBackend()
+    if not isinstance(chosen, str):
+        return chosen
+    try:
+        made: SessionBackend = lazy_import("micropie.sessions").backend_from_url(chosen)
+    except ModuleNotFoundError as error:
+        raise MissingDependency("A session backend by its URL needs the whole package: pip install micropie") from error
+    return made
 
 
 # ======================================================================================================================
@@ -8368,13 +8387,13 @@ def what_is_entered(engine: Engine) -> list[Handler]:
 
 
 async def shutdown(engine: Engine) -> None:
-    """Stop what was started below, run the shutdown handlers, leave what was entered, and let the worker threads go."""
+    """Stop what was started below, run the shutdown handlers, leave what was entered, and let backend and threads go."""
     engine.app._started = False
     if engine.debug is not None:
         engine.debug.stop()
     try:
         handlers = [*what_runs_below(engine), *engine.app.shutdown_handlers, *what_is_entered(engine)]
-        await stop(handlers, engine.state)
+        await stop([*handlers, engine.sessions.backend.aclose], engine.state)
     finally:
         engine.threads.shutdown()
 
@@ -9153,7 +9172,7 @@ class App:
 
     def __init__(
         self,
-        session_backend: SessionBackend | None = None,
+        session_backend: SessionBackend | str | None = None,
         *,
         max_body_size: int = 16 * MiB,
         max_form_field_size: int = MiB,
@@ -9186,7 +9205,7 @@ class App:
             self,
             router=Router(self, App, limits),
             sessions=SessionStore(
-                session_backend if session_backend is not None else InMemorySessionBackend(),
+                backend_of(session_backend),
                 timeout=session_timeout,
                 lifetime=session_lifetime,
                 cookie=CookieRules(

@@ -3,13 +3,26 @@
 import asyncio
 import hashlib
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError, InMemorySessionBackend, Mount, Session, SessionBackend, configuration
+import micropie
+from micropie import (
+    App,
+    HTTPError,
+    InMemorySessionBackend,
+    MissingDependency,
+    Mount,
+    Session,
+    SessionBackend,
+    configuration,
+)
 from tests.client import ahttp, http
-from tests.wire import websocket, wire
+from tests.wire import lifespan, websocket, wire
+
+IS_PACKAGE = hasattr(micropie, "__path__")
 
 
 class Members(App):
@@ -365,3 +378,26 @@ def test_a_socket_closes_with_the_error_that_a_backend_raises(loads, caplog):
     sent = websocket(Site(Down(loads=loads, saves=False)), "/chat", cookies={"session_id": "1" * 32})
     assert sent.close == (1008, "Sessions are not available")
     assert caplog.records == []
+
+
+# -- backends by their URLs, and their end ----------------------------------------------------------------
+
+
+def test_a_backend_is_named_by_a_url():
+    """As an environment variable has it; the one-file form says that it needs the package for that."""
+    with nullcontext() if IS_PACKAGE else pytest.raises(MissingDependency, match="needs the whole package"):
+        assert isinstance(configuration(App("memory:")).session_backend, InMemorySessionBackend)
+
+
+def test_a_backend_is_closed_when_the_application_shuts_down():
+    """After the shutdown handlers, which may still use it."""
+
+    class Closing(InMemorySessionBackend):
+        async def aclose(self):
+            ended.append("backend")
+
+    ended: list[str] = []
+    app = App(Closing())
+    app.shutdown_handlers.append(lambda: ended.append("handler"))
+    assert lifespan(app) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert ended == ["handler", "backend"]

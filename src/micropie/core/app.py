@@ -29,7 +29,7 @@ from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.requests.websocket import close_reason
 from micropie.core.routing.router import Router
 from micropie.core.routing.url_for import url_for
-from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
+from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
 from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
 from micropie.core.templates.templates import Templates, shared_context
 
@@ -60,7 +60,7 @@ class App:
 
     def __init__(
         self,
-        session_backend: SessionBackend | None = None,
+        session_backend: SessionBackend | str | None = None,
         *,
         max_body_size: int = 16 * MiB,
         max_form_field_size: int = MiB,
@@ -93,7 +93,7 @@ class App:
             self,
             router=Router(self, App, limits),
             sessions=SessionStore(
-                session_backend if session_backend is not None else InMemorySessionBackend(),
+                backend_of(session_backend),
                 timeout=session_timeout,
                 lifetime=session_lifetime,
                 cookie=CookieRules(

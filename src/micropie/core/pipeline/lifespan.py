@@ -244,12 +244,12 @@ def what_is_entered(engine: Engine) -> list[Handler]:
 
 
 async def shutdown(engine: Engine) -> None:
-    """Stop what was started below, run the shutdown handlers, leave what was entered, and let the worker threads go."""
+    """Stop what was started below, run the shutdown handlers, leave what was entered, and let backend and threads go."""
     engine.app._started = False
     if engine.debug is not None:
         engine.debug.stop()
     try:
         handlers = [*what_runs_below(engine), *engine.app.shutdown_handlers, *what_is_entered(engine)]
-        await stop(handlers, engine.state)
+        await stop([*handlers, engine.sessions.backend.aclose], engine.state)
     finally:
         engine.threads.shutdown()

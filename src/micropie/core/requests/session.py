@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from micropie.core.routing.router import Router
     from micropie.core.sessions.backends import SessionBackend
 
-USER = "_user_id"  # the item of a session that says whose it is
-
 # Copying a reference to one of these is copying the value.
 _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 # marshal 2 neither depends on reference counts (as 3 and 4 do) nor on shared objects (as pickle does).
@@ -76,6 +74,8 @@ class Session(dict[str, Any]):
         self.request.session.rotate()
     """
 
+    USER = "_user_id"  # the item that says whose session it is
+
     __slots__ = ("_before", "_router", "id", "retired")
 
     def __init__(self, data: dict[str, Any] | None = None, session_id: str | None = None) -> None:
@@ -102,7 +102,7 @@ class Session(dict[str, Any]):
         """
         if user_id is None or user_id == "":
             raise ValueError(f"session.bind() takes the id of a user, {user_id!r} is nobody's")
-        self[USER] = str(user_id)
+        self[self.USER] = str(user_id)
 
     @property
     def backend(self) -> "SessionBackend":
@@ -115,7 +115,7 @@ class Session(dict[str, Any]):
     @property
     def user_id(self) -> str | None:
         """Whose session it is, as `bind` was told; None for a visitor's."""
-        return self.get(USER)
+        return self.get(self.USER)
 
     @property
     def handle(self) -> str | None:

@@ -9,7 +9,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
-from micropie.core.requests.session import USER, clone, handle_of
+from micropie.core.basics.errors import MissingDependency
+from micropie.core.basics.optional import lazy_import
+from micropie.core.requests.session import Session, clone, handle_of
 
 SESSION_TIMEOUT = 8 * 3600  # seconds without a request
 
@@ -34,6 +36,9 @@ class SessionBackend(ABC):
     @abstractmethod
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
         """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
+
+    async def aclose(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """Let go of connections and threads, since the application shuts down; it may be used again afterwards."""
 
     async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
         """The data of all sessions that `session.bind(user_id)` has bound to a user, by their handles.
@@ -117,7 +122,7 @@ class InMemorySessionBackend(SessionBackend):
         return [
             session_id
             for session_id, data in self.sessions.items()
-            if data.get(USER) == str(user_id) and not self._is_expired(session_id)
+            if data.get(Session.USER) == str(user_id) and not self._is_expired(session_id)
         ]
 
     def _keep(self, session_id: str, timeout: int) -> None:
@@ -148,3 +153,19 @@ class InMemorySessionBackend(SessionBackend):
             self._due.append(session_id)
         else:
             self._timeouts.pop(session_id, None)
+
+
+def backend_of(chosen: SessionBackend | str | None) -> SessionBackend:
+    """The backend that `App` is given, by itself or as a URL; that in memory for None.
+
+    ValueError for a URL that names none; `MissingDependency` in the one-file form, which knows no URLs.
+    """
+    if chosen is None:
+        return InMemorySessionBackend()
+    if not isinstance(chosen, str):
+        return chosen
+    try:
+        made: SessionBackend = lazy_import("micropie.sessions").backend_from_url(chosen)
+    except ModuleNotFoundError as error:
+        raise MissingDependency("A session backend by its URL needs the whole package: pip install micropie") from error
+    return made

@@ -1,0 +1,11 @@
+"""Sessions that last: in a SQLite file, on Redis, or in the visitor's own cookie.
+
+from micropie.sessions import SQLiteSessionBackend
+
+app = MyApp(SQLiteSessionBackend("sessions.db"))     # or MyApp("sqlite:///sessions.db")
+"""
+
+from micropie.sessions.sqlite import SQLiteSessionBackend
+from micropie.sessions.urls import backend_from_url
+
+__all__ = ["SQLiteSessionBackend", "backend_from_url"]

@@ -1,0 +1,165 @@
+"""A SQLite connection in a thread of its own, for coroutines of any event loop.
+
+To change this, know that a step (a function of the connection) may be run again, from the beginning: all that waits is
+done in one transaction, which makes many small writes cheap, and a transaction that finds the file locked, or in which
+another step fails, is rolled back. SQLite's own way of waiting for a lock is not used: it has no effect on some locks
+(a change of the journal's mode, say), and sleeps so long that a process can starve among busy ones.
+"""
+
+import asyncio
+import os
+import random
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
+Step = Callable[[sqlite3.Connection], Any]
+Connect = Callable[[], sqlite3.Connection]
+MAX_BATCH = 100  # steps in a transaction; other processes wait for it
+PAUSE = 0.001, 0.01  # seconds between two looks at a lock
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+
+
+class Job(NamedTuple):
+    """A step and where its result is awaited. Without a step it is the last one: the thread ends."""
+
+    step: Step | None
+    writes: bool
+    result: "Future[Any]"
+
+
+class DatabaseThread:
+    """Runs steps on the connection that `connect` makes. They, and those who await them, wait `patience` seconds.
+
+    The thread starts with the first step, and again after `stop`, or in a process that was forked.
+    """
+
+    def __init__(self, connect: Connect, patience: float) -> None:
+        self._connect = connect
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._jobs: SimpleQueue[Job] | None = None
+        self._process = 0  # whose thread it is
+
+    async def read(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of a step that only reads. TimeoutError if that takes too long."""
+        result: T = await self._awaited(Job(step, writes=False, result=Future()))
+        return result
+
+    async def write(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        """The result of a step, once it is committed. TimeoutError if that takes too long."""
+        result: T = await self._awaited(Job(step, writes=True, result=Future()))
+        return result
+
+    async def stop(self) -> None:
+        """Close the connection when what waits is done, and end the thread."""
+        with self._lock:
+            jobs, self._jobs = self._jobs, None
+        if jobs is not None and self._process == os.getpid():
+            jobs.put(last := last_job())
+            await asyncio.wrap_future(last.result)
+
+    async def _awaited(self, job: Job) -> Any:
+        with self._lock:
+            if self._jobs is None or self._process != os.getpid():
+                self._jobs, self._process = self._start(), os.getpid()
+            self._jobs.put(job)
+        async with asyncio.timeout(self._patience):
+            return await asyncio.wrap_future(job.result)
+
+    def _start(self) -> SimpleQueue[Job]:
+        jobs: SimpleQueue[Job] = SimpleQueue()
+        arguments = (jobs, self._connect, self._patience)
+        threading.Thread(target=serve, args=arguments, name="micropie-sqlite", daemon=True).start()
+        weakref.finalize(self, jobs.put, last_job())
+        return jobs
+
+
+def last_job() -> Job:
+    """What ends the thread."""
+    return Job(None, writes=False, result=Future())
+
+
+def serve(jobs: SimpleQueue[Job], connect: Connect, patience: float) -> None:
+    """Do what comes, until the last job."""
+    connection: sqlite3.Connection | None = None
+    while True:
+        batch = waiting(jobs)
+        last = batch.pop() if batch[-1].step is None else None
+        todo = [job for job in batch if job.result.set_running_or_notify_cancel()]
+        if todo:
+            try:
+                connection = connection or patiently(connect, patience)
+            except BaseException as error:  # whatever it is, it is for those who wait
+                fail(todo, error)
+            else:
+                # Reading first: it need not wait for a lock that others have.
+                do_together(connection, [job for job in todo if not job.writes], patience)
+                do_together(connection, [job for job in todo if job.writes], patience)
+        if last is not None:
+            if connection is not None:
+                connection.close()
+            last.result.set_result(None)
+            return
+
+
+def waiting(jobs: SimpleQueue[Job]) -> list[Job]:
+    """All jobs that wait, or the next one to come."""
+    batch = [jobs.get()]
+    while len(batch) < MAX_BATCH and not jobs.empty():
+        batch.append(jobs.get())
+    return batch
+
+
+def do_together(connection: sqlite3.Connection, jobs: list[Job], patience: float) -> None:
+    """Do the jobs in one transaction; if one of them fails, each in its own."""
+    try:
+        results = patiently(lambda: in_transaction(connection, jobs), patience) if jobs else []
+    except BaseException as error:
+        if len(jobs) == 1 or isinstance(error, TimeoutError):
+            fail(jobs, error)
+            return
+        for job in jobs:
+            do_together(connection, [job], patience)
+        return
+    for job, result in zip(jobs, results, strict=True):
+        job.result.set_result(result)
+
+
+def fail(jobs: list[Job], error: BaseException) -> None:
+    """Let an error be what comes of the jobs."""
+    for job in jobs:
+        job.result.set_exception(error)
+
+
+def in_transaction(connection: sqlite3.Connection, jobs: list[Job]) -> list[Any]:
+    """The results of the jobs' steps, after all of them are committed."""
+    # One that begins by reading could not write once another process has written (SQLITE_BUSY_SNAPSHOT).
+    connection.execute("BEGIN IMMEDIATE" if any(job.writes for job in jobs) else "BEGIN")
+    try:
+        results = [job.step(connection) for job in jobs if job.step is not None]
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return results
+
+
+def patiently(act: Callable[[], T], patience: float) -> T:
+    """What `act` gives, tried again while others hold the file. TimeoutError in the end."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return act()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in BUSY:  # the extended code says more than that
+                raise
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{error} for {patience:g} s") from error
+        time.sleep(random.uniform(*PAUSE))  # noqa: S311 - no secret: so that not all look at the same time

@@ -1,0 +1,20 @@
+"""Session backends by their URLs, as `App(session_backend=…)` takes them, from an environment variable say."""
+
+from micropie import InMemorySessionBackend, SessionBackend
+from micropie.sessions.sqlite import SQLiteSessionBackend
+
+ACCEPTED = "'sqlite:///sessions.db', 'redis://localhost:6379/0' and 'memory:' are accepted"
+SQLITE = "sqlite:///"
+
+
+def backend_from_url(url: str) -> SessionBackend:
+    """The session backend that a URL names. ValueError for others.
+
+    `sqlite:///sessions.db` is relative to the working directory, `sqlite:////var/lib/app/sessions.db` is absolute.
+    """
+    if url == "memory:":
+        return InMemorySessionBackend()
+    if url.startswith(SQLITE) and len(url) > len(SQLITE):
+        return SQLiteSessionBackend(url.removeprefix(SQLITE))
+    # Not the URL itself, which may have a password in it.
+    raise ValueError(f"session_backend is a URL of no kind that is known: {ACCEPTED}")
