@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from micropie import App, InMemorySessionBackend, configuration
-from micropie.sessions import SQLiteSessionBackend, backend_from_url
+from micropie.sessions import RedisSessionBackend, SQLiteSessionBackend, backend_from_url
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,9 @@ def test_other_urls_are_refused(url):
     with pytest.raises(ValueError, match=r"'sqlite:///sessions\.db'.*'memory:' are accepted") as caught:
         App(session_backend=url)
     assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["redis://localhost", "rediss://u:p@localhost:6380/1", "unix:///run/redis.sock?db=1"])
+def test_a_redis_server(url):
+    """Nobody is asked for it before the first visitor comes."""
+    assert isinstance(backend_from_url(url), RedisSessionBackend)

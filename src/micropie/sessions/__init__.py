@@ -5,7 +5,8 @@ from micropie.sessions import SQLiteSessionBackend
 app = MyApp(SQLiteSessionBackend("sessions.db"))     # or MyApp("sqlite:///sessions.db")
 """
 
+from micropie.sessions.redis import RedisSessionBackend
 from micropie.sessions.sqlite import SQLiteSessionBackend
 from micropie.sessions.urls import backend_from_url
 
-__all__ = ["SQLiteSessionBackend", "backend_from_url"]
+__all__ = ["RedisSessionBackend", "SQLiteSessionBackend", "backend_from_url"]

@@ -1,29 +1,38 @@
-"""What a session backend says when its store does not answer: a 503 to clients, one line to the log."""
+"""What a session backend says while its store does not answer: a 503 to clients, one line to the log."""
 
 import logging
 
 from micropie import HTTPError
 
 log = logging.getLogger("micropie")
-RETRY_AFTER = 1  # seconds; clients that ask again find out by themselves whether it is over
+RETRY_AFTER = 1  # seconds; who asks again finds out by that whether it is over
 
 
 class Outage:
-    """Whether a store answers, as told by each use of it; the log has one line when that changes."""
+    """Whether a store answers, as each use of it tells; the log has one line when that changes.
+
+    Writing can fail while reading goes on (a locked file, a full memory): then only writing tells that it is over.
+    """
 
     def __init__(self, store: str) -> None:
         self.store = store
-        self.lasts = False
+        self.of_reading = False
+        self.of_writing = False
 
-    def begin(self, reason: object) -> HTTPError:
+    def begin(self, reason: object, *, writing: bool) -> HTTPError:
         """The store has not answered: the error to raise."""
-        if not self.lasts:
-            self.lasts = True
+        if not self.of_writing:
             log.error("Sessions are not available, requests are answered 503: %s: %s", self.store, reason)
-        return HTTPError(503, "Sessions are not available at the moment", [("Retry-After", str(RETRY_AFTER))])
+        self.of_writing = True
+        self.of_reading = self.of_reading or not writing
+        return self.error()
 
-    def end(self) -> None:
+    def end(self, *, writing: bool) -> None:
         """The store has answered."""
-        if self.lasts:
-            self.lasts = False
+        if self.of_writing and (writing or self.of_reading):
+            self.of_reading = self.of_writing = False
             log.warning("Sessions are available again: %s", self.store)
+
+    def error(self) -> HTTPError:
+        """What a client is told."""
+        return HTTPError(503, "Sessions are not available at the moment", [("Retry-After", str(RETRY_AFTER))])

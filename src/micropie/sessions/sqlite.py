@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -92,17 +92,18 @@ class SQLiteSessionBackend(SessionBackend):
         await self._database.stop()
 
     async def _read(self, step: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return await self._database.read(step)
-        except TimeoutError as error:
-            raise self._outage.begin(str(error) or "too slow") from error
+        return await self._answer(self._database.read(step), writing=False)
 
     async def _write(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._answer(self._database.write(step), writing=True)
+
+    async def _answer(self, answer: Awaitable[T], *, writing: bool) -> T:
+        """What the database says. `HTTPError` 503 if it does not in time."""
         try:
-            result = await self._database.write(step)
+            result = await answer
         except TimeoutError as error:
-            raise self._outage.begin(str(error) or "too slow") from error
-        self._outage.end()  # not by reading, which goes on while others hold the file
+            raise self._outage.begin(str(error) or "it is too slow", writing=writing) from error
+        self._outage.end(writing=writing)
         return result
 
 

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from micropie import App, Session, SessionBackend
-from micropie.testing.blocking import TestClient
+from micropie.testing.sync_client import TestClient
 
 ID, OTHER_ID = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
 LONG = 3600  # seconds

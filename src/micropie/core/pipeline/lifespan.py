@@ -244,7 +244,7 @@ def what_is_entered(engine: Engine) -> list[Handler]:
 
 
 async def shutdown(engine: Engine) -> None:
-    """Stop what was started below, run the shutdown handlers, leave what was entered, and let backend and threads go."""
+    """Stop what was started below, run the shutdown handlers, leave what was entered, let backend and threads go."""
     engine.app._started = False
     if engine.debug is not None:
         engine.debug.stop()

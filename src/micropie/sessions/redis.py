@@ -1,0 +1,251 @@
+"""RedisSessionBackend: sessions on a Redis or Valkey server, for any number of machines.
+
+To change this, know that redis-py resends a command whose answer is late, which applies it twice, up to ten times, and
+waits for each: here nothing is sent twice and every wait has an end. What changes a session is one script each, so that
+no other command comes between its steps.
+
+A session is a hash, `micropie:session:HANDLE`, with a field for each item: the server itself need not read JSON. The
+sessions of a user are a sorted set, `micropie:user:USER`, of their handles by the time when they expire.
+"""
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from micropie import MissingDependency, Session, SessionBackend
+from micropie.sessions.outage import Outage
+from micropie.sessions.values import to_json_items
+
+MAX_CONNECTIONS = 50
+AT_ONCE = 0.1  # seconds in which a server that is back again has answered
+_LISTS = """
+local function now()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Keep the list of a session's user up to date; `owner` and `before` are false for a session of nobody.
+local function list(users, owner, before, handle, timeout)
+    if before and before ~= owner then
+        redis.call('ZREM', users .. before, handle)
+    end
+    if owner then
+        local key, time = users .. owner, now()
+        redis.call('ZADD', key, time + timeout, handle)
+        redis.call('ZREMRANGEBYSCORE', key, '-inf', time)
+        if redis.call('PTTL', key) < timeout then
+            redis.call('PEXPIRE', key, timeout)
+        end
+    end
+end
+"""
+SAVE = f"""{_LISTS}
+local key, users, handle, timeout = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+local before = redis.call('HGET', key, '{Session.USER}')
+redis.call('DEL', key)
+for position = 4, #ARGV, 2 do
+    redis.call('HSET', key, ARGV[position], ARGV[position + 1])
+end
+redis.call('PEXPIRE', key, timeout)
+list(users, redis.call('HGET', key, '{Session.USER}'), before, handle, timeout)
+"""
+UPDATE = f"""{_LISTS}
+local key, users, handle, timeout, removed = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), 5 + 2 * ARGV[4]
+if redis.call('EXISTS', key) == 1 then
+    local before = redis.call('HGET', key, '{Session.USER}')
+    for position = 5, removed - 1, 2 do
+        redis.call('HSET', key, ARGV[position], ARGV[position + 1])
+    end
+    for position = removed, #ARGV do
+        redis.call('HDEL', key, ARGV[position])
+    end
+    redis.call('PEXPIRE', key, timeout)
+    list(users, redis.call('HGET', key, '{Session.USER}'), before, handle, timeout)
+end
+"""
+TOUCH = f"""{_LISTS}
+local key, users, handle, timeout = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+if redis.call('PEXPIRE', key, timeout) == 1 then
+    list(users, redis.call('HGET', key, '{Session.USER}'), false, handle, timeout)
+end
+"""
+LIST = f"""{_LISTS}
+local found = {{}}
+for _, handle in ipairs(redis.call('ZREVRANGEBYSCORE', KEYS[1], '+inf', now())) do
+    local items = redis.call('HGETALL', ARGV[1] .. handle)
+    if #items > 0 then
+        table.insert(found, {{handle, items}})
+    end
+end
+return found
+"""
+END = f"""{_LISTS}
+local sessions, only, keep, ended = ARGV[1], ARGV[2], ARGV[3], 0
+for _, handle in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now(), '+inf')) do
+    if handle ~= keep and (only == '' or handle == only) then
+        ended = ended + redis.call('DEL', sessions .. handle)
+        redis.call('ZREM', KEYS[1], handle)
+    end
+end
+return ended
+"""
+
+
+class RedisSessionBackend(SessionBackend):
+    """Keeps sessions on a Redis or Valkey server; `redis://`, `rediss://` (TLS) and `unix://` URLs are accepted.
+
+    `prefix` is the beginning of all keys: two applications on one server need two. A request that has to wait more than
+    `timeout` seconds is answered 503, and while the server is away most are at once.
+
+        app = MyApp(RedisSessionBackend("redis://localhost:6379/0"))
+    """
+
+    def __init__(
+        self, url: str, *, prefix: str = "micropie:", timeout: float = 5, max_connections: int = MAX_CONNECTIONS
+    ) -> None:
+        self._package = package()
+        self._timeout = timeout
+        self._connection = {"max_connections": max_connections, **self._package.asyncio.connection.parse_url(url)}
+        self._sessions, self._users = f"{prefix}session:", f"{prefix}user:"
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._outage = Outage(place_of(self._connection))
+        self._tried_at = -math.inf  # since when a request waits for a server that is away
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        """The session's data; `{}` if it is unknown or expired."""
+        key = self._sessions + hashed(session_id)
+        return values_of(await self._answer(lambda redis: redis.hgetall(key)))
+
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
+        """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
+        await self._change(SAVE, session_id, timeout, *items_of(data))
+
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
+        """Change these values of the session, if it is still there."""
+        await self._change(UPDATE, session_id, timeout, len(changes), *items_of(changes), *map(field, removed))
+
+    async def touch(self, session_id: str, timeout: int) -> None:
+        """Let the session live for another `timeout` seconds, if it still does."""
+        await self._change(TOUCH, session_id, timeout)
+
+    async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
+        """The data of a user's sessions by their handles, the one that is used last first."""
+        found = await self._run(LIST, self._user_key(user_id), self._sessions, writing=False)
+        return {handle.decode(): values_of(paired(items)) for handle, items in found}
+
+    async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
+        """End all sessions of a user, or the one with this handle, but not `keep`; the number of those that ended."""
+        return int(await self._run(END, self._user_key(user_id), self._sessions, handle or "", keep or ""))
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop, until the backend is used again."""
+        client = self._clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.aclose()
+
+    def _user_key(self, user_id: object) -> str:
+        return self._users + json.dumps(str(user_id))
+
+    async def _change(self, script: str, session_id: str, timeout: float, *rest: Any) -> None:
+        handle = hashed(session_id)
+        await self._run(script, self._sessions + handle, self._users, handle, round(timeout * 1000), *rest)
+
+    async def _run(self, script: str, key: str, *arguments: Any, writing: bool = True) -> Any:
+        # Whole scripts: by their hashes (EVALSHA) a server that was restarted takes three turns.
+        return await self._answer(lambda redis: redis.eval(script, 1, key, *arguments), writing=writing)
+
+    async def _answer(self, ask: Callable[[Any], Awaitable[Any]], *, writing: bool = False) -> Any:
+        """What the server answers. `HTTPError` 503 if it does not in time, or can't at the moment."""
+        is_away = self._outage.of_writing if writing else self._outage.of_reading
+        is_first = is_away and self._tries_first()
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await ask(self._client())
+        except unavailable(self._package) as error:
+            raise self._outage.begin(str(error) or "no answer", writing=writing) from error
+        finally:
+            if is_first:
+                self._tried_at = -math.inf
+        self._outage.end(writing=writing)
+        return answer
+
+    def _tries_first(self) -> bool:
+        """Whether a request is the first to try a server that is away; `HTTPError` 503 while that has no answer."""
+        now = time.monotonic()
+        waited = now - self._tried_at
+        if AT_ONCE < waited < self._timeout:
+            raise self._outage.error()
+        if waited < self._timeout:
+            return False
+        self._tried_at = now
+        return True
+
+    def _client(self) -> Any:
+        """The connections of the running event loop."""
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = connected(self._package, self._connection, self._timeout)
+        return client
+
+
+def package() -> Any:
+    """redis-py. `MissingDependency` without it."""
+    try:
+        import redis.asyncio  # noqa: PLC0415 - only for those who have it
+    except ImportError as error:
+        remedy = "pip install 'micropie[redis]', or redis alone"
+        raise MissingDependency(f"Sessions on Redis need the package 'redis': {remedy}") from error
+    return redis
+
+
+def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
+    """A client with a pool of connections, which waits no longer than that and sends nothing twice."""
+    limits = dict.fromkeys(("timeout", "socket_timeout", "socket_connect_timeout"), timeout)
+    once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+    rules = {"retry": once, "retry_on_timeout": False, "protocol": 2, "decode_responses": False}
+    return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**{**connection, **limits, **rules}))
+
+
+def unavailable(redis: Any) -> tuple[type[Exception], ...]:
+    """What is raised while the server is away, is busy with itself, or can't store anything."""
+    errors = redis.exceptions
+    return TimeoutError, errors.TimeoutError, errors.ConnectionError, errors.ReadOnlyError, errors.OutOfMemoryError
+
+
+def place_of(connection: Mapping[str, Any]) -> str:
+    """Where the server is, for the log: without the password."""
+    where = connection.get("path") or f"{connection.get('host', 'localhost')}:{connection.get('port', 6379)}"
+    return f"Redis at {where}"
+
+
+def hashed(session_id: str) -> str:
+    """What the server knows a session by: its handle."""
+    return sha256(session_id.encode()).hexdigest()
+
+
+def field(name: str) -> bytes:
+    """A name in a session, as bytes; one with lone surrogates, which are no characters, is a name too."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def items_of(data: Mapping[str, Any]) -> Iterable[bytes | str]:
+    """The fields of a session and their values, in turn."""
+    for name, text in to_json_items(data).items():
+        yield field(name)
+        yield text
+
+
+def paired(items: list[bytes]) -> dict[bytes, bytes]:
+    """Fields and values that come in turn."""
+    return dict(zip(items[::2], items[1::2], strict=True))
+
+
+def values_of(fields: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """A session's data."""
+    return {name.decode("utf-8", "surrogatepass"): json.loads(text) for name, text in fields.items()}
