@@ -4448,13 +4448,16 @@ class WebSocket:
         *,
         cookie: Callable[[str], str] = secure_cookie,
         subprotocols: Collection[str] | None = None,
+        id_to_give: Callable[[str | None], str | None] = lambda _session_id: None,
     ) -> None:
         self._inbox = Inbox(receive, self._note_disconnect)
         self._send = send
         self._cookie = cookie
         self._subprotocols = subprotocols
+        self._id_to_give = id_to_give  # to a client whose session has none that it knows
         self.accepted = False
         self.session_id: str | None = None
+        self.gave_cookie = False
         self.closed = False  # by either side, or refused
         self.close_code: int | None = None  # that we have closed with
         self._peer_left = False  # closed by the peer
@@ -4463,6 +4466,8 @@ class WebSocket:
 
     async def accept(self, subprotocol: str | None = None, session_id: str | None = None) -> None:
         """Complete the handshake. With `session_id` the client gets it as its session cookie.
+
+        Without one it gets `self.session_id`, if its session has values by now and no cookie that leads to them.
 
         ValueError for a subprotocol that the client does not offer, `ConnectionClosed` if it has left already.
         """
@@ -4473,11 +4478,13 @@ class WebSocket:
         if subprotocol is not None:
             self._check_subprotocol(subprotocol)
         headers = []
+        if session_id is None:
+            session_id = self._id_to_give(self.session_id)
         if session_id is not None:
             if creation_time(session_id) is None:
                 raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
-            self.session_id = session_id
+            self.session_id, self.gave_cookie = session_id, True
         event = await self._inbox.receive()
         if event["type"] == DISCONNECT:
             self._note_disconnect(event)
@@ -8976,6 +8983,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         send,
         cookie=functools.partial(engine.sessions.cookie, scope=scope),
         subprotocols=tuple(scope.get("subprotocols") or ()),
+        id_to_give=functools.partial(id_to_give, request),
     )
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
@@ -9118,18 +9126,30 @@ async def after_websocket_hooks(
     return closing
 
 
+def id_to_give(request: Request, session_id: str | None) -> str | None:
+    """An id for a client whose session has values that none of its cookies leads to; None if there are none."""
+    session = request._session
+    if not session or session.id is not None or "session" in request._preset:
+        return None
+    return new_session_id() if session_id in session.retired else session_id
+
+
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the connection closes with 1011."""
     untouched = request._session is None and request._stored_session is None
     if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
         return closing
-    session, new_id = request.session, None
-    if ws.session_id not in session.retired:
-        new_id = ws.session_id
-        if session.id != new_id:
-            session.rotate()  # accept() gave the client another id
+    session = request.session
+    if ws.gave_cookie and session.id != ws.session_id:
+        session.rotate()  # accept() gave the client another id
+    if session and session.id is None and not ws.gave_cookie:
+        log.warning(
+            "A WebSocket's session is not stored, since no cookie leads to it: fill or rotate it before ws.accept(), "
+            "or give the cookie by ws.accept(session_id=ws.session_id)"
+        )
+        session.clear()
     try:
-        await engine.sessions.save(request, new_id)
+        await engine.sessions.save(request, ws.session_id)
     except CAUGHT as error:
         reraise_cancellation(error)
         return closing_for_error(request, error)

@@ -15,6 +15,7 @@ from micropie import (
     Mount,
     WebSocket,
     WebSocketMiddleware,
+    configuration,
 )
 from tests.client import http, run
 from tests.wire import awebsocket, websocket
@@ -1142,6 +1143,60 @@ def test_37_accept_without_session_id_sets_no_cookie():
     dialogue = websocket(Sockets(), "/chat")
     assert dialogue.accept is not None
     assert dialogue.accept["headers"] == []
+
+
+class Filling(App):
+    """Sockets that fill their session, before or after the accept."""
+
+    async def ws_before(self, ws):
+        self.request.session["seen"] = True
+        await ws.accept()
+
+    async def ws_rotated(self, ws):
+        self.request.session["seen"] = True
+        self.request.session.rotate()
+        await ws.accept()
+
+    async def ws_after(self, ws):
+        await ws.accept()
+        self.request.session["seen"] = True
+
+    async def ws_rotated_after(self, ws):
+        await ws.accept()
+        self.request.session.rotate()
+
+    async def look(self):
+        return dict(self.request.session)
+
+    async def put(self):
+        self.request.session["user"] = "alice"
+
+
+@pytest.mark.parametrize("path", ["/before", "/rotated"])
+@pytest.mark.parametrize("known", [False, True])
+def test_37_what_was_filled_before_the_accept_reaches_the_visitor(path, known):
+    """The accept sets the cookie by itself, unless the visitor has it."""
+    app = Filling()
+    cookies = dict(http(app, path="/put").cookies) if known else {}
+    dialogue = websocket(app, path, cookies=cookies)
+    assert dialogue.accept is not None
+    session_id = set_id(dialogue) if dialogue.accept["headers"] else cookies["session_id"]
+    assert bool(dialogue.accept["headers"]) is (not known or path == "/rotated")
+    user = {"user": "alice"} if known else {}
+    assert http(app, path="/look", cookies={"session_id": session_id}).json() == {**user, "seen": True}
+    assert len(configuration(app).session_backend.sessions) == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["/after", "/rotated_after"])
+def test_37_what_cannot_reach_the_visitor_is_not_stored(path, caplog):
+    """A session without a cookie that leads to it would only fill the store; a line in the log says so."""
+    app = Filling()
+    known = path == "/rotated_after"
+    cookies = dict(http(app, path="/put").cookies) if known else {}
+    websocket(app, path, cookies=cookies)
+    assert configuration(app).session_backend.sessions == {}  # type: ignore[attr-defined]
+    [record] = caplog.records
+    assert record.getMessage().startswith("A WebSocket's session is not stored, since no cookie leads to it: fill or")
 
 
 def test_37_the_cookies_secure_follows_the_rules_of_http():

@@ -372,8 +372,8 @@ def test_a_socket_closes_with_the_error_that_a_backend_raises(loads, caplog):
 
     class Site(App):
         async def ws_chat(self, ws):
-            await ws.accept()
             self.request.session["seen"] = 1
+            await ws.accept()
 
     sent = websocket(Site(Down(loads=loads, saves=False)), "/chat", cookies={"session_id": "1" * 32})
     assert sent.close == (1008, "Sessions are not available")

@@ -40,6 +40,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         send,
         cookie=functools.partial(engine.sessions.cookie, scope=scope),
         subprotocols=tuple(scope.get("subprotocols") or ()),
+        id_to_give=functools.partial(id_to_give, request),
     )
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
@@ -182,18 +183,30 @@ async def after_websocket_hooks(
     return closing
 
 
+def id_to_give(request: Request, session_id: str | None) -> str | None:
+    """An id for a client whose session has values that none of its cookies leads to; None if there are none."""
+    session = request._session
+    if not session or session.id is not None or "session" in request._preset:
+        return None
+    return new_session_id() if session_id in session.retired else session_id
+
+
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the connection closes with 1011."""
     untouched = request._session is None and request._stored_session is None
     if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
         return closing
-    session, new_id = request.session, None
-    if ws.session_id not in session.retired:
-        new_id = ws.session_id
-        if session.id != new_id:
-            session.rotate()  # accept() gave the client another id
+    session = request.session
+    if ws.gave_cookie and session.id != ws.session_id:
+        session.rotate()  # accept() gave the client another id
+    if session and session.id is None and not ws.gave_cookie:
+        log.warning(
+            "A WebSocket's session is not stored, since no cookie leads to it: fill or rotate it before ws.accept(), "
+            "or give the cookie by ws.accept(session_id=ws.session_id)"
+        )
+        session.clear()
     try:
-        await engine.sessions.save(request, new_id)
+        await engine.sessions.save(request, ws.session_id)
     except CAUGHT as error:
         reraise_cancellation(error)
         return closing_for_error(request, error)

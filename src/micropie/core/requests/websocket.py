@@ -65,13 +65,16 @@ class WebSocket:
         *,
         cookie: Callable[[str], str] = secure_cookie,
         subprotocols: Collection[str] | None = None,
+        id_to_give: Callable[[str | None], str | None] = lambda _session_id: None,
     ) -> None:
         self._inbox = Inbox(receive, self._note_disconnect)
         self._send = send
         self._cookie = cookie
         self._subprotocols = subprotocols
+        self._id_to_give = id_to_give  # to a client whose session has none that it knows
         self.accepted = False
         self.session_id: str | None = None
+        self.gave_cookie = False
         self.closed = False  # by either side, or refused
         self.close_code: int | None = None  # that we have closed with
         self._peer_left = False  # closed by the peer
@@ -80,6 +83,8 @@ class WebSocket:
 
     async def accept(self, subprotocol: str | None = None, session_id: str | None = None) -> None:
         """Complete the handshake. With `session_id` the client gets it as its session cookie.
+
+        Without one it gets `self.session_id`, if its session has values by now and no cookie that leads to them.
 
         ValueError for a subprotocol that the client does not offer, `ConnectionClosed` if it has left already.
         """
@@ -90,11 +95,13 @@ class WebSocket:
         if subprotocol is not None:
             self._check_subprotocol(subprotocol)
         headers = []
+        if session_id is None:
+            session_id = self._id_to_give(self.session_id)
         if session_id is not None:
             if creation_time(session_id) is None:
                 raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
             headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
-            self.session_id = session_id
+            self.session_id, self.gave_cookie = session_id, True
         event = await self._inbox.receive()
         if event["type"] == DISCONNECT:
             self._note_disconnect(event)
