@@ -1,7 +1,10 @@
 """RSGI(app), in process: a server that speaks RSGI as Granian does, and applications that can't tell the difference."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
@@ -454,6 +457,40 @@ def test_a_chunk_for_a_client_that_is_gone_ends_the_stream():
 
     assert serve(Endless(), Scope(), Protocol(b"", leaves_after=2)).body == [b"tick", b"tick"]
     assert seen == ["closed"]
+
+
+def test_sync_streams_that_take_turns_keep_their_threads():
+    """A database connection works in each, and slow readers keep no handler from its thread."""
+    barrier = threading.Barrier(4)
+
+    class Slow(Protocol):
+        async def send_bytes(self, chunk: bytes) -> None:
+            await super().send_bytes(chunk)
+            await may_go_on.wait()
+
+    class Rows(App):
+        def index(self) -> Iterator[str]:
+            with closing(sqlite3.connect(":memory:")) as database:
+                database.executescript("create table t (n integer); insert into t values (1), (2), (3)")
+                for (number,) in database.execute("select n from t"):
+                    yield str(number)
+
+        def together(self):
+            barrier.wait(10)
+
+    async def main() -> list[list[bytes]]:
+        rsgi = RSGI(Rows(sync_threads=4))
+        readers = [Slow(b"") for _ in range(200)]
+        reading = [asyncio.ensure_future(rsgi.__rsgi__(Scope(), reader)) for reader in readers]
+        while not all(reader.body for reader in readers):  # noqa: ASYNC110  a protocol has no event for it
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*(rsgi.__rsgi__(Scope("/together"), Protocol(b"")) for _ in range(8)))
+        may_go_on.set()
+        await asyncio.gather(*reading)
+        return [reader.body for reader in readers]
+
+    may_go_on = asyncio.Event()
+    assert asyncio.run(main()) == [[b"1", b"2", b"3"]] * 200
 
 
 @pytest.mark.parametrize("announced", [True, False])

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError
+from micropie import App, HTTPError, HttpMiddleware
 from tests.client import ahttp, http, run
-from tests.wire import awire, lifespan, wire
+from tests.wire import alifespan_messages, awire, lifespan, wire
 
 COLOUR = contextvars.ContextVar("COLOUR", default="none")
 TIMEOUT = 10.0
@@ -322,6 +323,265 @@ def test_a_handler_that_is_cancelled_before_it_starts_never_does():
         return app._entered
 
     assert run(main()) == ["first", "third"]
+
+
+# One thread for each stream.
+
+
+class Reader:
+    """A client that takes a chunk of a stream only when it is let."""
+
+    def __init__(self, app: App, path: str) -> None:
+        self.chunks: list[bytes] = []
+        self._free = asyncio.Semaphore(0)
+        self._gone = asyncio.Event()
+        scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+        self.task = asyncio.create_task(app(scope, self._receive, self._send))  # type: ignore[arg-type]
+
+    async def read(self, count: int = 1) -> None:
+        """Take the next chunks."""
+        wanted = len(self.chunks) + count
+        for _ in range(count):
+            self._free.release()
+        await until(lambda: len(self.chunks) >= wanted)
+
+    async def finish(self) -> None:
+        """Take all that is left."""
+        for _ in range(1000):
+            self._free.release()
+        await self.task
+
+    async def leave(self) -> None:
+        """Go away in the middle."""
+        self._gone.set()
+        await self.task
+
+    async def _receive(self) -> dict[str, Any]:
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        if message.get("body"):
+            self.chunks.append(message["body"])
+            await self._free.acquire()
+
+
+class Threaded(App):
+    """Tells in which threads it runs."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._seen: dict[str, list[threading.Thread]] = {}
+        self._barrier = threading.Barrier(keywords.get("sync_threads", 32))
+        self._open = threading.Event()
+
+    def _note(self, name: str) -> threading.Thread:
+        thread = threading.current_thread()
+        self._seen.setdefault(name, []).append(thread)
+        return thread
+
+    def steps(self, name, count="50"):
+        try:
+            for _ in range(int(count)):
+                yield self._note(name).name
+        finally:
+            self._note(name)
+
+    def prepared(self, name):
+        self._note(name)
+        return (self._note(name).name for _ in range(3))
+
+    def blocked(self):
+        yield "first"
+        assert self._open.wait(TIMEOUT)
+        yield "last"
+
+    def together(self):
+        self._barrier.wait(TIMEOUT)
+        return self._note("together").name
+
+    def hold(self):
+        self._note("hold")
+        assert self._open.wait(TIMEOUT)
+
+    def rows(self):
+        database = sqlite3.connect(":memory:")
+        try:
+            database.executescript("create table t (n integer); insert into t values (1), (2), (3), (4)")
+            for (number,) in database.execute("select n from t"):
+                yield str(number)
+        finally:
+            database.close()
+
+    def cursor(self):
+        database = sqlite3.connect(":memory:")
+        database.executescript("create table t (n integer); insert into t values (1), (2), (3), (4)")
+        return 200, (str(number) for (number,) in database.execute("select n from t"))
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_all_steps_of_a_stream_run_in_one_thread(leaves):
+    """Its `finally` too, however many streams take turns and whoever leaves."""
+
+    async def main():
+        app = Threaded(sync_threads=4)
+        names = [str(number) for number in range(10)]
+        readers = [Reader(app, f"/steps/{name}") for name in names]
+        for _ in range(5):
+            for reader in readers:
+                await reader.read()
+        for reader in readers:
+            await (reader.leave() if leaves else reader.finish())
+        await until(lambda: all(len(app._seen[name]) >= 6 for name in names))
+        return [len(set(app._seen[name])) for name in names], len({app._seen[name][0] for name in names})
+
+    assert run(main()) == ([1] * 10, 4)
+
+
+@pytest.mark.parametrize("path", ["/rows", "/cursor"])
+def test_a_database_connection_works_in_a_stream(path, caplog):
+    """`sqlite3` refuses another thread than the one that has opened it, be it the stream or its handler."""
+
+    async def main():
+        app = Threaded(sync_threads=3)
+        readers = [Reader(app, path) for _ in range(8)]
+        for reader in readers * 2:
+            await reader.read()
+        for reader in readers[:4]:
+            await reader.leave()
+        for reader in readers[4:]:
+            await reader.finish()
+        return [reader.chunks for reader in readers[4:]]
+
+    assert run(main()) == [[b"1", b"2", b"3", b"4"]] * 4
+    assert caplog.text == ""
+
+
+def test_a_stream_runs_where_its_handler_ran():
+    """What a handler opens for the iterator that it returns is of the same thread."""
+
+    async def main():
+        app = Threaded(sync_threads=4)
+        readers = [Reader(app, f"/prepared/{number}") for number in range(8)]
+        for reader in readers * 2:
+            await reader.read()
+        for reader in readers:
+            await reader.finish()
+        return [len(set(threads)) for threads in app._seen.values()]
+
+    assert run(main()) == [1] * 8
+
+
+def test_slow_readers_hold_no_thread():
+    """Beside two hundred of them as many handlers run at once as there are threads."""
+
+    async def main():
+        app = Threaded(sync_threads=32)
+        readers = [Reader(app, f"/steps/{number}") for number in range(200)]
+        for reader in readers:
+            await reader.read()
+        answers = await asyncio.gather(*(awire(app, path="/together") for _ in range(64)))
+        for reader in readers:
+            await reader.leave()
+        return len({answer.text for answer in answers})
+
+    assert run(main()) == 32
+
+
+def test_a_stream_takes_an_idle_thread():
+    """None is started for it."""
+
+    async def main():
+        app = Threaded(sync_threads=2)
+        await awire(app, path="/prepared/handler")
+        await awire(app, path="/steps/stream")
+        return len({*app._seen["handler"], *app._seen["stream"]})
+
+    assert run(main()) == 1
+
+
+def test_a_blocked_stream_leaves_other_streams_alone():
+    """Each has a thread of its own as long as there are enough."""
+
+    async def main():
+        app = Threaded(sync_threads=2)
+        blocked = Reader(app, "/blocked")
+        await blocked.read()
+        other = Reader(app, "/steps/other/5")
+        await other.finish()
+        app._open.set()
+        await blocked.finish()
+        return len(other.chunks), blocked.chunks
+
+    assert run(main()) == (5, [b"first", b"last"])
+
+
+def test_a_handler_that_blocks_keeps_away_from_streams():
+    """It runs in a thread that has none, if there is one or may be."""
+
+    async def main():
+        app = Threaded(sync_threads=3)
+        stream = Reader(app, "/steps/stream/5")
+        await stream.read()
+        holding = [asyncio.create_task(awire(app, path="/hold")) for _ in range(2)]
+        await until(lambda: len(app._seen.get("hold", ())) == 2)
+        await stream.finish()
+        app._open.set()
+        await asyncio.gather(*holding)
+        return set(app._seen["hold"]) & set(app._seen["stream"])
+
+    assert run(main()) == set()
+
+
+def test_handlers_and_a_stream_share_a_single_thread_by_turns():
+    """A fast stream does not keep them waiting to its end."""
+
+    async def main():
+        app = Threaded(sync_threads=1)
+        stream = asyncio.create_task(awire(app, path="/steps/stream/200"))
+        await until(lambda: "stream" in app._seen)
+        handlers = [asyncio.create_task(awire(app, path="/together")) for _ in range(20)]
+        await asyncio.gather(*handlers)
+        during = len(app._seen["stream"])
+        await stream
+        return during < 201, len(set(app._seen["stream"] + app._seen["together"]))
+
+    assert run(main()) == (True, 1)
+
+
+def test_a_stream_outlives_the_end_of_the_lifespan_in_its_thread():
+    """The thread goes when the stream has ended."""
+    before = threads()
+
+    async def main():
+        app = Threaded(sync_threads=2)
+        readers = [Reader(app, f"/steps/{name}/9") for name in "ab"]
+        for reader in readers:
+            await reader.read()
+        await alifespan_messages(app)
+        for reader in readers:
+            await reader.finish()
+        return [len(set(seen)) for seen in app._seen.values()], [len(reader.chunks) for reader in readers]
+
+    assert run(main()) == ([1, 1], [9, 9])
+    wait_for(lambda: threads() <= before)
+
+
+def test_a_stream_whose_thread_has_gone_gets_another():
+    """The lifespan ended between its handler and its first step."""
+
+    async def main():
+        app = Threaded(sync_threads=1)
+
+        class Ending(HttpMiddleware):
+            async def after_request(self, request, status_code, response_body, extra_headers):
+                await alifespan_messages(app)
+                await until(lambda: not app._seen["x"][0].is_alive())
+
+        app.middlewares.append(Ending())
+        return (await awire(app, path="/prepared/x")).chunks
+
+    assert run(main()) == [b"micropie_0"] * 3 + [b""]
 
 
 # Closing.

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -9,6 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from micropie import RSGI, App, ConnectionClosed, HTTPError, WebSocket
+
+THREADS = 32
+ROW, ROWS = 64 << 10, 40
 
 
 class Application(App):
@@ -18,6 +22,7 @@ class Application(App):
         super().__init__(**options)
         self.seen: dict[str, str] = {}
         self.released: dict[str, threading.Event] = {}
+        self.crowd = threading.Barrier(THREADS)
 
     async def index(self):
         return "Welcome to MicroPie ASGI."
@@ -193,6 +198,22 @@ class Application(App):
 
         return 200, ticks(), [("Content-Type", "text/event-stream")]
 
+    def rows(self):
+        """More than sockets hold, from a database that refuses any other thread than its own."""
+        database = sqlite3.connect(":memory:")
+        database.executescript("create table t (n integer)")
+        database.executemany("insert into t values (?)", ((number,) for number in range(ROWS)))
+        try:
+            for (number,) in database.execute("select n from t"):
+                yield str(number).ljust(ROW)
+        finally:
+            database.close()
+
+    def together(self):
+        """Waits until as many are in it as there are threads."""
+        self.crowd.wait(10)
+        return "all here"
+
     async def cut(self):
         async def half() -> AsyncIterator[str]:
             yield "half"
@@ -344,7 +365,7 @@ async def close_shop():
     print("the shop is closed", flush=True)  # noqa: T201 - as the README's handlers do
 
 
-app = Application(body_timeout=1, max_body_size=1024 * 1024)
+app = Application(body_timeout=1, max_body_size=1024 * 1024, sync_threads=THREADS)
 app.startup_handlers.extend([open_shop, keep_till])
 app.shutdown_handlers.append(close_shop)
 rsgi_app = RSGI(app)

@@ -1,8 +1,12 @@
 """Replies in chunks through each server: as they come, to clients that stay and clients that leave."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
 import httpx
 import pytest
 
+from tests.servers.application import ROW, ROWS, THREADS
 from tests.servers.serving import PATIENCE, Server, request
 
 
@@ -19,6 +23,17 @@ def test_chunks_arrive_as_they_are_made(server: Server, path: str, key: str):
         assert next(lines) == "first"
         assert server.get(f"/release/{key}").text == "released"
         assert list(lines) == ["second"]
+
+
+def test_slow_readers_of_a_database_hold_no_thread(server: Server):
+    """Each stream has one thread for its connection; meanwhile as many handlers run at once as there are threads."""
+    with ExitStack() as stack, ThreadPoolExecutor(THREADS) as callers:
+        client = stack.enter_context(server.client(limits=httpx.Limits(max_connections=None)))
+        readers = [stack.enter_context(client.stream("GET", "/rows")).iter_bytes(ROW) for _ in range(100)]
+        assert [int(next(reader)) for reader in readers] == [0] * 100
+        assert list(callers.map(lambda _: server.get("/together").text, range(THREADS))) == ["all here"] * THREADS
+        for reader in readers[:20]:
+            assert list(map(int, reader)) == list(range(1, ROWS))
 
 
 @pytest.mark.parametrize("path", ["events", "idle_events", "sync_events"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import threading
 import time
@@ -46,9 +47,9 @@ def test_the_loop_may_be_closed_while_a_job_runs():
     for door in doors:
         door.set()
     assert pool._threads is not None
-    wait_for(lambda: not pool._threads._unfinished)  # type: ignore[union-attr]
+    wait_for(lambda: len(pool._threads._waiting) == 2)  # type: ignore[union-attr]
     assert asyncio.run(pool.run(str, [1], {})) == "1"
-    assert pool._threads._started == 2
+    assert len(pool._threads._workers) == 2
     for coroutine in waiting:
         coroutine.close()
 
@@ -82,35 +83,6 @@ def test_many_outcomes_wake_the_loop_up_once():
     loop.close()
     assert [future.result() for future in futures if not future.cancelled()] == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert called == [outbox._deliver]
-
-
-def test_an_iterator_that_is_closed_gives_no_more_items():
-    """A `next()` that was about to start when the client left."""
-    steps = threads._Steps(iter_letters())
-    assert steps.next() == "a"
-    steps.close()
-    assert steps.next() is threads._END
-
-
-def iter_letters() -> Iterator[str]:
-    yield from "abc"
-
-
-def test_a_close_that_comes_while_next_runs_is_left_to_it():
-    """Whoever tries to close it meanwhile goes away at once."""
-    seen: list[str] = []
-
-    def slow() -> Iterator[str]:
-        try:
-            steps.close()
-            seen.append("running")
-            yield "x"
-        finally:
-            seen.append("closed")
-
-    steps = threads._Steps(slow())
-    assert steps.next() == "x"
-    assert seen == ["running", "closed"]
 
 
 def test_a_stream_that_is_dropped_with_its_loop_is_closed():
@@ -159,3 +131,15 @@ def test_exceptions_are_in_no_reference_cycle():
         wait_for(lambda: kept[0]() is None)
     finally:
         gc.enable()
+
+
+def test_work_that_comes_while_the_threads_are_let_go_is_done():
+    """By a thread that ends afterwards."""
+    group = threads._Threads(1)
+    loop = asyncio.new_event_loop()
+    future = loop.create_future()
+    group.let_go()
+    group.give((future, threads._Outbox(loop), (contextvars.copy_context(), str, (1,), {})))
+    assert loop.run_until_complete(future)[0] == "1"
+    loop.close()
+    wait_for(lambda: not group._workers)
