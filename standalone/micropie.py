@@ -173,6 +173,7 @@ __all__ = [
 
 log = logging.getLogger("micropie")
 MAX_FAULTS = 50  # that a client is told of at once
+FAILURES = (Exception, SystemExit)  # what a user's code may raise; `sys.exit()` there must not end the server
 MISSING = "required"  # what is wrong with a value that is not there
 
 
@@ -318,6 +319,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 all
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
 _JSON_ANSWERS = ("application/json", "application/problem+json")
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
+_ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
@@ -415,6 +417,12 @@ def host_of(authority: str) -> str:
 def is_token(text: str) -> bool:
     """Whether it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def is_about_content(name: str) -> bool:
+    """Whether a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
+    lower = name.lower()
+    return lower.startswith("content-") or lower in _ABOUT_CONTENT
 
 
 @functools.lru_cache(256)
@@ -849,7 +857,7 @@ def _close_iterator(iterator: Any) -> None:
     """Close an iterator; an exception is logged."""
     try:
         iterator.close()
-    except Exception:
+    except FAILURES:
         log.exception("A stream's iterator could not be closed")
 
 
@@ -3118,128 +3126,8 @@ async def close_unsent(body: Any) -> None:
             await body.aclose()
         elif hasattr(body, "close"):
             body.close()
-    except Exception:
+    except FAILURES:
         log.exception("A stream that was not sent could not be closed")
-
-
-# ======================================================================================================================
-# core/replies/streaming.py
-#
-# A streamed reply as ASGI messages, watched for the client's leaving.
-# ======================================================================================================================
-
-Whose = TypeVar("Whose")
-_BREATHE = 64  # chunks; a stream that never waits still lets others run
-
-
-def send_stream(
-    send: Send, chunks: AsyncIterator[Any], until_gone: Callable[[Whose], Awaitable[None]], whose: Whose
-) -> Awaitable[None]:
-    """Send the chunks as they come, and stop when `until_gone(whose)` returns. The stream is closed in any case.
-
-    A stream that raises leaves the reply unfinished, so that the client can't take it for whole.
-    """
-    watch = _Watch(until_gone, whose)
-    return _watched(_pump(send, chunks, watch), watch)
-
-
-class _Watch:
-    """Whether the client has left; when it does, what the stream is waiting for is cancelled."""
-
-    __slots__ = ("_until_gone", "_whose", "cancelled", "future", "gone")
-
-    def __init__(self, until_gone: Callable[[Whose], Awaitable[None]], whose: Whose) -> None:
-        self._until_gone: Callable[[Any], Awaitable[None]] = until_gone
-        self._whose = whose
-        self.future: Any = None
-        self.gone = self.cancelled = False
-
-    async def run(self) -> None:
-        await self._until_gone(self._whose)
-        self.gone = True
-        self.interrupt()
-
-    def interrupt(self) -> None:
-        if self.gone and not self.cancelled and self.future is not None:
-            self.cancelled = bool(self.future.cancel())
-
-
-async def _pump(send: Send, chunks: AsyncIterator[Any], watch: _Watch) -> None:
-    in_a_row, is_exhausted = 0, False
-    try:
-        async for chunk in chunks:
-            if watch.gone:
-                return
-            # PERF: the usual chunk is encoded in place, 0.05 µs.
-            body = chunk.encode() if type(chunk) is str else _chunk_bytes(chunk)
-            try:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-            except OSError:  # ASGI 2.4: the client has left
-                return
-            in_a_row += 1
-            if in_a_row == _BREATHE:
-                in_a_row = 0
-                await asyncio.sleep(0)
-        is_exhausted = True
-        try:  # noqa: SIM105 - PERF: a context manager takes 0.5 µs
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError:
-            pass
-    finally:
-        if not is_exhausted:
-            await _close(chunks)
-
-
-def _chunk_bytes(chunk: Any) -> bytes:
-    if isinstance(chunk, str):
-        return chunk.encode()
-    if isinstance(chunk, bytes | bytearray | memoryview):
-        return bytes(chunk)
-    raise TypeError(f"A stream's chunks are str or bytes, {chunk!r} is neither")
-
-
-async def _close(chunks: Any) -> None:
-    """Close an async generator; other iterators have nothing to close."""
-    if (aclose := getattr(chunks, "aclose", None)) is not None:
-        await aclose()
-
-
-@types.coroutine
-def _watched(pump: Coroutine[Any, Any, None], watch: _Watch) -> Generator[Any, Any, None]:
-    """Run the pump in the current task; when the client leaves, cancel what it waits for.
-
-    The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.
-    A cancellation from outside is told from ours, and goes on.
-    """
-    try:
-        # PERF: no task before the pump has to wait; 3 µs for streams that never do.
-        watch.future = pump.send(None)
-    except StopIteration:
-        return
-    task = asyncio.current_task()
-    cancellations = task.cancelling() if task else 0
-    listener = asyncio.get_running_loop().create_task(watch.run())
-    try:
-        while True:
-            try:
-                yield watch.future
-            except GeneratorExit:  # we are dropped
-                # Not pump.close(): before Python 3.13 an async generator that waits would seem to be running still.
-                with contextlib.suppress(asyncio.CancelledError, StopIteration):
-                    pump.throw(asyncio.CancelledError())
-                raise
-            except BaseException as error:  # whatever it is, it is the pump's
-                watch.future = pump.throw(error)
-            else:
-                watch.future = pump.send(None)
-            watch.interrupt()
-    except StopIteration:
-        return
-    except asyncio.CancelledError:
-        if not watch.cancelled or (task and task.cancelling() > cancellations):
-            raise
-    finally:
-        listener.cancel()
 
 
 # ======================================================================================================================
@@ -3406,6 +3294,196 @@ def _ascii_authority(authority: str) -> str:
 
 def _quoted(text: str) -> str:
     return str(lazy_import("urllib.parse").quote(text, safe=_SAFE, errors="replace"))
+
+
+# ======================================================================================================================
+# core/replies/streaming.py
+#
+# A streamed reply as ASGI messages, watched for the client's leaving.
+#
+# Its start waits for the first chunk, though not for long: until then another reply can still say what went wrong.
+# ======================================================================================================================
+
+Whose = TypeVar("Whose")
+_BREATHE = 64  # chunks; a stream that never waits still lets others run
+_PATIENCE = 0.1  # seconds; whoever listens for events wants to know soon that somebody is there
+
+
+class StreamStart:
+    """The start of a streamed reply, to be sent once; `is_begun` tells whether something of it may be out."""
+
+    # PERF: what most streams leave as it is stands on the class, 0.1 µs.
+    is_begun = False
+    _timer: asyncio.TimerHandle | None = None
+    _sending: asyncio.Task[None] | None = None
+    _error: Exception | None = None
+
+    def __init__(self, send: Send, reply: Reply) -> None:
+        self._send = send
+        self._reply = reply
+
+    async def send(self) -> None:
+        """Send it now, or wait until it is sent. OSError if the client has left."""
+        if not self.is_begun:
+            self.is_begun = True
+            await self._send(stream_start(self._reply))
+        elif self._sending is not None:
+            await self._sending
+            if self._error is not None:
+                raise self._error
+
+    async def send_unheard(self) -> None:
+        """Send it if it is not out, though the client has left: others may look at what is sent."""
+        with contextlib.suppress(OSError):
+            await self.send()
+
+    def send_soon(self) -> None:
+        """Send it when no chunk has come for a while."""
+        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
+
+    def stop(self) -> None:
+        """Wait no longer to send it."""
+        for waiting in (self._timer, self._sending):
+            if waiting is not None:
+                waiting.cancel()
+
+    def _begin(self) -> None:
+        if not self.is_begun:
+            self.is_begun = True
+            self._sending = asyncio.get_running_loop().create_task(self._send_alone())
+
+    async def _send_alone(self) -> None:
+        try:
+            await self._send(stream_start(self._reply))
+        except Exception as error:  # which concerns those who wait for it
+            self._error = error
+
+
+def send_stream(
+    start: StreamStart,
+    send: Send,
+    chunks: AsyncIterator[Any],
+    until_gone: Callable[[Whose], Awaitable[None]],
+    whose: Whose,
+) -> Awaitable[None]:
+    """Send the chunks as they come, and stop when `until_gone(whose)` returns. The stream is closed in any case.
+
+    A stream that raises leaves the reply unfinished, so that the client can't take it for whole; if it has not begun
+    yet, nothing is sent.
+    """
+    watch = _Watch(until_gone, whose)
+    return _watched(_pump(start, send, chunks, watch), watch, start)
+
+
+class _Watch:
+    """Whether the client has left; when it does, what the stream is waiting for is cancelled.
+
+    `is_steady` as long as there is nothing to do but to send chunks.
+    """
+
+    __slots__ = ("_until_gone", "_whose", "cancelled", "future", "gone", "is_steady")
+
+    def __init__(self, until_gone: Callable[[Whose], Awaitable[None]], whose: Whose) -> None:
+        self._until_gone: Callable[[Any], Awaitable[None]] = until_gone
+        self._whose = whose
+        self.future: Any = None
+        self.gone = self.cancelled = self.is_steady = False
+
+    async def run(self) -> None:
+        await self._until_gone(self._whose)
+        self.gone = True
+        self.is_steady = False
+        self.interrupt()
+
+    def interrupt(self) -> None:
+        if self.gone and not self.cancelled and self.future is not None:
+            self.cancelled = bool(self.future.cancel())
+
+
+async def _pump(start: StreamStart, send: Send, chunks: AsyncIterator[Any], watch: _Watch) -> None:
+    in_a_row, is_exhausted = 0, False
+    try:
+        async for chunk in chunks:
+            # PERF: the usual chunk is encoded in place, 0.05 µs.
+            body = chunk.encode() if type(chunk) is str else _chunk_bytes(chunk)
+            try:
+                if not watch.is_steady:
+                    if watch.gone:
+                        return
+                    await start.send()
+                    watch.is_steady = not watch.gone
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            except OSError:  # ASGI 2.4: the client has left
+                return
+            in_a_row += 1
+            if in_a_row == _BREATHE:
+                in_a_row = 0
+                await asyncio.sleep(0)
+        is_exhausted = True
+        try:
+            if not watch.is_steady:
+                await start.send()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError:
+            pass
+    finally:
+        if not is_exhausted:
+            await _close(chunks)
+
+
+def _chunk_bytes(chunk: Any) -> bytes:
+    if isinstance(chunk, str):
+        return chunk.encode()
+    if isinstance(chunk, bytes | bytearray | memoryview):
+        return bytes(chunk)
+    raise TypeError(f"A stream's chunks are str or bytes, {chunk!r} is neither")
+
+
+async def _close(chunks: Any) -> None:
+    """Close an async generator; other iterators have nothing to close."""
+    if (aclose := getattr(chunks, "aclose", None)) is not None:
+        await aclose()
+
+
+@types.coroutine
+def _watched(pump: Coroutine[Any, Any, None], watch: _Watch, start: StreamStart) -> Generator[Any, Any, None]:
+    """Run the pump in the current task; when the client leaves, cancel what it waits for.
+
+    The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.
+    A cancellation from outside is told from ours, and goes on.
+    """
+    try:
+        # PERF: no task before the pump has to wait; 3 µs for streams that never do.
+        watch.future = pump.send(None)
+    except StopIteration:
+        return
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
+    listener = asyncio.get_running_loop().create_task(watch.run())
+    if not start.is_begun:
+        start.send_soon()
+    try:
+        while True:
+            try:
+                yield watch.future
+            except GeneratorExit:  # we are dropped
+                # Not pump.close(): before Python 3.13 an async generator that waits would seem to be running still.
+                with contextlib.suppress(asyncio.CancelledError, StopIteration):
+                    pump.throw(asyncio.CancelledError())
+                raise
+            except BaseException as error:  # whatever it is, it is the pump's
+                watch.future = pump.throw(error)
+            else:
+                watch.future = pump.send(None)
+            watch.interrupt()
+    except StopIteration:
+        return
+    except asyncio.CancelledError:
+        if not watch.cancelled or (task and task.cancelling() > cancellations):
+            raise
+    finally:
+        listener.cancel()
+        start.stop()
 
 
 # ######################################################################################################################
@@ -3768,6 +3846,11 @@ class Session(dict[str, Any]):
         self.retired: tuple[str, ...] = ()  # ids that rotate() left behind
         self._router: Router | None = None  # of the application whose session it is
         self._before = data if is_flat(data) else _snapshot(data)
+
+    def settle(self) -> None:
+        """Take what it is now for what was loaded: it has been saved."""
+        self.retired = ()
+        self._before = dict(self) if is_flat(self) else _snapshot(dict(self))
 
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""
@@ -8145,7 +8228,7 @@ class WebSocketMiddleware:
 # ======================================================================================================================
 
 # What must not end the server: SystemExit too, which would, and cancellations where `reraise_cancellation` lets them.
-CAUGHT = (Exception, SystemExit, asyncio.CancelledError)
+CAUGHT = (*FAILURES, asyncio.CancelledError)
 
 
 def reraise_cancellation(error: BaseException) -> None:
@@ -8552,6 +8635,7 @@ async def shutdown(engine: Engine) -> None:
 # A reply is sent: whole, streamed, or by the application's own `_send_response`.
 # ======================================================================================================================
 
+_PAUSE = 0.1  # seconds
 JSON_HEADER = ("Content-Type", JSON)
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
@@ -8576,7 +8660,7 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
         return as_current_request(request, send_head(send, reply))
-    return stream_reply(engine, request, reply, send)
+    return stream_reply(engine, request, reply, send, send_whole)
 
 
 def showing_debug_pages(send: SendReply) -> SendReply:
@@ -8619,34 +8703,63 @@ async def send_head(send: Send, reply: Reply) -> None:
     await send_bodyless(send, reply)
 
 
-async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
-    """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
-    body = reply.body
+async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+    """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
+    body, start = reply.body, StreamStart(send, reply)
+    if request._session is not None and "session" not in request._preset:
+        request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
     try:
-        try:
-            await send(stream_start(reply))
-        except OSError:  # ASGI 2.4: the client has left
-            await close_unsent(body)
-            return
         # PERF: the usual stream is known by its type, 0.2 µs.
         is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
         chunks = aiter(body) if is_async else engine.threads.iterate(body)
-        await send_stream(send, chunks, until_gone, request)
-    except ClientGone:
-        pass  # the stream was reading the upload that broke off
-    except Exception as error:
-        log_failure(request, error)
-        raise
+        await send_stream(start, send, chunks, until_gone, request)
+        if not start.is_begun:
+            await start.send_unheard()
+    except ClientGone:  # the stream was reading the upload that broke off
+        await start.send_unheard()
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        if start.is_begun:
+            log_failure(request, error)
+            # The server is to cut the reply off, and not to end itself.
+            raise error if isinstance(error, Exception) else RuntimeError(f"The stream raised {error!r}") from error
+        failed = in_place_of(reply, reply_to_error(engine, request, error))
+        await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
+        if request._session is not None and "session" not in request._preset:  # else an outer application saves it
+            warn_of_lost_changes(request, request._session)
         current_request.reset(token)
+
+
+def in_place_of(reply: Reply, other: Reply) -> Reply:
+    """The other reply, with those of the first one's headers that are not about its content, such as cookies."""
+    names = {name.lower() for name, _ in other.headers}
+    kept = [pair for pair in reply.headers if not (is_about_content(pair[0]) or pair[0].lower() in names)]
+    other.headers = [*kept, *other.headers, ("Cache-Control", "no-store")]
+    return other
+
+
+def warn_of_lost_changes(request: Request, session: Session) -> None:
+    """Tell the log of changes to the session that came with the stream, when it was saved already."""
+    if session.changed or session.retired:
+        log.warning(
+            "%s %r changed its session while its reply was streamed, which is not saved: change it before that, in a "
+            "handler that returns the generator",
+            request.method,
+            path_of_request(request),
+        )
 
 
 async def until_gone(request: Request) -> None:
     """Wait until the client leaves. What it still sends is the upload's to read."""
-    if request._upload is None or await request._upload.finished():
-        while (await request._receive())["type"] != "http.disconnect":
-            pass
+    if request._upload is not None and not await request._upload.finished():
+        return
+    is_over = False
+    while (message := await request._receive())["type"] != "http.disconnect":
+        # Behind the body there is nothing but a disconnect to receive. Who has others at once must not hold us up.
+        await asyncio.sleep(_PAUSE if is_over else 0)
+        is_over = is_over or not message.get("more_body")
 
 
 def send_by_override(
@@ -8663,7 +8776,7 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
     try:
         await engine.app._send_response(outgoing, reply.status, reply.body, reply.headers)
         outgoing.check_started()
-    except Exception as error:
+    except FAILURES as error:
         if outgoing.started:
             raise
         await send_failure(engine, request, error, send, send_whole)
@@ -8847,7 +8960,7 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
     try:
         await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
         outgoing.check_started()
-    except Exception as error:
+    except FAILURES as error:
         if outgoing.started:
             raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
@@ -8855,7 +8968,7 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         await send_reply(engine, request, reply, send, send_whole)
 
 
-def reply_to_foreign_error(error: Exception) -> Reply | None:
+def reply_to_foreign_error(error: BaseException) -> Reply | None:
     """The answer that an exception of a mounted part stands for; None if it is a failure.
 
     A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
@@ -8954,6 +9067,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             await engine.send_reply(engine, request, reply, send, send_whole)
         else:
             await as_current_request(request, serve_subapp(engine, request, send))
+    except SystemExit as error:  # the reply has begun, and is the server's to cut off; but it must not end itself
+        raise RuntimeError(f"The application raised {error!r}") from error
     finally:
         if request._upload is not None:
             await request._upload.close()
@@ -9074,7 +9189,7 @@ async def call_with_upload(
         await form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
         args, kwargs = bind(endpoint.plan, request, segments)
         reply = to_reply(await call(engine, endpoint, args, kwargs))
-    except Exception:
+    except FAILURES:
         await upload.discard()
         raise
     if not is_stream(reply.body):  # a stream may still read the files

@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, Reply
+from micropie.testing import TestClient
 from tests.client import ahttp, http, run
 from tests.wire import wire
 
@@ -728,19 +729,258 @@ def test_24_the_clients_leaving_closes_a_sync_generator():
 
 @pytest.mark.parametrize("threads", [0, 1])
 def test_24_a_stream_of_a_broken_reply_is_closed(threads):
-    """A chunk of a wrong type closes the generator too."""
+    """A chunk of a wrong type closes the generator too, be it the first or a later one."""
     closed = []
 
-    def broken():
+    def broken(*chunks):
         try:
-            yield 5
+            yield from chunks
         finally:
             closed.append(True)
 
-    kept = broken()
-    wire(Returning(lambda: kept, sync_threads=threads), raises=TypeError)
-    wait_for(lambda: closed)
+    for number, (chunks, escaping) in enumerate((((5,), None), (("x", 5), TypeError)), 1):
+        kept = broken(*chunks)
+        app = Returning(lambda stream=kept: stream, sync_threads=threads)
+        wire(app, raises=escaping)
+        wait_for(lambda expected=number: len(closed) == expected)
+
+
+WRONG_FIRST_CHUNKS = [5, None, {"a": 1}, ("x",), 1.5, object()]
+
+
+@pytest.mark.parametrize("chunk", WRONG_FIRST_CHUNKS, ids=repr)
+@pytest.mark.parametrize("make", [agen, gen, AsyncIterator, lambda *chunks: iter(chunks)])
+def test_24_a_first_chunk_of_a_wrong_type_is_a_500(make, chunk, caplog):
+    """Nothing was sent yet, so the client gets a whole error; the log says what chunks are."""
+    answer = reply(lambda: (206, make(chunk), [("Content-Type", "text/csv"), ("ETag", '"1"'), ("X-Kept", "yes")]))
+    assert (answer.status_code, answer.text, answer.is_complete) == (500, "500 Internal Server Error", True)
+    assert (answer.headers["content-type"], answer.headers.get("etag"), answer.headers["x-kept"]) == (HTML, None, "yes")
+    assert len(records(caplog)) == 1
+    assert "chunks are str or bytes" in caplog.text
+
+
+async def slowly(error):
+    await asyncio.sleep(0)
+    if error:
+        raise error
+    yield "never"
+
+
+async def at_once(error):
+    if error:
+        raise error
+    yield "never"
+
+
+def in_a_thread(error):
+    if error:
+        raise error
+    yield "never"
+
+
+@pytest.mark.parametrize("make", [slowly, at_once, in_a_thread])
+@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (HTTPError(404, "No such export"), "404 Not Found: No such export"),
+        (ArithmeticError("secret"), "500 Internal Server Error"),
+        (SystemExit(1), "500 Internal Server Error"),
+    ],
+)
+def test_24_what_is_raised_before_the_first_chunk_is_the_reply(make, threads, error, text):
+    """A generator that looks first, and yields then, answers as any handler does."""
+    answer = http(Returning(lambda: make(error), sync_threads=threads))
+    assert answer.text == text
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_24_a_stream_that_fails_at_once_keeps_the_new_session():
+    """The cookie goes out with the error: the session is saved by then."""
+
+    class Exports(App):
+        async def index(self):
+            self.request.session["asked"] = True
+            return at_once(HTTPError(404))
+
+    answer = http(Exports())
+    assert answer.status_code == 404
+    assert "session_id" in answer.cookies
+
+
+@pytest.mark.parametrize("make", [agen, gen])
+def test_24_a_stream_whose_first_chunk_takes_long_starts_without_it(make):
+    """Who opens an event stream hears at once that somebody is there; what goes wrong later cuts the reply off."""
+    started = threading.Event()
+
+    class Late(App):
+        async def index(self):
+            return self._late() if make is agen else self._late_in_a_thread()
+
+        async def _late(self):
+            while not started.is_set():  # noqa: ASYNC110  a thread waits for it too
+                await asyncio.sleep(0.01)
+            yield "late"
+
+        def _late_in_a_thread(self):
+            assert started.wait(10)
+            yield "late"
+
+    messages = []
+
+    async def send(message):
+        messages.append(message)
+        started.set()
+
+    async def main():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await asyncio.wait_for(Late()(scope, asyncio.Event().wait, send), 10)  # type: ignore[arg-type]
+
+    run(main())
+    assert [message.get("body", message.get("status")) for message in messages] == [200, b"late", b""]
+
+
+@pytest.mark.parametrize("error", [OSError("the client has left"), RuntimeError("the server has a bug")])
+def test_24_a_start_that_cannot_be_sent_ends_the_stream(error, caplog):
+    """A client that has left is nobody's error, another exception of the server's is."""
+    closed = []
+
+    class Late(App):
+        async def index(self):
+            try:
+                await asyncio.sleep(0.15)
+                yield "late"
+            finally:
+                closed.append(True)
+
+    async def send(message):
+        raise error
+
+    async def main():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await asyncio.wait_for(Late()(scope, asyncio.Event().wait, send), 10)  # type: ignore[arg-type]
+
+    if isinstance(error, OSError):
+        run(main())
+    else:
+        with pytest.raises(RuntimeError, match="the server has a bug"):
+            run(main())
     assert closed == [True]
+    assert len(records(caplog)) == (0 if isinstance(error, OSError) else 1)
+
+
+@pytest.mark.parametrize("more_body", [True, False])
+@pytest.mark.parametrize("turns", [3, 200])
+def test_24_a_receive_that_never_waits_does_not_stop_a_stream(more_body, turns):
+    """Hand-written clients answer at once, and with the same message, whenever they are asked."""
+
+    class Ticks(App):
+        async def index(self):
+            for number in range(turns):
+                await asyncio.sleep(0)
+                yield f"{number} "
+
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": more_body}
+
+    async def send(message):
+        sent.append(message.get("body", b""))
+
+    async def main():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await asyncio.wait_for(Ticks()(scope, receive, send), 10)
+
+    run(main())
+    assert b"".join(sent).split() == [str(number).encode() for number in range(turns)]
+
+
+def test_24_a_disconnect_behind_surplus_messages_ends_the_stream():
+    """A client that is asked again and again may leave in the end."""
+    asked = []
+
+    async def receive():
+        asked.append(1)
+        return {"type": "http.disconnect"} if len(asked) > 3 else {"type": "http.request", "body": b""}
+
+    async def main():
+        async def forever():
+            yield "x"
+            await asyncio.Event().wait()
+
+        async def send(message):
+            pass
+
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await asyncio.wait_for(Returning(forever)(scope, receive, send), 10)
+
+    run(main())
+    assert len(asked) == 4
+
+
+class Counting(App):
+    """Streams that change the session, or do not."""
+
+    async def late(self):
+        self.request.session["n"] = 1
+        yield "x"
+
+    def in_a_thread(self):
+        yield "x"
+        self.request.session["list"].append(1)
+
+    async def rotated(self):
+        self.request.session.get("n")
+        yield "x"
+        self.request.session.rotate()
+
+    async def known(self):
+        async def stream():
+            yield "x"
+            self.request.session["n"] = 2
+
+        self.request.session["n"] = 1
+        return stream()
+
+    async def before(self):
+        async def stream():
+            yield str(self.request.session["n"])
+
+        self.request.session["n"] = 1
+        return stream()
+
+    async def untouched(self):
+        yield "x"
+
+
+def test_29_the_session_of_an_outer_application_is_saved_when_the_stream_begins(caplog):
+    """What the handler has changed counts, and nothing is said."""
+
+    class Site(App):
+        inner = Counting()
+
+    with TestClient(Site()) as client:
+        client.session({"n": 0, "list": []})
+        assert client.get("/inner/known").text == "x"
+        assert client.session()["n"] == 1
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "warnings"),
+    [("/late", 1), ("/in_a_thread", 1), ("/rotated", 1), ("/known", 1), ("/before", 0), ("/untouched", 0)],
+)
+def test_29_a_change_of_the_session_while_streaming_is_told(path, warnings, caplog):
+    """It is saved before the reply begins; so the log says once that the change is lost, and what to do."""
+    with TestClient(Counting()) as client:
+        client.session({"n": 0, "list": []})
+        assert client.get(path).status_code == 200
+        kept = client.session()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == warnings
+    assert all("is not saved" in message and repr(path) in message for message in told)
+    assert kept == {"n": 1 if path in ("/known", "/before") else 0, "list": []}
 
 
 def test_24_a_sync_generator_is_never_closed_while_its_next_runs():

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import sys
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
@@ -486,6 +487,18 @@ def test_what_a_server_keeps_of_the_context_keeps_no_request():
     gc.collect()
     assert [request() for request in requests] == [None]
     assert all(current_request not in context for context in kept)
+
+
+def test_an_exit_in_a_websocket_handler_closes_the_socket(caplog):
+    """It is a failure like others: the server goes on."""
+
+    class Site(App):
+        async def ws_index(self, ws):
+            await ws.accept()
+            sys.exit("over")
+
+    assert websocket(Site()).close == (1011, "Internal server error")
+    assert "SystemExit: over" in caplog.text
 
 
 def test_a_stream_that_is_left_is_closed_before_the_request_ends():

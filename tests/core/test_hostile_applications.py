@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 import threading
 import time
 from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, SessionBackend
+from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, Mount, SessionBackend
 from tests.client import http, run
 from tests.wire import awire, wire
 
@@ -83,6 +84,7 @@ ERRORS = [
     ExceptionGroup(MARKER, [ValueError(MARKER)]),
     StopAsyncIteration(MARKER),
     MemoryError(MARKER),
+    SystemExit(MARKER),
 ]
 PATHS = ["/", "/visit", "/look", "/stream", "/json", "/nowhere"]
 
@@ -627,7 +629,7 @@ def test_a_stream_that_cannot_be_closed_is_the_logs_business(backend, method, ca
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
-@pytest.mark.parametrize("before", [0, 1, 100])
+@pytest.mark.parametrize("before", [1, 100])
 @pytest.mark.parametrize("kind", ["async", "sync", "iterator"])
 def test_a_stream_that_breaks_is_cut_off(kind, before, error):
     """The reply stays unfinished, the exception is the server's to see, and the client gets none of it."""
@@ -647,6 +649,77 @@ def test_a_stream_that_breaks_is_cut_off(kind, before, error):
     assert (answer.status_code, answer.content, answer.is_complete) == (200, b"x" * before, False)
 
 
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
+@pytest.mark.parametrize("kind", ["async", "sync", "iterator"])
+def test_a_stream_that_breaks_before_it_has_begun_is_a_500(kind, error):
+    """Nothing was sent, so the client gets a whole reply, and nothing of the exception."""
+
+    async def broken():
+        raise error
+        yield "x"
+
+    def broken_too():
+        raise error
+        yield "x"
+
+    made = {"async": broken, "sync": broken_too, "iterator": lambda: Closing([], error)}[kind]
+    answer = wire(Returning(made()))
+    assert (answer.status_code, answer.text, answer.is_complete) == (500, "500 Internal Server Error", True)
+
+
+async def exiting(scope, receive, send):
+    """An application that ends itself, at `/late` when its reply has begun."""
+    if scope["path"] == "/late":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+    sys.exit(MARKER)
+
+
+class Override(App):
+    async def _send_response(self, send, status_code, body, extra_headers=None):
+        await exiting(self.request.scope, None, send)
+
+
+class Naming(HttpMiddleware):
+    async def before_request(self, request):
+        request._subapp = exiting
+
+
+class Mounting(App):
+    early = late = Mount(exiting)
+
+
+def naming():
+    """Give an application whose hook names another one."""
+    app = App()
+    app.middlewares.append(Naming())
+    return app
+
+
+@pytest.mark.parametrize("make", [Override, naming, Mounting])
+def test_an_exit_of_what_answers_ends_no_server(make, caplog):
+    """Before the reply has begun it is a 500, later an exception like others."""
+    early = wire(make(), path="/early")
+    assert (early.status_code, early.text) == (500, FAILED)
+    assert "SystemExit" in caplog.text
+    assert not wire(make(), path="/late", raises=RuntimeError).is_complete
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_exit_of_a_stream_that_is_closed_is_the_logs_business(method, threads, caplog):
+    """The reply is out already."""
+
+    class Exiting(Closing):
+        def close(self):
+            sys.exit(MARKER)
+
+    assert http(Returning(Exiting(["x"]), sync_threads=threads), method).status_code == 200
+    deadline = time.monotonic() + 10
+    while "SystemExit" not in caplog.text:
+        assert time.monotonic() < deadline, "nothing was logged"
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("chunk", [None, 5, object(), ["x"], ("x",), {"a": 1}, "\ud800"], ids=repr)
 def test_a_chunk_that_is_none_cuts_the_stream_off(chunk, caplog):
     """Chunks are text or bytes."""
@@ -656,18 +729,20 @@ def test_a_chunk_that_is_none_cuts_the_stream_off(chunk, caplog):
 
 
 class Endless(App):
-    """Streams that end only when they are made to; `closed` tells that they were."""
+    """Streams that end only when they are made to; `closed` tells that they were, of those that have begun."""
 
     def __init__(self, before):
         super().__init__()
         self._before = before
+        self._begun = []
         self._closed = []
 
-    def _seen(self):
-        return list(self._closed)
+    def _is_closed(self):
+        return self._closed == self._begun
 
     @contextlib.contextmanager
     def _closing(self):
+        self._begun.append(1)
         try:
             yield
         finally:
@@ -712,18 +787,18 @@ class Endless(App):
 def test_an_endless_stream_ends_with_its_client(kind, leave_after, send_fails):
     """Whether it suspends or not, in a thread or on the loop, even if it ignores the first cancellation."""
     app = Endless(leave_after)
-    expected = [] if leave_after == 0 and send_fails else [1]  # what never began needs no closing
 
     async def exchange():
         answer = await awire(app, path=f"/{kind}", leave_after=leave_after, send_fails=send_fails)
         for _ in range(100):
-            if app._seen() == expected:
+            if app._is_closed():
                 break
             await asyncio.sleep(0.01)  # a thread may have to end first
         return answer
 
     assert not run(exchange()).is_complete
-    assert app._seen() == expected
+    assert app._is_closed()
+    assert app._begun or leave_after == 0  # a thread need not begin what nobody waits for
 
 
 @pytest.mark.parametrize("kind", ["OSError", "RuntimeError"])

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 log = logging.getLogger("micropie")
 MAX_FAULTS = 50  # that a client is told of at once
+FAILURES = (Exception, SystemExit)  # what a user's code may raise; `sys.exit()` there must not end the server
 MISSING = "required"  # what is wrong with a value that is not there
 
 

@@ -16,6 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 all
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
 _JSON_ANSWERS = ("application/json", "application/problem+json")
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
+_ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
@@ -113,6 +114,12 @@ def host_of(authority: str) -> str:
 def is_token(text: str) -> bool:
     """Whether it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
     return _TOKEN.fullmatch(text) is not None
+
+
+def is_about_content(name: str) -> bool:
+    """Whether a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
+    lower = name.lower()
+    return lower.startswith("content-") or lower in _ABOUT_CONTENT
 
 
 @functools.lru_cache(256)

@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mappin
 from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
-from micropie.core.basics.errors import log
+from micropie.core.basics.errors import FAILURES, log
 from micropie.core.basics.optional import lazy_import
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _close_iterator(iterator: Any) -> None:
     """Close an iterator; an exception is logged."""
     try:
         iterator.close()
-    except Exception:
+    except FAILURES:
         log.exception("A stream's iterator could not be closed")
 
 

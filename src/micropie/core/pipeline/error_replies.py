@@ -5,7 +5,7 @@ In development mode the debug pages may put a reply of theirs in its place.
 
 import asyncio
 
-from micropie.core.basics.errors import HTTPError, InvalidInput, MissingDependency, Unrouted, log
+from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, MissingDependency, Unrouted, log
 from micropie.core.basics.headers import names_json
 from micropie.core.basics.optional import lazy_pattern
 from micropie.core.handlers.binding import SurplusSegments
@@ -15,7 +15,7 @@ from micropie.core.replies.reply import Reply, error_reply, header_pairs, proble
 from micropie.core.requests.request import RELATIVE_PATH, Request
 
 # What must not end the server: SystemExit too, which would, and cancellations where `reraise_cancellation` lets them.
-CAUGHT = (Exception, SystemExit, asyncio.CancelledError)
+CAUGHT = (*FAILURES, asyncio.CancelledError)
 
 
 def reraise_cancellation(error: BaseException) -> None:

@@ -9,7 +9,7 @@ Each step is a function, mostly of another module: the folder's docstring says o
 from collections.abc import Awaitable
 from typing import Any
 
-from micropie.core.basics.errors import Unrouted
+from micropie.core.basics.errors import FAILURES, Unrouted
 from micropie.core.basics.types import Send
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
@@ -41,6 +41,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             await engine.send_reply(engine, request, reply, send, send_whole)
         else:
             await as_current_request(request, serve_subapp(engine, request, send))
+    except SystemExit as error:  # the reply has begun, and is the server's to cut off; but it must not end itself
+        raise RuntimeError(f"The application raised {error!r}") from error
     finally:
         if request._upload is not None:
             await request._upload.close()
@@ -161,7 +163,7 @@ async def call_with_upload(
         await form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
         args, kwargs = bind(endpoint.plan, request, segments)
         reply = to_reply(await call(engine, endpoint, args, kwargs))
-    except Exception:
+    except FAILURES:
         await upload.discard()
         raise
     if not is_stream(reply.body):  # a stream may still read the files

@@ -6,7 +6,7 @@ It gets a copy of the scope with what is known of the request so far; the sessio
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from micropie.core.basics.errors import HTTPError
+from micropie.core.basics.errors import FAILURES, HTTPError
 from micropie.core.basics.headers import encode_value
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
@@ -91,7 +91,7 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
     try:
         await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
         outgoing.check_started()
-    except Exception as error:
+    except FAILURES as error:
         if outgoing.started:
             raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
@@ -99,7 +99,7 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         await send_reply(engine, request, reply, send, send_whole)
 
 
-def reply_to_foreign_error(error: Exception) -> Reply | None:
+def reply_to_foreign_error(error: BaseException) -> Reply | None:
     """The answer that an exception of a mounted part stands for; None if it is a failure.
 
     A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.

@@ -1,17 +1,29 @@
 """A reply is sent: whole, streamed, or by the application's own `_send_response`."""
 
+import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
 from types import AsyncGeneratorType
 
-from micropie.core.basics.errors import ClientGone
+from micropie.core.basics.errors import FAILURES, ClientGone, log
+from micropie.core.basics.headers import is_about_content
 from micropie.core.basics.types import Message, Send
 from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.error_replies import log_failure, server_error, with_debug_page
-from micropie.core.replies.asgi import send_bodyless, stream_start
+from micropie.core.pipeline.error_replies import (
+    CAUGHT,
+    log_failure,
+    path_of_request,
+    reply_to_error,
+    reraise_cancellation,
+    server_error,
+    with_debug_page,
+)
+from micropie.core.replies.asgi import send_bodyless
 from micropie.core.replies.reply import BODYLESS, JSON, Reply, close_unsent, is_stream
-from micropie.core.replies.streaming import send_stream
+from micropie.core.replies.streaming import StreamStart, send_stream
 from micropie.core.requests.request import Request, current_request
+from micropie.core.requests.session import Session
 
+_PAUSE = 0.1  # seconds
 JSON_HEADER = ("Content-Type", JSON)
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
@@ -36,7 +48,7 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
         return as_current_request(request, send_head(send, reply))
-    return stream_reply(engine, request, reply, send)
+    return stream_reply(engine, request, reply, send, send_whole)
 
 
 def showing_debug_pages(send: SendReply) -> SendReply:
@@ -79,34 +91,63 @@ async def send_head(send: Send, reply: Reply) -> None:
     await send_bodyless(send, reply)
 
 
-async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
-    """Stream the body; when it breaks, that is logged, and raised so that the server cuts the reply off."""
-    body = reply.body
+async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+    """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
+    body, start = reply.body, StreamStart(send, reply)
+    if request._session is not None and "session" not in request._preset:
+        request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
     try:
-        try:
-            await send(stream_start(reply))
-        except OSError:  # ASGI 2.4: the client has left
-            await close_unsent(body)
-            return
         # PERF: the usual stream is known by its type, 0.2 µs.
         is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
         chunks = aiter(body) if is_async else engine.threads.iterate(body)
-        await send_stream(send, chunks, until_gone, request)
-    except ClientGone:
-        pass  # the stream was reading the upload that broke off
-    except Exception as error:
-        log_failure(request, error)
-        raise
+        await send_stream(start, send, chunks, until_gone, request)
+        if not start.is_begun:
+            await start.send_unheard()
+    except ClientGone:  # the stream was reading the upload that broke off
+        await start.send_unheard()
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        if start.is_begun:
+            log_failure(request, error)
+            # The server is to cut the reply off, and not to end itself.
+            raise error if isinstance(error, Exception) else RuntimeError(f"The stream raised {error!r}") from error
+        failed = in_place_of(reply, reply_to_error(engine, request, error))
+        await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
+        if request._session is not None and "session" not in request._preset:  # else an outer application saves it
+            warn_of_lost_changes(request, request._session)
         current_request.reset(token)
+
+
+def in_place_of(reply: Reply, other: Reply) -> Reply:
+    """The other reply, with those of the first one's headers that are not about its content, such as cookies."""
+    names = {name.lower() for name, _ in other.headers}
+    kept = [pair for pair in reply.headers if not (is_about_content(pair[0]) or pair[0].lower() in names)]
+    other.headers = [*kept, *other.headers, ("Cache-Control", "no-store")]
+    return other
+
+
+def warn_of_lost_changes(request: Request, session: Session) -> None:
+    """Tell the log of changes to the session that came with the stream, when it was saved already."""
+    if session.changed or session.retired:
+        log.warning(
+            "%s %r changed its session while its reply was streamed, which is not saved: change it before that, in a "
+            "handler that returns the generator",
+            request.method,
+            path_of_request(request),
+        )
 
 
 async def until_gone(request: Request) -> None:
     """Wait until the client leaves. What it still sends is the upload's to read."""
-    if request._upload is None or await request._upload.finished():
-        while (await request._receive())["type"] != "http.disconnect":
-            pass
+    if request._upload is not None and not await request._upload.finished():
+        return
+    is_over = False
+    while (message := await request._receive())["type"] != "http.disconnect":
+        # Behind the body there is nothing but a disconnect to receive. Who has others at once must not hold us up.
+        await asyncio.sleep(_PAUSE if is_over else 0)
+        is_over = is_over or not message.get("more_body")
 
 
 def send_by_override(
@@ -123,7 +164,7 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
     try:
         await engine.app._send_response(outgoing, reply.status, reply.body, reply.headers)
         outgoing.check_started()
-    except Exception as error:
+    except FAILURES as error:
         if outgoing.started:
             raise
         await send_failure(engine, request, error, send, send_whole)

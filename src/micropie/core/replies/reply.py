@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
 
-from micropie.core.basics.errors import HTTPError, InvalidInput, log
+from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, log
 from micropie.core.basics.json_codec import dumps
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import HeaderPairs
@@ -165,5 +165,5 @@ async def close_unsent(body: Any) -> None:
             await body.aclose()
         elif hasattr(body, "close"):
             body.close()
-    except Exception:
+    except FAILURES:
         log.exception("A stream that was not sent could not be closed")

@@ -86,6 +86,11 @@ class Session(dict[str, Any]):
         self._router: Router | None = None  # of the application whose session it is
         self._before = data if is_flat(data) else _snapshot(data)
 
+    def settle(self) -> None:
+        """Take what it is now for what was loaded: it has been saved."""
+        self.retired = ()
+        self._before = dict(self) if is_flat(self) else _snapshot(dict(self))
+
     def rotate(self) -> None:
         """Give the session a fresh id when it is saved, and drop the old one."""
         if self.id is not None:
