@@ -329,7 +329,8 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
     """All fields by lower-case name; repeated ones joined by `, `, cookies by `; ` (RFC 9113 §8.2.3)."""
     joined: dict[str, str] = {}
     for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        # Not all servers leave out the white space around a value (RFC 9110 §5.5).
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_WHITESPACE)
         if name in joined:
             value = f"{joined[name]}{'; ' if name == 'cookie' else ', '}{value}"
         joined[name] = value
@@ -400,7 +401,8 @@ def _unquote(value: str) -> str:
 
 @functools.lru_cache(1024)  # PERF: 0.1 µs
 def _short_number(digits: bytes) -> int | None:
-    return int(digits) if digits.isdigit() else None
+    stripped = digits.strip(b" \t")
+    return int(stripped) if stripped.isdigit() else None
 
 
 def content_length(value: bytes) -> int | None:
@@ -410,6 +412,7 @@ def content_length(value: bytes) -> int | None:
 
 def host_of(authority: str) -> str:
     """The host of `host:port`, lower-case, an IPv6 address without its brackets."""
+    authority = authority.strip(_WHITESPACE)
     host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority
     return host.strip("[]").lower()
 
@@ -3309,43 +3312,65 @@ _BREATHE = 64  # chunks; a stream that never waits still lets others run
 _PATIENCE = 0.1  # seconds; whoever listens for events wants to know soon that somebody is there
 
 
-class StreamStart:
-    """The start of a streamed reply, to be sent once; `is_begun` tells whether something of it may be out."""
+class Stream(Generic[Whose]):
+    """A streamed reply on its way: whether its start is out, and whether the client has left.
+
+    `is_begun` tells whether something of it may be out, `is_steady` that there is nothing to do but to send chunks.
+    The client has left when `until_gone(whose)` returns; then what the stream is waiting for is cancelled.
+    """
 
     # PERF: what most streams leave as it is stands on the class, 0.1 µs.
-    is_begun = False
+    is_begun = is_steady = is_gone = is_cancelled = False
+    future: Any = None  # what it is waiting for
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
     _error: Exception | None = None
 
-    def __init__(self, send: Send, reply: Reply) -> None:
-        self._send = send
+    def __init__(self, send: Send, reply: Reply, until_gone: Callable[[Whose], Awaitable[None]], whose: Whose) -> None:
+        self.send = send
         self._reply = reply
+        self._until_gone = until_gone
+        self._whose = whose
 
-    async def send(self) -> None:
-        """Send it now, or wait until it is sent. OSError if the client has left."""
+    async def send_start(self) -> None:
+        """Send the start now, or wait until it is sent. OSError if the client has left."""
         if not self.is_begun:
             self.is_begun = True
-            await self._send(stream_start(self._reply))
+            await self.send(stream_start(self._reply))
         elif self._sending is not None:
             await self._sending
             if self._error is not None:
                 raise self._error
+        self.is_steady = not self.is_gone
 
     async def send_unheard(self) -> None:
-        """Send it if it is not out, though the client has left: others may look at what is sent."""
+        """Send the start if it is not out, though the client has left: others may look at what is sent."""
         with contextlib.suppress(OSError):
-            await self.send()
+            await self.send_start()
 
-    def send_soon(self) -> None:
-        """Send it when no chunk has come for a while."""
-        self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin)
+    def watch(self) -> asyncio.Task[None]:
+        """Look out for the client's leaving, and send the start when no chunk has come for a while."""
+        loop = asyncio.get_running_loop()
+        if not self.is_begun:
+            self._timer = loop.call_later(_PATIENCE, self._begin)
+        return loop.create_task(self._interrupt_when_gone())
 
     def stop(self) -> None:
-        """Wait no longer to send it."""
+        """Wait no longer to send the start."""
         for waiting in (self._timer, self._sending):
             if waiting is not None:
                 waiting.cancel()
+
+    def interrupt(self) -> None:
+        """Cancel what the stream waits for, if the client has left, and once."""
+        if self.is_gone and not self.is_cancelled and self.future is not None:
+            self.is_cancelled = bool(self.future.cancel())
+
+    async def _interrupt_when_gone(self) -> None:
+        await self._until_gone(self._whose)
+        self.is_gone = True
+        self.is_steady = False
+        self.interrupt()
 
     def _begin(self) -> None:
         if not self.is_begun:
@@ -3354,64 +3379,31 @@ class StreamStart:
 
     async def _send_alone(self) -> None:
         try:
-            await self._send(stream_start(self._reply))
+            await self.send(stream_start(self._reply))
         except Exception as error:  # which concerns those who wait for it
             self._error = error
 
 
-def send_stream(
-    start: StreamStart,
-    send: Send,
-    chunks: AsyncIterator[Any],
-    until_gone: Callable[[Whose], Awaitable[None]],
-    whose: Whose,
-) -> Awaitable[None]:
-    """Send the chunks as they come, and stop when `until_gone(whose)` returns. The stream is closed in any case.
+def send_stream(stream: Stream[Any], chunks: AsyncIterator[Any]) -> Awaitable[None]:
+    """Send the chunks as they come, until the client has left. They are closed in any case.
 
-    A stream that raises leaves the reply unfinished, so that the client can't take it for whole; if it has not begun
-    yet, nothing is sent.
+    What they raise leaves the reply unfinished, so that the client can't take it for whole; if it has not begun yet,
+    nothing is sent.
     """
-    watch = _Watch(until_gone, whose)
-    return _watched(_pump(start, send, chunks, watch), watch, start)
+    return _watched(_pump(stream, chunks), stream)
 
 
-class _Watch:
-    """Whether the client has left; when it does, what the stream is waiting for is cancelled.
-
-    `is_steady` as long as there is nothing to do but to send chunks.
-    """
-
-    __slots__ = ("_until_gone", "_whose", "cancelled", "future", "gone", "is_steady")
-
-    def __init__(self, until_gone: Callable[[Whose], Awaitable[None]], whose: Whose) -> None:
-        self._until_gone: Callable[[Any], Awaitable[None]] = until_gone
-        self._whose = whose
-        self.future: Any = None
-        self.gone = self.cancelled = self.is_steady = False
-
-    async def run(self) -> None:
-        await self._until_gone(self._whose)
-        self.gone = True
-        self.is_steady = False
-        self.interrupt()
-
-    def interrupt(self) -> None:
-        if self.gone and not self.cancelled and self.future is not None:
-            self.cancelled = bool(self.future.cancel())
-
-
-async def _pump(start: StreamStart, send: Send, chunks: AsyncIterator[Any], watch: _Watch) -> None:
-    in_a_row, is_exhausted = 0, False
+async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
+    send, in_a_row, is_exhausted = stream.send, 0, False
     try:
         async for chunk in chunks:
             # PERF: the usual chunk is encoded in place, 0.05 µs.
             body = chunk.encode() if type(chunk) is str else _chunk_bytes(chunk)
             try:
-                if not watch.is_steady:
-                    if watch.gone:
+                if not stream.is_steady:
+                    if stream.is_gone:
                         return
-                    await start.send()
-                    watch.is_steady = not watch.gone
+                    await stream.send_start()
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             except OSError:  # ASGI 2.4: the client has left
                 return
@@ -3421,8 +3413,8 @@ async def _pump(start: StreamStart, send: Send, chunks: AsyncIterator[Any], watc
                 await asyncio.sleep(0)
         is_exhausted = True
         try:
-            if not watch.is_steady:
-                await start.send()
+            if not stream.is_steady:
+                await stream.send_start()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except OSError:
             pass
@@ -3446,7 +3438,7 @@ async def _close(chunks: Any) -> None:
 
 
 @types.coroutine
-def _watched(pump: Coroutine[Any, Any, None], watch: _Watch, start: StreamStart) -> Generator[Any, Any, None]:
+def _watched(pump: Coroutine[Any, Any, None], stream: Stream[Any]) -> Generator[Any, Any, None]:
     """Run the pump in the current task; when the client leaves, cancel what it waits for.
 
     The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.
@@ -3454,36 +3446,34 @@ def _watched(pump: Coroutine[Any, Any, None], watch: _Watch, start: StreamStart)
     """
     try:
         # PERF: no task before the pump has to wait; 3 µs for streams that never do.
-        watch.future = pump.send(None)
+        stream.future = pump.send(None)
     except StopIteration:
         return
     task = asyncio.current_task()
     cancellations = task.cancelling() if task else 0
-    listener = asyncio.get_running_loop().create_task(watch.run())
-    if not start.is_begun:
-        start.send_soon()
+    listener = stream.watch()
     try:
         while True:
             try:
-                yield watch.future
+                yield stream.future
             except GeneratorExit:  # we are dropped
                 # Not pump.close(): before Python 3.13 an async generator that waits would seem to be running still.
                 with contextlib.suppress(asyncio.CancelledError, StopIteration):
                     pump.throw(asyncio.CancelledError())
                 raise
             except BaseException as error:  # whatever it is, it is the pump's
-                watch.future = pump.throw(error)
+                stream.future = pump.throw(error)
             else:
-                watch.future = pump.send(None)
-            watch.interrupt()
+                stream.future = pump.send(None)
+            stream.interrupt()
     except StopIteration:
         return
     except asyncio.CancelledError:
-        if not watch.cancelled or (task and task.cancelling() > cancellations):
+        if not stream.is_cancelled or (task and task.cancelling() > cancellations):
             raise
     finally:
         listener.cancel()
-        start.stop()
+        stream.stop()
 
 
 # ######################################################################################################################
@@ -4317,6 +4307,7 @@ def bare_name(filename: str) -> str:
 MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
+_ORIGIN = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
 
@@ -4393,6 +4384,28 @@ def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     return segments[1:] if segments[0] == "" and len(segments) > 1 else segments
 
 
+def use_origin_form(scope: Scope) -> None:
+    """Make a path of a target that is a whole URL (RFC 9112 §3.2.2), and end `root_path` without a slash.
+
+    Most servers hand on such a target as it is; Uvicorn puts a `root_path` in front of whatever comes, with its slash.
+    """
+    root: str = scope.get("root_path") or ""
+    scope["path"] = _origin_form(scope["path"], root)
+    if scope.get("raw_path"):
+        scope["raw_path"] = _origin_form(scope["raw_path"].decode("latin-1"), root).encode("latin-1")
+    if root:
+        scope["root_path"] = root.rstrip("/")
+
+
+def _origin_form(path: str, root: str) -> str:
+    above, rest = (root, path[len(root) :]) if path.startswith(root) else ("", path)
+    if (found := _ORIGIN.match(rest)) is not None:
+        rest = rest[found.end() :] or "/"
+    elif not above.endswith("/"):
+        return path
+    return above.rstrip("/") + "/" + rest.removeprefix("/")
+
+
 def _is_text(path: str) -> bool:
     """Whether it has no lone surrogates, which stand for bytes that some server could not decode."""
     return path.encode("utf-8", "replace").decode() == path
@@ -4431,6 +4444,7 @@ class Request:
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
     _route_handler: str | None = None
     _ws_route_handler: str | None = None
+    _has_path_values: bool = False  # a hook has set path parameters that are no text
     _subapp: ASGIApp | None = None
     _subapp_path: str | None = None
     _subapp_mount_path: str | None = None
@@ -4486,14 +4500,17 @@ class Request:
         """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
         scope = self.scope
         path: str = scope["path"]
+        root = scope.get("root_path")
+        if root and (root[-1] == "/" or "://" in path):
+            use_origin_form(scope)
+            path, root = scope["path"], scope.get("root_path")
         raw: bytes = scope.get("raw_path") or b""
         segments = _raw_segments(raw, path) if b"%" in raw else None
         if segments is None:
             if not path.isascii() and not _is_text(path):
                 raise HTTPError(400, "The path is not valid UTF-8")
             segments = path.removeprefix("/").split("/")
-        root = None if scope.get(RELATIVE_PATH) else scope.get("root_path")
-        return _below(root, segments) if root else segments
+        return _below(root, segments) if root and not scope.get(RELATIVE_PATH) else segments
 
     def _query_string(self) -> str:
         return (self.scope.get("query_string") or b"").decode("utf-8", "replace")
@@ -5485,7 +5502,7 @@ class ResultCompiler:
 
         def shaped_member(value: Any) -> Any:
             for kind, shape in members:
-                if _is_instance(value, kind):
+                if is_instance(value, kind):
                     return value if shape is None else shape(value)
             return _first_fit(shapes, value)
 
@@ -5560,10 +5577,15 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
     raise misfits[0]
 
 
-def _is_instance(value: Any, kind: Any) -> bool:
+def is_instance(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
     if (meant := aliased(kind)) is not None:
-        return _is_instance(value, meant)
+        return is_instance(value, meant)
     origin = class_of(kind)
+    if origin is Annotated:
+        return is_instance(value, kind.__origin__)
+    if origin in UNIONS:
+        return any(is_instance(value, one) for one in get_args(kind))
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):
@@ -5795,9 +5817,12 @@ class ParameterBinder:
         """Whether the first field of its name does not tell the value yet."""
         return self.parameter.is_body or is_collection(self.parameter.annotation)
 
-    def segment(self, text: str) -> RawValue:
-        """What a path segment is."""
-        return PATH, self.converter.text, text
+    def segment(self, given: Any) -> RawValue:
+        """What a path segment is; or what a hook has put in its place, which may be the value itself."""
+        if isinstance(given, str):
+            return PATH, self.converter.text, given
+        fits = self.parameter.annotation is Any or is_instance(given, self.parameter.annotation)
+        return PATH, as_it_is if fits else self.converter.value, given
 
     def value(self, request: Request, found: RawValue | None, faults: list[Fault]) -> Any:
         """The argument; what is wrong with it is added to the faults."""
@@ -6052,7 +6077,7 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
         found = [_by_name(request, name, default) for name, default in plan.positional[count:]]
         return [*segments, *found], _NO_KEYWORDS
     if plan.slots:
-        if len(segments) == plan.direct:
+        if len(segments) == plan.direct and not request._has_path_values:
             # PERF: path parameters need nothing else, 0.7 µs; a comprehension in place of `map` would take 0.2 µs.
             try:
                 if plan.direct == 1:
@@ -7643,7 +7668,7 @@ class Router:
         request._router = self
         target: Target | None
         if request._route_handler is not None:  # a middleware has chosen a method, be it a private one
-            target, segments = self.root.exactly(request._route_handler) or _NOTHING, list(request.path_params)
+            target, segments = self.root.exactly(request._route_handler) or _NOTHING, given_params(request)
         else:
             target = self._static.get(request._path_without_root())
             if target is None or target.name in self._instance:
@@ -7667,8 +7692,8 @@ class Router:
         request._router = self
         target: Target
         if request._ws_route_handler is not None:
-            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, list(request.path_params)
-        elif (segments := request._segments())[0].startswith("_"):
+            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, given_params(request)
+        elif (segments := of_path(request._segments(), request))[0].startswith("_"):
             target = _NO_URL
         else:
             target, segments = self.root.find_websocket(segments)
@@ -7693,12 +7718,27 @@ class Router:
         if target is not None and target.name not in self._instance:
             del segments[0]
         else:
-            target, segments = self.root.find(segments)
+            target, segments = self.root.find(of_path(segments, request))
         if segments and segments[-1] == "":
             segments = without_slash(target, segments)
         if not isinstance(target, NoHandler):
             request.path_params = segments
         return target, segments
+
+
+def given_params(request: Request) -> list[Any]:
+    """The path parameters of a request whose handler a middleware has chosen; they may be values of any type."""
+    params = list(request.path_params)
+    request._has_path_values = not all(isinstance(value, str) for value in params)
+    return params
+
+
+def of_path(segments: list[str], request: Request) -> list[str]:
+    """The segments of the path, where they are those of a whole URL."""
+    if segments[0][-1:] != ":":
+        return segments
+    use_origin_form(request.scope)
+    return request._segments()
 
 
 def chosen(choice: Any, request: Request, segments: list[str]) -> Match:
@@ -8238,6 +8278,13 @@ def reraise_cancellation(error: BaseException) -> None:
         raise error
 
 
+def reraise_for_server(error: BaseException) -> NoReturn:
+    """Raise it again, so that the server cuts off a reply that has begun; a SystemExit would end the server instead."""
+    if isinstance(error, Exception):
+        raise error
+    raise RuntimeError(f"The application raised {error!r}") from error
+
+
 def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
@@ -8337,7 +8384,7 @@ def name_of_endpoint(endpoint: Endpoint) -> str:
 
 def request_id_of(request: Request) -> str | None:
     """What a proxy in front of us calls the request: its `X-Request-ID`, if that is plain text of fair length."""
-    text = request._header_bytes(b"x-request-id", b"").decode("latin-1")
+    text = request._header_bytes(b"x-request-id", b"").decode("latin-1").strip()
     return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None
 
 
@@ -8705,7 +8752,7 @@ async def send_head(send: Send, reply: Reply) -> None:
 
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
-    body, start = reply.body, StreamStart(send, reply)
+    body, stream = reply.body, Stream(send, reply, until_gone, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
@@ -8713,17 +8760,16 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
         # PERF: the usual stream is known by its type, 0.2 µs.
         is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
         chunks = aiter(body) if is_async else engine.threads.iterate(body)
-        await send_stream(start, send, chunks, until_gone, request)
-        if not start.is_begun:
-            await start.send_unheard()
+        await send_stream(stream, chunks)
+        if not stream.is_begun:
+            await stream.send_unheard()
     except ClientGone:  # the stream was reading the upload that broke off
-        await start.send_unheard()
+        await stream.send_unheard()
     except CAUGHT as error:
         reraise_cancellation(error)
-        if start.is_begun:
+        if stream.is_begun:
             log_failure(request, error)
-            # The server is to cut the reply off, and not to end itself.
-            raise error if isinstance(error, Exception) else RuntimeError(f"The stream raised {error!r}") from error
+            reraise_for_server(error)
         failed = in_place_of(reply, reply_to_error(engine, request, error))
         await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
@@ -8778,7 +8824,7 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
-            raise
+            reraise_for_server(error)
         await send_failure(engine, request, error, send, send_whole)
 
 
@@ -8962,7 +9008,7 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
-            raise
+            reraise_for_server(error)
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
         reply = reply or with_debug_page(request, reply_to_error(engine, request, error))
         await send_reply(engine, request, reply, send, send_whole)
@@ -9067,8 +9113,6 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             await engine.send_reply(engine, request, reply, send, send_whole)
         else:
             await as_current_request(request, serve_subapp(engine, request, send))
-    except SystemExit as error:  # the reply has begun, and is the server's to cut off; but it must not end itself
-        raise RuntimeError(f"The application raised {error!r}") from error
     finally:
         if request._upload is not None:
             await request._upload.close()
@@ -9334,7 +9378,7 @@ async def call_websocket_handler(
 
 def check_origin(engine: Engine, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    origin = request._header_bytes(b"origin", b"").decode("latin-1").lower()
+    origin = request._header_bytes(b"origin", b"").decode("latin-1").strip().lower()
     allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
     if not origin or "*" in allowed or origin in allowed:
         return
@@ -9855,7 +9899,7 @@ def asgi_scope(native: Any, headers: RawHeaders, state: dict[str, Any]) -> Scope
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": native.http_version,
+        "http_version": "1.0" if native.http_version == "1" else native.http_version,
         "method": native.method,
         "scheme": native.scheme,
         "path": native.path,

@@ -659,6 +659,24 @@ def test_39_repeated_cookie_headers_are_joined_by_semicolons():
     assert ask(lambda r: r.headers["cookie"], headers=[("Cookie", "a=1"), ("Cookie", "b=2")]) == "a=1; b=2"
 
 
+@pytest.mark.parametrize("value", [b"a ", b" a", b"\ta \t "])
+def test_39_white_space_around_a_value_is_no_part_of_it(value):
+    """Uvicorn with httptools leaves it behind a value (RFC 9110 §5.5)."""
+    assert ask(lambda r: r.headers["x"], headers=[(b"x", value)]) == "a"
+
+
+@pytest.mark.parametrize(("value", "status"), [(b"5 ", 200), (b"50\t", 413), (b"x ", 200)])
+def test_39_a_content_length_may_have_white_space_behind_it(value, status):
+    """It is a number all the same."""
+
+    class Taking(App):
+        async def index(self):
+            return self.request.body
+
+    headers = [(b"content-length", value), (b"content-type", b"text/plain")]
+    assert wire(Taking(max_body_size=10), "POST", headers=headers, body=b"12345").status_code == status
+
+
 def test_39_headers_of_a_websocket():
     """The same for a WebSocket's handshake."""
 

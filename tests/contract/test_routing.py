@@ -2,10 +2,15 @@
 
 import functools
 import logging
+from datetime import date
+from enum import Enum
+from typing import Annotated
+from urllib.parse import unquote
+from uuid import UUID
 
 import pytest
 
-from micropie import App, HttpMiddleware, WebSocket, WebSocketMiddleware, methods
+from micropie import App, HttpMiddleware, Mount, WebSocket, WebSocketMiddleware, methods
 from tests.client import http
 from tests.wire import websocket, wire
 
@@ -194,6 +199,105 @@ def test_2_root_path_is_not_part_of_the_route(root, path, expected):
 def test_2_root_path_is_left_out_for_websockets_too():
     """The same for a WebSocket."""
     assert websocket(Pages(), "/app/chat", scope={"root_path": "/app"}).accepted
+
+
+class Telling(HttpMiddleware):
+    """Notes what hooks see of the path."""
+
+    def __init__(self):
+        self.seen = []
+
+    async def before_request(self, request):
+        self.seen.append((request.scope["root_path"], request.scope["path"], request.scope["raw_path"]))
+
+
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [
+        ("/api/", "/api//greet/Al"),  # Uvicorn, whatever follows the host name
+        ("/api/", "/api/greet/Al"),
+        ("/api", "/api/greet/Al"),
+        ("/api/", "/api/http://host/greet/Al"),
+        ("/api", "/apihttp://host/greet/Al"),
+        ("/api", "http://host/api/greet/Al"),
+        ("/api/", "HTTPS://user@host:8000/api/greet/Al"),
+    ],
+)
+def test_2_a_slash_behind_the_root_path_is_as_if_it_were_not_there(root, path):
+    """For the route and for hooks, beside a target that is a whole URL too."""
+    app, hook = Pages(), Telling()
+    app.middlewares.append(hook)
+    assert answer(app, "/", scope={"root_path": root, "path": path, "raw_path": path.encode()}) == (200, b"greet Al")
+    assert hook.seen == [("/api", "/api/greet/Al", b"/api/greet/Al")]
+
+
+@pytest.mark.parametrize(
+    ("root", "path", "expected"),
+    [
+        ("/", "//greet/Al", (200, b"greet Al")),
+        ("/", "//", (200, b"index")),
+        ("/api/", "/api/", (200, b"index")),
+        ("/api/", "/api//", (200, b"index")),
+        ("/api/", "/api", (200, b"index")),
+        ("/api/", "/api///greet/Al", NOT_FOUND),
+        ("/api/", "/api//_hidden", NOT_FOUND),
+        ("/api/", "/greet/Al", (200, b"greet Al")),  # Granian leaves the prefix out of the path
+    ],
+)
+def test_2_what_is_behind_such_a_root_path_is_a_path_like_others(root, path, expected):
+    """One slash is the prefix's, a second one is an empty segment."""
+    assert answer(Pages(), "/", scope={"root_path": root, "path": path, "raw_path": path.encode()}) == expected
+
+
+def test_2_a_slash_behind_the_root_path_of_a_websocket():
+    """As for HTTP."""
+    assert websocket(Pages(), "/", scope={"root_path": "/api/", "path": "/api//chat"}).accepted
+
+
+def test_2_a_mounted_application_gets_a_root_path_that_its_path_begins_with():
+    """The slash is gone for it too."""
+    seen = []
+
+    async def inner(scope, receive, send):
+        seen.append((scope["root_path"], scope["path"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    class Site(App):
+        files = Mount(inner)
+
+    wire(Site(), scope={"root_path": "/api/", "path": "/api//files/x", "raw_path": b"/api//files/x"})
+    assert seen == [("/api/files", "/api/files/x")]
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "expected"),
+    [
+        ("http://host/greet/Al", "/greet/Al", (200, b"greet Al")),
+        ("HTTP://u@host:80/greet/A%2Fl", "/greet/A/l", (200, b"greet A/l")),
+        ("https://[::1]:8443/greet", "/greet", (200, b"greet Guest")),
+        ("http://host", "/", (200, b"index")),
+        ("http://host/", "/", (200, b"index")),
+        ("http://host//greet", "//greet", NOT_FOUND),
+        ("http://host/_hidden", "/_hidden", NOT_FOUND),
+        ("http://host/http://host/greet", "/http://host/greet", NOT_FOUND),
+        ("mailto:x", "mailto:x", NOT_FOUND),
+        ("*", "*", NOT_FOUND),
+    ],
+)
+def test_2_a_target_that_is_a_whole_url_is_its_path(target, path, expected):
+    """As proxies get it (RFC 9112 §3.2.2), and some servers hand it on; hooks see what is routed."""
+    app, hook = Pages(), Telling()
+    app.middlewares.append(hook)
+    scope = {"path": unquote(target), "raw_path": target.encode(), "root_path": ""}
+    assert answer(app, "/", scope=scope) == expected
+    assert hook.seen[0][1] == path
+    assert unquote(hook.seen[0][2].decode()) == path
+
+
+def test_2_a_whole_url_leads_to_a_websocket_too():
+    """The handshake is a GET like others."""
+    assert websocket(Pages(), "/", scope={"path": "http://host/chat", "raw_path": b"http://host/chat"}).accepted
 
 
 def test_2_privacy_holds_below_a_root_path():
@@ -834,6 +938,88 @@ def test_9_a_method_that_a_hook_has_chosen_stays_what_it_is_for_http():
     app = choosing_websocket("feed", ["1"])
     assert websocket(app).sent == ["2 pies"]
     assert http(app, path="/feed").status_code == 400
+
+
+ID = UUID("12345678-1234-5678-1234-567812345678")
+DAY = date(2026, 11, 28)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Typed(App):
+    async def number(self, n: int):
+        return repr(n)
+
+    async def floating(self, n: float):
+        return repr(n)
+
+    async def identity(self, key: UUID):
+        return repr(key)
+
+    async def two(self, day: date, colour: Colour | None = None):
+        return repr((day, colour))
+
+    async def bounded(self, n: Annotated[int, "of a page"]):
+        return repr(n)
+
+    async def many(self, *days: date):
+        return repr(days)
+
+    async def text(self, name: str):
+        return repr(name)
+
+    async def untyped(self, name):
+        return repr(name)
+
+    async def ws_number(self, ws, n: int):
+        await ws.accept()
+        await ws.send_text(repr(n))
+
+
+@pytest.mark.parametrize(
+    ("handler", "params", "value"),
+    [
+        ("number", [5], 5),
+        ("number", ["5"], 5),
+        ("floating", [1.5], 1.5),
+        ("floating", [2], 2.0),
+        ("identity", [ID], ID),
+        ("identity", [str(ID)], ID),
+        ("two", [DAY, Colour.RED], (DAY, Colour.RED)),
+        ("two", (DAY, None), (DAY, None)),
+        ("two", [DAY, "red"], (DAY, Colour.RED)),
+        ("bounded", [7], 7),
+        ("many", [DAY, "2026-11-28"], (DAY, DAY)),
+        ("untyped", [ID], ID),
+    ],
+)
+def test_9_path_params_of_any_type_are_taken_as_they_are(handler, params, value):
+    """What is no text is the value itself; text is converted as ever."""
+    assert answer(choosing(handler, params, cls=Typed), "/x") == (200, repr(value).encode())
+
+
+@pytest.mark.parametrize(
+    ("handler", "params"),
+    [("number", [1.5]), ("identity", [5]), ("two", ["no day"]), ("text", [5]), ("number", [None])],
+)
+def test_9_path_params_of_another_type_are_refused(handler, params):
+    """With a 400, as texts that do not fit."""
+    assert answer(choosing(handler, params, cls=Typed), "/x")[0] == 400
+
+
+def test_9_path_params_of_any_type_reach_a_websocket_handler():
+    """As for HTTP."""
+
+    class Routing(WebSocketMiddleware):
+        async def before_websocket(self, request):
+            request._ws_route_handler = "ws_number"
+            request.path_params = [5]
+
+    app = Typed()
+    app.ws_middlewares.append(Routing())
+    assert websocket(app, "/some/where").sent == ["5"]
 
 
 def test_9_a_plain_function_may_be_a_hook():

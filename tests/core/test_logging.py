@@ -128,6 +128,7 @@ def test_a_websocket_hook_that_fails_is_one_record(caplog):
     ("sent", "kept"),
     [
         ("7f3a-99", "7f3a-99"),
+        ("7f3a-99 ", "7f3a-99"),
         ("x" * 200, "x" * 200),
         ("x" * 201, None),
         ("two words", None),

@@ -398,6 +398,17 @@ def test_an_upload_passes_in_pieces():
     assert serve(Uploads(), post("/", multipart, CHUNKED), protocol).body == [b'["one","two"]']
 
 
+@pytest.mark.parametrize(("native", "expected"), [("1", "1.0"), ("1.0", "1.0"), ("1.1", "1.1"), ("2", "2")])
+def test_the_scope_has_the_http_version_as_asgi_writes_it(native: str, expected: str):
+    """Granian calls HTTP/1.0 `1`."""
+
+    class Version(App):
+        async def index(self):
+            return self.request.scope["http_version"]
+
+    assert serve(Version(), Scope(http_version=native)).body == [expected.encode()]
+
+
 # -- streams ------------------------------------------------------------------------------------------
 
 

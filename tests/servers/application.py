@@ -62,6 +62,12 @@ class Application(App):
         scope = {key: value for key, value in scope.items() if key not in {"endpoint", "route"}}
         return {**scope, "query_string": scope["query_string"].decode(), "headers": headers}
 
+    async def path(self):
+        return self.request.scope["path"]
+
+    async def asked(self):
+        return self.request.headers["x-asked"]
+
     async def visitor(self):
         scope = self.request.scope
         names = ("host", "x-forwarded-for", "x-request-id")

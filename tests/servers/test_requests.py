@@ -47,6 +47,22 @@ def test_an_escaped_slash_does_not_split_a_segment(server: Server):
         assert json.loads(wire.reply().body) == {"segments": segments}
 
 
+def test_a_target_that_is_a_whole_url_is_its_path(server: Server):
+    """As clients of a proxy send it (RFC 9112 §3.2.2), whoever splits it; the scope says what is routed."""
+    with server.wire() as wire:
+        wire.send(request("GET http://pies.example/greet/Alice?name=Bob"))
+        assert wire.reply().body == b"Hello, Alice!"
+        wire.send(request("GET http://pies.example/path"))
+        assert wire.reply().body == b"/path"
+
+
+def test_white_space_around_a_header_value_is_no_part_of_it(server: Server):
+    """Not all servers leave it out."""
+    with server.wire() as wire:
+        wire.send(request("GET /asked", "X-Asked: \t yes \t "))
+        assert wire.reply().body == b"yes"
+
+
 def test_a_path_that_is_not_utf_8_is_refused(server: Server):
     """Bytes that decode to nothing are refused, not replaced."""
     with server.wire() as wire:

@@ -180,7 +180,7 @@ def asgi_scope(native: Any, headers: RawHeaders, state: dict[str, Any]) -> Scope
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": native.http_version,
+        "http_version": "1.0" if native.http_version == "1" else native.http_version,
         "method": native.method,
         "scheme": native.scheme,
         "path": native.path,

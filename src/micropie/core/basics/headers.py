@@ -26,7 +26,8 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
     """All fields by lower-case name; repeated ones joined by `, `, cookies by `; ` (RFC 9113 §8.2.3)."""
     joined: dict[str, str] = {}
     for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        # Not all servers leave out the white space around a value (RFC 9110 §5.5).
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_WHITESPACE)
         if name in joined:
             value = f"{joined[name]}{'; ' if name == 'cookie' else ', '}{value}"
         joined[name] = value
@@ -97,7 +98,8 @@ def _unquote(value: str) -> str:
 
 @functools.lru_cache(1024)  # PERF: 0.1 µs
 def _short_number(digits: bytes) -> int | None:
-    return int(digits) if digits.isdigit() else None
+    stripped = digits.strip(b" \t")
+    return int(stripped) if stripped.isdigit() else None
 
 
 def content_length(value: bytes) -> int | None:
@@ -107,6 +109,7 @@ def content_length(value: bytes) -> int | None:
 
 def host_of(authority: str) -> str:
     """The host of `host:port`, lower-case, an IPv6 address without its brackets."""
+    authority = authority.strip(_WHITESPACE)
     host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority
     return host.strip("[]").lower()
 

@@ -135,7 +135,7 @@ class ResultCompiler:
 
         def shaped_member(value: Any) -> Any:
             for kind, shape in members:
-                if _is_instance(value, kind):
+                if is_instance(value, kind):
                     return value if shape is None else shape(value)
             return _first_fit(shapes, value)
 
@@ -210,10 +210,15 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
     raise misfits[0]
 
 
-def _is_instance(value: Any, kind: Any) -> bool:
+def is_instance(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
     if (meant := aliased(kind)) is not None:
-        return _is_instance(value, meant)
+        return is_instance(value, meant)
     origin = class_of(kind)
+    if origin is Annotated:
+        return is_instance(value, kind.__origin__)
+    if origin in UNIONS:
+        return any(is_instance(value, one) for one in get_args(kind))
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):

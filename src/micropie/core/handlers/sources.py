@@ -23,6 +23,7 @@ from micropie.core.handlers.annotations import (
     REQUIRED,
     SESSION,
 )
+from micropie.core.handlers.results import is_instance
 from micropie.core.handlers.signature import Parameter, takes_segment
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session
@@ -65,9 +66,12 @@ class ParameterBinder:
         """Whether the first field of its name does not tell the value yet."""
         return self.parameter.is_body or is_collection(self.parameter.annotation)
 
-    def segment(self, text: str) -> RawValue:
-        """What a path segment is."""
-        return PATH, self.converter.text, text
+    def segment(self, given: Any) -> RawValue:
+        """What a path segment is; or what a hook has put in its place, which may be the value itself."""
+        if isinstance(given, str):
+            return PATH, self.converter.text, given
+        fits = self.parameter.annotation is Any or is_instance(given, self.parameter.annotation)
+        return PATH, as_it_is if fits else self.converter.value, given
 
     def value(self, request: Request, found: RawValue | None, faults: list[Fault]) -> Any:
         """The argument; what is wrong with it is added to the faults."""

@@ -4,6 +4,7 @@ In development mode the debug pages may put a reply of theirs in its place.
 """
 
 import asyncio
+from typing import NoReturn
 
 from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, MissingDependency, Unrouted, log
 from micropie.core.basics.headers import names_json
@@ -23,6 +24,13 @@ def reraise_cancellation(error: BaseException) -> None:
     task = asyncio.current_task()
     if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
         raise error
+
+
+def reraise_for_server(error: BaseException) -> NoReturn:
+    """Raise it again, so that the server cuts off a reply that has begun; a SystemExit would end the server instead."""
+    if isinstance(error, Exception):
+        raise error
+    raise RuntimeError(f"The application raised {error!r}") from error
 
 
 def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
@@ -124,5 +132,5 @@ def name_of_endpoint(endpoint: Endpoint) -> str:
 
 def request_id_of(request: Request) -> str | None:
     """What a proxy in front of us calls the request: its `X-Request-ID`, if that is plain text of fair length."""
-    text = request._header_bytes(b"x-request-id", b"").decode("latin-1")
+    text = request._header_bytes(b"x-request-id", b"").decode("latin-1").strip()
     return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None

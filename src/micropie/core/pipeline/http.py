@@ -41,8 +41,6 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             await engine.send_reply(engine, request, reply, send, send_whole)
         else:
             await as_current_request(request, serve_subapp(engine, request, send))
-    except SystemExit as error:  # the reply has begun, and is the server's to cut off; but it must not end itself
-        raise RuntimeError(f"The application raised {error!r}") from error
     finally:
         if request._upload is not None:
             await request._upload.close()

@@ -14,12 +14,13 @@ from micropie.core.pipeline.error_replies import (
     path_of_request,
     reply_to_error,
     reraise_cancellation,
+    reraise_for_server,
     server_error,
     with_debug_page,
 )
 from micropie.core.replies.asgi import send_bodyless
 from micropie.core.replies.reply import BODYLESS, JSON, Reply, close_unsent, is_stream
-from micropie.core.replies.streaming import StreamStart, send_stream
+from micropie.core.replies.streaming import Stream, send_stream
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.session import Session
 
@@ -93,7 +94,7 @@ async def send_head(send: Send, reply: Reply) -> None:
 
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
-    body, start = reply.body, StreamStart(send, reply)
+    body, stream = reply.body, Stream(send, reply, until_gone, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
@@ -101,17 +102,16 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
         # PERF: the usual stream is known by its type, 0.2 µs.
         is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
         chunks = aiter(body) if is_async else engine.threads.iterate(body)
-        await send_stream(start, send, chunks, until_gone, request)
-        if not start.is_begun:
-            await start.send_unheard()
+        await send_stream(stream, chunks)
+        if not stream.is_begun:
+            await stream.send_unheard()
     except ClientGone:  # the stream was reading the upload that broke off
-        await start.send_unheard()
+        await stream.send_unheard()
     except CAUGHT as error:
         reraise_cancellation(error)
-        if start.is_begun:
+        if stream.is_begun:
             log_failure(request, error)
-            # The server is to cut the reply off, and not to end itself.
-            raise error if isinstance(error, Exception) else RuntimeError(f"The stream raised {error!r}") from error
+            reraise_for_server(error)
         failed = in_place_of(reply, reply_to_error(engine, request, error))
         await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
@@ -166,7 +166,7 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
-            raise
+            reraise_for_server(error)
         await send_failure(engine, request, error, send, send_whole)
 
 

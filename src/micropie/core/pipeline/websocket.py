@@ -135,7 +135,7 @@ async def call_websocket_handler(
 
 def check_origin(engine: Engine, request: Request) -> None:
     """Refuse a handshake that another site's page makes with our session: browsers don't (RFC 6455 §10.2)."""
-    origin = request._header_bytes(b"origin", b"").decode("latin-1").lower()
+    origin = request._header_bytes(b"origin", b"").decode("latin-1").strip().lower()
     allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
     if not origin or "*" in allowed or origin in allowed:
         return

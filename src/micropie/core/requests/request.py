@@ -5,6 +5,7 @@ attribute from then on, which middlewares may also assign.
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
+_ORIGIN = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
 
@@ -103,6 +105,28 @@ def _raw_segments(raw: bytes, path: str) -> list[str] | None:
     return segments[1:] if segments[0] == "" and len(segments) > 1 else segments
 
 
+def use_origin_form(scope: Scope) -> None:
+    """Make a path of a target that is a whole URL (RFC 9112 §3.2.2), and end `root_path` without a slash.
+
+    Most servers hand on such a target as it is; Uvicorn puts a `root_path` in front of whatever comes, with its slash.
+    """
+    root: str = scope.get("root_path") or ""
+    scope["path"] = _origin_form(scope["path"], root)
+    if scope.get("raw_path"):
+        scope["raw_path"] = _origin_form(scope["raw_path"].decode("latin-1"), root).encode("latin-1")
+    if root:
+        scope["root_path"] = root.rstrip("/")
+
+
+def _origin_form(path: str, root: str) -> str:
+    above, rest = (root, path[len(root) :]) if path.startswith(root) else ("", path)
+    if (found := _ORIGIN.match(rest)) is not None:
+        rest = rest[found.end() :] or "/"
+    elif not above.endswith("/"):
+        return path
+    return above.rstrip("/") + "/" + rest.removeprefix("/")
+
+
 def _is_text(path: str) -> bool:
     """Whether it has no lone surrogates, which stand for bytes that some server could not decode."""
     return path.encode("utf-8", "replace").decode() == path
@@ -141,6 +165,7 @@ class Request:
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
     _route_handler: str | None = None
     _ws_route_handler: str | None = None
+    _has_path_values: bool = False  # a hook has set path parameters that are no text
     _subapp: ASGIApp | None = None
     _subapp_path: str | None = None
     _subapp_mount_path: str | None = None
@@ -196,14 +221,17 @@ class Request:
         """The path's segments below `root_path`, percent-decoded; never empty. `HTTPError` 400 if they are no UTF-8."""
         scope = self.scope
         path: str = scope["path"]
+        root = scope.get("root_path")
+        if root and (root[-1] == "/" or "://" in path):
+            use_origin_form(scope)
+            path, root = scope["path"], scope.get("root_path")
         raw: bytes = scope.get("raw_path") or b""
         segments = _raw_segments(raw, path) if b"%" in raw else None
         if segments is None:
             if not path.isascii() and not _is_text(path):
                 raise HTTPError(400, "The path is not valid UTF-8")
             segments = path.removeprefix("/").split("/")
-        root = None if scope.get(RELATIVE_PATH) else scope.get("root_path")
-        return _below(root, segments) if root else segments
+        return _below(root, segments) if root and not scope.get(RELATIVE_PATH) else segments
 
     def _query_string(self) -> str:
         return (self.scope.get("query_string") or b"").decode("utf-8", "replace")

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 from micropie.core.basics.errors import log
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.body import Limits
-from micropie.core.requests.request import Request, WebSocketRequest
+from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
 from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.controller import INDEX, is_private
 from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
@@ -52,7 +52,7 @@ class Router:
         request._router = self
         target: Target | None
         if request._route_handler is not None:  # a middleware has chosen a method, be it a private one
-            target, segments = self.root.exactly(request._route_handler) or _NOTHING, list(request.path_params)
+            target, segments = self.root.exactly(request._route_handler) or _NOTHING, given_params(request)
         else:
             target = self._static.get(request._path_without_root())
             if target is None or target.name in self._instance:
@@ -76,8 +76,8 @@ class Router:
         request._router = self
         target: Target
         if request._ws_route_handler is not None:
-            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, list(request.path_params)
-        elif (segments := request._segments())[0].startswith("_"):
+            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, given_params(request)
+        elif (segments := of_path(request._segments(), request))[0].startswith("_"):
             target = _NO_URL
         else:
             target, segments = self.root.find_websocket(segments)
@@ -102,12 +102,27 @@ class Router:
         if target is not None and target.name not in self._instance:
             del segments[0]
         else:
-            target, segments = self.root.find(segments)
+            target, segments = self.root.find(of_path(segments, request))
         if segments and segments[-1] == "":
             segments = without_slash(target, segments)
         if not isinstance(target, NoHandler):
             request.path_params = segments
         return target, segments
+
+
+def given_params(request: Request) -> list[Any]:
+    """The path parameters of a request whose handler a middleware has chosen; they may be values of any type."""
+    params = list(request.path_params)
+    request._has_path_values = not all(isinstance(value, str) for value in params)
+    return params
+
+
+def of_path(segments: list[str], request: Request) -> list[str]:
+    """The segments of the path, where they are those of a whole URL."""
+    if segments[0][-1:] != ":":
+        return segments
+    use_origin_form(request.scope)
+    return request._segments()
 
 
 def chosen(choice: Any, request: Request, segments: list[str]) -> Match:
