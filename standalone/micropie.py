@@ -3085,6 +3085,12 @@ def encoded(value: Any) -> tuple[Any, str]:
     return dumps(value), JSON
 
 
+def replacing_body(value: Any, content_type: str) -> tuple[Any, str]:
+    """A body in place of another, and its type: that of the other, unless only now JSON is made of it."""
+    body, own_type = encoded(value)
+    return body, JSON if own_type == JSON else content_type
+
+
 def is_stream(value: Any) -> bool:
     """Whether a body is sent chunk by chunk: generators and iterators, sync or async."""
     # PERF: the two usual ones by their type, 0.4 µs; the abstract classes look for methods.
@@ -8418,7 +8424,7 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
     try:
         result = await call(engine, function, (reply,), {})
         if result is None and reply.body is not body:
-            reply.body, reply.content_type = encoded(reply.body)
+            reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
         changed = to_reply(reply if result is None else result)
     except CAUGHT as error:
         await close_unsent(body)
@@ -8914,9 +8920,8 @@ def _changed(reply: Reply, change: Any) -> Reply:
     headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
     if "body" not in change:
         return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = encoded(change["body"])
-    # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, hide_json_type(headers), content_type)
+    body, content_type = replacing_body(change["body"], reply.content_type)
+    return Reply(status, body, headers, content_type)
 
 
 def hide_json_type(headers: HeaderPairs) -> HeaderPairs:

@@ -22,6 +22,9 @@ class Site(App):
     async def json(self):
         return {"a": 1}
 
+    async def typed(self):
+        return 200, "a,b", [("Content-Type", "text/csv")]
+
     async def fails(self):
         raise RuntimeError("secret")
 
@@ -249,10 +252,30 @@ def test_27_a_body_may_be_replaced_by_json():
     assert (answer.json(), answer.headers["content-type"]) == ({"b": 2}, "application/json")
 
 
-def test_27_a_json_body_may_be_replaced_by_text():
-    """JSON by text: the old type does not stay."""
-    answer = http(site(Hook(after={"body": "text"})), path="/json")
-    assert (answer.content, answer.headers["content-type"]) == (b"text", "text/html; charset=utf-8")
+@pytest.mark.parametrize("body", ['{"signed": true}', b'{"signed": true}', lambda: iter(['{"signed": ', "true}"])])
+@pytest.mark.parametrize("as_text", [True, False])
+def test_27_the_type_of_a_reply_stays_when_its_body_is_replaced(body, as_text):
+    """JSON that a hook writes itself is JSON; HTML is HTML, and a type of the handler's own is that."""
+    hook = Hook(after=lambda *_: {"body": body() if callable(body) else body})
+    answer = http(site(hook), path="/json")
+    assert (answer.json(), answer.headers["content-type"]) == ({"signed": True}, "application/json")
+    assert http(site(hook)).headers["content-type"] == "text/html; charset=utf-8"
+    assert http(site(hook), path="/typed").headers["content-type"] == "text/csv"
+
+
+@pytest.mark.parametrize("headers", [[("Content-Type", "text/plain")], {"content-type": "text/plain"}])
+def test_27_a_hook_may_name_the_type_of_its_body(headers):
+    """Then that goes out, and no other."""
+    answer = http(site(Hook(after={"body": "text", "headers": headers})), path="/json")
+    assert answer.headers.get_list("content-type") == ["text/plain"]
+
+
+def test_27_later_hooks_see_the_type_of_a_replaced_body():
+    """It stands among the headers, as that of the JSON before."""
+    seen = []
+    hooks = Hook(after={"body": "[]"}), Hook(after=lambda r, s, b, headers: seen.append(list(headers)))
+    http(site(*hooks), path="/json")
+    assert seen == [[("Content-Type", "application/json")]]
 
 
 @pytest.mark.parametrize("headers", [[("X-New", "2")], {"X-New": "2"}])

@@ -732,7 +732,7 @@ def test_8_after_may_change_the_reply_in_place():
 
 
 def test_8_after_sees_the_bytes_of_json():
-    """A JSON body is encoded by then, its type stays while the body does."""
+    """A JSON body is encoded by then."""
     seen = []
 
     async def data(self):
@@ -744,6 +744,29 @@ def test_8_after_sees_the_bytes_of_json():
     reply = http(site_of(part=guard(after=after, data=data)), path="/part/data")
     assert (reply.json(), reply.headers["content-type"]) == ({"a": 1}, "application/json")
     assert seen == [(200, [], b'{"a":1}')]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"body": '{"a":2}'}, "application/json"),
+        ({"body": b'{"a":2}'}, "application/json"),
+        ({"body": '{"a":2}', "content_type": "application/ld+json"}, "application/ld+json"),
+        ({"body": '{"a":2}', "headers": [("Content-Type", "text/plain")]}, "text/plain"),
+    ],
+)
+def test_8_the_type_of_a_reply_stays_when_after_replaces_its_body(changes, kind):
+    """Unless it names another one."""
+
+    async def data(self):
+        return {"a": 1}
+
+    async def after(self, reply):
+        for name, value in changes.items():
+            setattr(reply, name, value)
+
+    reply = http(site_of(part=guard(after=after, data=data)), path="/part/data")
+    assert (reply.json(), reply.headers.get_list("content-type")) == ({"a": 2}, [kind])
 
 
 def test_8_after_may_return_another_result():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
 from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
-from micropie.core.replies.reply import Reply, close_unsent, encoded, is_stream, to_reply
+from micropie.core.replies.reply import Reply, close_unsent, is_stream, replacing_body, to_reply
 from micropie.core.requests.request import Request
 
 
@@ -33,7 +33,7 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
     try:
         result = await call(engine, function, (reply,), {})
         if result is None and reply.body is not body:
-            reply.body, reply.content_type = encoded(reply.body)
+            reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
         changed = to_reply(reply if result is None else result)
     except CAUGHT as error:
         await close_unsent(body)

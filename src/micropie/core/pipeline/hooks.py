@@ -9,7 +9,7 @@ from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation, server_error
 from micropie.core.pipeline.middleware import HttpMiddleware
 from micropie.core.pipeline.sending import JSON_HEADER, show_json_type
-from micropie.core.replies.reply import Reply, checked_status, close_unsent, encoded, header_pairs, is_stream
+from micropie.core.replies.reply import Reply, checked_status, close_unsent, header_pairs, is_stream, replacing_body
 from micropie.core.requests.request import Request
 
 
@@ -64,9 +64,8 @@ def _changed(reply: Reply, change: Any) -> Reply:
     headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
     if "body" not in change:
         return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = encoded(change["body"])
-    # What the handler said of its content stands; what we said of the JSON that was there does not.
-    return Reply(status, body, hide_json_type(headers), content_type)
+    body, content_type = replacing_body(change["body"], reply.content_type)
+    return Reply(status, body, headers, content_type)
 
 
 def hide_json_type(headers: HeaderPairs) -> HeaderPairs:

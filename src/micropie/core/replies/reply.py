@@ -121,6 +121,12 @@ def encoded(value: Any) -> tuple[Any, str]:
     return dumps(value), JSON
 
 
+def replacing_body(value: Any, content_type: str) -> tuple[Any, str]:
+    """A body in place of another, and its type: that of the other, unless only now JSON is made of it."""
+    body, own_type = encoded(value)
+    return body, JSON if own_type == JSON else content_type
+
+
 def is_stream(value: Any) -> bool:
     """Whether a body is sent chunk by chunk: generators and iterators, sync or async."""
     # PERF: the two usual ones by their type, 0.4 µs; the abstract classes look for methods.
