@@ -67,6 +67,7 @@ from inspect import isawaitable, iscoroutinefunction
 from time import monotonic
 from types import (
     AsyncGeneratorType,
+    CodeType,
     CoroutineType,
     FrameType,
     FunctionType,
@@ -174,7 +175,13 @@ __all__ = [
 log = logging.getLogger("micropie")
 MAX_FAULTS = 50  # that a client is told of at once
 FAILURES = (Exception, SystemExit)  # what a user's code may raise; `sys.exit()` there must not end the server
+MAX_SHOWN = 200  # characters of a text in the log
 MISSING = "required"  # what is wrong with a value that is not there
+
+
+def shortened(text: str) -> str:
+    """A text for the log, which may be a client's: not more than 200 characters of it."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 class HTTPError(Exception):
@@ -196,6 +203,25 @@ class HTTPError(Exception):
 
 class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than UnroutedError
     """Nothing answers a request with this path and this verb: 404, or 405 with the verbs that are answered."""
+
+
+class UnusableResult(TypeError):  # noqa: N818 - says what is wrong better than UnusableResultError
+    """What a handler, a guard or a hook returned means no reply. The log says which `function` it was, and where.
+
+    The traceback would only show how far we got with it.
+    """
+
+    function: Callable[..., Any] | None = None  # None: the handler
+
+
+@contextmanager
+def blaming(function: Callable[..., Any]) -> Iterator[None]:
+    """Let the log name the function whose result is unusable, where that is not the handler."""
+    try:
+        yield
+    except UnusableResult as error:
+        error.function = function
+        raise
 
 
 class Fault(NamedTuple):
@@ -277,13 +303,13 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def sole_error(error: BaseException) -> BaseException:
-    """The one `HTTPError`, `BadMessage` or `ConnectionClosed` that a group stands for, as a TaskGroup raises it.
+    """The `HTTPError`, `BadMessage` or `ConnectionClosed` of one kind that a TaskGroup, or another group, stands for.
 
     A `ConnectionClosed` beside others doesn't count: tasks of a WebSocket may notice the end one after the other.
     """
     found = [*leaves(error)]
     told = [one for one in found if not isinstance(one, ConnectionClosed)] or found[:1]
-    is_one = all(type(one) is type(told[0]) and one.args == told[0].args for one in told)
+    is_one = all(type(one) is type(told[0]) and one.args[:1] == told[0].args[:1] for one in told)
     return told[0] if is_one and isinstance(told[0], HTTPError | BadMessage | ConnectionClosed) else error
 
 
@@ -3011,11 +3037,14 @@ class Reply:
 
 
 def to_reply(result: Any) -> Reply:
-    """The reply that a handler's result means. TypeError or ValueError, which teach, for what means none."""
+    """The reply that a handler's result means. `UnusableResult`, which teaches, for what means none."""
     # PERF: what most handlers return comes first, by exact type: 0.2 µs.
     kind = type(result)
     if kind is dict or kind is list:
-        return Reply(200, dumps(result), [], JSON)
+        try:
+            return Reply(200, dumps(result), [], JSON)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise_unusable(error, result)
     if kind is str:
         return Reply(200, result, [], HTML)
     if kind in _GENERATORS:
@@ -3041,33 +3070,39 @@ def _from_reply(reply: Reply) -> Reply:
 
 def _from_tuple(result: tuple[Any, ...]) -> Reply:
     if len(result) not in (2, 3):
-        raise TypeError(
-            f"A handler returned a tuple of {len(result)}: (status, body) or (status, body, headers) will do"
-        )
+        wanted = "(status, body) and (status, body, headers) are, and a list is a JSON array"
+        raise UnusableResult(f"a tuple of {len(result)} is no reply: {wanted}")
+    if is_status(result[1]) and not isinstance(result[0], int):
+        raise UnusableResult(f"the status stands before the body: return {result[1]}, body, not body, {result[1]}")
     body, content_type = encoded(result[1])
     return Reply(checked_status(result[0]), body, header_pairs(result[2] if len(result) > 2 else None), content_type)  # noqa: PLR2004
 
 
 def checked_status(status: Any) -> int:
-    """A status code, or TypeError or ValueError. Some servers die of others."""
-    if not isinstance(status, int) or isinstance(status, bool):
-        raise TypeError(f"A reply's status must be an int, {status!r} is none")
-    if not 100 <= status <= 599:  # noqa: PLR2004 - RFC 9110 §15
-        raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
-    return int(status)
+    """A status code, or `UnusableResult`. Some servers die of others."""
+    if is_status(status):
+        return int(status)
+    raise UnusableResult(f"the status {shown(status)} is none: an int from 200 to 599 is")
+
+
+def is_status(value: Any) -> bool:
+    """Whether it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
+    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
 
 
 def header_pairs(headers: Any) -> HeaderPairs:
     """Headers in any accepted shape, copied: a dict, an iterable of pairs, or None."""
     if not headers:
         return []
+    if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
+        raise UnusableResult(f"the headers {shown(headers)} are none: a dict is, or a list of pairs of name and value")
     pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
     return [_pair(item) for item in pairs]
 
 
 def _pair(item: Any) -> tuple[str, str]:
     if not isinstance(item, tuple | list) or len(item) != 2:  # noqa: PLR2004
-        raise TypeError(f"A reply's headers are pairs of name and value, {item!r} is none")
+        raise UnusableResult(f"the header {shown(item)} is none: a pair of name and value is")
     if type(item) is tuple and type(item[0]) is str and type(item[1]) is str:
         return item
     name, value = (part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in item)
@@ -3082,7 +3117,40 @@ def encoded(value: Any) -> tuple[Any, str]:
         return str.__str__(value), HTML  # an Enum's own __str__ is its name
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value), HTML
-    return dumps(value), JSON
+    try:
+        return dumps(value), JSON
+    except (TypeError, ValueError, RecursionError) as error:
+        raise_unusable(error, value)
+
+
+def raise_unusable(error: Exception, value: Any) -> NoReturn:
+    """Raise what is to be said of a body that is no JSON; an exception of the application's own code as it is."""
+    if not _is_of_codec(error):
+        raise error
+    kind = type(value).__name__
+    if isinstance(value, Awaitable):
+        if isinstance(value, CoroutineType):
+            value.close()  # or Python complains that it was never awaited, too late to say where
+        called = getattr(value, "__qualname__", f"a {kind}")
+        raise UnusableResult(f"{called} was returned, and not awaited: write return await ...") from None
+    if isinstance(value, AbstractSet):
+        raise UnusableResult(f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)") from None
+    wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
+    raise UnusableResult(f"a {kind} like this is no reply ({error}): {wanted}") from None
+
+
+def _is_of_codec(error: Exception) -> bool:
+    """Whether the last call that it comes from is one of the JSON codec's, not one of a record's own methods."""
+    step: Any = error.__traceback__
+    while step.tb_next is not None:
+        step = step.tb_next
+    module: str = step.tb_frame.f_globals["__name__"]
+    return module.partition(".")[0] in ("json", "micropie")
+
+
+def shown(value: Any) -> str:
+    """A value for a message: its beginning, whatever it is."""
+    return str(lazy_import("reprlib").repr(value))
 
 
 def replacing_body(value: Any, content_type: str) -> tuple[Any, str]:
@@ -3434,7 +3502,7 @@ def _chunk_bytes(chunk: Any) -> bytes:
         return chunk.encode()
     if isinstance(chunk, bytes | bytearray | memoryview):
         return bytes(chunk)
-    raise TypeError(f"A stream's chunks are str or bytes, {chunk!r} is neither")
+    raise UnusableResult(f"a stream's chunks are str or bytes, {shown(chunk)} is neither")
 
 
 async def _close(chunks: Any) -> None:
@@ -5623,8 +5691,8 @@ def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: Resul
         try:
             return _result_in_shape(shape, result)
         except ConversionError as misfit:
-            message = f"A handler's result does not fit its annotation '-> {_name(returns)}': {misfit.faults[0][1]}"
-            raise TypeError(message) from None
+            message = f"the result does not fit its annotation '-> {_name(returns)}': {misfit.faults[0][1]}"
+            raise UnusableResult(message) from None
 
     async def awaited(result: Any) -> Any:
         return in_shape(await result)
@@ -6251,6 +6319,31 @@ def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]
 # ======================================================================================================================
 
 WEBSOCKET = "ws_"
+
+
+class SourcePlace(NamedTuple):
+    """Where a function is defined."""
+
+    file: str
+    line: int
+
+
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """The code of a function, or of what it wraps; None if that is not Python's."""
+    code: CodeType | None = getattr(inspect.unwrap(function), "__code__", None)
+    return code
+
+
+def place_of(function: Callable[..., Any]) -> SourcePlace | None:
+    """Where the code of a function begins, or of what it wraps; None if that is not Python's."""
+    code = code_of(function)
+    return None if code is None else SourcePlace(code.co_filename, code.co_firstlineno)
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """The class and the method, as far as the function knows them; `""` if it has no name."""
+    name: str = getattr(function, "__qualname__", "")
+    return name.rpartition("<locals>.")[2]
 
 
 class UserFunction:
@@ -8295,11 +8388,13 @@ def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Re
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
         error = Unrouted(engine.surplus_path_status)
+    if isinstance(error, BaseExceptionGroup):
+        error = sole_error(error)
     if isinstance(error, HTTPError):
         try:
             return reply_to_refusal(engine, request, error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
+        except UnusableResult as wrong:
+            error = ValueError(f"Of {error!r} {wrong}").with_traceback(error.__traceback__)
     return server_error(engine, request, error)
 
 
@@ -8357,18 +8452,36 @@ def debug_page(engine: Engine, request: Request, error: BaseException) -> Reply 
 
 
 def log_failure(request: Request, error: BaseException) -> None:
-    """One record, with the traceback unless all that is wrong is a package that is not installed.
+    """One record, with the traceback unless the message says it all.
 
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
-    method, path, endpoint = request.method, path_of_request(request), endpoint_of(request)
+    method, path, endpoint = request.method, shortened(path_of_request(request)), endpoint_of(request)
     handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
-    where = (f" in {handler}" if handler else "") + (f" (request id {request_id})" if request_id else "")
+    where = f" in {handler}" if handler else ""
+    told = isinstance(error, MissingDependency)
+    if isinstance(error, UnusableResult):
+        handler_itself = None if endpoint is None else endpoint.handler
+        if (function := error.function or handler_itself) is not None:
+            where, told = f" in {title_of(function)}", not passes_through(error, function)
+    where += f" (request id {request_id})" if request_id else ""
     facts = {"method": method, "path": path, "handler": handler, "request_id": request_id}
-    if isinstance(error, MissingDependency):
+    if told:
         log.error("%s %r failed%s: %s", method, path, where, error, extra=facts)
     else:
         log.error("%s %r failed%s", method, path, where, exc_info=error, extra=facts)
+
+
+def title_of(function: Callable[..., Any]) -> str:
+    """The name of a function, and where it is defined."""
+    name, place = function_name(function), place_of(function)
+    return name if place is None else f'{name} (File "{place.file}", line {place.line})'
+
+
+def passes_through(error: BaseException, function: Callable[..., Any]) -> bool:
+    """Whether the traceback of an error shows a line of the function, or of what it wraps."""
+    code = code_of(function)
+    return any(frame.f_code is code for frame, _ in lazy_import("traceback").walk_tb(error.__traceback__))
 
 
 def path_of_request(request: Request) -> str:
@@ -8384,8 +8497,7 @@ def endpoint_of(request: Request) -> Endpoint | None:
 
 def name_of_endpoint(endpoint: Endpoint) -> str:
     """The class and the method, as far as the handler knows them."""
-    name: str = getattr(endpoint.handler, "__qualname__", endpoint.name)
-    return name.rpartition("<locals>.")[2]
+    return function_name(endpoint.handler) or endpoint.name
 
 
 def request_id_of(request: Request) -> str | None:
@@ -8405,8 +8517,9 @@ async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) ->
     for guard in guards:
         entered.append(guard)
         result = None if guard.before is None else await call(engine, guard.before, (), {})
-        if result is not None:
-            return to_reply(result)
+        if guard.before is not None and result is not None:
+            with blaming(guard.before.handler):
+                return to_reply(result)
     return None
 
 
@@ -8423,9 +8536,10 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
     body = reply.body
     try:
         result = await call(engine, function, (reply,), {})
-        if result is None and reply.body is not body:
-            reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
-        changed = to_reply(reply if result is None else result)
+        with blaming(function.handler):
+            if result is None and reply.body is not body:
+                reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
+            changed = to_reply(reply if result is None else result)
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)
@@ -8879,7 +8993,7 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
             if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
                 short_cut = await short_cut
             if short_cut:
-                return _changed(Reply(200, None, []), short_cut)
+                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
     finally:
         if reached < len(middlewares):
             del middlewares[reached:]
@@ -8895,7 +9009,7 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
             if type(change) is CoroutineType or is_awaitable(change):
                 change = await change
             if change:
-                reply = await replaced(reply, change)
+                reply = await replaced(reply, change, middleware.after_request)
         reply.headers = hide_json_type(reply.headers)
     except CAUGHT as error:
         await close_unsent(reply.body)
@@ -8904,24 +9018,26 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
     return reply
 
 
-async def replaced(reply: Reply, change: Any) -> Reply:
+async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
     """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change)
+    changed = _changed(reply, change, hook)
     if is_stream(reply.body) and not is_stream(changed.body):
         await close_unsent(reply.body)
     return changed
 
 
-def _changed(reply: Reply, change: Any) -> Reply:
-    """The reply with what a hook's dict names in place of its own."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
-    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-    if "body" not in change:
-        return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = replacing_body(change["body"], reply.content_type)
-    return Reply(status, body, headers, content_type)
+def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
+    """The reply with what the hook's dict names in place of its own."""
+    with blaming(hook):
+        if not isinstance(change, Mapping):
+            wanted = "None is, or a dict of status_code, body, headers"
+            raise UnusableResult(f"a {type(change).__name__} that a hook returns is no answer: {wanted}")
+        status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+        headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+        if "body" not in change:
+            return Reply(status, reply.body, headers, reply.content_type)
+        body, content_type = replacing_body(change["body"], reply.content_type)
+        return Reply(status, body, headers, content_type)
 
 
 def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
@@ -9395,8 +9511,8 @@ def check_origin(engine: Engine, request: Request) -> None:
         log.warning(
             "A WebSocket handshake from %r with a session cookie for %r is refused: if that site is yours, "
             "name it in App(allowed_origins=[...])",
-            origin,
-            host,
+            shortened(origin),
+            shortened(host),
         )
         raise HTTPError(403, "Origin not allowed")
 
@@ -9684,7 +9800,7 @@ def _routes_of_handover(handover: MountedApp, path: str, name: str) -> Iterator[
 
 
 def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
-    code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
+    place = place_of(endpoint.handler)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
         path + path_template(branch, endpoint) or "/",
@@ -9694,8 +9810,8 @@ def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str
         endpoint.handler,
         client_parameters(branch, endpoint),
         endpoint.plan.returns,
-        None if code is None else code.co_filename,
-        None if code is None else code.co_firstlineno,
+        None if place is None else place.file,
+        None if place is None else place.line,
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
     )
@@ -9789,7 +9905,8 @@ class RSGI:
 
 def refuse(scope: Any, protocol: Any) -> None:
     """Refuse a WebSocket with 403, and tell the log how to have WebSockets."""
-    log.error("The WebSocket %r is refused: RSGI(app) has HTTP only, start Granian with --interface asgi", scope.path)
+    path = shortened(scope.path)
+    log.error("The WebSocket %r is refused: RSGI(app) has HTTP only, start Granian with --interface asgi", path)
     protocol.close(None)
 
 
@@ -9949,7 +10066,10 @@ class RSGISend:
     async def __call__(self, message: Message) -> None:
         """Send an ASGI message. OSError if the client has left in the middle of a stream."""
         if message["type"] == "http.response.start":
-            self._status = checked_status(message["status"])  # Granian dies of others
+            status: Any = message["status"]
+            if not (isinstance(status, int) and 100 <= status <= 599):  # noqa: PLR2004 - Granian dies of others
+                raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
+            self._status = status
             self._headers = text_pairs(message.get("headers") or ())
         elif self._stream is None and not message.get("more_body"):
             self.protocol.response_bytes(self._status, self._headers, bytes(message.get("body") or b""))

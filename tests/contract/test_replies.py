@@ -1480,3 +1480,61 @@ def test_26_every_reply_passes_the_after_hooks_once(path, keywords, status):
     if status >= 400:
         assert answer.json() == {"error": status}
         assert answer.headers["content-type"] == JSON
+
+
+NO = HTTPError(403, "No")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ExceptionGroup("tasks", [NO]), "403 Forbidden: No"),
+        (ExceptionGroup("tasks", [HTTPError(403, "first"), HTTPError(403, "second")]), "403 Forbidden: first"),
+        (ExceptionGroup("tasks", [ExceptionGroup("inner", [NO]), NO]), "403 Forbidden: No"),
+        (ExceptionGroup("tasks", [NO, HTTPError(404)]), "500 Internal Server Error"),
+        (ExceptionGroup("tasks", [NO, ValueError("secret")]), "500 Internal Server Error"),
+        (ExceptionGroup("tasks", [ValueError("secret")]), "500 Internal Server Error"),
+    ],
+)
+@pytest.mark.parametrize("place", ["handler", "thread", "before hook", "stream"])
+def test_26_a_group_of_one_kind_of_error_is_that_error(place, error, text):
+    """As a `TaskGroup` raises it; a group of several is a failure."""
+
+    class Failing(App):
+        async def handler(self):
+            raise error
+
+        def thread(self):
+            raise error
+
+        async def stream(self):
+            raise error
+            yield "x"
+
+    class Hook(HttpMiddleware):
+        async def before_request(self, request):
+            if place == "before hook":
+                raise error
+
+    app = Failing()
+    app.middlewares.append(Hook())
+    assert http(app, path="/handler" if place == "before hook" else f"/{place}").text == text
+
+
+def test_26_a_task_group_hands_on_the_error_of_its_task(caplog):
+    """The session is saved as with any `HTTPError`, and nothing is logged."""
+
+    class Site(App):
+        async def index(self):
+            self.request.session["seen"] = True
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._refuse())
+                group.create_task(asyncio.sleep(10))
+
+        async def _refuse(self):
+            raise HTTPError(409, "Sold out")
+
+    answer = http(Site())
+    assert answer.text == "409 Conflict: Sold out"
+    assert "session_id" in answer.cookies
+    assert caplog.records == []

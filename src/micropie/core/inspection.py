@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from micropie.core.app import App
-from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.engine import Engine
 from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
@@ -65,7 +65,7 @@ def _routes_of_handover(handover: MountedApp, path: str, name: str) -> Iterator[
 
 
 def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
-    code = getattr(inspect.unwrap(endpoint.handler), "__code__", None)
+    place = place_of(endpoint.handler)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
         path + path_template(branch, endpoint) or "/",
@@ -75,8 +75,8 @@ def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str
         endpoint.handler,
         client_parameters(branch, endpoint),
         endpoint.plan.returns,
-        None if code is None else code.co_filename,
-        None if code is None else code.co_firstlineno,
+        None if place is None else place.file,
+        None if place is None else place.line,
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
     )

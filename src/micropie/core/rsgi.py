@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from micropie.core.app import App
-from micropie.core.basics.errors import HTTPError, log
+from micropie.core.basics.errors import HTTPError, log, shortened
 from micropie.core.basics.headers import content_length
 from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Scope
 from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import shutdown, startup
 from micropie.core.replies.asgi import whole_headers
-from micropie.core.replies.reply import BODYLESS, HTML, JSON, Reply, checked_status
+from micropie.core.replies.reply import BODYLESS, HTML, JSON, Reply
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
@@ -65,7 +65,8 @@ class RSGI:
 
 def refuse(scope: Any, protocol: Any) -> None:
     """Refuse a WebSocket with 403, and tell the log how to have WebSockets."""
-    log.error("The WebSocket %r is refused: RSGI(app) has HTTP only, start Granian with --interface asgi", scope.path)
+    path = shortened(scope.path)
+    log.error("The WebSocket %r is refused: RSGI(app) has HTTP only, start Granian with --interface asgi", path)
     protocol.close(None)
 
 
@@ -225,7 +226,10 @@ class RSGISend:
     async def __call__(self, message: Message) -> None:
         """Send an ASGI message. OSError if the client has left in the middle of a stream."""
         if message["type"] == "http.response.start":
-            self._status = checked_status(message["status"])  # Granian dies of others
+            status: Any = message["status"]
+            if not (isinstance(status, int) and 100 <= status <= 599):  # noqa: PLR2004 - Granian dies of others
+                raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
+            self._status = status
             self._headers = text_pairs(message.get("headers") or ())
         elif self._stream is None and not message.get("more_body"):
             self.protocol.response_bytes(self._status, self._headers, bytes(message.get("body") or b""))

@@ -5,13 +5,20 @@ raises is a fault of the application: it reaches the log, and the client sees a 
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 log = logging.getLogger("micropie")
 MAX_FAULTS = 50  # that a client is told of at once
 FAILURES = (Exception, SystemExit)  # what a user's code may raise; `sys.exit()` there must not end the server
+MAX_SHOWN = 200  # characters of a text in the log
 MISSING = "required"  # what is wrong with a value that is not there
+
+
+def shortened(text: str) -> str:
+    """A text for the log, which may be a client's: not more than 200 characters of it."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 class HTTPError(Exception):
@@ -33,6 +40,25 @@ class HTTPError(Exception):
 
 class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than UnroutedError
     """Nothing answers a request with this path and this verb: 404, or 405 with the verbs that are answered."""
+
+
+class UnusableResult(TypeError):  # noqa: N818 - says what is wrong better than UnusableResultError
+    """What a handler, a guard or a hook returned means no reply. The log says which `function` it was, and where.
+
+    The traceback would only show how far we got with it.
+    """
+
+    function: Callable[..., Any] | None = None  # None: the handler
+
+
+@contextmanager
+def blaming(function: Callable[..., Any]) -> Iterator[None]:
+    """Let the log name the function whose result is unusable, where that is not the handler."""
+    try:
+        yield
+    except UnusableResult as error:
+        error.function = function
+        raise
 
 
 class Fault(NamedTuple):
@@ -114,11 +140,11 @@ def leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def sole_error(error: BaseException) -> BaseException:
-    """The one `HTTPError`, `BadMessage` or `ConnectionClosed` that a group stands for, as a TaskGroup raises it.
+    """The `HTTPError`, `BadMessage` or `ConnectionClosed` of one kind that a TaskGroup, or another group, stands for.
 
     A `ConnectionClosed` beside others doesn't count: tasks of a WebSocket may notice the end one after the other.
     """
     found = [*leaves(error)]
     told = [one for one in found if not isinstance(one, ConnectionClosed)] or found[:1]
-    is_one = all(type(one) is type(told[0]) and one.args == told[0].args for one in told)
+    is_one = all(type(one) is type(told[0]) and one.args[:1] == told[0].args[:1] for one in told)
     return told[0] if is_one and isinstance(told[0], HTTPError | BadMessage | ConnectionClosed) else error

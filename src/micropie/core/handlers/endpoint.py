@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from types import CodeType
 from typing import Any, NamedTuple
 
 from micropie.core.conversion.records import is_collection
@@ -12,6 +13,31 @@ from micropie.core.handlers.signature import Parameter, takes_segment
 from micropie.core.requests.body import Limits
 
 WEBSOCKET = "ws_"
+
+
+class SourcePlace(NamedTuple):
+    """Where a function is defined."""
+
+    file: str
+    line: int
+
+
+def code_of(function: Callable[..., Any]) -> CodeType | None:
+    """The code of a function, or of what it wraps; None if that is not Python's."""
+    code: CodeType | None = getattr(inspect.unwrap(function), "__code__", None)
+    return code
+
+
+def place_of(function: Callable[..., Any]) -> SourcePlace | None:
+    """Where the code of a function begins, or of what it wraps; None if that is not Python's."""
+    code = code_of(function)
+    return None if code is None else SourcePlace(code.co_filename, code.co_firstlineno)
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """The class and the method, as far as the function knows them; `""` if it has no name."""
+    name: str = getattr(function, "__qualname__", "")
+    return name.rpartition("<locals>.")[2]
 
 
 class UserFunction:

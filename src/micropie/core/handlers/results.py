@@ -11,7 +11,7 @@ from inspect import iscoroutinefunction
 from types import NoneType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from micropie.core.basics.errors import ConversionError
+from micropie.core.basics.errors import ConversionError, UnusableResult
 from micropie.core.basics.json_codec import struct_form
 from micropie.core.basics.optional import lazy_import
 from micropie.core.conversion.models import Model
@@ -250,8 +250,8 @@ def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: Resul
         try:
             return _result_in_shape(shape, result)
         except ConversionError as misfit:
-            message = f"A handler's result does not fit its annotation '-> {_name(returns)}': {misfit.faults[0][1]}"
-            raise TypeError(message) from None
+            message = f"the result does not fit its annotation '-> {_name(returns)}': {misfit.faults[0][1]}"
+            raise UnusableResult(message) from None
 
     async def awaited(result: Any) -> Any:
         return in_shape(await result)

@@ -4,13 +4,24 @@ In development mode the debug pages may put a reply of theirs in its place.
 """
 
 import asyncio
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
-from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, MissingDependency, Unrouted, log
+from micropie.core.basics.errors import (
+    FAILURES,
+    HTTPError,
+    InvalidInput,
+    MissingDependency,
+    Unrouted,
+    UnusableResult,
+    log,
+    shortened,
+    sole_error,
+)
 from micropie.core.basics.headers import names_json
-from micropie.core.basics.optional import lazy_pattern
+from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.handlers.binding import SurplusSegments
-from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.handlers.endpoint import Endpoint, code_of, function_name, place_of
 from micropie.core.pipeline.engine import Engine
 from micropie.core.replies.reply import Reply, error_reply, header_pairs, problem_reply, to_reply
 from micropie.core.requests.request import RELATIVE_PATH, Request
@@ -37,11 +48,13 @@ def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Re
     """What the client is told of an exception; what it must not know goes to the log."""
     if isinstance(error, SurplusSegments):
         error = Unrouted(engine.surplus_path_status)
+    if isinstance(error, BaseExceptionGroup):
+        error = sole_error(error)
     if isinstance(error, HTTPError):
         try:
             return reply_to_refusal(engine, request, error)
-        except (TypeError, ValueError) as wrong:
-            error = wrong
+        except UnusableResult as wrong:
+            error = ValueError(f"Of {error!r} {wrong}").with_traceback(error.__traceback__)
     return server_error(engine, request, error)
 
 
@@ -99,18 +112,36 @@ def debug_page(engine: Engine, request: Request, error: BaseException) -> Reply 
 
 
 def log_failure(request: Request, error: BaseException) -> None:
-    """One record, with the traceback unless all that is wrong is a package that is not installed.
+    """One record, with the traceback unless the message says it all.
 
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
-    method, path, endpoint = request.method, path_of_request(request), endpoint_of(request)
+    method, path, endpoint = request.method, shortened(path_of_request(request)), endpoint_of(request)
     handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
-    where = (f" in {handler}" if handler else "") + (f" (request id {request_id})" if request_id else "")
+    where = f" in {handler}" if handler else ""
+    told = isinstance(error, MissingDependency)
+    if isinstance(error, UnusableResult):
+        handler_itself = None if endpoint is None else endpoint.handler
+        if (function := error.function or handler_itself) is not None:
+            where, told = f" in {title_of(function)}", not passes_through(error, function)
+    where += f" (request id {request_id})" if request_id else ""
     facts = {"method": method, "path": path, "handler": handler, "request_id": request_id}
-    if isinstance(error, MissingDependency):
+    if told:
         log.error("%s %r failed%s: %s", method, path, where, error, extra=facts)
     else:
         log.error("%s %r failed%s", method, path, where, exc_info=error, extra=facts)
+
+
+def title_of(function: Callable[..., Any]) -> str:
+    """The name of a function, and where it is defined."""
+    name, place = function_name(function), place_of(function)
+    return name if place is None else f'{name} (File "{place.file}", line {place.line})'
+
+
+def passes_through(error: BaseException, function: Callable[..., Any]) -> bool:
+    """Whether the traceback of an error shows a line of the function, or of what it wraps."""
+    code = code_of(function)
+    return any(frame.f_code is code for frame, _ in lazy_import("traceback").walk_tb(error.__traceback__))
 
 
 def path_of_request(request: Request) -> str:
@@ -126,8 +157,7 @@ def endpoint_of(request: Request) -> Endpoint | None:
 
 def name_of_endpoint(endpoint: Endpoint) -> str:
     """The class and the method, as far as the handler knows them."""
-    name: str = getattr(endpoint.handler, "__qualname__", endpoint.name)
-    return name.rpartition("<locals>.")[2]
+    return function_name(endpoint.handler) or endpoint.name
 
 
 def request_id_of(request: Request) -> str | None:

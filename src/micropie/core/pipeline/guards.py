@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from micropie.core.basics.errors import blaming
 from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
 from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
@@ -14,8 +15,9 @@ async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) ->
     for guard in guards:
         entered.append(guard)
         result = None if guard.before is None else await call(engine, guard.before, (), {})
-        if result is not None:
-            return to_reply(result)
+        if guard.before is not None and result is not None:
+            with blaming(guard.before.handler):
+                return to_reply(result)
     return None
 
 
@@ -32,9 +34,10 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
     body = reply.body
     try:
         result = await call(engine, function, (reply,), {})
-        if result is None and reply.body is not body:
-            reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
-        changed = to_reply(reply if result is None else result)
+        with blaming(function.handler):
+            if result is None and reply.body is not body:
+                reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
+            changed = to_reply(reply if result is None else result)
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)

@@ -1,15 +1,23 @@
 """The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import Any
 
+from micropie.core.basics.errors import UnusableResult, blaming
 from micropie.core.basics.types import HeaderPairs
 from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation, server_error
 from micropie.core.pipeline.middleware import HttpMiddleware
 from micropie.core.pipeline.sending import JSON_HEADER, show_json_type
-from micropie.core.replies.reply import Reply, checked_status, close_unsent, header_pairs, is_stream, replacing_body
+from micropie.core.replies.reply import (
+    Reply,
+    checked_status,
+    close_unsent,
+    header_pairs,
+    is_stream,
+    replacing_body,
+)
 from micropie.core.requests.request import Request
 
 
@@ -23,7 +31,7 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
             if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
                 short_cut = await short_cut
             if short_cut:
-                return _changed(Reply(200, None, []), short_cut)
+                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
     finally:
         if reached < len(middlewares):
             del middlewares[reached:]
@@ -39,7 +47,7 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
             if type(change) is CoroutineType or is_awaitable(change):
                 change = await change
             if change:
-                reply = await replaced(reply, change)
+                reply = await replaced(reply, change, middleware.after_request)
         reply.headers = hide_json_type(reply.headers)
     except CAUGHT as error:
         await close_unsent(reply.body)
@@ -48,24 +56,26 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
     return reply
 
 
-async def replaced(reply: Reply, change: Any) -> Reply:
+async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
     """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change)
+    changed = _changed(reply, change, hook)
     if is_stream(reply.body) and not is_stream(changed.body):
         await close_unsent(reply.body)
     return changed
 
 
-def _changed(reply: Reply, change: Any) -> Reply:
-    """The reply with what a hook's dict names in place of its own."""
-    if not isinstance(change, Mapping):
-        raise TypeError(f"A hook returned {change!r}: a dict of status_code, body and headers, or None, will do")
-    status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-    headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-    if "body" not in change:
-        return Reply(status, reply.body, headers, reply.content_type)
-    body, content_type = replacing_body(change["body"], reply.content_type)
-    return Reply(status, body, headers, content_type)
+def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
+    """The reply with what the hook's dict names in place of its own."""
+    with blaming(hook):
+        if not isinstance(change, Mapping):
+            wanted = "None is, or a dict of status_code, body, headers"
+            raise UnusableResult(f"a {type(change).__name__} that a hook returns is no answer: {wanted}")
+        status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+        headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+        if "body" not in change:
+            return Reply(status, reply.body, headers, reply.content_type)
+        body, content_type = replacing_body(change["body"], reply.content_type)
+        return Reply(status, body, headers, content_type)
 
 
 def hide_json_type(headers: HeaderPairs) -> HeaderPairs:

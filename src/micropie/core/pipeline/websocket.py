@@ -10,7 +10,7 @@ import functools
 from collections.abc import Awaitable
 from typing import Any
 
-from micropie.core.basics.errors import BadMessage, ConnectionClosed, HTTPError, log, sole_error
+from micropie.core.basics.errors import BadMessage, ConnectionClosed, HTTPError, log, shortened, sole_error
 from micropie.core.basics.headers import host_of
 from micropie.core.basics.types import Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
@@ -147,8 +147,8 @@ def check_origin(engine: Engine, request: Request) -> None:
         log.warning(
             "A WebSocket handshake from %r with a session cookie for %r is refused: if that site is yours, "
             "name it in App(allowed_origins=[...])",
-            origin,
-            host,
+            shortened(origin),
+            shortened(host),
         )
         raise HTTPError(403, "Origin not allowed")
 

@@ -4,11 +4,12 @@ A body is text, bytes, None or a stream of chunks; JSON is encoded here, so hook
 are the handler's own; `content_type` is what goes out unless they name another.
 """
 
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
-from types import AsyncGeneratorType, GeneratorType
-from typing import Any
+from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import Any, NoReturn
 
-from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, log
+from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, UnusableResult, log
 from micropie.core.basics.json_codec import dumps
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import HeaderPairs
@@ -47,11 +48,14 @@ class Reply:
 
 
 def to_reply(result: Any) -> Reply:
-    """The reply that a handler's result means. TypeError or ValueError, which teach, for what means none."""
+    """The reply that a handler's result means. `UnusableResult`, which teaches, for what means none."""
     # PERF: what most handlers return comes first, by exact type: 0.2 µs.
     kind = type(result)
     if kind is dict or kind is list:
-        return Reply(200, dumps(result), [], JSON)
+        try:
+            return Reply(200, dumps(result), [], JSON)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise_unusable(error, result)
     if kind is str:
         return Reply(200, result, [], HTML)
     if kind in _GENERATORS:
@@ -77,33 +81,39 @@ def _from_reply(reply: Reply) -> Reply:
 
 def _from_tuple(result: tuple[Any, ...]) -> Reply:
     if len(result) not in (2, 3):
-        raise TypeError(
-            f"A handler returned a tuple of {len(result)}: (status, body) or (status, body, headers) will do"
-        )
+        wanted = "(status, body) and (status, body, headers) are, and a list is a JSON array"
+        raise UnusableResult(f"a tuple of {len(result)} is no reply: {wanted}")
+    if is_status(result[1]) and not isinstance(result[0], int):
+        raise UnusableResult(f"the status stands before the body: return {result[1]}, body, not body, {result[1]}")
     body, content_type = encoded(result[1])
     return Reply(checked_status(result[0]), body, header_pairs(result[2] if len(result) > 2 else None), content_type)  # noqa: PLR2004
 
 
 def checked_status(status: Any) -> int:
-    """A status code, or TypeError or ValueError. Some servers die of others."""
-    if not isinstance(status, int) or isinstance(status, bool):
-        raise TypeError(f"A reply's status must be an int, {status!r} is none")
-    if not 100 <= status <= 599:  # noqa: PLR2004 - RFC 9110 §15
-        raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
-    return int(status)
+    """A status code, or `UnusableResult`. Some servers die of others."""
+    if is_status(status):
+        return int(status)
+    raise UnusableResult(f"the status {shown(status)} is none: an int from 200 to 599 is")
+
+
+def is_status(value: Any) -> bool:
+    """Whether it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
+    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
 
 
 def header_pairs(headers: Any) -> HeaderPairs:
     """Headers in any accepted shape, copied: a dict, an iterable of pairs, or None."""
     if not headers:
         return []
+    if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
+        raise UnusableResult(f"the headers {shown(headers)} are none: a dict is, or a list of pairs of name and value")
     pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
     return [_pair(item) for item in pairs]
 
 
 def _pair(item: Any) -> tuple[str, str]:
     if not isinstance(item, tuple | list) or len(item) != 2:  # noqa: PLR2004
-        raise TypeError(f"A reply's headers are pairs of name and value, {item!r} is none")
+        raise UnusableResult(f"the header {shown(item)} is none: a pair of name and value is")
     if type(item) is tuple and type(item[0]) is str and type(item[1]) is str:
         return item
     name, value = (part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in item)
@@ -118,7 +128,40 @@ def encoded(value: Any) -> tuple[Any, str]:
         return str.__str__(value), HTML  # an Enum's own __str__ is its name
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value), HTML
-    return dumps(value), JSON
+    try:
+        return dumps(value), JSON
+    except (TypeError, ValueError, RecursionError) as error:
+        raise_unusable(error, value)
+
+
+def raise_unusable(error: Exception, value: Any) -> NoReturn:
+    """Raise what is to be said of a body that is no JSON; an exception of the application's own code as it is."""
+    if not _is_of_codec(error):
+        raise error
+    kind = type(value).__name__
+    if isinstance(value, Awaitable):
+        if isinstance(value, CoroutineType):
+            value.close()  # or Python complains that it was never awaited, too late to say where
+        called = getattr(value, "__qualname__", f"a {kind}")
+        raise UnusableResult(f"{called} was returned, and not awaited: write return await ...") from None
+    if isinstance(value, AbstractSet):
+        raise UnusableResult(f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)") from None
+    wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
+    raise UnusableResult(f"a {kind} like this is no reply ({error}): {wanted}") from None
+
+
+def _is_of_codec(error: Exception) -> bool:
+    """Whether the last call that it comes from is one of the JSON codec's, not one of a record's own methods."""
+    step: Any = error.__traceback__
+    while step.tb_next is not None:
+        step = step.tb_next
+    module: str = step.tb_frame.f_globals["__name__"]
+    return module.partition(".")[0] in ("json", "micropie")
+
+
+def shown(value: Any) -> str:
+    """A value for a message: its beginning, whatever it is."""
+    return str(lazy_import("reprlib").repr(value))
 
 
 def replacing_body(value: Any, content_type: str) -> tuple[Any, str]:

@@ -9,9 +9,10 @@ import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from micropie.core.basics.errors import UnusableResult
 from micropie.core.basics.types import Send
 from micropie.core.replies.asgi import stream_start
-from micropie.core.replies.reply import Reply
+from micropie.core.replies.reply import Reply, shown
 
 Whose = TypeVar("Whose")
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
@@ -134,7 +135,7 @@ def _chunk_bytes(chunk: Any) -> bytes:
         return chunk.encode()
     if isinstance(chunk, bytes | bytearray | memoryview):
         return bytes(chunk)
-    raise TypeError(f"A stream's chunks are str or bytes, {chunk!r} is neither")
+    raise UnusableResult(f"a stream's chunks are str or bytes, {shown(chunk)} is neither")
 
 
 async def _close(chunks: Any) -> None:
