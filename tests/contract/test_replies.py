@@ -1254,6 +1254,17 @@ def test_25_status_is_a_keyword():
         ("https://bücher.example/ü", "https://xn--bcher-kva.example/%C3%BC"),
         ("https://bücher.example:8443/", "https://xn--bcher-kva.example:8443/"),
         ("//bücher.example/x", "//xn--bcher-kva.example/x"),
+        ("https://BÜCHER.example/", "https://xn--bcher-kva.example/"),
+        ("https://bu\u0308cher.example/", "https://xn--bcher-kva.example/"),
+        ("https://straße.example/", "https://xn--strae-oqa.example/"),
+        ("https://βόλος.com/", "https://xn--nxasmm1c.com/"),
+        ("https://ΒΌΛΟΣ.com/", "https://xn--nxasmq6b.com/"),
+        ("https://日本語.example/", "https://xn--wgv71a119e.example/"),
+        ("https://www.日本-語1.example/", "https://www.xn---1-5t7du0cl91h.example/"),
+        ("https://例。example/", "https://%E4%BE%8B%E3%80%82example/"),
+        ("https://\uff45xample.org/", "https://%EF%BD%85xample.org/"),
+        ("https://i❤.ws/", "https://i%E2%9D%A4.ws/"),
+        ("https://üser@bücher.example/", "https://%C3%BCser@xn--bcher-kva.example/"),
         ("http://[::1]:8000/x", "http://[::1]:8000/x"),
         ("relative/path", "relative/path"),
         ("?only=query", "?only=query"),
@@ -1276,6 +1287,21 @@ def test_25_line_breaks_never_reach_the_header(target):
     assert answer.status_code == 302
     assert answer.headers.get("set-cookie") is None
     assert re.fullmatch(r"[!-~]*", answer.headers["location"] or "")
+
+
+@pytest.mark.parametrize(
+    "target", ["javascript:alert(1)", "JavaScript://x/%0aalert(1)", "vbscript:x", "data:text/html,<script>", "DATA:,x"]
+)
+def test_25_a_target_that_would_be_run_is_refused(target, caplog):
+    """It is no place to go to; the log says what to use for targets from outside."""
+    assert http(Redirecting(target)).status_code == 500
+    assert "use safe_redirect()" in caplog.text
+
+
+@pytest.mark.parametrize("target", [" javascript:x", "java\tscript:x", "\x01javascript:x", "/javascript:x", "?data:x"])
+def test_25_what_only_looks_like_such_a_target_is_encoded(target):
+    """No client reads a scheme from it."""
+    assert not re.match(r"\s*(javascript|data):", location(target) or "", re.IGNORECASE)
 
 
 def test_25_a_lone_surrogate_is_no_failure():

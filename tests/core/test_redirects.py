@@ -66,6 +66,29 @@ def test_any_other_target_is_the_fallback(location):
     assert target(location) == "/home"
 
 
+@pytest.mark.parametrize("location", [None, 5, b"/x", ["/x"], {"next": "/x"}])
+def test_what_is_no_text_is_the_fallback(location):
+    """JSON may have anything in the target's place."""
+
+    class Next(App):
+        async def index(self):
+            return safe_redirect(location, fallback="/home")
+
+    assert http(Next()).headers["location"] == "/home"
+
+
+@pytest.mark.parametrize("hosts", ["Shop.Example", ["Shop.Example"], ("other.example", "SHOP.EXAMPLE")])
+@pytest.mark.parametrize("location", ["https://shop.example/x", "https://SHOP.example/x"])
+def test_allowed_hosts_are_compared_without_case(hosts, location):
+    """Hosts have none (RFC 3986 §3.2.2); a single one may be given as it is."""
+
+    class Next(App):
+        async def index(self):
+            return safe_redirect(location, allowed_hosts=hosts)
+
+    assert http(Next()).headers["location"] == location
+
+
 def test_the_status_can_be_chosen():
     """303 makes a GET of whatever the request was."""
 
