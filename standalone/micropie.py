@@ -62,7 +62,7 @@ from contextlib import (
 from contextvars import Context, ContextVar, copy_context
 from copy import deepcopy
 from enum import Enum
-from functools import cache, partial, partialmethod, wraps
+from functools import cache, partial, partialmethod, singledispatchmethod, wraps
 from inspect import isawaitable, iscoroutinefunction
 from time import monotonic
 from types import (
@@ -758,6 +758,22 @@ class WorkerThreads:
         result, worker = await self._submit((copy_context(), function, args, kwargs))
         _used_worker.set(worker)
         return result
+
+    async def run_in_context(self, function: Callable[[], Any]) -> Any:
+        """The function's result, or its exception; the context variables that it sets are set for the caller too."""
+        context = copy_context()
+
+        def in_context() -> Any:
+            return context.run(function)
+
+        try:
+            return await self.run(in_context, (), {})
+        finally:
+            used = _used_worker.get()
+            for variable, value in context.items():
+                if variable.get(_END) is not value:
+                    variable.set(value)
+            _used_worker.set(used)
 
     async def iterate(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
         """The items of a sync iterator, which is closed in the end, but never while its `next()` runs.
@@ -6919,6 +6935,7 @@ def keep_private(reply: Reply) -> None:
 INDEX = "index"
 VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
 LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
+GUARDS = ("_before", "_after")
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
 
@@ -6963,11 +6980,11 @@ class Controller:
 
     async def _before(self) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
-        return None
+        return await _next_in_line(super(), "_before")
 
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
-        return None
+        return await _next_in_line(super(), "_after", reply)
 
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
         """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""
@@ -6999,6 +7016,13 @@ class Mount:
             raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
         self.app = app
         self.segments = None if path is None else mount_segments(path)
+
+
+async def _next_in_line(following: Any, name: str, *args: Any) -> Any:
+    """The result of the guard of a class that is mixed in behind `Controller`, for those who call `super()`."""
+    guard = getattr(following, name, None)
+    result = None if guard is None else guard(*args)
+    return await result if isawaitable(result) else result
 
 
 def mount_segments(path: str) -> tuple[str, ...]:
@@ -7046,7 +7070,7 @@ def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
         raise TypeError(f"@limits takes some of {known}; it got {sorted(unknown) if changes else 'none of them'}")
 
     def mark(handler: F) -> F:
-        setattr(handler, LIMITS_ATTRIBUTE, changes)
+        setattr(checked_handler(handler, "limits"), LIMITS_ATTRIBUTE, changes)
         return handler
 
     return mark
@@ -7062,10 +7086,20 @@ def methods(*verbs: str) -> Callable[[F], F]:
         raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
 
     def mark(handler: F) -> F:
-        setattr(handler, VERBS_ATTRIBUTE, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
+        uppercase = tuple(dict.fromkeys(verb.upper() for verb in verbs))
+        setattr(checked_handler(handler, "methods"), VERBS_ATTRIBUTE, uppercase)
         return handler
 
     return mark
+
+
+def checked_handler(handler: F, mark: str) -> F:
+    """What a mark stands on. TypeError for what can be no handler, where it would have no effect."""
+    if isinstance(handler, type):
+        raise TypeError(f"@{mark} marks a handler, {handler.__name__} is a class: mark its methods")
+    if isinstance(handler, property) or not hasattr(type(handler), "__get__"):
+        raise TypeError(f"@{mark} marks a handler, {handler!r} is none")
+    return handler
 
 
 # ======================================================================================================================
@@ -7148,6 +7182,11 @@ class ByVerb:
 
 def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
     return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
+
+
+def declared_endpoint(target: Endpoint | ByVerb) -> Endpoint:
+    """The handler that a name of a class stands for: one for all the verbs that it declares, if it does."""
+    return next(iter(target.verbs.values())) if isinstance(target, ByVerb) else target
 
 
 class MountedApp:
@@ -7239,8 +7278,9 @@ def verbs_of(branch: "Branch", endpoint: Endpoint) -> tuple[str, ...] | None:
     own = branch.methods.get(endpoint.name)
     if branch.resource is not None and endpoint.name == INDEX:
         return _verbs_that_lead_to(endpoint, branch.collection, branch.resource)
-    if own is not None:
-        return _verbs_that_lead_to(endpoint, own) if isinstance(own, ByVerb) else ()
+    choices = [one for one in (own, branch.exactly(endpoint.name)) if isinstance(one, ByVerb)]
+    if own is not None or choices:
+        return _verbs_that_lead_to(endpoint, *choices)
     return _verbs_that_lead_to(endpoint, branch.collection, branch.resource) or None
 
 
@@ -7334,6 +7374,7 @@ def _placeholder(parameter: Parameter) -> str:
 # instance: a request evaluates no property and touches no attribute.
 # ======================================================================================================================
 
+MAX_LAYERS = 32  # of wrappers round a function; some go round in a circle
 _FRAMEWORK_CLASSES = Resource.__mro__
 
 
@@ -7360,11 +7401,14 @@ class Branch:
         self.branches: dict[str, Branch | MountedApp] = {}
         self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights: list[str] = []  # found while reading the class
-        self._replaced: dict[str, Endpoint] = {}
+        self._replaced: dict[str, tuple[MethodType, Endpoint | ByVerb]] = {}
         self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
         verbs: dict[str, Endpoint] = {}
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
             self._add(attribute_name, attribute, app_class, verbs)
+        for guard in GUARDS:
+            if (attribute := inspect.getattr_static(owner, guard, None)) is not None:
+                self._note_marks(guard, attribute, "a guard")
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.verbs = verbs  # a resource's own methods for them
         self.resource, self.collection = self._by_verb(verbs)
@@ -7418,16 +7462,19 @@ class Branch:
         branch = self.branches[name] = Branch(controller, app_class, self.limits, self, name)
         self.entries.append(branch)
         for beside, handler in controller._beside(self.owner).items():
-            endpoint = self._endpoint(beside, handler, handler, getattr(handler, VERBS_ATTRIBUTE, ()), of=branch)
+            verbs = left_by_mark(handler, VERBS_ATTRIBUTE) or ()
+            endpoint = self._endpoint(beside, handler, handler, verbs, of=branch)
             self.entries.append(endpoint)
             self.methods[beside] = self._with_verbs(endpoint)
 
     def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
-        handler = attribute.__get__(self.owner, type(self.owner))
-        declared: tuple[str, ...] = getattr(attribute, VERBS_ATTRIBUTE, ()) or getattr(handler, VERBS_ATTRIBUTE, ())
+        handler = bound(attribute, self.owner)
+        declared: tuple[str, ...] = left_by_mark(attribute, VERBS_ATTRIBUTE) or ()
         own = name in VERB_METHODS and isinstance(self.owner, Resource)
         endpoint = self._endpoint(name, handler, attribute, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
+        if name.startswith(WEBSOCKET):
+            self._note_marks(name, attribute, "a WebSocket")
         if own:
             self._add_verbs(endpoint, verbs)
         else:
@@ -7450,7 +7497,7 @@ class Branch:
 
         behind = of or self
         route = MatchedRoute(".".join((*self.path, name)), make_path)
-        changes = getattr(marked, LIMITS_ATTRIBUTE, None) or getattr(handler, LIMITS_ATTRIBUTE, {})
+        changes = left_by_mark(marked, LIMITS_ATTRIBUTE) or {}
         limits = behind.limits._replace(**changes) if changes else behind.limits
         endpoint = Endpoint(
             name,
@@ -7463,6 +7510,13 @@ class Branch:
             takes_socket=takes_socket or name.startswith(WEBSOCKET),
         )
         return endpoint
+
+    def _note_marks(self, name: str, attribute: Any, what: str) -> None:
+        for mark, left in (("@methods", VERBS_ATTRIBUTE), ("@limits", LIMITS_ATTRIBUTE)):
+            if left_by_mark(attribute, left):
+                self.oversights.append(
+                    f"{self.title}.{name} is marked {mark}, which {what} has no use for: leave it out"
+                )
 
     def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
         for verb in endpoint.verbs:
@@ -7578,7 +7632,7 @@ class Branch:
         """The method of that name, be it a private one, as a handler whose first parameter is a WebSocket."""
         found = self.exactly(name)
         if isinstance(found, ByVerb):
-            found = next(iter(found.verbs.values()))
+            found = declared_endpoint(found)
         if found is None or name.startswith(WEBSOCKET):
             return found
         endpoint = self._for_websockets.get(name)
@@ -7594,14 +7648,31 @@ class Branch:
             return self.branches.get(spelled)
         return found
 
-    def _on_instance(self, name: str) -> Endpoint | None:
-        """A method that was bound to the application at run time: `app.x = f.__get__(app)`."""
+    def _on_instance(self, name: str) -> Endpoint | ByVerb | None:
+        """A method that was bound to the application at run time: `app.x = f.__get__(app)`.
+
+        It is marked as the method of that name in the class is, as far as it has no marks of its own.
+        """
         method = self.instance.get(name)
         if not isinstance(method, MethodType) or method.__self__ is not self.owner:
             return None
-        endpoint = self._replaced.get(name)
-        if endpoint is None or endpoint.handler is not method:
-            endpoint = self._replaced[name] = self._endpoint(name, method, method)
+        known, target = self._replaced.get(name, (None, None))
+        if target is None or known is not method:
+            replaced = self.methods.get(name)
+            other = None if replaced is None else declared_endpoint(replaced)
+            target = self._with_verbs(self._endpoint_like(other, name, method))
+            self._replaced[name] = method, target
+        return target
+
+    def _endpoint_like(self, other: Endpoint | None, name: str, method: MethodType) -> Endpoint:
+        """A handler with the verbs and the limits of another one, and behind its guards; its own marks go first."""
+        verbs: tuple[str, ...] = left_by_mark(method, VERBS_ATTRIBUTE) or ()
+        if other is None:
+            return self._endpoint(name, method, method, verbs)
+        endpoint = self._endpoint(name, method, method, verbs or other.verbs)
+        endpoint.guards = other.guards
+        if not left_by_mark(method, LIMITS_ATTRIBUTE):
+            endpoint.limits = other.limits
         return endpoint
 
 
@@ -7626,7 +7697,7 @@ def overridden_limits(limits: Limits, owner: Any) -> Limits:
 
 def guards_of(owner: Any) -> Guards:
     """The guard that a controller's class defines, if it does."""
-    before, after = (_defined(owner, name) for name in ("_before", "_after"))
+    before, after = (_defined(owner, name) for name in GUARDS)
     return (Guard(before, after),) if before or after else ()
 
 
@@ -7640,8 +7711,7 @@ def _defined(owner: Any, name: str) -> UserFunction | None:
             continue
         if not _is_method(vars(cls)[name]):
             raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
-        handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
-        return UserFunction(handler)
+        return UserFunction(bound(vars(cls)[name], owner))
     return None
 
 
@@ -7657,9 +7727,33 @@ def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, A
             reserved.add(name)  # it hides what farther classes define
 
 
+def bound(attribute: Any, owner: object) -> Callable[..., Any]:
+    """The method that an instance makes of a class attribute; it tells its parameters, whatever it is made of."""
+    if not isinstance(attribute, singledispatchmethod):
+        method: Callable[..., Any] = attribute.__get__(owner, type(owner))
+        return method
+
+    @wraps(attribute.func)
+    def dispatched(self: object, *args: Any, **kwargs: Any) -> Any:
+        return attribute.__get__(self, type(self))(*args, **kwargs)
+
+    dispatched.register = attribute.register  # type: ignore[attr-defined]
+    return MethodType(dispatched, owner)
+
+
+def left_by_mark(attribute: Any, name: str) -> Any:
+    """What a mark such as `@methods` has left on a class attribute or a method, or on what that wraps; None if none."""
+    for _ in range(MAX_LAYERS):
+        if (found := getattr(attribute, name, None)) is not None:
+            return found
+        inside = (getattr(attribute, one, None) for one in ("func", "__func__", "__wrapped__"))
+        attribute = next((one for one in inside if one is not None), None)
+    return None
+
+
 def _is_method(attribute: Any) -> bool:
     """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
-    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod):
+    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod | singledispatchmethod):
         return True
     # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
     # data, though from Python 3.14 on it binds itself.
@@ -7679,6 +7773,7 @@ _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean noth
 def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
+    yield from _guards_of_applications(branch)
     yield from _hidden_by_mounts(branch)
     yield from _mounts_past_guards(branch)
     yield from _hidden_by_index(branch)
@@ -7687,6 +7782,13 @@ def class_warnings(branch: Branch) -> Iterator[str]:
             yield from class_warnings(entry)
         elif isinstance(entry, Endpoint):
             yield from _bodies_that_never_come(branch, entry)
+
+
+def _guards_of_applications(branch: Branch) -> Iterator[str]:
+    for name in GUARDS:
+        if len(branch.owners) == 1 and inspect.getattr_static(branch.owner, name, None) is not None:
+            title = f"{branch.title}.{name}"
+            yield f"{title} is never called, since an App has no guards: put it on a Controller, or use middleware"
 
 
 def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
@@ -7780,6 +7882,9 @@ class Router:
         self.warnings = tuple(class_warnings(self.root))
         for warning in self.warnings:
             log.warning("%s", warning)
+        for branch in branches(self.root):
+            for name, value in getattr(branch.owner, "__dict__", {}).items():
+                self.tell_if_stray(branch.owner, name, value)
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
         ROUTERS[next(_numbers)] = self
 
@@ -7839,6 +7944,17 @@ class Router:
     def owners_of(self, controller: Any) -> tuple[Any, ...]:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
+
+    def tell_if_stray(self, owner: object, name: str, value: Any) -> None:
+        """Log that a controller or a mount stands on an instance, where no path leads to it."""
+        if isinstance(value, Controller | Mount) and id(value) not in self._owners and not is_private(name):
+            log.warning(
+                "%s.%s is set on the instance, where it answers nothing: write %s = %s(...) in the class body",
+                type(owner).__name__,
+                name,
+                name,
+                type(value).__name__,
+            )
 
     def _search(self, request: Request) -> Match:
         segments = request._segments()
@@ -8003,6 +8119,8 @@ def _place(router: Router, handler: Any) -> HandlerLocation | None:
     if router.locations is None:
         router.locations = dict(reversed([*_keyed_places(router)]))
     found: HandlerLocation | None = router.locations.get(key_of(handler)) or _replacement(router, handler)
+    if found is None and hasattr(handler, "register"):  # what a singledispatchmethod makes at each look
+        found = router.locations.get(id(inspect.unwrap(handler)))
     for handover in router.mounted_apps if found is None else ():
         if handover.is_micropie and (place := _place(handover.router, handler)) is not None:
             return place._replace(above=handover.path + place.above)
@@ -8016,14 +8134,18 @@ def _keyed_places(router: Router) -> Iterator[tuple[Any, HandlerLocation]]:
             if isinstance(entry, MountedApp):
                 yield id(entry.what), HandlerLocation((), branch, entry)
             elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
-                yield key_of(entry.handler), HandlerLocation((), branch, Address(branch, entry))
+                location = HandlerLocation((), branch, Address(branch, entry))
+                yield key_of(entry.handler), location
+                if hasattr(entry.handler, "register"):
+                    yield id(inspect.unwrap(entry.handler)), location
 
 
 def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
     """The place of a method that was bound to the application at run time."""
     for name, value in list(router.root.instance.items()):
-        endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
-        if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
+        target = router.root.exactly(name) if value is handler and not is_private(name) else None
+        endpoint = None if target is None else declared_endpoint(target)
+        if endpoint is not None and endpoint.handler is handler:
             return HandlerLocation((), router.root, Address(router.root, endpoint))
     return None
 
@@ -8333,8 +8455,15 @@ def is_awaitable(value: Any) -> bool:
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
+async def call_guard(engine: Engine, guard: "UserFunction", *args: Any) -> Any:
+    """The result of a guard. What it sets in context variables its branch sees, whether it runs in a thread or not."""
+    function = partial(guard.call, *args)
+    result = await engine.threads.run_in_context(function) if guard.in_thread else function()
+    return await result if is_awaitable(result) else result
+
+
 async def call(engine: Engine, function: "UserFunction", args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
+    """The result of any handler: in a thread if it may block, awaited if it can be."""
     if function.in_thread:
         result = await engine.threads.run(function.call, args, kwargs)
     else:
@@ -8545,7 +8674,7 @@ async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) ->
     """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
     for guard in guards:
         entered.append(guard)
-        result = None if guard.before is None else await call(engine, guard.before, (), {})
+        result = None if guard.before is None else await call_guard(engine, guard.before)
         if guard.before is not None and result is not None:
             with blaming(guard.before.handler):
                 return to_reply(result)
@@ -8564,7 +8693,7 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
     """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
     body = reply.body
     try:
-        result = await call(engine, function, (reply,), {})
+        result = await call_guard(engine, function, reply)
         with blaming(function.handler):
             if result is None and reply.body is not body:
                 reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
@@ -9618,6 +9747,28 @@ async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket
 MiB = 1 << 20
 
 
+class _SetByConstructor:
+    """An attribute that `App.__init__` sets. Who looks at it before is told what is missing.
+
+    It is no data descriptor, so it costs nothing once it is set.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        constructor: Any = inspect.getattr_static(owner, "__init__")
+        raise AttributeError(
+            f"{owner.__name__} has no {self._name!r} yet: {title_of(constructor)} must call super().__init__() first"
+        )
+
+
+def _set_by_constructor() -> Any:
+    return _SetByConstructor()
+
+
 class App:
     """A web application: each public method of a subclass is a route.
 
@@ -9633,12 +9784,13 @@ class App:
         app = MyApp()
     """
 
-    middlewares: list[HttpMiddleware]
-    ws_middlewares: list[WebSocketMiddleware]
-    startup_handlers: list[StartupHandler]
-    shutdown_handlers: list[Handler]
-    _started: bool
-    _micropie: Engine  # all that is ours; other names, private ones too, are the subclass's to use
+    middlewares: list[HttpMiddleware] = _set_by_constructor()
+    ws_middlewares: list[WebSocketMiddleware] = _set_by_constructor()
+    startup_handlers: list[StartupHandler] = _set_by_constructor()
+    shutdown_handlers: list[Handler] = _set_by_constructor()
+    _started: bool = _set_by_constructor()
+    # All that is ours; other names, private ones too, are the subclass's to use.
+    _micropie: Engine = _set_by_constructor()
 
     def __init__(
         self,
@@ -9699,9 +9851,21 @@ class App:
         )
 
     @property
+    def session_backend(self) -> SessionBackend:
+        """Where the sessions are kept; the constructor's argument, or the memory."""
+        return self._micropie.sessions.backend
+
+    @property
     def request(self) -> Request:
         """The request that is being served, also in threads and streams. LookupError outside of one."""
         return current_request.get()
+
+    if not TYPE_CHECKING:  # which would let anybody set anything
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if isinstance(value, Controller | Mount) and "_micropie" in vars(self):
+                self._micropie.router.tell_if_stray(self, name, value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, WebSocket connection or lifespan (ASGI 3). ValueError for other scopes."""
@@ -9891,6 +10055,7 @@ def configuration(app: App) -> Configuration:
 # ======================================================================================================================
 
 _ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
+_ASGI_NAMES = {"_asgi_app_http", "_asgi_app_lifespan"}
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
 
 
@@ -9906,7 +10071,8 @@ class RSGI:
         kind = type(app)
         if not isinstance(app, App):
             raise TypeError(f"RSGI() serves an App, {app!r} is none: serve it with --interface asgi")
-        if (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
+        is_replaced = not _ASGI_NAMES.isdisjoint(vars(app))  # on the instance, as instrumentation does
+        if is_replaced or (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
             raise TypeError(f"RSGI() would go past the ASGI methods of {kind.__name__}: serve it with --interface asgi")
         self._engine = app._micropie
 

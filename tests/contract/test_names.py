@@ -1,13 +1,14 @@
 """The public names: BEHAVIOUR.md, point 1, and "Application Base" of the README."""
 
 import inspect
+import re
 import subprocess
 import sys
 
 import pytest
 
 import micropie
-from micropie import App, HTTPError, HttpMiddleware
+from micropie import RSGI, App, HTTPError, HttpMiddleware, InMemorySessionBackend, routes
 from tests.client import http, run
 from tests.wire import lifespan, lifespan_messages, running, websocket, wire
 
@@ -81,6 +82,7 @@ def test_1_apps_public_names_are_few():
     assert {name for name in dir(App()) if not name.startswith("_")} == {
         "middlewares",
         "request",
+        "session_backend",
         "shutdown_handlers",
         "startup_handlers",
         "ws_middlewares",
@@ -491,3 +493,66 @@ def test_http_error_is_public():
     """What we add is public too: `HTTPError`, `ClientGone`, `Session`, `MissingDependency`."""
     assert {"HTTPError", "ClientGone", "Session", "MissingDependency"} <= set(micropie.__all__)
     assert issubclass(micropie.ClientGone, HTTPError)
+
+
+def test_app_tells_its_session_backend():
+    """The one that it was made with, or the memory; it can't be set."""
+    backend = InMemorySessionBackend()
+    assert App(backend).session_backend is backend
+    assert isinstance(App().session_backend, InMemorySessionBackend)
+    with pytest.raises(AttributeError):
+        App().session_backend = backend  # type: ignore[misc]
+
+
+async def never(*_):
+    raise AssertionError("nothing is to be received or sent")
+
+
+class WithoutSuper(App):
+    def __init__(self):
+        self.name = "pie"
+
+    async def index(self):
+        return self.name
+
+
+class Early(App):
+    def __init__(self):
+        self.middlewares.append(HttpMiddleware())
+        super().__init__()
+
+
+PLACE = re.escape(f'(File "{__file__}", line ')
+
+
+@pytest.mark.parametrize(
+    ("use", "name"),
+    [
+        (lambda: run(WithoutSuper()({"type": "lifespan"}, never, never)), "_micropie"),
+        (lambda: WithoutSuper().startup_handlers, "startup_handlers"),
+        (lambda: routes(WithoutSuper()), "_micropie"),
+        (lambda: WithoutSuper().session_backend, "_micropie"),
+        (lambda: RSGI(WithoutSuper()), "_micropie"),
+    ],
+)
+def test_app_tells_who_does_not_call_its_constructor(use, name):
+    """By the name, file and line of the constructor."""
+    place = rf"{PLACE}{WithoutSuper.__init__.__code__.co_firstlineno}\)"
+    expected = rf"WithoutSuper has no '{name}' yet: WithoutSuper.__init__ {place} must call super\(\).__init__"
+    with pytest.raises(AttributeError, match=expected):
+        use()
+
+
+def test_app_tells_who_calls_its_constructor_too_late():
+    """What it sets is not there before."""
+    place = rf"{PLACE}{Early.__init__.__code__.co_firstlineno}\)"
+    with pytest.raises(
+        AttributeError, match=rf"Early has no 'middlewares' yet: Early.__init__ {place} must call super"
+    ):
+        Early()
+
+
+def test_what_the_constructor_sets_can_be_looked_up_on_the_class():
+    """As tools do that look at all members."""
+    assert {name for name in dir(App) if not name.startswith("_")} >= {"middlewares", "startup_handlers", "request"}
+    assert inspect.getmembers(App)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from micropie import App, HttpMiddleware, Mount, WebSocket, WebSocketMiddleware, methods
+from micropie import App, HttpMiddleware, Mount, WebSocket, WebSocketMiddleware, methods, url_for
 from tests.client import http
 from tests.wire import websocket, wire
 
@@ -601,6 +601,48 @@ def test_5_an_override_of_a_documented_name_is_no_route(name):
     """A method under a name that App documents stays the framework's."""
     cls = type("Overriding", (App,), {name: lambda self: "called"})
     assert answer(cls(), f"/{name}") == NOT_FOUND
+
+
+class Dispatching(App):
+    """Methods that are chosen by the type of their first argument."""
+
+    @functools.singledispatchmethod
+    async def show(self, what, times="1"):
+        return f"{type(what).__name__} {what} {times}"
+
+    @show.register
+    async def _(self, what: int, times="1"):
+        return f"number {what} {times}"
+
+    @functools.singledispatchmethod
+    def plain(self, what: int):
+        return f"plain {type(what).__name__} {what}"
+
+    @plain.register
+    def _(self, what: str):
+        return f"text {what}"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/show/pie", (200, b"str pie 1")),
+        ("/show/pie/2", (200, b"str pie 2")),
+        ("/show", (400, b"400 Bad Request: Missing required parameter 'what'")),
+        ("/plain/7", (200, b"plain int 7")),
+        ("/plain/x", (400, b"400 Bad Request: Invalid value for parameter 'what': expected an integer")),
+        ("/_/7", NOT_FOUND),
+    ],
+)
+def test_5_a_singledispatchmethod_is_a_route(path, expected):
+    """Bound by the signature of its first function."""
+    assert answer(Dispatching(), path) == expected
+
+
+def test_5_url_for_finds_a_singledispatchmethod():
+    """Which looks like another function at each look."""
+    app = Dispatching()
+    assert url_for(app.show, "pie", times="2") == "/show/pie?times=2"
 
 
 def test_5_a_method_bound_at_run_time_is_a_route():

@@ -1,6 +1,7 @@
 """A tree of controllers: BEHAVIOUR.md, point 8, and points 2 to 7 for each branch."""
 
 import asyncio
+import contextvars
 import functools
 import logging
 import re
@@ -1789,3 +1790,163 @@ def test_8_a_guard_is_a_method_of_the_class(controller, message):
     """Anything else would leave the branch open, or break every request: the application is not made."""
     with pytest.raises(TypeError, match=re.escape(message)):
         type("Site", (App,), {"branch": controller})()
+
+
+class Visitors(Controller):
+    async def index(self):
+        return "visitors"
+
+
+STRAY = "is set on the instance, where it answers nothing: write {0} = {1}(...) in the class body"
+
+
+def test_8_a_controller_on_an_instance_is_told(caplog):
+    """Before or after the constructor, or later: it answers nothing, and is not silent about it."""
+
+    class Site(App):
+        def __init__(self):
+            self.early = Visitors()
+            super().__init__()
+            self.visitors = Visitors()
+
+    site = Site()
+    assert http(site, path="/visitors").status_code == 404
+    site.files = Mount(shown)  # type: ignore[attr-defined]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Site.early {STRAY.format('early', 'Visitors')}",
+        f"Site.visitors {STRAY.format('visitors', 'Visitors')}",
+        f"Site.files {STRAY.format('files', 'Mount')}",
+    ]
+
+
+def test_8_a_controller_on_a_controllers_instance_is_told(caplog):
+    """Its constructor is not the class body either."""
+
+    class Api(Controller):
+        def __init__(self):
+            self.visitors = Visitors()
+
+    class Site(App):
+        api = Api()
+
+    Site()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Api.visitors {STRAY.format('visitors', 'Visitors')}"
+    ]
+
+
+def test_8_what_else_stands_on_an_instance_is_nobodys_business(caplog):
+    """Private names, controllers that are served elsewhere, applications, data."""
+
+    class Site(App):
+        visitors = Visitors()
+
+        def __init__(self):
+            super().__init__()
+            self._hidden = Visitors()
+            self.known = self.visitors
+            self.other = App()
+            self.name = "pie"
+
+    Site()
+    assert caplog.records == []
+
+
+class Mixed:
+    async def _before(self):
+        return "mixed in"
+
+    async def _after(self, reply):
+        reply.body = f"{reply.body}, after"
+
+
+class Plain:
+    def _before(self):
+        return "plain"
+
+
+class Behind(Visitors, Mixed):
+    """A guard behind a class of the tree."""
+
+
+class Chained(Visitors, Mixed):
+    async def _before(self):
+        return await super()._before()
+
+    async def _after(self, reply):
+        return await super()._after(reply)
+
+
+class ChainedPlain(Visitors, Plain):
+    async def _before(self):
+        return await super()._before()
+
+
+class Static(Visitors):
+    @staticmethod
+    async def _before():
+        return "static"
+
+
+class OfClass(Visitors):
+    @classmethod
+    def _before(cls):
+        return cls.__name__
+
+
+@pytest.mark.parametrize(
+    ("controller", "text"),
+    [
+        (Behind(), "mixed in, after"),
+        (Chained(), "mixed in, after"),
+        (ChainedPlain(), "plain"),
+        (Static(), "static"),
+        (OfClass(), "OfClass"),
+        (Visitors(), "visitors"),
+    ],
+)
+def test_8_a_guard_is_found_wherever_a_class_has_it(controller, text):
+    """Mixed in behind another class, called by `super()`, a static or a class method."""
+    assert http(site_of(part=controller), path="/part").text == text
+
+
+COLOUR = contextvars.ContextVar("COLOUR", default="none")
+
+
+@pytest.mark.parametrize("threads", [0, 2])
+@pytest.mark.parametrize("is_async", [True, False])
+@pytest.mark.parametrize("refuses", [True, False])
+def test_8_a_context_variable_of_before_is_seen_by_its_branch(is_async, refuses, threads):
+    """By the handler, by `_after` and by a stream, whether the guard is `async def` or runs in a thread."""
+    seen = []
+
+    class Part(Controller):
+        async def page(self):
+            async def chunks():
+                yield COLOUR.get()
+
+            seen.append(COLOUR.get())
+            return chunks()
+
+        def plain(self):
+            return COLOUR.get()
+
+        def _after(self, reply):
+            seen.append(COLOUR.get())
+
+    async def before(self):
+        COLOUR.set("red")
+        if refuses:
+            raise HTTPError(403)
+
+    def plain_before(self):
+        COLOUR.set("red")
+        if refuses:
+            raise HTTPError(403)
+
+    guarded = type("Guarded", (Part,), {"_before": before if is_async else plain_before})()
+    app = type("Site", (App,), {"part": guarded})(sync_threads=threads)
+    texts = [http(app, path=f"/part/{name}").text for name in ("page", "plain")]
+    assert texts == (["403 Forbidden"] * 2 if refuses else ["red", "red"])
+    assert seen == (["red", "red"] if refuses else ["red", "red", "red"])
+    assert COLOUR.get() == "none"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from micropie import App, Controller, HttpMiddleware, Resource, methods
+from micropie import App, Controller, HttpMiddleware, Resource, limits, methods, url_for
 from tests.client import http
 from tests.wire import websocket, wire
 
@@ -264,15 +264,119 @@ def test_11_a_middleware_that_chooses_the_handler_is_held_to_the_verbs():
     assert answer("GET", "/x", app) == (405, NOT_ALLOWED)
 
 
-def test_11_a_replaced_method_may_declare_verbs_no_more():
-    """A method bound at run time is called for every verb."""
+async def echo_verb(self):
+    return self.request.method
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_11_a_method_replaced_at_run_time_keeps_its_verbs(times):
+    """By itself, by a function that declares none, or again: a GET does not run what only a POST may."""
+    for make in (lambda app: app.save, echo_verb.__get__):
+        app = Site()
+        for _ in range(times):
+            app.save = make(app)  # type: ignore[method-assign]
+        assert answer("GET", "/save", app)[0] == 405
+        assert answer("POST", "/save", app)[0] == 200
+
+
+def test_11_a_replacement_may_declare_its_own_verbs():
+    """Then these count."""
+
+    @methods("DELETE")
+    async def remove(self):
+        return "removed"
+
     app = Site()
+    app.save = remove.__get__(app)  # type: ignore[method-assign]
+    assert [answer(verb, "/save", app)[0] for verb in ("DELETE", "POST", "GET")] == [200, 405, 405]
 
-    async def save(self):
-        return self.request.method
 
-    app.save = save.__get__(app)  # type: ignore[method-assign]
-    assert answer("GET", "/save", app) == (200, "GET")
+def test_11_a_method_bound_at_run_time_may_declare_verbs():
+    """Where the class has none of that name too, for the URL of it as well."""
+
+    @methods("POST")
+    async def late(self, text):
+        return text
+
+    app = Site()
+    setattr(app, "late", late.__get__(app))  # noqa: B010 - as a user writes it, but for the type checker
+    assert [answer(verb, "/late", app)[0] for verb in ("GET", "POST")] == [405, 400]
+    assert url_for(vars(app)["late"]) == "/late"
+    assert url_for(app.save) == "/save"
+
+
+def test_11_limits_stay_when_a_method_is_replaced():
+    """As the verbs do."""
+
+    class Small(App):
+        @limits(max_body_size=3)
+        @methods("POST")
+        async def take(self):
+            return "taken"
+
+        async def _other(self):
+            return "other"
+
+    app = Small()
+    app.take = app._other  # type: ignore[method-assign]
+    assert wire(app, "POST", "/take", body=b"1234", headers=[("content-type", "text/plain")]).status_code == 413
+
+
+@pytest.mark.parametrize("mark", [methods("POST"), limits(max_body_size=3)])
+@pytest.mark.parametrize("wrap", [staticmethod, classmethod, functools.partialmethod, functools.singledispatchmethod])
+@pytest.mark.parametrize("above", [True, False])
+def test_11_a_mark_counts_above_and_below_what_wraps_a_handler(mark, wrap, above):
+    """Whatever stands between the mark and the function."""
+
+    async def take(*_):
+        return "taken"
+
+    class Site(App):
+        handler = mark(wrap(take)) if above else wrap(mark(take))
+
+    verb, status = ("GET", 405) if mark.__qualname__.startswith("methods") else ("POST", 413)
+    reply = wire(Site(), verb, "/handler/x", body=b"1234", headers=[("content-type", "text/plain")])
+    assert reply.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("thing", "says"),
+    [
+        (App, "marks a handler, App is a class: mark its methods"),
+        (property(lambda self: 1), "marks a handler, <property object at .* is none"),
+        (5, "marks a handler, 5 is none"),
+        (functools.partial(print), "marks a handler, functools.partial.* is none"),
+    ],
+)
+@pytest.mark.parametrize("name", ["methods", "limits"])
+def test_11_a_mark_on_what_is_no_handler_is_refused(name, thing, says):
+    """It would have no effect."""
+    mark = methods("POST") if name == "methods" else limits(max_body_size=3)
+    with pytest.raises(TypeError, match=f"@{name} {says}"):
+        mark(thing)
+
+
+def test_11_a_mark_without_effect_is_told(caplog):
+    """On a WebSocket handler and on a guard."""
+
+    class Part(Controller):
+        @limits(max_body_size=1)
+        @methods("POST")
+        async def _before(self): ...
+
+        @methods("GET")
+        async def ws_chat(self, ws): ...
+
+    class Site(App):
+        part = Part()
+
+    Site()
+    use = "which {} has no use for: leave it out"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Part.ws_chat is marked @methods, {use.format('a WebSocket')}",
+        f"Part._before is marked @methods, {use.format('a guard')}",
+        f"Part._before is marked @limits, {use.format('a guard')}",
+    ]
 
 
 def test_11_websockets_have_no_verbs():

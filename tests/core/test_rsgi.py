@@ -398,6 +398,15 @@ def test_an_upload_passes_in_pieces():
     assert serve(Uploads(), post("/", multipart, CHUNKED), protocol).body == [b'["one","two"]']
 
 
+@pytest.mark.parametrize("name", ["_asgi_app_http", "_asgi_app_lifespan"])
+def test_an_asgi_method_that_is_replaced_on_the_instance_is_not_gone_past(name: str):
+    """As instrumentation does it: RSGI has no way through it."""
+    shop = Shop()
+    setattr(shop, name, getattr(shop, name))
+    with pytest.raises(TypeError, match="would go past the ASGI methods of Shop: serve it with --interface asgi"):
+        RSGI(shop)
+
+
 @pytest.mark.parametrize(("native", "expected"), [("1", "1.0"), ("1.0", "1.0"), ("1.1", "1.1"), ("2", "2")])
 def test_the_scope_has_the_http_version_as_asgi_writes_it(native: str, expected: str):
     """Granian calls HTTP/1.0 `1`."""

@@ -4,16 +4,18 @@ Everything here is public or documented to be overridden; the work is done in th
 names of the class are few on purpose: they belong to the user's routes.
 """
 
+import inspect
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micropie.core.basics.headers import parse_cookies
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
 from micropie.core.pipeline.debugger import debugger_of
 from micropie.core.pipeline.engine import Engine, Handler, StartupHandler
+from micropie.core.pipeline.error_replies import title_of
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import serve_lifespan, shutdown, startup
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
@@ -27,6 +29,7 @@ from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.requests.websocket import close_reason
+from micropie.core.routing.controller import Controller, Mount
 from micropie.core.routing.router import Router
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
@@ -34,6 +37,28 @@ from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionS
 from micropie.core.templates.templates import Templates, shared_context
 
 MiB = 1 << 20
+
+
+class _SetByConstructor:
+    """An attribute that `App.__init__` sets. Who looks at it before is told what is missing.
+
+    It is no data descriptor, so it costs nothing once it is set.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        constructor: Any = inspect.getattr_static(owner, "__init__")
+        raise AttributeError(
+            f"{owner.__name__} has no {self._name!r} yet: {title_of(constructor)} must call super().__init__() first"
+        )
+
+
+def _set_by_constructor() -> Any:
+    return _SetByConstructor()
 
 
 class App:
@@ -51,12 +76,13 @@ class App:
         app = MyApp()
     """
 
-    middlewares: list[HttpMiddleware]
-    ws_middlewares: list[WebSocketMiddleware]
-    startup_handlers: list[StartupHandler]
-    shutdown_handlers: list[Handler]
-    _started: bool
-    _micropie: Engine  # all that is ours; other names, private ones too, are the subclass's to use
+    middlewares: list[HttpMiddleware] = _set_by_constructor()
+    ws_middlewares: list[WebSocketMiddleware] = _set_by_constructor()
+    startup_handlers: list[StartupHandler] = _set_by_constructor()
+    shutdown_handlers: list[Handler] = _set_by_constructor()
+    _started: bool = _set_by_constructor()
+    # All that is ours; other names, private ones too, are the subclass's to use.
+    _micropie: Engine = _set_by_constructor()
 
     def __init__(
         self,
@@ -117,9 +143,21 @@ class App:
         )
 
     @property
+    def session_backend(self) -> SessionBackend:
+        """Where the sessions are kept; the constructor's argument, or the memory."""
+        return self._micropie.sessions.backend
+
+    @property
     def request(self) -> Request:
         """The request that is being served, also in threads and streams. LookupError outside of one."""
         return current_request.get()
+
+    if not TYPE_CHECKING:  # which would let anybody set anything
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if isinstance(value, Controller | Mount) and "_micropie" in vars(self):
+                self._micropie.router.tell_if_stray(self, name, value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, WebSocket connection or lifespan (ASGI 3). ValueError for other scopes."""

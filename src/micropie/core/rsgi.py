@@ -22,6 +22,7 @@ from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
 _ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
+_ASGI_NAMES = {"_asgi_app_http", "_asgi_app_lifespan"}
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
 
 
@@ -37,7 +38,8 @@ class RSGI:
         kind = type(app)
         if not isinstance(app, App):
             raise TypeError(f"RSGI() serves an App, {app!r} is none: serve it with --interface asgi")
-        if (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
+        is_replaced = not _ASGI_NAMES.isdisjoint(vars(app))  # on the instance, as instrumentation does
+        if is_replaced or (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
             raise TypeError(f"RSGI() would go past the ASGI methods of {kind.__name__}: serve it with --interface asgi")
         self._engine = app._micropie
 

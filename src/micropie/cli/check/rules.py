@@ -28,7 +28,6 @@ from micropie.cli.route_names import handler_name, method_name
 
 _HELPER = re.compile(r"(get|load|save|fetch|parse|validate|compute|is|has)_\w+|(\w+_)?helpers?")
 _SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
-_GUARDS = ("_before", "_after")
 
 
 # -- what the application itself noticed when it was made -----------------------------------------------
@@ -132,8 +131,6 @@ def _misnamed(title: str, name: str, value: object, *, is_app: bool) -> str | No
         return f"{title} answers nothing, since self.request is the request: give it another name"
     if is_app and name in _SET_BY_APP:
         return f"{title} has no effect, since App.__init__ sets self.{name}: append to that after super().__init__()"
-    if is_app and name in _GUARDS:
-        return f"{title} is never called, since an App has no guards: put it on a Controller, or use middleware"
     return None
 
 

@@ -52,6 +52,22 @@ class WorkerThreads:
         _used_worker.set(worker)
         return result
 
+    async def run_in_context(self, function: Callable[[], Any]) -> Any:
+        """The function's result, or its exception; the context variables that it sets are set for the caller too."""
+        context = copy_context()
+
+        def in_context() -> Any:
+            return context.run(function)
+
+        try:
+            return await self.run(in_context, (), {})
+        finally:
+            used = _used_worker.get()
+            for variable, value in context.items():
+                if variable.get(_END) is not value:
+                    variable.set(value)
+            _used_worker.set(used)
+
     async def iterate(self, iterator: Iterator[Any]) -> AsyncIterator[Any]:
         """The items of a sync iterator, which is closed in the end, but never while its `next()` runs.
 

@@ -5,6 +5,7 @@ Every step of a request is passed the `Engine`; the user's `App` is `engine.app`
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -92,8 +93,15 @@ def is_awaitable(value: Any) -> bool:
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
+async def call_guard(engine: Engine, guard: "UserFunction", *args: Any) -> Any:
+    """The result of a guard. What it sets in context variables its branch sees, whether it runs in a thread or not."""
+    function = partial(guard.call, *args)
+    result = await engine.threads.run_in_context(function) if guard.in_thread else function()
+    return await result if is_awaitable(result) else result
+
+
 async def call(engine: Engine, function: "UserFunction", args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """The result of any handler or guard: in a thread if it may block, awaited if it can be."""
+    """The result of any handler: in a thread if it may block, awaited if it can be."""
     if function.in_thread:
         result = await engine.threads.run(function.call, args, kwargs)
     else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from micropie.core.basics.errors import blaming
 from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
-from micropie.core.pipeline.engine import Engine, call
+from micropie.core.pipeline.engine import Engine, call_guard
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, replacing_body, to_reply
 from micropie.core.requests.request import Request
@@ -14,7 +14,7 @@ async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) ->
     """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
     for guard in guards:
         entered.append(guard)
-        result = None if guard.before is None else await call(engine, guard.before, (), {})
+        result = None if guard.before is None else await call_guard(engine, guard.before)
         if guard.before is not None and result is not None:
             with blaming(guard.before.handler):
                 return to_reply(result)
@@ -33,7 +33,7 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
     """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
     body = reply.body
     try:
-        result = await call(engine, function, (reply,), {})
+        result = await call_guard(engine, function, reply)
         with blaming(function.handler):
             if result is None and reply.body is not body:
                 reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)

@@ -39,8 +39,9 @@ def verbs_of(branch: "Branch", endpoint: Endpoint) -> tuple[str, ...] | None:
     own = branch.methods.get(endpoint.name)
     if branch.resource is not None and endpoint.name == INDEX:
         return _verbs_that_lead_to(endpoint, branch.collection, branch.resource)
-    if own is not None:
-        return _verbs_that_lead_to(endpoint, own) if isinstance(own, ByVerb) else ()
+    choices = [one for one in (own, branch.exactly(endpoint.name)) if isinstance(one, ByVerb)]
+    if own is not None or choices:
+        return _verbs_that_lead_to(endpoint, *choices)
     return _verbs_that_lead_to(endpoint, branch.collection, branch.resource) or None
 
 

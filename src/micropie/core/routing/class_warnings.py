@@ -1,8 +1,10 @@
 """What in an application's classes is probably not meant as it stands: told once, when the application is made."""
 
+import inspect
 from collections.abc import Iterator
 
 from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.routing.controller import GUARDS
 from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch
 
@@ -12,6 +14,7 @@ _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean noth
 def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
+    yield from _guards_of_applications(branch)
     yield from _hidden_by_mounts(branch)
     yield from _mounts_past_guards(branch)
     yield from _hidden_by_index(branch)
@@ -20,6 +23,13 @@ def class_warnings(branch: Branch) -> Iterator[str]:
             yield from class_warnings(entry)
         elif isinstance(entry, Endpoint):
             yield from _bodies_that_never_come(branch, entry)
+
+
+def _guards_of_applications(branch: Branch) -> Iterator[str]:
+    for name in GUARDS:
+        if len(branch.owners) == 1 and inspect.getattr_static(branch.owner, name, None) is not None:
+            title = f"{branch.title}.{name}"
+            yield f"{title} is never called, since an App has no guards: put it on a Controller, or use middleware"
 
 
 def _hidden_by_mounts(branch: Branch) -> Iterator[str]:

@@ -5,6 +5,7 @@ request: `tree` reads these classes when the application is made.
 """
 
 from collections.abc import Callable, Mapping
+from inspect import isawaitable
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from micropie.core.basics.headers import is_token
@@ -17,6 +18,7 @@ from micropie.core.templates.templates import shared_context
 INDEX = "index"
 VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
 LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
+GUARDS = ("_before", "_after")
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
 
@@ -61,11 +63,11 @@ class Controller:
 
     async def _before(self) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
-        return None
+        return await _next_in_line(super(), "_before")
 
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
-        return None
+        return await _next_in_line(super(), "_after", reply)
 
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
         """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""
@@ -97,6 +99,13 @@ class Mount:
             raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
         self.app = app
         self.segments = None if path is None else mount_segments(path)
+
+
+async def _next_in_line(following: Any, name: str, *args: Any) -> Any:
+    """The result of the guard of a class that is mixed in behind `Controller`, for those who call `super()`."""
+    guard = getattr(following, name, None)
+    result = None if guard is None else guard(*args)
+    return await result if isawaitable(result) else result
 
 
 def mount_segments(path: str) -> tuple[str, ...]:
@@ -144,7 +153,7 @@ def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
         raise TypeError(f"@limits takes some of {known}; it got {sorted(unknown) if changes else 'none of them'}")
 
     def mark(handler: F) -> F:
-        setattr(handler, LIMITS_ATTRIBUTE, changes)
+        setattr(checked_handler(handler, "limits"), LIMITS_ATTRIBUTE, changes)
         return handler
 
     return mark
@@ -160,7 +169,17 @@ def methods(*verbs: str) -> Callable[[F], F]:
         raise TypeError(f'@methods takes the names of HTTP methods, as in @methods("POST"); it got {verbs!r}')
 
     def mark(handler: F) -> F:
-        setattr(handler, VERBS_ATTRIBUTE, tuple(dict.fromkeys(verb.upper() for verb in verbs)))
+        uppercase = tuple(dict.fromkeys(verb.upper() for verb in verbs))
+        setattr(checked_handler(handler, "methods"), VERBS_ATTRIBUTE, uppercase)
         return handler
 
     return mark
+
+
+def checked_handler(handler: F, mark: str) -> F:
+    """What a mark stands on. TypeError for what can be no handler, where it would have no effect."""
+    if isinstance(handler, type):
+        raise TypeError(f"@{mark} marks a handler, {handler.__name__} is a class: mark its methods")
+    if isinstance(handler, property) or not hasattr(type(handler), "__get__"):
+        raise TypeError(f"@{mark} marks a handler, {handler!r} is none")
+    return handler

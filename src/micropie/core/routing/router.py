@@ -10,7 +10,7 @@ from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.body import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
 from micropie.core.routing.class_warnings import class_warnings
-from micropie.core.routing.controller import INDEX, is_private
+from micropie.core.routing.controller import INDEX, Controller, Mount, is_private
 from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
 from micropie.core.routing.tree import Branch
 
@@ -36,6 +36,9 @@ class Router:
         self.warnings = tuple(class_warnings(self.root))
         for warning in self.warnings:
             log.warning("%s", warning)
+        for branch in branches(self.root):
+            for name, value in getattr(branch.owner, "__dict__", {}).items():
+                self.tell_if_stray(branch.owner, name, value)
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
         ROUTERS[next(_numbers)] = self
 
@@ -95,6 +98,17 @@ class Router:
     def owners_of(self, controller: Any) -> tuple[Any, ...]:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
+
+    def tell_if_stray(self, owner: object, name: str, value: Any) -> None:
+        """Log that a controller or a mount stands on an instance, where no path leads to it."""
+        if isinstance(value, Controller | Mount) and id(value) not in self._owners and not is_private(name):
+            log.warning(
+                "%s.%s is set on the instance, where it answers nothing: write %s = %s(...) in the class body",
+                type(owner).__name__,
+                name,
+                name,
+                type(value).__name__,
+            )
 
     def _search(self, request: Request) -> Match:
         segments = request._segments()

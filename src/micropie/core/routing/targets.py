@@ -93,6 +93,11 @@ def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
     return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
 
 
+def declared_endpoint(target: Endpoint | ByVerb) -> Endpoint:
+    """The handler that a name of a class stands for: one for all the verbs that it declares, if it does."""
+    return next(iter(target.verbs.values())) if isinstance(target, ByVerb) else target
+
+
 class MountedApp:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 

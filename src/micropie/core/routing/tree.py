@@ -6,7 +6,7 @@ instance: a request evaluates no property and touches no attribute.
 
 import inspect
 from collections.abc import Callable, Iterator
-from functools import partial, partialmethod
+from functools import partial, partialmethod, singledispatchmethod, wraps
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -14,6 +14,7 @@ from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, Guard, Guards, 
 from micropie.core.requests.body import Limits
 from micropie.core.routing.addressing import path_template
 from micropie.core.routing.controller import (
+    GUARDS,
     INDEX,
     LIMITS_ATTRIBUTE,
     VERB_METHODS,
@@ -23,8 +24,17 @@ from micropie.core.routing.controller import (
     Resource,
     is_private,
 )
-from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MatchedRoute, MountedApp, NoHandler
+from micropie.core.routing.targets import (
+    NO_WEBSOCKET,
+    ByVerb,
+    Match,
+    MatchedRoute,
+    MountedApp,
+    NoHandler,
+    declared_endpoint,
+)
 
+MAX_LAYERS = 32  # of wrappers round a function; some go round in a circle
 _FRAMEWORK_CLASSES = Resource.__mro__
 
 
@@ -51,11 +61,14 @@ class Branch:
         self.branches: dict[str, Branch | MountedApp] = {}
         self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights: list[str] = []  # found while reading the class
-        self._replaced: dict[str, Endpoint] = {}
+        self._replaced: dict[str, tuple[MethodType, Endpoint | ByVerb]] = {}
         self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
         verbs: dict[str, Endpoint] = {}
         for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
             self._add(attribute_name, attribute, app_class, verbs)
+        for guard in GUARDS:
+            if (attribute := inspect.getattr_static(owner, guard, None)) is not None:
+                self._note_marks(guard, attribute, "a guard")
         self.mounts.sort(key=lambda mount: -len(mount.segments))
         self.verbs = verbs  # a resource's own methods for them
         self.resource, self.collection = self._by_verb(verbs)
@@ -109,16 +122,19 @@ class Branch:
         branch = self.branches[name] = Branch(controller, app_class, self.limits, self, name)
         self.entries.append(branch)
         for beside, handler in controller._beside(self.owner).items():
-            endpoint = self._endpoint(beside, handler, handler, getattr(handler, VERBS_ATTRIBUTE, ()), of=branch)
+            verbs = left_by_mark(handler, VERBS_ATTRIBUTE) or ()
+            endpoint = self._endpoint(beside, handler, handler, verbs, of=branch)
             self.entries.append(endpoint)
             self.methods[beside] = self._with_verbs(endpoint)
 
     def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
-        handler = attribute.__get__(self.owner, type(self.owner))
-        declared: tuple[str, ...] = getattr(attribute, VERBS_ATTRIBUTE, ()) or getattr(handler, VERBS_ATTRIBUTE, ())
+        handler = bound(attribute, self.owner)
+        declared: tuple[str, ...] = left_by_mark(attribute, VERBS_ATTRIBUTE) or ()
         own = name in VERB_METHODS and isinstance(self.owner, Resource)
         endpoint = self._endpoint(name, handler, attribute, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
+        if name.startswith(WEBSOCKET):
+            self._note_marks(name, attribute, "a WebSocket")
         if own:
             self._add_verbs(endpoint, verbs)
         else:
@@ -141,7 +157,7 @@ class Branch:
 
         behind = of or self
         route = MatchedRoute(".".join((*self.path, name)), make_path)
-        changes = getattr(marked, LIMITS_ATTRIBUTE, None) or getattr(handler, LIMITS_ATTRIBUTE, {})
+        changes = left_by_mark(marked, LIMITS_ATTRIBUTE) or {}
         limits = behind.limits._replace(**changes) if changes else behind.limits
         endpoint = Endpoint(
             name,
@@ -154,6 +170,13 @@ class Branch:
             takes_socket=takes_socket or name.startswith(WEBSOCKET),
         )
         return endpoint
+
+    def _note_marks(self, name: str, attribute: Any, what: str) -> None:
+        for mark, left in (("@methods", VERBS_ATTRIBUTE), ("@limits", LIMITS_ATTRIBUTE)):
+            if left_by_mark(attribute, left):
+                self.oversights.append(
+                    f"{self.title}.{name} is marked {mark}, which {what} has no use for: leave it out"
+                )
 
     def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
         for verb in endpoint.verbs:
@@ -269,7 +292,7 @@ class Branch:
         """The method of that name, be it a private one, as a handler whose first parameter is a WebSocket."""
         found = self.exactly(name)
         if isinstance(found, ByVerb):
-            found = next(iter(found.verbs.values()))
+            found = declared_endpoint(found)
         if found is None or name.startswith(WEBSOCKET):
             return found
         endpoint = self._for_websockets.get(name)
@@ -285,14 +308,31 @@ class Branch:
             return self.branches.get(spelled)
         return found
 
-    def _on_instance(self, name: str) -> Endpoint | None:
-        """A method that was bound to the application at run time: `app.x = f.__get__(app)`."""
+    def _on_instance(self, name: str) -> Endpoint | ByVerb | None:
+        """A method that was bound to the application at run time: `app.x = f.__get__(app)`.
+
+        It is marked as the method of that name in the class is, as far as it has no marks of its own.
+        """
         method = self.instance.get(name)
         if not isinstance(method, MethodType) or method.__self__ is not self.owner:
             return None
-        endpoint = self._replaced.get(name)
-        if endpoint is None or endpoint.handler is not method:
-            endpoint = self._replaced[name] = self._endpoint(name, method, method)
+        known, target = self._replaced.get(name, (None, None))
+        if target is None or known is not method:
+            replaced = self.methods.get(name)
+            other = None if replaced is None else declared_endpoint(replaced)
+            target = self._with_verbs(self._endpoint_like(other, name, method))
+            self._replaced[name] = method, target
+        return target
+
+    def _endpoint_like(self, other: Endpoint | None, name: str, method: MethodType) -> Endpoint:
+        """A handler with the verbs and the limits of another one, and behind its guards; its own marks go first."""
+        verbs: tuple[str, ...] = left_by_mark(method, VERBS_ATTRIBUTE) or ()
+        if other is None:
+            return self._endpoint(name, method, method, verbs)
+        endpoint = self._endpoint(name, method, method, verbs or other.verbs)
+        endpoint.guards = other.guards
+        if not left_by_mark(method, LIMITS_ATTRIBUTE):
+            endpoint.limits = other.limits
         return endpoint
 
 
@@ -317,7 +357,7 @@ def overridden_limits(limits: Limits, owner: Any) -> Limits:
 
 def guards_of(owner: Any) -> Guards:
     """The guard that a controller's class defines, if it does."""
-    before, after = (_defined(owner, name) for name in ("_before", "_after"))
+    before, after = (_defined(owner, name) for name in GUARDS)
     return (Guard(before, after),) if before or after else ()
 
 
@@ -331,8 +371,7 @@ def _defined(owner: Any, name: str) -> UserFunction | None:
             continue
         if not _is_method(vars(cls)[name]):
             raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
-        handler: Callable[..., Any] = vars(cls)[name].__get__(owner, type(owner))
-        return UserFunction(handler)
+        return UserFunction(bound(vars(cls)[name], owner))
     return None
 
 
@@ -348,9 +387,33 @@ def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, A
             reserved.add(name)  # it hides what farther classes define
 
 
+def bound(attribute: Any, owner: object) -> Callable[..., Any]:
+    """The method that an instance makes of a class attribute; it tells its parameters, whatever it is made of."""
+    if not isinstance(attribute, singledispatchmethod):
+        method: Callable[..., Any] = attribute.__get__(owner, type(owner))
+        return method
+
+    @wraps(attribute.func)
+    def dispatched(self: object, *args: Any, **kwargs: Any) -> Any:
+        return attribute.__get__(self, type(self))(*args, **kwargs)
+
+    dispatched.register = attribute.register  # type: ignore[attr-defined]
+    return MethodType(dispatched, owner)
+
+
+def left_by_mark(attribute: Any, name: str) -> Any:
+    """What a mark such as `@methods` has left on a class attribute or a method, or on what that wraps; None if none."""
+    for _ in range(MAX_LAYERS):
+        if (found := getattr(attribute, name, None)) is not None:
+            return found
+        inside = (getattr(attribute, one, None) for one in ("func", "__func__", "__wrapped__"))
+        attribute = next((one for one in inside if one is not None), None)
+    return None
+
+
 def _is_method(attribute: Any) -> bool:
     """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
-    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod):
+    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod | singledispatchmethod):
         return True
     # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
     # data, though from Python 3.14 on it binds itself.

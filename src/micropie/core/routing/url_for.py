@@ -3,6 +3,7 @@
 The handler itself is its name, so a renamed method or a moved branch leaves no dead link behind.
 """
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from types import MethodType
@@ -18,7 +19,7 @@ from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
 from micropie.core.routing.controller import INDEX, is_private
 from micropie.core.routing.router import ROUTERS, Router, branches
-from micropie.core.routing.targets import ByVerb, MountedApp, joined
+from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint, joined
 from micropie.core.routing.tree import Branch
 
 _SEVERAL = (list, tuple, set, frozenset)
@@ -105,6 +106,8 @@ def _place(router: Router, handler: Any) -> HandlerLocation | None:
     if router.locations is None:
         router.locations = dict(reversed([*_keyed_places(router)]))
     found: HandlerLocation | None = router.locations.get(key_of(handler)) or _replacement(router, handler)
+    if found is None and hasattr(handler, "register"):  # what a singledispatchmethod makes at each look
+        found = router.locations.get(id(inspect.unwrap(handler)))
     for handover in router.mounted_apps if found is None else ():
         if handover.is_micropie and (place := _place(handover.router, handler)) is not None:
             return place._replace(above=handover.path + place.above)
@@ -118,14 +121,18 @@ def _keyed_places(router: Router) -> Iterator[tuple[Any, HandlerLocation]]:
             if isinstance(entry, MountedApp):
                 yield id(entry.what), HandlerLocation((), branch, entry)
             elif isinstance(entry, Endpoint) and verbs_of(branch, entry) is not None:
-                yield key_of(entry.handler), HandlerLocation((), branch, Address(branch, entry))
+                location = HandlerLocation((), branch, Address(branch, entry))
+                yield key_of(entry.handler), location
+                if hasattr(entry.handler, "register"):
+                    yield id(inspect.unwrap(entry.handler)), location
 
 
 def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
     """The place of a method that was bound to the application at run time."""
     for name, value in list(router.root.instance.items()):
-        endpoint = router.root.exactly(name) if value is handler and not is_private(name) else None
-        if isinstance(endpoint, Endpoint) and endpoint.handler is handler:
+        target = router.root.exactly(name) if value is handler and not is_private(name) else None
+        endpoint = None if target is None else declared_endpoint(target)
+        if endpoint is not None and endpoint.handler is handler:
             return HandlerLocation((), router.root, Address(router.root, endpoint))
     return None
 
