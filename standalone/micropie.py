@@ -8633,7 +8633,7 @@ def log_failure(request: Request, error: BaseException) -> None:
 def title_of(function: Callable[..., Any]) -> str:
     """The name of a function, and where it is defined."""
     name, place = function_name(function), place_of(function)
-    return name if place is None else f'{name} (File "{place.file}", line {place.line})'
+    return name if place is None else f"{name} ({place.file}, line {place.line})"
 
 
 def passes_through(error: BaseException, function: Callable[..., Any]) -> bool:

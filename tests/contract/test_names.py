@@ -522,7 +522,7 @@ class Early(App):
         super().__init__()
 
 
-PLACE = re.escape(f'(File "{__file__}", line ')
+PLACE = re.escape(f"({__file__}, line ")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def said(caplog: pytest.LogCaptureFixture, function: Any) -> str:
     (record,) = caplog.records
     assert record.exc_info is None
     name = function.__qualname__.rpartition("<locals>.")[2]
-    place = f'{name} (File "{function.__code__.co_filename}", line {function.__code__.co_firstlineno}): '
+    place = f"{name} ({function.__code__.co_filename}, line {function.__code__.co_firstlineno}): "
     found = re.fullmatch(r"GET '[^']*' failed in (.*)", record.getMessage(), re.DOTALL)
     assert found is not None
     assert found[1].startswith(place)
