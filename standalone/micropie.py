@@ -3318,8 +3318,6 @@ def stream_start(reply: Reply) -> Message:
 _AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
 _RUNS = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # a client that followed would run what is in it
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
-
-
 _PERMANENT = {301: 301, 302: 301, 307: 308, 308: 308}  # what of each may be remembered (RFC 9110 §15.4)
 
 
