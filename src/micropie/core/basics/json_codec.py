@@ -15,9 +15,9 @@ from enum import Enum
 from typing import Any, cast
 
 from micropie.core.basics.core_schemas import has_private, serializer, without_private
+from micropie.core.basics.large_json import JSON_PIECE, MAX_JSON_DEPTH, LargeDocument, json_depth
 from micropie.core.basics.optional import lazy_import
 
-MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
 INT64_DIGITS = 18  # so many digits always fit into 64 bits
 MAX_EXACT = 100  # characters of a number whose digits all count
 _LONG_NUMBER = rb"(?:\A|[\s:,\[])-?(?:[0-9.]{17}|[0-9.]+[eE])"  # a float holds any 15 digits, if it is not too small
@@ -178,15 +178,6 @@ def _stdlib_loads(raw: bytes) -> Any:
     return value
 
 
-def _depth(value: Any) -> int:
-    """How deep lists and objects are nested, found without recursion."""
-    depth, level = 0, [value]
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        level = [item for outer in level for item in (outer.values() if isinstance(outer, dict) else outer)]
-    return depth
-
-
 # PERF: which package they are is found out at the first use, and never asked again, 0.1 µs.
 
 
@@ -242,13 +233,18 @@ def _refuse(value: Any) -> Any:
 
 
 def loads(raw: bytes) -> Any:
-    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200."""
+    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200.
+
+    A large document takes its time, in which other threads can run.
+    """
     try:
+        if len(raw) > JSON_PIECE:
+            return LargeDocument(_json_decode).value(raw)
         value = _json_decode(raw)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    # PERF: short documents can't be deep, and others are walked through only if they have the brackets for it, 1 µs.
-    if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and _depth(value) > MAX_JSON_DEPTH:
+    # PERF: short documents can't be deep, and others are looked at only if they have the brackets for it, 1 µs.
+    if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and json_depth(raw) > MAX_JSON_DEPTH:
         raise ValueError("nested too deep")
     return value
 
