@@ -5,12 +5,13 @@ import logging
 import re
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from micropie import App, ClientGone, HTTPError, HttpMiddleware
+from micropie import App, ClientGone, FromBody, HTTPError, HttpMiddleware, UploadedFile
 from tests.client import http, run
 from tests.wire import awire, wire
 
@@ -143,7 +144,6 @@ def test_17_get_json_is_a_value_of_any_type(value):
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b" ",
         b"{",
         b'{"a":1',
@@ -179,7 +179,7 @@ def test_17_get_json_is_a_value_of_any_type(value):
     ],
 )
 def test_17_broken_json_is_400(body):
-    """Broken, empty, non-UTF-8, NaN, lone surrogates."""
+    """Broken, blank, non-UTF-8, NaN, lone surrogates."""
     assert status_and_text(Echo(), body=body, headers=JSON) == BAD_JSON
 
 
@@ -241,6 +241,47 @@ def test_1_json_is_read_the_same_with_and_without_orjson(text, value):
     assert wire(Value(), "POST", body=text, headers=JSON).json() == {"repr": repr(value)}
 
 
+@pytest.mark.parametrize("content_type", ["application/json", "application/ld+json", "Application/JSON; charset=utf-8"])
+@pytest.mark.parametrize("body", [b"", [b"", b""]])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_17_no_bytes_are_no_document(method, body, content_type):
+    """A client that sends its usual headers and no body sends no broken JSON."""
+    assert seen(method, body=body, headers=[("Content-Type", content_type)]) == {"json": {}, "form": {}, "body": ""}
+
+
+@dataclass
+class Note:
+    text: str
+    stars: int = 0
+
+
+class Documents(App):
+    async def note(self, note: Note):
+        return note
+
+    async def perhaps(self, note: Note | None = None):
+        return {"note": note}
+
+    async def whole(self, value: Annotated[Any, FromBody()] = "nothing"):
+        return {"value": value}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer"),
+    [
+        ("/note", b"", "400 Bad Request: Missing required parameter 'note'"),
+        ("/perhaps", b"", '{"note":null}'),
+        ("/whole", b"", '{"value":"nothing"}'),
+        ("/whole", b"{}", '{"value":{}}'),
+        ("/whole", b"null", '{"value":null}'),
+        ("/note", b"{}", "400 Bad Request: Missing required parameter 'text'"),
+    ],
+)
+def test_17_a_typed_parameter_is_absent_without_a_document(path, body, answer):
+    """No document is not an empty object."""
+    assert wire(Documents(), "POST", path, body=body, headers=JSON).text == answer
+
+
 def test_17_get_json_is_empty_when_there_is_none():
     """Without a JSON body it is `{}`."""
     assert seen(form={"a": "1"})["json"] == {}
@@ -266,8 +307,99 @@ def test_17_requests_do_not_share_the_empty_get_json():
     "content_type", ["application/x-www-form-urlencoded", "text/plain", "", "application/octet-stream"]
 )
 def test_18_other_types_are_read_as_a_form(content_type):
-    """Whatever is neither JSON nor multipart is read as a form."""
+    """Whatever is neither JSON nor multipart is read as a form when somebody asks."""
     assert seen(body=b"a=1&b=2", headers=[("Content-Type", content_type)])["form"] == {"a": ["1"], "b": ["2"]}
+
+
+NO_FORMS = [
+    ("image/png", bytes(range(256)) * 1200),
+    ("application/xml", b"<a>" + b"&amp;" * 1001 + b"</a>"),
+    ("text/plain", b"x=" + b"y" * (2 << 20)),
+    ("application/octet-stream", b"=" + b"x" * (2 << 20)),
+    ("text/csv", b"a&b=1;" * 300_000),
+    ("application/x-www-form-urlencoded-not", b"&" * 5000),
+]
+
+
+@pytest.mark.parametrize(("content_type", "body"), NO_FORMS)
+def test_18_what_is_no_form_is_not_counted_as_one(content_type, body):
+    """The limits of a form are for forms."""
+    assert wire(Echo(), "POST", "/length", body=body, headers=[("Content-Type", content_type)]).text == str(len(body))
+
+
+@pytest.mark.parametrize(("content_type", "body"), NO_FORMS)
+def test_18_the_bytes_of_what_is_no_form_fill_a_parameter(content_type, body):
+    """`Annotated[bytes, FromBody()]` takes them, and nobody reads them as a form."""
+
+    class Taking(App):
+        async def index(self, data: Annotated[bytes, FromBody()]):
+            return len(data)
+
+    assert wire(Taking(), "POST", body=body, headers=[("Content-Type", content_type)]).json() == len(body)
+
+
+@pytest.mark.parametrize(("content_type", "body"), NO_FORMS[1:])
+def test_18_body_params_of_what_is_no_form_never_refuse(content_type, body):
+    """What a form of its own would be refused for has no fields."""
+
+    class Asking(App):
+        async def index(self, name="nothing"):
+            return [name, self.request.form("a"), self.request.body_params]
+
+    assert wire(Asking(), "POST", body=body, headers=[("Content-Type", content_type)]).json() == ["nothing", None, {}]
+
+
+@pytest.mark.parametrize("body", [b"x" * (3 << 20) + b"=1", b"%41" * 50_000 + b"=1&b=2"])
+def test_18_a_name_is_as_long_as_a_field_may_be(body):
+    """Names are bounded like values."""
+    assert status_and_text(Echo(max_form_field_size=40_000), body=body, headers=FORM) == TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("iso-8859-1", b"city=K%F6ln"),
+        ("ISO-8859-1", b"city=K\xf6ln"),
+        ("windows-1252", b"city=K%F6ln"),
+        ("utf-8", b"city=K%C3%B6ln"),
+        ('"UTF-8"', "city=Köln".encode()),
+    ],
+)
+def test_18_a_form_is_decoded_as_declared(charset, body):
+    """Its `charset`, where there is one; else UTF-8."""
+    headers = [("Content-Type", f"application/x-www-form-urlencoded; charset={charset}")]
+    assert seen(body=body, headers=headers)["form"] == {"city": ["Köln"]}
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [("iso-8859-1", b"K\xf6ln"), ("utf-16", "Köln".encode("utf-16")), ("Shift_JIS", "パイ".encode("shift-jis"))],
+)
+def test_18_a_text_is_decoded_as_declared(charset, body):
+    """`Annotated[str, FromBody()]` is the text that was sent."""
+
+    class Texts(App):
+        async def index(self, text: Annotated[str, FromBody()]):
+            return text
+
+    answer = wire(Texts(), "POST", body=body, headers=[("Content-Type", f"text/plain; charset={charset}")])
+    assert answer.text == body.decode(charset)
+
+
+@pytest.mark.parametrize(
+    "charset", ["klingon", "iso-8859-12", "idna", "punycode", "zlib", "utf-7", "undefined", "x" * 200]
+)
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+def test_18_an_unknown_charset_is_400(kind, charset):
+    """It is not guessed, whatever codecs Python has."""
+
+    class Texts(App):
+        async def index(self, text: Annotated[str, FromBody()]):
+            return text
+
+    app = Texts() if kind == "text/plain" else Echo()
+    answer = status_and_text(app, body=b"a=1", headers=[("Content-Type", f"{kind}; charset={charset}")])
+    assert answer == (400, "400 Bad Request: Unknown charset")
 
 
 def test_18_without_a_content_type_it_is_a_form():
@@ -393,6 +525,72 @@ def test_19_a_content_length_that_lies_is_found_out():
     """What counts is what comes."""
     app = Echo(max_body_size=100)
     assert status_and_text(app, body=[b"x" * 101], headers=[("Content-Length", "5")]) == TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/", FORM, b"a=1"),
+        ("/", JSON, b'{"a": 1}'),
+        ("/length", [("Content-Type", "image/png")], b"\x89PNG"),
+        ("/", FORM, b""),
+    ],
+)
+@pytest.mark.parametrize("announced", [9, 1000])
+def test_19_a_body_shorter_than_announced_is_400(path, headers, body, announced):
+    """Some servers call a body whole that broke off; no handler works on half of one."""
+    app = Echo()
+    answer = status_and_text(app, path, body=body, headers=[*headers, ("Content-Length", str(announced))])
+    assert (*answer, app.ran) == (400, "400 Bad Request: Incomplete body", 0)
+
+
+def test_19_a_server_that_is_never_waited_for_lets_others_run():
+    """A body in messages that are always at hand: the event loop is not held, and its end is its end."""
+
+    async def main():
+        turns = 0
+        messages = iter([{"type": "http.request", "body": b"x", "more_body": True}] * 2000)
+
+        async def receive():
+            return next(messages, {"type": "http.request", "body": b"x", "more_body": False})
+
+        async def send(message):
+            sent.append(message)
+
+        async def other():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        sent: list[Any] = []
+        scope = {"type": "http", "method": "POST", "path": "/length", "headers": [], "query_string": b""}
+        beside = asyncio.ensure_future(other())
+        await Echo()(scope, receive, send)
+        beside.cancel()
+        return sent[-1]["body"], turns
+
+    size, turns = run(main())
+    assert size == b"2001"
+    assert turns > 20
+
+
+def test_19_nothing_at_hand_again_and_again_is_408():
+    """Messages without bytes are no progress, however fast they come."""
+
+    async def main():
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": True}
+
+        async def send(message):
+            sent.append(message)
+
+        sent: list[Any] = []
+        scope = {"type": "http", "method": "POST", "path": "/length", "headers": [], "query_string": b""}
+        await Echo(body_timeout=0.001)(scope, receive, send)
+        return sent[0]["status"]
+
+    assert run(main()) == 408
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1e9", "9" * 50, "", "+5", "\u00b2"])
@@ -684,6 +882,181 @@ def test_20_content_type_defaults_to_octet_stream():
 def test_20_an_empty_file():
     """A file of no bytes is a file."""
     assert upload("/one", file("file", b"")).json()["content"] == ""
+
+
+EMPTY = file("file", b"", "", "application/octet-stream")
+
+
+class Choosing(App):
+    async def index(self, file: UploadedFile | None = None):
+        return {"file": file and file["filename"]}
+
+    async def required(self, file: UploadedFile):
+        return file["filename"]
+
+    async def several(self, file: list[UploadedFile]):
+        return [each["filename"] for each in file]
+
+    async def some(self, file: list[UploadedFile] | None = None):
+        return [] if file is None else [each["filename"] for each in file]
+
+    async def untyped(self, file=None):
+        return {"file": file and file["filename"], "known": [*self.request.files, *self.request.body_params]}
+
+    def sync(self, file=None):
+        return {"file": file and file["filename"]}
+
+
+@needs_multipart
+@pytest.mark.parametrize(
+    ("path", "parts", "answer"),
+    [
+        ("/", [EMPTY], '{"file":null}'),
+        ("/required", [EMPTY], "400 Bad Request: Missing required parameter 'file'"),
+        ("/several", [EMPTY], "400 Bad Request: Missing required parameter 'file'"),
+        ("/some", [EMPTY], "[]"),
+        ("/some", [EMPTY, file("file", b"1", "a")], '["a"]'),
+        ("/untyped", [EMPTY], '{"file":null,"known":[]}'),
+        ("/sync", [EMPTY], '{"file":null}'),
+        ("/", [EMPTY, text("title", "t")], '{"file":null}'),
+        ("/", [file("file", b"x", "")], '{"file":""}'),
+        ("/required", [file("file", b"x", "", None)], ""),
+        ("/", [file("file", b"", "empty.txt")], '{"file":"empty.txt"}'),
+    ],
+)
+def test_20_a_file_input_left_empty_is_absent(path, parts, answer):
+    """Browsers send a part without a name and without bytes; a file has one or the other."""
+    assert upload(path, *parts, app=Choosing()).text == answer
+
+
+@needs_multipart
+@pytest.mark.parametrize(
+    ("sent", "seen_by_handler"),
+    [
+        ("text/csv; charset=iso-8859-1", "text/csv; charset=iso-8859-1"),
+        ("Text/CSV;Header=Present", "text/csv;Header=Present"),
+        ('multipart/mixed; boundary="a b"', 'multipart/mixed; boundary="a b"'),
+        ("image/png ", "image/png"),
+    ],
+)
+def test_20_content_type_keeps_its_parameters(sent, seen_by_handler):
+    """The type in lower case, its parameters as they came."""
+    assert upload("/one", file("file", b"abc", "a", sent)).json()["content_type"] == seen_by_handler
+
+
+LATIN, UTF8 = "Köln".encode("latin-1"), "Köln".encode()
+
+
+@needs_multipart
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [text("city", LATIN, "Content-Type: text/plain; charset=ISO-8859-1")],
+        [text("city", LATIN, 'Content-Type: text/plain;charset="windows-1252"')],
+        [text("city", UTF8)],
+        [text("_charset_", "iso-8859-1"), text("city", LATIN)],
+        [text("city", LATIN), text("_charset_", "iso-8859-1")],
+        [text("_charset_", "iso-8859-1"), text("city", UTF8, "Content-Type: text/plain; charset=utf-8")],
+        [text("_charset_", "iso-8859-1"), text("_charset_", "utf-16"), text("city", LATIN)],
+    ],
+)
+def test_20_texts_are_decoded_as_declared(parts):
+    """By their own charset, else by the field `_charset_` (RFC 7578 §4.6), else as UTF-8."""
+    assert upload("/form", *parts).json()["city"] == ["Köln"]
+
+
+@needs_multipart
+@pytest.mark.parametrize(
+    "part",
+    [
+        text("city", b"x", "Content-Type: text/plain; charset=klingon"),
+        text("_charset_", "klingon") + b"\r\n--XX\r\n" + text("city", b"x"),
+        text("city", b"\xf6") + b"\r\n--XX\r\n" + text("_charset_", "punycode"),
+        text("city", b"x", "Content-Type: text/plain; charset=base64"),
+    ],
+)
+def test_20_an_unknown_charset_is_400(part):
+    """Nobody guesses what was meant."""
+    answer = upload("/form", part)
+    assert (answer.status_code, answer.text) == (400, "400 Bad Request: Unknown charset")
+
+
+@needs_multipart
+def test_20_a_files_charset_is_its_readers_matter():
+    """Bytes are bytes, whatever they claim to be."""
+    assert upload("/one", file("file", b"\xf6", "a", "text/x; charset=klingon")).json()["content"] == "\xf6"
+
+
+@needs_multipart
+@pytest.mark.parametrize(
+    ("parameters", "filename"),
+    [
+        ("filename*=UTF-8''a.bin", "a.bin"),
+        ("filename*=utf-8'en'%e2%82%ac%20rates", "€ rates"),
+        ("FileName*=iso-8859-1''%a3", "£"),
+        ("filename*=UTF-8''..%2Fetc%2Fpasswd", "passwd"),
+        ("filename*=klingon''x", ""),
+        ("filename*=plain", ""),
+        ("filename*0=a; filename*1=.bin", ""),
+        ('filename="plain.bin"; filename*=UTF-8better.bin', "plain.bin"),
+    ],
+)
+def test_20_a_part_with_only_an_extended_name_is_a_file(parameters, filename):
+    """RFC 7578 forbids it and some clients send it: its bytes must not be taken for text."""
+    part = f'Content-Disposition: form-data; name="file"; {parameters}'.encode() + b"\r\n\r\n\xff\x00"
+    answer = upload("/one", part).json()
+    assert (answer["filename"], answer["content"]) == (filename, "\xff\x00")
+
+
+@needs_multipart
+@pytest.mark.parametrize("name", ["X.Y", "x!y", "X#Y", "X'Y", "`x`", "X~|^Y", "Content.Type", "content.disposition"])
+def test_20_any_token_is_the_name_of_a_part_header(name):
+    """Headers that mean nothing to us are ignored (RFC 9110 §5.6.2), lines that continue them too."""
+    part = text("title", "t", f"{name}: text/x; charset=klingon", ' ; filename="x"')
+    assert upload("/field", part).json() == {"title": "t"}
+
+
+@needs_multipart
+@pytest.mark.parametrize("name", ["X Y", "X@Y", "X(Y", "é", ""])
+def test_20_what_is_no_token_is_malformed(name):
+    """The name of a header has no blanks and no brackets."""
+    assert upload("/field", text("title", "t", f"{name}: 1")).status_code == 400
+
+
+@needs_multipart
+@pytest.mark.parametrize("size", [1, 1000, 70_000])
+def test_20_a_preamble_is_at_most_64_kib(size):
+    """Whatever its pieces, and nobody reads a gigabyte of it."""
+    app = Uploads()
+    short, long = (b"x" * length + b"\r\n" + WHOLE for length in (65_000, 66_000))
+    assert upload("/field", body=[short[at : at + size] for at in range(0, len(short), size)]).json() == {"title": "t"}
+    answer = upload("/field", app=app, body=[long[at : at + size] for at in range(0, len(long), size)])
+    assert (answer.status_code, app.ran) == (400, [])
+
+
+@needs_multipart
+def test_20_an_endless_preamble_is_refused_at_once():
+    """Not at the limit of the body, which may be a gigabyte."""
+    sent = 0
+
+    def endless():
+        nonlocal sent
+        while True:
+            sent += 10_000
+            yield b"x" * 10_000
+
+    assert upload("/nothing", body=endless()).status_code == 400
+    assert sent < 200_000
+
+
+@needs_multipart
+@pytest.mark.parametrize("path", ["/field", "/form"])
+@pytest.mark.parametrize("announced", [1, 500])
+def test_20_an_upload_shorter_than_announced_is_400(path, announced):
+    """Also where its form looks whole."""
+    body = multipart(text("title", "t"))
+    headers = [*FORM_DATA, ("Content-Length", str(len(body) + announced))]
+    assert upload("/form", body=body, headers=headers).status_code == 400
 
 
 @needs_multipart
@@ -1229,18 +1602,6 @@ def test_20_part_headers_are_bounded():
             yield b"a" * 10_000
 
     assert upload("/nothing", body=endless()).status_code in {400, 413}
-
-
-@needs_multipart
-def test_20_an_endless_preamble_is_bounded():
-    """Bytes before the first boundary are refused, or count."""
-
-    def endless():
-        while True:
-            yield b"x" * 10_000
-
-    app = Uploads(max_upload_size=1_000_000, max_body_size=1_000_000)
-    assert upload("/nothing", app=app, body=endless()).status_code in {400, 413}
 
 
 @needs_multipart

@@ -97,7 +97,6 @@ async def endless(piece=b"x" * 100):
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b" ",
         b"\0",
         b"{",
@@ -195,7 +194,7 @@ def test_json_is_read_byte_by_byte():
 
 def test_truncated_json_is_400_at_every_byte():
     """A document that ends early is broken, wherever it ends."""
-    for index in range(len(DOCUMENT)):
+    for index in range(1, len(DOCUMENT)):
         assert wire(Site(), "POST", "/json", body=DOCUMENT[:index], headers=JSON).status_code == 400
 
 
@@ -418,6 +417,35 @@ def test_a_request_can_be_cancelled_while_its_body_is_read(turns):
         assert app.calls == 0
 
     run(cancelled())
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("more", [True, False])
+def test_a_stream_ends_beside_a_receive_that_never_waits(method, more):
+    """A client of a test that always has a message at hand, and never leaves, gets its stream."""
+
+    class Streaming(App):
+        async def index(self):
+            for _ in range(3):
+                await asyncio.sleep(0.01)
+                yield "x"
+
+    async def main():
+        first = iter([part(b"a=1", more=False)])
+        sent: list[Any] = []
+
+        async def receive():
+            return next(first, part(more=more))
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": method, "path": "/", "query_string": b"", "headers": []}
+        async with asyncio.timeout(10):
+            await Streaming()(scope, receive, send)
+        return b"".join(message.get("body", b"") for message in sent)
+
+    assert run(main()) == b"xxx"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "DELETE"])

@@ -15,7 +15,8 @@ import pytest
 from micropie import App, SessionBackend
 from micropie.core.basics import core_schemas, json_codec, optional
 from micropie.core.requests import body_stream
-from micropie.core.requests.multipart import FormLimits, MultipartForm
+from micropie.core.requests.limits import Limits
+from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.uploaded_file import Spool
 from micropie.core.sessions import store
 from tests.client import http
@@ -93,7 +94,7 @@ def test_a_queue_counts_its_items():
     """The chunks that can be read at once, the end included."""
 
     async def main():
-        form = MultipartForm(FormLimits(10, 10, 10, None))
+        form = MultipartForm(Limits(10, 10, 10, None, None))
 
         async def body():
             yield b'--B\r\nContent-Disposition: form-data; name="f"; filename="n"\r\n\r\nDATA\r\n--B--\r\n'
@@ -124,7 +125,7 @@ def test_waiting_for_a_body_leaves_nothing_behind():
             await asyncio.sleep(0)
             return {"type": "http.request", "body": b"", "more_body": False}
 
-        await body_stream.BodyStream(receive, None, None, 5).chunk()
+        await anext(body_stream.BodyStream(receive, None, None, 5).chunks(), b"")
         waiting = len(body_stream._waits)
         await asyncio.sleep(pause)
         return waiting
@@ -141,7 +142,7 @@ def test_an_outer_cancellation_is_no_time_out():
         raise AssertionError
 
     async def main() -> None:
-        reading = asyncio.ensure_future(body_stream.BodyStream(receive, None, None, 0).chunk())
+        reading = asyncio.ensure_future(anext(body_stream.BodyStream(receive, None, None, 0).chunks()))
         await asyncio.sleep(0)
         [wait] = body_stream._waits[asyncio.get_running_loop()]
         wait.over = wait.future.cancel()

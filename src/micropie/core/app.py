@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from micropie.core.basics.headers import parse_cookies
+from micropie.core.basics.settings import check_setting, checked_origins, is_whole
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
 from micropie.core.pipeline.debugger import debugger_of
@@ -24,7 +25,7 @@ from micropie.core.pipeline.websocket import serve_websocket
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import to_reply
-from micropie.core.requests.body import Limits
+from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.uploaded_file import PIECE
@@ -37,6 +38,7 @@ from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionS
 from micropie.core.templates.templates import Templates, shared_context
 
 MiB = 1 << 20
+BODY_THREADS = 2  # for large bodies: a slow one does not keep the others waiting, and more would not be faster
 
 
 class _SetByConstructor:
@@ -88,11 +90,11 @@ class App:
         self,
         session_backend: SessionBackend | str | None = None,
         *,
-        max_body_size: int = 16 * MiB,
-        max_form_field_size: int = MiB,
-        max_form_parts: int = 1000,
+        max_body_size: int | None = 16 * MiB,
+        max_form_field_size: int | None = MiB,
+        max_form_parts: int | None = 1000,
         max_upload_size: int | None = 1024 * MiB,
-        body_timeout: float = 5,
+        body_timeout: float | None = 5,
         session_timeout: int = SESSION_TIMEOUT,
         session_lifetime: int | None = SESSION_LIFETIME,
         session_cookie: str = "session_id",
@@ -115,6 +117,10 @@ class App:
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
         send = send_reply if type(self)._send_response is App._send_response else send_by_override
         debugger = debugger_of(self, wanted=debug)
+        check_limits(limits._asdict(), "App({})")
+        is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
+        check_setting("surplus_path_status", surplus_path_status, "a status from 400 to 599 is", fits=is_status)
+        check_setting("sync_threads", sync_threads, "a number of threads, 0 for none, is", fits=is_whole(sync_threads))
         self._micropie = Engine(
             self,
             router=Router(self, App, limits),
@@ -134,9 +140,10 @@ class App:
                 parses_itself=type(self)._parse_cookies is not App._parse_cookies,
             ),
             threads=WorkerThreads(sync_threads),
+            body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
             limits=limits,
             templates=Templates(templates, {"url_for": url_for}),
-            allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
+            allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send if debugger is None else showing_debug_pages(send),
             debug=debugger,
@@ -208,7 +215,7 @@ class App:
             while chunk := await reader.read(PIECE):
                 yield chunk
 
-        form = MultipartForm(self._micropie.limits.form)
+        form = MultipartForm(self._micropie.limits)
         await form.read(chunks(), boundary.decode("latin-1"))
         await form.until([])
         return form.fields, dict(form.files)

@@ -150,8 +150,11 @@ class RSGIRequest(Request):
     def _is_small(self) -> bool:
         """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
         self._missing = content_length(self._header_bytes(b"content-length", b""))
+        limits = (self._target and self._target.limits) or self._engine.limits
         return (
-            self._missing is not None and self._missing <= MIN_RATE * (self._limits or self._engine.limits).body_timeout
+            self._missing is not None
+            and limits.body_timeout is not None
+            and self._missing <= MIN_RATE * limits.body_timeout
         )
 
     async def _chunk_message(self) -> Message:

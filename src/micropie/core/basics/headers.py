@@ -6,7 +6,7 @@ Everything that arrives here is hostile; everything that leaves is one field of 
 import functools
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from micropie.core.basics.errors import log
 from micropie.core.basics.types import HeaderPairs, RawHeaders
@@ -60,16 +60,31 @@ def _unquote_cookie(value: str) -> str:
     return value
 
 
+class MediaType(NamedTuple):
+    """What a body is: `name` without the parameters, in lower case; `""` where there is none."""
+
+    name: str
+    parameters: dict[str, str]  # not to be changed
+    is_json: bool
+
+
 @functools.lru_cache(256)
-def _short_media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
-    return parse_media_type(content_type.decode("latin-1"))
+def _short_media_type(content_type: bytes) -> MediaType:
+    return _media_type(content_type)
 
 
-def media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
-    """The media type of a body and its parameters, which are not to be changed; `("", {})` for an empty one."""
+def media_type(content_type: bytes) -> MediaType:
+    """What a Content-Type field says."""
     if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
         return _short_media_type(content_type)
-    return parse_media_type(content_type.decode("latin-1"))
+    return _media_type(content_type)
+
+
+def _media_type(content_type: bytes) -> MediaType:
+    name, parameters = parse_media_type(content_type.decode("latin-1"))
+    # RFC 6839 §3.1
+    is_json = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
+    return MediaType(name, parameters, is_json)
 
 
 def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
@@ -77,11 +92,6 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
     media_type, _, _ = content_type.partition(";")
     found = _PARAMETER.findall(content_type, len(media_type))
     return media_type.strip().lower(), {name.lower(): _unquote(value.strip()) for name, value in found}
-
-
-def is_json(media_type: str) -> bool:
-    """Whether a lower-case media type without its parameters is JSON (RFC 6839 §3.1)."""
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def names_json(accept: str) -> bool:

@@ -17,7 +17,13 @@ from micropie.core.conversion.records import is_record_type
 from micropie.core.handlers.annotations import AUTO, BODY, CONTEXT, COOKIE_SOURCE, FILE, HEADER, PATH, QUERY, REQUIRED
 from micropie.core.handlers.results import ResultFilter, result_filter
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter, read_signature
-from micropie.core.handlers.sources import AS_IT_CAME, FILE_EXPECTED, ParameterBinder, has_json_object
+from micropie.core.handlers.sources import (
+    AS_IT_CAME,
+    FILE_EXPECTED,
+    ParameterBinder,
+    has_json_object,
+    members_for_keywords,
+)
 from micropie.core.requests.request import Request
 from micropie.core.requests.uploaded_file import UploadedFile
 
@@ -117,7 +123,7 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
     arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
     if plan.takes_any_keyword:
-        body = request.get_json if has_json_object(request) else _first_values(request.body_params)
+        body = members_for_keywords(request) if has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
         arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
     return arguments
@@ -129,8 +135,8 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
         return request.query_params[name][0]
     if has_json_object(request) and name in request.get_json:
         return request.get_json[name]
-    if name in request.body_params:
-        return request.body_params[name][0]
+    if name in (fields := request._form_fields()):
+        return fields[name][0]
     if name in request.files:
         return request.files[name]
     if request._has_in_session(name):
@@ -238,7 +244,7 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
     """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):
-        found = {name: (BODY, convert.value, value) for name, value in request.get_json.items()}
+        found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
     else:
         found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
     found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())

@@ -10,7 +10,7 @@ from micropie.core.handlers.annotations import PATH, REQUIRED
 from micropie.core.handlers.binding import Plan
 from micropie.core.handlers.results import with_filtered_result
 from micropie.core.handlers.signature import Parameter, takes_segment
-from micropie.core.requests.body import Limits
+from micropie.core.requests.limits import Limits
 
 WEBSOCKET = "ws_"
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, get_args
 
-from micropie.core.basics.errors import MISSING, ConversionError, Fault
-from micropie.core.basics.headers import is_json, media_type, parse_cookies
+from micropie.core.basics.charsets import decoded
+from micropie.core.basics.errors import MISSING, ConversionError, Fault, HTTPError
+from micropie.core.basics.headers import media_type, parse_cookies
 from micropie.core.conversion.converter import Converter, as_it_is, refusing
 from micropie.core.conversion.records import class_of, is_collection, is_record_type, strip_wrappers
 from micropie.core.handlers.annotations import (
@@ -25,12 +26,14 @@ from micropie.core.handlers.annotations import (
 )
 from micropie.core.handlers.results import is_instance
 from micropie.core.handlers.signature import Parameter, takes_segment
+from micropie.core.requests.body import is_preset
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
 
 RawValue = tuple[str, Callable[[Any], Any], Any]
 AS_IT_CAME = Converter(as_it_is, as_it_is)
+MAX_KEYWORDS = 1000  # members of a JSON object that become keyword arguments
 FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 
 
@@ -127,7 +130,7 @@ def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, json_of(request, slot)[name]
-    if values := _filled(request.body_params.get(name, [])):
+    if values := _filled(request._form_fields().get(name, [])):
         return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
@@ -209,15 +212,24 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     convert = slot.converter
     if slot.wanted is bytes:
         return (BODY, as_it_is, request.body) if request.body else None
-    if has_json_object(request) or is_json(media_type(request._header_bytes(b"content-type", b""))[0]):
+    if has_json_object(request):
         return BODY, convert.value, json_of(request, slot)
-    if convert.form is None:
-        return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
+    media = media_type(request._header_bytes(b"content-type", b""))
+    if media.is_json:  # no bytes at all are no document
+        return (BODY, convert.value, json_of(request, slot)) if request.body or is_preset(request._preset) else None
+    if convert.form is not None:
+        return form_as_record(request, slot, convert.form)
+    charset = media.parameters.get("charset")
+    return (BODY, convert.text, decoded(request.body, charset)) if request.body else None
+
+
+def form_as_record(request: Request, slot: ParameterBinder, convert: Callable[[Any], Any]) -> RawValue | None:
+    """All fields of the form that are not blank, and its files."""
     form: dict[str, list[Any]] = {name: _files_of(file) for name, file in request.files.items()}
     form.update({name: filled for name, values in request.body_params.items() if (filled := _filled(values))})
     if not form and slot.parameter.default is not REQUIRED:
         return None
-    return BODY, convert.form, form
+    return BODY, convert, form
 
 
 FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
@@ -236,3 +248,11 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
 def has_json_object(request: Request) -> bool:
     """Whether the body is a JSON object with members."""
     return bool(request.get_json) and isinstance(request.get_json, dict)
+
+
+def members_for_keywords(request: Request) -> dict[str, Any]:
+    """The members of a JSON object for `**kwargs`. `HTTPError` 413 for more of them than a form or query may have."""
+    members: dict[str, Any] = request.get_json
+    if len(members) > MAX_KEYWORDS:
+        raise HTTPError(413)
+    return members

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from micropie.core.handlers.endpoint import UserFunction
     from micropie.core.pipeline.debugger import Debugger
     from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
-    from micropie.core.requests.body import Limits
+    from micropie.core.requests.limits import Limits
     from micropie.core.routing.router import Router
     from micropie.core.sessions.store import SessionStore
     from micropie.core.templates.templates import Templates
@@ -45,6 +45,7 @@ class Engine:
     __slots__ = (
         "allowed_origins",
         "app",
+        "body_threads",
         "debug",
         "entered",
         "limits",
@@ -65,6 +66,7 @@ class Engine:
         router: "Router",
         sessions: "SessionStore",
         threads: "WorkerThreads",
+        body_threads: "WorkerThreads",
         limits: "Limits",
         templates: "Templates",
         allowed_origins: frozenset[str],
@@ -76,6 +78,7 @@ class Engine:
         self.router = router
         self.sessions = sessions
         self.threads = threads
+        self.body_threads = body_threads
         self.limits = limits
         self.templates = templates
         self.allowed_origins = allowed_origins

@@ -253,3 +253,4 @@ async def shutdown(engine: Engine) -> None:
         await stop([*handlers, engine.sessions.backend.aclose], engine.state)
     finally:
         engine.threads.shutdown()
+        engine.body_threads.shutdown()

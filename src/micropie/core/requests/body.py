@@ -1,41 +1,26 @@
 """A request's body, read within its limits and parsed: JSON, a form, or the beginning of an upload."""
 
 import asyncio
-from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
+from micropie.core.basics.charsets import codec_of
 from micropie.core.basics.errors import ClientGone, HTTPError
-from micropie.core.basics.headers import content_length, is_json, media_type
+from micropie.core.basics.headers import MediaType, content_length, media_type
 from micropie.core.basics.json_codec import loads
-from micropie.core.basics.types import Receive, Scope
+from micropie.core.basics.large_json import JSON_PIECE, TooManyContainersError
+from micropie.core.basics.optional import lazy_import
+from micropie.core.basics.threads import WorkerThreads
+from micropie.core.basics.types import Message, Params, Scope
 from micropie.core.requests.body_stream import BodyStream
-from micropie.core.requests.multipart import FormLimits, MultipartForm
+from micropie.core.requests.limits import Limits, exceeds
+from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import Request, parse_query
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
+FORMS = ("application/x-www-form-urlencoded", "")  # a body without a type is one too
 LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
-
-
-class Limits(NamedTuple):
-    """How much of a body is taken, in bytes, and how long it may take, in seconds."""
-
-    max_body_size: int
-    max_form_field_size: int
-    max_form_parts: int
-    max_upload_size: int | None
-    body_timeout: float
-
-    @property
-    def form(self) -> FormLimits:
-        """The limits of a multipart form."""
-        return FormLimits(self.max_form_parts, self.max_form_field_size, self.max_body_size, self.max_upload_size)
-
-    @property
-    def multipart_size(self) -> int | None:
-        """The size of a whole multipart body: its files and everything else."""
-        return None if self.max_upload_size is None else self.max_upload_size + self.max_body_size
 
 
 def has_body(request: Request) -> bool:
@@ -50,8 +35,8 @@ def has_body(request: Request) -> bool:
     )
 
 
-async def take_body(request: Request, limits: Limits) -> None:
-    """Read the body and parse it into the request: JSON, or a form.
+async def take_body(request: Request, limits: Limits, threads: WorkerThreads) -> None:
+    """Read the body and parse it into the request: JSON, or a form; a large one in one of the threads.
 
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
@@ -59,24 +44,29 @@ async def take_body(request: Request, limits: Limits) -> None:
     if is_preset(request._preset):
         request.body_parsed = True
         return
-    request._limits = limits
-    field = request._header_bytes
-    kind, parameters = media_type(field(b"content-type", b""))
-    if kind == MULTIPART:
-        request._upload, request._is_large = Upload(request, _boundary(parameters), limits), True
+    media = media_type(request._header_bytes(b"content-type", b""))
+    if media.name == MULTIPART:
+        request._upload, request._is_large = Upload(request, _boundary(media.parameters), limits), True
         return
-    body = _open(request._receive, field, limits.max_body_size, limits.body_timeout)
-    raw = await body.chunk()
-    request.body = raw = raw if body.is_over else await body.whole(raw)
+    announced = announced_size(request, limits.max_body_size)
+    # PERF: a body of one message, as most are, needs no stream and no clock, 1 µs.
+    message: Message | None = None
+    raw = b""
+    steps = request._receive().__await__()
+    try:
+        future = next(steps)
+    except StopIteration as done:
+        message = done.value
+        raw = done.value.get("body")
+    if not raw or len(raw) != announced:
+        stream = BodyStream(request._receive, announced, limits.max_body_size, limits.body_timeout)
+        raw = await stream.whole(message or await stream.waited_for(steps, future))
+    request.body = raw
     if len(raw) > LARGE:
         request._is_large = True
-    if is_json(kind):
-        try:
-            request.get_json = loads(raw)
-        except ValueError:
-            raise HTTPError(400, "Bad JSON") from None
-    else:
-        request.body_params = _form(raw, limits)
+        await _parse_large(request, raw, media, limits, threads)
+    elif raw:  # no bytes at all are no document
+        _parse(request, raw, media, limits)
     request.body_parsed = True
 
 
@@ -85,6 +75,40 @@ def is_preset(scope: Scope) -> bool:
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
+
+
+def announced_size(request: Request, limit: int | None) -> int | None:
+    """The size of the body, if the request says it. `HTTPError` 413 if that is over the limit."""
+    field = request._header_bytes
+    size = content_length(field(b"content-length", b""))
+    if size is not None:
+        if limit is not None and size > limit:
+            raise HTTPError(413)
+        if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
+            return None
+    return size
+
+
+async def _parse_large(request: Request, raw: bytes, media: MediaType, limits: Limits, threads: WorkerThreads) -> None:
+    if len(raw) > JSON_PIECE:
+        await threads.run(_parse, (request, raw, media, limits), {})
+    else:
+        _parse(request, raw, media, limits)
+
+
+def _parse(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
+    """Put into the request what its body is."""
+    if media.is_json:
+        try:
+            request.get_json = loads(raw)
+        except TooManyContainersError:
+            raise HTTPError(413) from None
+        except ValueError:
+            raise HTTPError(400, "Bad JSON") from None
+    elif media.name in FORMS:
+        request.body_params = _form(raw, media.parameters.get("charset"), limits)
+    else:
+        request._late_params = partial(_form_or_nothing, raw, limits)
 
 
 def _boundary(parameters: dict[str, str]) -> str:
@@ -108,8 +132,9 @@ class Upload:
     def start(self, *, blocking: bool) -> MultipartForm:
         """Begin to read; the form fills from now on. `HTTPError` 413 if it says itself that it is too large."""
         request, limits = self._request, self._limits
-        body = _open(request._receive, request._header_bytes, limits.multipart_size, limits.body_timeout)
-        form = MultipartForm(limits.form, blocking=blocking)
+        announced = announced_size(request, limits.multipart_size)
+        body = BodyStream(request._receive, announced, limits.multipart_size, limits.body_timeout)
+        form = MultipartForm(limits, blocking=blocking)
         self._reading = form, asyncio.create_task(form.read(body.chunks(), self._boundary))
         return form
 
@@ -137,25 +162,29 @@ class Upload:
             await self.finished()
 
 
-def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> BodyStream:
-    """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(field(b"content-length", b""))
-    if size is not None:
-        if limit is not None and size > limit:
-            raise HTTPError(413)
-        if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
-            size = None
-    return BodyStream(receive, size, limit, timeout)
-
-
-def _form(raw: bytes, limits: Limits) -> dict[str, list[str]]:
-    if raw.count(b"&") >= limits.max_form_parts:
+def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
+    """The fields of a form. `HTTPError` 413 if they are too many or too long, 400 if their charset is unknown."""
+    if exceeds(raw.count(b"&") + 1, limits.max_form_parts):
         raise HTTPError(413)
-    fields = parse_query(raw.decode("utf-8", "replace")) if raw else {}
-    if len(raw) > limits.max_form_field_size and _longest(fields) > limits.max_form_field_size:
+    codec, size = codec_of(charset), limits.max_form_field_size
+    is_long = exceeds(len(raw), size)
+    # Before they are decoded, which takes its time: three bytes, `%41`, make at least one.
+    if is_long and exceeds(max(max(map(len, pair.split(b"=", 1))) for pair in raw.split(b"&")), 3 * (size or 0)):
+        raise HTTPError(413)
+    query = raw.decode(codec, "replace")
+    fields = parse_query(query) if codec == "utf-8" else parse_query(query, partial(_unquote_as, codec))
+    if is_long and exceeds(max(len(text.encode()) for name in fields for text in (name, *fields[name])), size):
         raise HTTPError(413)
     return fields
 
 
-def _longest(fields: dict[str, list[str]]) -> int:
-    return max((len(value.encode()) for values in fields.values() for value in values), default=0)
+def _unquote_as(codec: str, text: str) -> str:
+    return str(lazy_import("urllib.parse").unquote(text, codec))
+
+
+def _form_or_nothing(raw: bytes, limits: Limits) -> Params:
+    """The fields of a body that is a form by no word of its sender; none if it would be refused as one."""
+    try:
+        return _form(raw, None, limits)
+    except HTTPError:
+        return {}

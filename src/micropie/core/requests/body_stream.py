@@ -4,6 +4,7 @@ The clock runs only while we wait for the client.
 """
 
 import asyncio
+import math
 import types
 from collections import deque
 from collections.abc import AsyncIterator, Generator
@@ -14,6 +15,8 @@ from micropie.core.basics.types import Message, Receive
 
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
+BREATHE = 64  # messages; a server that always has one at hand still lets others run
+TOO_SLOW = "Failed to receive body"
 
 
 class MinimumRate:
@@ -51,38 +54,45 @@ class BodyStream:
     is_over = False
     _rate: MinimumRate | None = None
     _received = 0
+    _in_a_row = 0  # messages on which nobody had to wait
 
-    def __init__(self, receive: Receive, announced: int | None, limit: int | None, timeout: float) -> None:
+    def __init__(self, receive: Receive, announced: int | None, limit: int | None, timeout: float | None) -> None:
         self._receive = receive
         self._announced = announced
         self._limit = limit
         self._timeout = timeout
 
-    async def whole(self, first: bytes) -> bytes:
-        """All of it, the first chunk included. `HTTPError` 408 or 413, `ClientGone`."""
-        body = bytearray(first)  # not a list: a client may send its bytes one by one
+    async def whole(self, message: Message) -> bytes:
+        """All of it, of which this is the first message. `HTTPError` 400, 408 or 413, `ClientGone`."""
+        body = bytearray(self._bytes_of(message))  # not a list: a client may send its bytes one by one
         async for chunk in self.chunks():
             body += chunk
         return bytes(body)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Chunk by chunk. `HTTPError` 408 or 413, `ClientGone`."""
+        """Chunk by chunk. `HTTPError` 400, 408 or 413, `ClientGone`."""
         while not self.is_over:
-            if chunk := await self.chunk():
+            if chunk := self._bytes_of(await self._message()):
                 yield chunk
 
-    async def chunk(self) -> bytes:
-        """The next bytes; mostly all there are. `HTTPError` 408 or 413, `ClientGone`."""
+    async def _message(self) -> Message:
         # PERF: an awaitable that is already done, as Uvicorn's for a small body, needs no clock; 5 µs.
         steps = self._receive().__await__()
         try:
             future = next(steps)
         except StopIteration as done:
             message: Message = done.value
-            if self._rate is not None:
-                self._rate.waited(0, len(message.get("body") or b""))
         else:
-            message = await self._in_time(steps, future)
+            self._in_a_row = 0
+            return await self.waited_for(steps, future)
+        if self._rate is not None:
+            self._rate.waited(0, len(message.get("body") or b""))
+        self._in_a_row += 1
+        if self._in_a_row == BREATHE:
+            await self._breathe()
+        return message
+
+    def _bytes_of(self, message: Message) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk: bytes = message.get("body") or b""
@@ -91,9 +101,14 @@ class BodyStream:
             raise HTTPError(413)
         # PERF: Granian has another, empty message behind the last byte; waiting for it takes 5 µs.
         self.is_over = not message.get("more_body") or self._received == self._announced
+        if self.is_over and self._announced is not None and self._received < self._announced:
+            raise HTTPError(400, "Incomplete body")  # some servers call it whole (RFC 9112 §8)
         return chunk
 
-    async def _in_time(self, steps: Any, future: Any) -> Message:
+    async def waited_for(self, steps: Any, future: Any) -> Message:
+        """The message of a `receive` whose first step gave a future. `HTTPError` 408 if it takes too long."""
+        if self._timeout is None:
+            return await _finish_awaiting(steps, PendingReceive(future, math.inf))
         loop = asyncio.get_running_loop()
         start = loop.time()
         wait = PendingReceive(future, start + (self._timeout if self._rate is None else self._rate.remaining()))
@@ -105,14 +120,28 @@ class BodyStream:
             task = asyncio.current_task()
             if not wait.over or (task and task.cancelling()):
                 raise
-            raise HTTPError(408, "Failed to receive body") from None
+            raise HTTPError(408, TOO_SLOW) from None
         finally:
             waits.discard(wait)
         if message.get("more_body"):  # else nothing is left to measure
-            if self._rate is None:
-                self._rate = MinimumRate(self._timeout)
-            self._rate.waited(loop.time() - start, len(message.get("body") or b""))
+            self._waited(loop.time() - start, len(message.get("body") or b""))
         return message
+
+    async def _breathe(self) -> None:
+        """Let others run where a server never makes us wait; if nothing comes all the same, that is waiting too."""
+        self._in_a_row = 0
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await asyncio.sleep(0)
+        if self._timeout is not None and self._waited(loop.time() - start, 0) < 0:
+            raise HTTPError(408, TOO_SLOW)
+
+    def _waited(self, seconds: float, size: int) -> float:
+        """After so many seconds so many bytes came; the seconds that are left."""
+        if self._rate is None:
+            self._rate = MinimumRate(self._timeout or 0)
+        self._rate.waited(seconds, size)
+        return self._rate.remaining()
 
 
 class PendingReceive:

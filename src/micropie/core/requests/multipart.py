@@ -7,16 +7,25 @@ done, what is left is read and thrown away. So memory stays flat, and nobody wai
 """
 
 import asyncio
+import functools
+import math
 from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Any, NamedTuple
 
+from micropie.core.basics.charsets import decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
-from micropie.core.basics.optional import require
+from micropie.core.basics.headers import parse_media_type
+from micropie.core.basics.optional import lazy_import, require
 from micropie.core.basics.types import Params
+from micropie.core.requests.limits import Limits, exceeds
 from micropie.core.requests.uploaded_file import BlockingUploadedFile, Spool, UploadedFile
 
 DEFAULT_TYPE = "application/octet-stream"
+CHARSET_FIELD = "_charset_"
+MALFORMED = "Malformed multipart body"
+_UNUSUAL = bytes.maketrans(b"!#$%&'*+.^`|~", b"_" * 13)  # of a token (RFC 9110 §5.6.2), and refused by the parser
+MAX_PREAMBLE = 1 << 16  # bytes before the first part; nobody sends any (RFC 2046 §5.1.1)
 
 
 class Pace(Enum):
@@ -27,19 +36,10 @@ class Pace(Enum):
     DISCARD = "the handler is done: drop them"
 
 
-class FormLimits(NamedTuple):
-    """What a multipart form may contain: parts in number, one text field, all of them, all files in bytes."""
-
-    parts: int
-    field_size: int
-    text_size: int
-    upload_size: int | None
-
-
 class MultipartForm:
     """The fields and files of a multipart form, filled while its body is read."""
 
-    def __init__(self, limits: FormLimits, *, blocking: bool = False) -> None:
+    def __init__(self, limits: Limits, *, blocking: bool = False) -> None:
         self.fields: Params = {}
         self.files: dict[str, UploadedFile] = {}
         self.error: Exception | None = None
@@ -50,10 +50,13 @@ class MultipartForm:
         self._wanted: set[str] | None = None
         self._ready = asyncio.Event()
         self._text_size = self._upload_size = 0
-        # The part that is being read: a file, or the text of the field `name`.
-        self._name = ""
+        # The part that is being read: a file, or a text.
+        self._part = Part("", None, DEFAULT_TYPE, None)
         self._text = bytearray()
         self._file: UploadedFile | None = None
+        # The charset that the form names for its texts (RFC 7578 §4.6), and those that were decoded without it.
+        self._charset: str | None = None
+        self._undeclared: list[tuple[list[str], int, bytes]] = []
 
     async def until(self, names: list[str]) -> None:
         """Wait until each name is a field or has begun as a file, or the form is complete; raise what broke it."""
@@ -80,51 +83,63 @@ class MultipartForm:
         self._spool.abandon()
 
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
-        package = require("multipart", "File uploads")
+        package, recut = require("multipart", "File uploads"), Recut(boundary)
         try:
-            with package.PushMultipartParser(boundary, max_segment_count=self._limits.parts) as parser:
+            with parser_class(package)(boundary, max_segment_count=self._limits.max_form_parts or math.inf) as parser:
                 async for chunk in body:
-                    for event in parser.parse(chunk):
-                        if self._file is not None and isinstance(event, bytes):  # PERF: most of them, 0.1 µs
-                            await self._take_file(self._file, event)
-                        else:
-                            await self._take(event)
+                    if ready := recut.chunk(chunk):
+                        await self._feed(parser, ready)
         except package.ParserLimitReached:
             raise HTTPError(413) from None
         except package.MultipartError:
-            raise HTTPError(400, "Malformed multipart body") from None
+            raise HTTPError(400, MALFORMED) from None
+
+    async def _feed(self, parser: Any, chunk: bytes) -> None:
+        for event in parser.parse(chunk):
+            if self._file is not None and isinstance(event, bytes):  # PERF: most of them, 0.1 µs
+                await self._take_file(self._file, event)
+            else:
+                await self._take(event)
 
     async def _take(self, event: Any) -> None:
-        """One event of the parser: a part begins, bytes of a text, the end of the part."""
+        """One event of the parser: a part begins, bytes of it, the end of the part."""
         if event is None:
             await self._end_part()
-        elif isinstance(event, bytes):
-            self._take_text(event)
-        else:
+        elif not isinstance(event, bytes):
             self._begin_part(event)
+        elif self._part.filename is None:
+            self._take_text(event)
+        else:  # a file without a name begins with its first byte
+            self._file = self._begin_file()
+            await self._take_file(self._file, event)
 
     def _begin_part(self, part: Any) -> None:
-        self._name = part.name
+        self._part = Part.of(part)
         self._text.clear()
-        if part.filename is None:
-            return
-        self._file = file = self._file_class(bare_name(part.filename), part.content_type or DEFAULT_TYPE, self._spool)
+        if self._part.filename:
+            self._file = self._begin_file()
+
+    def _begin_file(self) -> UploadedFile:
+        part = self._part
+        file = self._file_class(bare_name(part.filename or ""), part.content_type, self._spool)
         if self._pace is Pace.DISCARD:
             file.queue.drop()
         first = self.files.setdefault(part.name, file)
         if first is not file:
             first.others.append(file)
         self._look()
+        return file
 
     def _take_text(self, chunk: bytes) -> None:
         self._text_size += len(chunk)
         self._text += chunk
-        if len(self._text) > self._limits.field_size or self._text_size > self._limits.text_size:
+        limits = self._limits
+        if exceeds(len(self._text), limits.max_form_field_size) or exceeds(self._text_size, limits.max_body_size):
             raise HTTPError(413)
 
     async def _take_file(self, file: UploadedFile, chunk: bytes) -> None:
         self._upload_size += len(chunk)
-        if self._limits.upload_size is not None and self._upload_size > self._limits.upload_size:
+        if exceeds(self._upload_size, self._limits.max_upload_size):
             raise HTTPError(413)
         if self._pace is Pace.READ_ON:
             await file.queue.keep(chunk)
@@ -136,9 +151,20 @@ class MultipartForm:
             await self._file.queue.flush()
             self._file.queue.finish()
             self._file = None
-        else:
-            self.fields.setdefault(self._name, []).append(self._text.decode("utf-8", "replace"))
+        elif self._part.filename is None:  # else a file input that was left empty: nothing is chosen
+            self._end_text()
             self._look()
+
+    def _end_text(self) -> None:
+        raw, name, charset = bytes(self._text), self._part.name, self._part.charset
+        values = self.fields.setdefault(name, [])
+        values.append(decoded(raw, charset or self._charset))
+        if charset is None and not raw.isascii():
+            self._undeclared.append((values, len(values) - 1, raw))
+        if name == CHARSET_FIELD and self._charset is None:
+            self._charset = values[0]
+            for earlier, index, text in self._undeclared:
+                earlier[index] = decoded(text, self._charset)
 
     def _look(self) -> None:
         """Let the handler start if all that it wants is there; from then on the parser waits for it."""
@@ -153,6 +179,82 @@ class MultipartForm:
 
     def _all_files(self) -> list[UploadedFile]:
         return [file for first in self.files.values() for file in (first, *first.others)]
+
+
+class Part(NamedTuple):
+    """What the header of a part says; without a file's name it is a text."""
+
+    name: str
+    filename: str | None
+    content_type: str
+    charset: str | None
+
+    @classmethod
+    def of(cls, segment: Any) -> "Part":
+        """The part that the parser calls a segment."""
+        header = dict(segment.headerlist)
+        filename = segment.filename
+        if filename is None:
+            filename = extended_filename(header.get("Content-Disposition", ""))
+        kind, semicolon, parameters = header.get("Content-Type", "").partition(";")
+        content_type = f"{kind.strip().lower()}{semicolon}{parameters.rstrip()}" or DEFAULT_TYPE
+        return cls(segment.name, filename, content_type, segment.charset)
+
+
+def extended_filename(disposition: str) -> str | None:
+    """The name that a part has only as `filename*` (RFC 8187 §3.2), which RFC 7578 §4.2 forbids and clients send."""
+    if "filename*" not in disposition.lower():
+        return None
+    _, parameters = parse_media_type(disposition)
+    charset, _, tagged = parameters.get("filename*", "").partition("'")
+    text = tagged.partition("'")[2]
+    try:
+        return decoded(lazy_import("urllib.parse").unquote_to_bytes(text), charset)
+    except HTTPError:
+        return ""
+
+
+class Recut:
+    """The chunks of a body from its first boundary on, no line break cut in two: a parser's verdict depends on that.
+
+    `HTTPError` 400 if the first boundary is not in the first `MAX_PREAMBLE` bytes, or not at the beginning of a line.
+    """
+
+    def __init__(self, boundary: str) -> None:
+        self._delimiter = b"--" + boundary.encode()
+        self._has_begun = False
+        self._held = b""
+
+    def chunk(self, chunk: bytes) -> bytes:
+        """What can be parsed by now; it may be empty."""
+        looked_at = max(0, len(self._held) - len(self._delimiter))
+        chunk = self._held + chunk if self._held else chunk
+        if not self._has_begun:
+            start = chunk.find(self._delimiter, looked_at, MAX_PREAMBLE)
+            if (start > 0 and chunk[:start][-2:] != b"\r\n") or (start < 0 and len(chunk) >= MAX_PREAMBLE):
+                raise HTTPError(400, MALFORMED)
+            if start < 0:
+                self._held = chunk
+                return b""
+            chunk, self._has_begun = chunk[start:], True
+        self._held = chunk[-1:] if chunk.endswith(b"\r") else b""
+        return chunk[:-1] if self._held else chunk
+
+
+@functools.cache
+def parser_class(package: Any) -> Any:
+    """The package's parser, which refuses some names of header fields, and some line breaks only where a chunk ends."""
+
+    class Parser(package.PushMultipartParser):  # type: ignore[misc]
+        def _on_segment_headerline(self, line: bytes) -> None:
+            if b"\n" in line:
+                raise package.ParserError("A line feed is no line break")
+            name, colon, value = line.partition(b":")
+            if not line.startswith((b" ", b"\t")):
+                line = name.translate(_UNUSUAL) + colon + value
+            super()._on_segment_headerline(line)
+
+    return Parser
 
 
 def bare_name(filename: str) -> str:

@@ -6,12 +6,13 @@ request: `tree` reads these classes when the application is made.
 
 from collections.abc import Callable, Mapping
 from inspect import isawaitable
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
 from micropie.core.basics.headers import is_token
 from micropie.core.basics.types import ASGIApp, HeaderPairs
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
+from micropie.core.requests.limits import LimitKeywords, check_limits
 from micropie.core.requests.request import Request, current_request
 from micropie.core.templates.templates import shared_context
 
@@ -129,21 +130,11 @@ def _is_verb(verb: Any) -> bool:
     return isinstance(verb, str) and is_token(verb)
 
 
-class LimitKeywords(TypedDict, total=False):
-    """The limits of a body that a handler may have for itself, as the keywords of `App` of the same names."""
-
-    max_body_size: int | None
-    max_form_field_size: int | None
-    max_form_parts: int | None
-    max_upload_size: int | None
-    body_timeout: float | None
-
-
 def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
     """Let a handler have limits of its own for the body of a request: sizes in bytes, times in seconds, None for none.
 
     The attributes of a `Controller` with these names are those of its whole branch; what is not said stays as the `App`
-    has it.
+    has it. ValueError for what is no limit.
 
         @limits(max_upload_size=5 << 30)
         async def video(self, file): ...
@@ -151,6 +142,7 @@ def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
     if not changes or (unknown := changes.keys() - LimitKeywords.__annotations__.keys()):
         known = ", ".join(LimitKeywords.__annotations__)
         raise TypeError(f"@limits takes some of {known}; it got {sorted(unknown) if changes else 'none of them'}")
+    check_limits(changes, "@limits({})")
 
     def mark(handler: F) -> F:
         setattr(checked_handler(handler, "limits"), LIMITS_ATTRIBUTE, changes)

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 from micropie.core.basics.errors import log
 from micropie.core.handlers.endpoint import Endpoint
-from micropie.core.requests.body import Limits
+from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
 from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.controller import INDEX, Controller, Mount, is_private

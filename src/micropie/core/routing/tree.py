@@ -11,7 +11,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, Guard, Guards, UserFunction
-from micropie.core.requests.body import Limits
+from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.routing.addressing import path_template
 from micropie.core.routing.controller import (
     GUARDS,
@@ -346,13 +346,18 @@ def _spelled(name: str) -> str | None:
 
 
 def overridden_limits(limits: Limits, owner: Any) -> Limits:
-    """The limits with those in their place that a controller has as attributes of the same names."""
+    """The limits with those in their place that a controller has as attributes of the same names.
+
+    ValueError for what is no limit.
+    """
     attributes: dict[str, Any] = {}
     for cls in reversed(type(owner).__mro__):
         attributes.update(vars(cls))
     attributes.update(vars(owner) if hasattr(owner, "__dict__") else {})
     changes = {name: attributes[name] for name in limits._fields if name in attributes}
-    return limits._replace(**{name: value for name, value in changes.items() if not callable(value)})
+    changes = {name: value for name, value in changes.items() if not callable(value)}  # else they are routes
+    check_limits(changes, f"{type(owner).__name__}.{{}}")
+    return limits._replace(**changes)
 
 
 def guards_of(owner: Any) -> Guards:

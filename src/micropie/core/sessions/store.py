@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from micropie.core.basics.headers import cookie_values, is_token, set_cookie
 from micropie.core.basics.locality import is_local
+from micropie.core.basics.settings import check_setting, is_whole
 from micropie.core.basics.types import Scope
 from micropie.core.replies.reply import PRIVATE, Reply
 from micropie.core.requests.request import Request
@@ -86,6 +87,9 @@ class SessionStore:
         parse_cookies: Callable[[str], dict[str, str]],
         parses_itself: bool = False,
     ) -> None:
+        check_setting("session_timeout", timeout, "seconds, at least 1, are", fits=is_whole(timeout, 1))
+        fits = lifetime is None or is_whole(lifetime, 1)
+        check_setting("session_lifetime", lifetime, "seconds, at least 1, or None for no limit, are", fits=fits)
         self.backend = backend
         self.cookie_rules = cookie
         self._timeout = timeout

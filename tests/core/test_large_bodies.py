@@ -1,0 +1,165 @@
+"""The largest bodies that the defaults allow: they are read in threads of their own, and hold up nobody."""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import pytest
+
+from micropie import App, FromBody, limits
+from tests.client import http, run
+from tests.wire import awire, wire
+
+JSON = [("content-type", "application/json")]
+FORM = [("content-type", "application/x-www-form-urlencoded")]
+MiB = 1 << 20
+BRACKETS = b"[" + (b"[" * 199 + b"]" * 199 + b",") * 40_000 + b"1]"
+MEMBERS = b"{%b}" % b",".join(b'"%d":[1]' % number for number in range(400_000))
+
+
+@dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Site(App):
+    async def look(self, name="nothing"):
+        return f"{name}"
+
+    async def ask(self):
+        return [self.request.form("7"), self.request.form("missing", "none")]
+
+    async def keywords(self, **fields):
+        return len(fields)
+
+    async def typed_keywords(self, first: int = 0, **fields: Any):
+        return len(fields)
+
+    async def points(self, points: Annotated[list[Point], FromBody()]):
+        return len(points)
+
+    async def fields(self, a="nothing"):
+        return len(self.request.body_params)
+
+    @limits(max_form_field_size=None, max_form_parts=None, max_body_size=None)
+    async def unlimited(self, a="nothing"):
+        return len(self.request.body_params)
+
+
+async def with_ticks(app, path, body, headers):
+    """Give the answer, and how often another task had its turn meanwhile."""
+    ticks = 0
+
+    async def other():
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    answer = await awire(app, "POST", path, body=body, headers=headers, timeout=60)
+    beside.cancel()
+    return answer, ticks
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "answer"),
+    [
+        ("/look", MEMBERS, JSON, "nothing"),
+        ("/ask", MEMBERS, JSON, '["[1]","none"]'),
+        ("/look", b"[%b1]" % (b"1," * 2_000_000), JSON, "nothing"),
+        ("/points", b"[%b]" % b",".join([b'{"x":1,"y":2}'] * 30_000), JSON, "30000"),
+        ("/fields", b"&".join(b"a=%b" % (b"%41" * 9000) for _ in range(150)), FORM, "1"),
+    ],
+)
+def test_others_have_their_turns_while_a_large_body_is_read(path, body, headers, answer):
+    """The event loop goes round all the time."""
+    result, ticks = run(with_ticks(Site(), path, body, headers))
+    assert (result.status_code, result.text) == (200, answer)
+    assert ticks > 50
+
+
+@pytest.mark.parametrize("path", ["/look", "/points", "/keywords"])
+def test_millions_of_brackets_are_refused(path):
+    """A document of more than a million lists and objects costs a hundred times its bytes."""
+    answer = wire(Site(), "POST", path, body=BRACKETS, headers=JSON)
+    assert (answer.status_code, answer.text) == (413, "413 Payload Too Large")
+
+
+@pytest.mark.parametrize("path", ["/missing", "/_private"])
+def test_no_route_reads_no_body(path):
+    """Nothing is done with a body that is for nobody."""
+    assert wire(Site(), "POST", path, body=iter([b"x"]), headers=JSON, disconnect=True).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/keywords", "/typed_keywords"])
+@pytest.mark.parametrize(("number", "status"), [(1000, 200), (1001, 413), (200_000, 413)])
+def test_keyword_arguments_are_at_most_a_thousand(path, number, status):
+    """As many members of a JSON object as a form or a query may have fields."""
+    body = {f"k{index}": index for index in range(number)}
+    answer = http(Site(), "POST", path, json=body)
+    assert (answer.status_code, answer.text) == (status, "1000" if status == 200 else "413 Payload Too Large")
+
+
+def test_none_is_no_limit():
+    """More and longer fields than the defaults allow, where a handler says so."""
+    body = b"&".join([b"x=1"] * 2000 + [b"a=" + b"y" * (17 * MiB)])
+    assert wire(Site(), "POST", "/unlimited", body=body, headers=FORM).text == "2"
+
+
+@pytest.mark.needs("multipart")
+def test_none_is_no_limit_of_an_upload():
+    """Nor of its texts, their number, or its time."""
+
+    class Open(App):
+        async def index(self):
+            return sum(map(len, self.request.body_params["a"]))
+
+    head = b"--B\r\nContent-Disposition: form-data; name=a\r\n\r\n"
+    body = head + b"x" * (2 * MiB) + b"\r\n" + (head + b"y\r\n") * 1500 + b"--B--"
+    app = Open(
+        max_body_size=None, max_form_field_size=None, max_form_parts=None, max_upload_size=None, body_timeout=None
+    )
+
+    async def slowly():
+        yield body[:1000]
+        await asyncio.sleep(0.01)
+        yield body[1000:]
+
+    headers = [("content-type", "multipart/form-data; boundary=B")]
+    assert wire(app, "POST", body=slowly(), headers=headers).text == str(2 * MiB + 1500)
+
+
+@pytest.mark.parametrize("size", [2_000, 40_000])
+def test_large_bodies_do_not_wait_for_sync_handlers(size):
+    """An async handler is served while every thread for sync handlers is busy."""
+
+    class Busy(App):
+        def block(self):
+            started.set()
+            return str(release.wait(20))
+
+        async def points(self, points: Annotated[list[Point], FromBody()]):
+            return len(points)
+
+    async def main():
+        app = Busy(sync_threads=1)
+        blocked = asyncio.create_task(awire(app, path="/block"))
+        await asyncio.to_thread(started.wait)
+        body = b"[%b]" % b",".join([b'{"x":1,"y":2}'] * size)
+        answer = await awire(app, "POST", "/points", body=body, headers=JSON)
+        assert not blocked.done()
+        release.set()
+        return answer.text, (await blocked).text
+
+    started, release = threading.Event(), threading.Event()
+    assert run(main()) == (str(size), "True")
+
+
+@pytest.mark.parametrize("size", [1_000, 20_000])
+def test_large_bodies_are_read_without_threads_for_sync_handlers(size):
+    """`sync_threads=0` is no thread at all."""
+    body = b"[%b]" % b",".join([b'{"x":1,"y":2}'] * size)
+    assert wire(Site(sync_threads=0), "POST", "/points", body=body, headers=JSON).text == str(size)
