@@ -13,6 +13,7 @@ app = MyApp()"""
 
 import asyncio
 import builtins
+import codecs
 import contextlib
 import copy
 import errno
@@ -28,6 +29,7 @@ import operator
 import os
 import re
 import signal
+import stat
 import sys
 import threading
 import time
@@ -490,6 +492,45 @@ def _first_of_each(levels: list[int], wanted: range) -> list[int]:
 
 
 # ======================================================================================================================
+# core/basics/settings.py
+#
+# What the keywords of `App` and its limits accept: others are refused when they are given, not at a request.
+# ======================================================================================================================
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")  # RFC 6454 §6.2
+
+
+def is_whole(value: Any, least: int = 0) -> bool:
+    """Whether it is an int, but no bool, of at least so much."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is an int or float, but no bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def check_setting(name: str, value: Any, accepted: str, *, fits: bool) -> None:
+    """ValueError that says what is accepted, unless the value fits."""
+    if not fits:
+        raise ValueError(f"App({name}={value!r}): {accepted} accepted")
+
+
+def checked_origins(origins: Any) -> frozenset[str]:
+    """The origins in lower case. ValueError for what no browser would send."""
+    is_list = isinstance(origins, Iterable) and not isinstance(origins, str | bytes)
+    check_setting("allowed_origins", origins, "a list of origins, as ['https://friend.example'], is", fits=is_list)
+    return frozenset(map(_origin, origins))
+
+
+def _origin(origin: Any) -> str:
+    known = origin.lower().rstrip("/") if isinstance(origin, str) else ""
+    fits = known in ("*", "null") or _ORIGIN.fullmatch(known) is not None
+    check_setting("allowed_origins", [origin], "origins such as 'https://friend.example' are", fits=fits)
+    return known
+
+
+# ======================================================================================================================
 # core/basics/types.py
 #
 # The shapes that cross the ASGI edge, by name.
@@ -506,6 +547,38 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderPairs = list[tuple[str, str]]
 RawHeaders = list[tuple[bytes, bytes]]
 Params = dict[str, list[str]]
+
+
+# ======================================================================================================================
+# core/basics/charsets.py
+#
+# The charsets in which clients may send text: those of the web, each by the names that it goes by there.
+# ======================================================================================================================
+
+# Not all that Python decodes: some of it is no charset, some takes quadratic time, and unknown names are kept for ever.
+_NAMES = re.compile(
+    r"(us-)?ascii|utf-?8|utf-16(le|be)?|utf-32(le|be)?"
+    r"|iso[-_]?8859[-_][0-9]{1,2}|latin-?1|latin[0-9]{1,2}|windows-(874|125[0-8])|cp(437|85[0-9]|866|874|932|949|950|125[0-8])"
+    r"|koi8-[rtu]|tis-620|macintosh|gb(k|2312|18030)|big5(-hkscs)?|euc-(jp|kr)|shift[-_]jis|iso-2022-(jp|kr)",
+    re.IGNORECASE,
+)
+
+
+def decoded(raw: bytes, charset: str | None) -> str:
+    """The text, what can't be decoded replaced. `HTTPError` 400 for a charset that is not known."""
+    return raw.decode(codec_of(charset), "replace")
+
+
+def codec_of(charset: str | None) -> str:
+    """What Python calls the charset; UTF-8 if it is None. `HTTPError` 400 if it is not known."""
+    if charset is None or charset.lower() == "utf-8":
+        return "utf-8"
+    try:
+        if _NAMES.fullmatch(charset):
+            return codecs.lookup(charset.lower().replace("windows-", "cp")).name
+    except LookupError:  # ISO-8859-12
+        pass
+    raise HTTPError(400, "Unknown charset")
 
 
 # ======================================================================================================================
@@ -565,16 +638,31 @@ def _unquote_cookie(value: str) -> str:
     return value
 
 
+class MediaType(NamedTuple):
+    """What a body is: `name` without the parameters, in lower case; `""` where there is none."""
+
+    name: str
+    parameters: dict[str, str]  # not to be changed
+    is_json: bool
+
+
 @functools.lru_cache(256)
-def _short_media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
-    return parse_media_type(content_type.decode("latin-1"))
+def _short_media_type(content_type: bytes) -> MediaType:
+    return _media_type(content_type)
 
 
-def media_type(content_type: bytes) -> tuple[str, dict[str, str]]:
-    """The media type of a body and its parameters, which are not to be changed; `("", {})` for an empty one."""
+def media_type(content_type: bytes) -> MediaType:
+    """What a Content-Type field says."""
     if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
         return _short_media_type(content_type)
-    return parse_media_type(content_type.decode("latin-1"))
+    return _media_type(content_type)
+
+
+def _media_type(content_type: bytes) -> MediaType:
+    name, parameters = parse_media_type(content_type.decode("latin-1"))
+    # RFC 6839 §3.1
+    is_json = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
+    return MediaType(name, parameters, is_json)
 
 
 def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
@@ -582,11 +670,6 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
     media_type, _, _ = content_type.partition(";")
     found = _PARAMETER.findall(content_type, len(media_type))
     return media_type.strip().lower(), {name.lower(): _unquote(value.strip()) for name, value in found}
-
-
-def is_json(media_type: str) -> bool:
-    """Whether a lower-case media type without its parameters is JSON (RFC 6839 §3.1)."""
-    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def names_json(accept: str) -> bool:
@@ -3781,6 +3864,8 @@ def _watched(pump: Coroutine[Any, Any, None], stream: Stream[Any]) -> Generator[
 
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
+BREATHE = 64  # messages; a server that always has one at hand still lets others run
+TOO_SLOW = "Failed to receive body"
 
 
 class MinimumRate:
@@ -3818,38 +3903,45 @@ class BodyStream:
     is_over = False
     _rate: MinimumRate | None = None
     _received = 0
+    _in_a_row = 0  # messages on which nobody had to wait
 
-    def __init__(self, receive: Receive, announced: int | None, limit: int | None, timeout: float) -> None:
+    def __init__(self, receive: Receive, announced: int | None, limit: int | None, timeout: float | None) -> None:
         self._receive = receive
         self._announced = announced
         self._limit = limit
         self._timeout = timeout
 
-    async def whole(self, first: bytes) -> bytes:
-        """All of it, the first chunk included. `HTTPError` 408 or 413, `ClientGone`."""
-        body = bytearray(first)  # not a list: a client may send its bytes one by one
+    async def whole(self, message: Message) -> bytes:
+        """All of it, of which this is the first message. `HTTPError` 400, 408 or 413, `ClientGone`."""
+        body = bytearray(self._bytes_of(message))  # not a list: a client may send its bytes one by one
         async for chunk in self.chunks():
             body += chunk
         return bytes(body)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Chunk by chunk. `HTTPError` 408 or 413, `ClientGone`."""
+        """Chunk by chunk. `HTTPError` 400, 408 or 413, `ClientGone`."""
         while not self.is_over:
-            if chunk := await self.chunk():
+            if chunk := self._bytes_of(await self._message()):
                 yield chunk
 
-    async def chunk(self) -> bytes:
-        """The next bytes; mostly all there are. `HTTPError` 408 or 413, `ClientGone`."""
+    async def _message(self) -> Message:
         # PERF: an awaitable that is already done, as Uvicorn's for a small body, needs no clock; 5 µs.
         steps = self._receive().__await__()
         try:
             future = next(steps)
         except StopIteration as done:
             message: Message = done.value
-            if self._rate is not None:
-                self._rate.waited(0, len(message.get("body") or b""))
         else:
-            message = await self._in_time(steps, future)
+            self._in_a_row = 0
+            return await self.waited_for(steps, future)
+        if self._rate is not None:
+            self._rate.waited(0, len(message.get("body") or b""))
+        self._in_a_row += 1
+        if self._in_a_row == BREATHE:
+            await self._breathe()
+        return message
+
+    def _bytes_of(self, message: Message) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientGone
         chunk: bytes = message.get("body") or b""
@@ -3858,9 +3950,14 @@ class BodyStream:
             raise HTTPError(413)
         # PERF: Granian has another, empty message behind the last byte; waiting for it takes 5 µs.
         self.is_over = not message.get("more_body") or self._received == self._announced
+        if self.is_over and self._announced is not None and self._received < self._announced:
+            raise HTTPError(400, "Incomplete body")  # some servers call it whole (RFC 9112 §8)
         return chunk
 
-    async def _in_time(self, steps: Any, future: Any) -> Message:
+    async def waited_for(self, steps: Any, future: Any) -> Message:
+        """The message of a `receive` whose first step gave a future. `HTTPError` 408 if it takes too long."""
+        if self._timeout is None:
+            return await _finish_awaiting(steps, PendingReceive(future, math.inf))
         loop = asyncio.get_running_loop()
         start = loop.time()
         wait = PendingReceive(future, start + (self._timeout if self._rate is None else self._rate.remaining()))
@@ -3872,14 +3969,28 @@ class BodyStream:
             task = asyncio.current_task()
             if not wait.over or (task and task.cancelling()):
                 raise
-            raise HTTPError(408, "Failed to receive body") from None
+            raise HTTPError(408, TOO_SLOW) from None
         finally:
             waits.discard(wait)
         if message.get("more_body"):  # else nothing is left to measure
-            if self._rate is None:
-                self._rate = MinimumRate(self._timeout)
-            self._rate.waited(loop.time() - start, len(message.get("body") or b""))
+            self._waited(loop.time() - start, len(message.get("body") or b""))
         return message
+
+    async def _breathe(self) -> None:
+        """Let others run where a server never makes us wait; if nothing comes all the same, that is waiting too."""
+        self._in_a_row = 0
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await asyncio.sleep(0)
+        if self._timeout is not None and self._waited(loop.time() - start, 0) < 0:
+            raise HTTPError(408, TOO_SLOW)
+
+    def _waited(self, seconds: float, size: int) -> float:
+        """After so many seconds so many bytes came; the seconds that are left."""
+        if self._rate is None:
+            self._rate = MinimumRate(self._timeout or 0)
+        self._rate.waited(seconds, size)
+        return self._rate.remaining()
 
 
 class PendingReceive:
@@ -4045,6 +4156,55 @@ class Inbox:
         size = EVENT_SIZE + length
         self._kept.append((event, size))
         self._ahead += size
+
+
+# ======================================================================================================================
+# core/requests/limits.py
+#
+# How much of a body is taken, and how long it may take: the limits, and what they may be.
+# ======================================================================================================================
+
+class LimitKeywords(TypedDict, total=False):
+    """The limits of a body that a handler may have for itself, as the keywords of `App` of the same names."""
+
+    max_body_size: int | None
+    max_form_field_size: int | None
+    max_form_parts: int | None
+    max_upload_size: int | None
+    body_timeout: float | None
+
+
+class Limits(NamedTuple):
+    """How much of a body is taken, in bytes, and how long it may take, in seconds; None is no limit."""
+
+    max_body_size: int | None
+    max_form_field_size: int | None
+    max_form_parts: int | None
+    max_upload_size: int | None
+    body_timeout: float | None
+
+    @property
+    def multipart_size(self) -> int | None:
+        """The size of a whole multipart body: its files and everything else."""
+        if self.max_upload_size is None or self.max_body_size is None:
+            return None
+        return self.max_upload_size + self.max_body_size
+
+
+def exceeds(number: int, limit: int | None) -> bool:
+    """Whether there is a limit, and the number is over it."""
+    return limit is not None and number > limit
+
+
+def check_limits(limits: Mapping[str, Any], title: str) -> None:
+    """ValueError for a limit that is none; `title` says how one of them is written, as in `App({})`."""
+    for name, value in limits.items():
+        if name == "body_timeout":
+            accepted, fits = "seconds, more than 0,", is_number(value) and 0 < value < math.inf
+        else:
+            accepted, fits = "a whole number, at least 0,", is_whole(value)
+        if value is not None and not fits:
+            raise ValueError(f"{title.format(f'{name}={value!r}')}: {accepted} or None for no limit is accepted")
 
 
 # ======================================================================================================================
@@ -4374,6 +4534,60 @@ class FileQueue(asyncio.Queue[bytes | None]):
                 waiter.set_result(None)
 
 
+class Replacement:
+    """What a file will contain: written beside it under another name, which becomes the file's when all is there.
+
+    What is no regular file, such as a device or a pipe, is written to as it is.
+    """
+
+    _is_over = True  # until it is open
+
+    def __init__(self, path: Any) -> None:
+        self.size = 0
+        self._path = path
+        self._beside: str | None = None
+        if not is_special(path):
+            self._path = os.path.realpath(os.fsdecode(path))  # not a link: the file that it leads to
+            self._beside = f"{os.path.dirname(self._path)}/.upload-{os.urandom(8).hex()}"  # noqa: PTH120
+        self._file = open(self._beside or path, "xb" if self._beside else "wb")  # noqa: SIM115, PTH123
+        self._is_over = False
+
+    def write(self, chunk: bytes) -> None:
+        """Add a chunk. OSError if the disk does not take it."""
+        self._file.write(chunk)
+        self.size += len(chunk)
+
+    def keep(self) -> int:
+        """Let the file be this from now on, with the permissions that it had; the number of bytes."""
+        self._file.close()
+        if self._beside:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(self._beside, stat.S_IMODE(os.stat(self._path).st_mode))  # noqa: PTH101, PTH116
+            os.replace(self._beside, self._path)  # noqa: PTH105
+        self._is_over = True
+        return self.size
+
+    def discard(self) -> None:
+        """Leave the file as it was, unless this was kept."""
+        if not self._is_over:
+            self._is_over = True
+            self._file.close()
+            if self._beside:
+                os.unlink(self._beside)  # noqa: PTH108
+
+    __del__ = discard  # a thread may have opened it for a request that was cancelled meanwhile
+
+
+def is_special(path: Any) -> bool:
+    """Whether there is something that is no regular file; or it is a folder's name, or the number of an open file."""
+    if isinstance(path, int) or os.fsdecode(path).endswith("/"):
+        return True
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+
+
 class UploadedFile(dict[str, Any]):
     """One uploaded file: `filename`, `content_type`, and `content`, a queue of bytes chunks ended by None.
 
@@ -4398,18 +4612,23 @@ class UploadedFile(dict[str, Any]):
         return b"".join([chunk async for chunk in self])
 
     async def _save(self, path: Any) -> int:
-        size = 0
-        with await asyncio.to_thread(open, path, "wb") as target:
+        target = await asyncio.to_thread(Replacement, path)
+        try:
             async for chunk in self:
-                size += await asyncio.to_thread(target.write, chunk)
-        return size
+                await asyncio.to_thread(target.write, chunk)
+            return await asyncio.to_thread(target.keep)
+        finally:
+            await asyncio.to_thread(target.discard)
 
     def read(self) -> Any:
         """The whole rest of the file in memory: to be awaited, but in sync handlers."""
         return self._read()
 
     def save(self, path: Any) -> Any:
-        """Write the file to `path`, which is overwritten; the number of bytes. To be awaited, but in sync handlers."""
+        """Write the file to `path`, which is replaced once all is there; the number of bytes.
+
+        To be awaited, but in sync handlers.
+        """
         return self._save(path)
 
 
@@ -4421,9 +4640,14 @@ class BlockingUploadedFile(UploadedFile):
         return b"".join(iter(self.queue.get_nowait, None))
 
     def save(self, path: Any) -> int:
-        """Write the file to `path`, which is overwritten; the number of bytes."""
-        with open(path, "wb") as target:  # noqa: PTH123 - pathlib is not imported for this
-            return sum(map(target.write, iter(self.queue.get_nowait, None)))
+        """Write the file to `path`, which is replaced once all is there; the number of bytes."""
+        target = Replacement(path)
+        try:
+            for chunk in iter(self.queue.get_nowait, None):
+                target.write(chunk)
+            return target.keep()
+        finally:
+            target.discard()
 
 
 # ======================================================================================================================
@@ -4438,6 +4662,10 @@ class BlockingUploadedFile(UploadedFile):
 # ======================================================================================================================
 
 DEFAULT_TYPE = "application/octet-stream"
+CHARSET_FIELD = "_charset_"
+MALFORMED = "Malformed multipart body"
+_UNUSUAL = bytes.maketrans(b"!#$%&'*+.^`|~", b"_" * 13)  # of a token (RFC 9110 §5.6.2), and refused by the parser
+MAX_PREAMBLE = 1 << 16  # bytes before the first part; nobody sends any (RFC 2046 §5.1.1)
 
 
 class Pace(Enum):
@@ -4448,19 +4676,10 @@ class Pace(Enum):
     DISCARD = "the handler is done: drop them"
 
 
-class FormLimits(NamedTuple):
-    """What a multipart form may contain: parts in number, one text field, all of them, all files in bytes."""
-
-    parts: int
-    field_size: int
-    text_size: int
-    upload_size: int | None
-
-
 class MultipartForm:
     """The fields and files of a multipart form, filled while its body is read."""
 
-    def __init__(self, limits: FormLimits, *, blocking: bool = False) -> None:
+    def __init__(self, limits: Limits, *, blocking: bool = False) -> None:
         self.fields: Params = {}
         self.files: dict[str, UploadedFile] = {}
         self.error: Exception | None = None
@@ -4471,10 +4690,13 @@ class MultipartForm:
         self._wanted: set[str] | None = None
         self._ready = asyncio.Event()
         self._text_size = self._upload_size = 0
-        # The part that is being read: a file, or the text of the field `name`.
-        self._name = ""
+        # The part that is being read: a file, or a text.
+        self._part = Part("", None, DEFAULT_TYPE, None)
         self._text = bytearray()
         self._file: UploadedFile | None = None
+        # The charset that the form names for its texts (RFC 7578 §4.6), and those that were decoded without it.
+        self._charset: str | None = None
+        self._undeclared: list[tuple[list[str], int, bytes]] = []
 
     async def until(self, names: list[str]) -> None:
         """Wait until each name is a field or has begun as a file, or the form is complete; raise what broke it."""
@@ -4501,51 +4723,63 @@ class MultipartForm:
         self._spool.abandon()
 
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
-        package = require("multipart", "File uploads")
+        package, recut = require("multipart", "File uploads"), Recut(boundary)
         try:
-            with package.PushMultipartParser(boundary, max_segment_count=self._limits.parts) as parser:
+            with parser_class(package)(boundary, max_segment_count=self._limits.max_form_parts or math.inf) as parser:
                 async for chunk in body:
-                    for event in parser.parse(chunk):
-                        if self._file is not None and isinstance(event, bytes):  # PERF: most of them, 0.1 µs
-                            await self._take_file(self._file, event)
-                        else:
-                            await self._take(event)
+                    if ready := recut.chunk(chunk):
+                        await self._feed(parser, ready)
         except package.ParserLimitReached:
             raise HTTPError(413) from None
         except package.MultipartError:
-            raise HTTPError(400, "Malformed multipart body") from None
+            raise HTTPError(400, MALFORMED) from None
+
+    async def _feed(self, parser: Any, chunk: bytes) -> None:
+        for event in parser.parse(chunk):
+            if self._file is not None and isinstance(event, bytes):  # PERF: most of them, 0.1 µs
+                await self._take_file(self._file, event)
+            else:
+                await self._take(event)
 
     async def _take(self, event: Any) -> None:
-        """One event of the parser: a part begins, bytes of a text, the end of the part."""
+        """One event of the parser: a part begins, bytes of it, the end of the part."""
         if event is None:
             await self._end_part()
-        elif isinstance(event, bytes):
-            self._take_text(event)
-        else:
+        elif not isinstance(event, bytes):
             self._begin_part(event)
+        elif self._part.filename is None:
+            self._take_text(event)
+        else:  # a file without a name begins with its first byte
+            self._file = self._begin_file()
+            await self._take_file(self._file, event)
 
     def _begin_part(self, part: Any) -> None:
-        self._name = part.name
+        self._part = Part.of(part)
         self._text.clear()
-        if part.filename is None:
-            return
-        self._file = file = self._file_class(bare_name(part.filename), part.content_type or DEFAULT_TYPE, self._spool)
+        if self._part.filename:
+            self._file = self._begin_file()
+
+    def _begin_file(self) -> UploadedFile:
+        part = self._part
+        file = self._file_class(bare_name(part.filename or ""), part.content_type, self._spool)
         if self._pace is Pace.DISCARD:
             file.queue.drop()
         first = self.files.setdefault(part.name, file)
         if first is not file:
             first.others.append(file)
         self._look()
+        return file
 
     def _take_text(self, chunk: bytes) -> None:
         self._text_size += len(chunk)
         self._text += chunk
-        if len(self._text) > self._limits.field_size or self._text_size > self._limits.text_size:
+        limits = self._limits
+        if exceeds(len(self._text), limits.max_form_field_size) or exceeds(self._text_size, limits.max_body_size):
             raise HTTPError(413)
 
     async def _take_file(self, file: UploadedFile, chunk: bytes) -> None:
         self._upload_size += len(chunk)
-        if self._limits.upload_size is not None and self._upload_size > self._limits.upload_size:
+        if exceeds(self._upload_size, self._limits.max_upload_size):
             raise HTTPError(413)
         if self._pace is Pace.READ_ON:
             await file.queue.keep(chunk)
@@ -4557,9 +4791,20 @@ class MultipartForm:
             await self._file.queue.flush()
             self._file.queue.finish()
             self._file = None
-        else:
-            self.fields.setdefault(self._name, []).append(self._text.decode("utf-8", "replace"))
+        elif self._part.filename is None:  # else a file input that was left empty: nothing is chosen
+            self._end_text()
             self._look()
+
+    def _end_text(self) -> None:
+        raw, name, charset = bytes(self._text), self._part.name, self._part.charset
+        values = self.fields.setdefault(name, [])
+        values.append(decoded(raw, charset or self._charset))
+        if charset is None and not raw.isascii():
+            self._undeclared.append((values, len(values) - 1, raw))
+        if name == CHARSET_FIELD and self._charset is None:
+            self._charset = values[0]
+            for earlier, index, text in self._undeclared:
+                earlier[index] = decoded(text, self._charset)
 
     def _look(self) -> None:
         """Let the handler start if all that it wants is there; from then on the parser waits for it."""
@@ -4574,6 +4819,82 @@ class MultipartForm:
 
     def _all_files(self) -> list[UploadedFile]:
         return [file for first in self.files.values() for file in (first, *first.others)]
+
+
+class Part(NamedTuple):
+    """What the header of a part says; without a file's name it is a text."""
+
+    name: str
+    filename: str | None
+    content_type: str
+    charset: str | None
+
+    @classmethod
+    def of(cls, segment: Any) -> "Part":
+        """The part that the parser calls a segment."""
+        header = dict(segment.headerlist)
+        filename = segment.filename
+        if filename is None:
+            filename = extended_filename(header.get("Content-Disposition", ""))
+        kind, semicolon, parameters = header.get("Content-Type", "").partition(";")
+        content_type = f"{kind.strip().lower()}{semicolon}{parameters.rstrip()}" or DEFAULT_TYPE
+        return cls(segment.name, filename, content_type, segment.charset)
+
+
+def extended_filename(disposition: str) -> str | None:
+    """The name that a part has only as `filename*` (RFC 8187 §3.2), which RFC 7578 §4.2 forbids and clients send."""
+    if "filename*" not in disposition.lower():
+        return None
+    _, parameters = parse_media_type(disposition)
+    charset, _, tagged = parameters.get("filename*", "").partition("'")
+    text = tagged.partition("'")[2]
+    try:
+        return decoded(lazy_import("urllib.parse").unquote_to_bytes(text), charset)
+    except HTTPError:
+        return ""
+
+
+class Recut:
+    """The chunks of a body from its first boundary on, no line break cut in two: a parser's verdict depends on that.
+
+    `HTTPError` 400 if the first boundary is not in the first `MAX_PREAMBLE` bytes, or not at the beginning of a line.
+    """
+
+    def __init__(self, boundary: str) -> None:
+        self._delimiter = b"--" + boundary.encode()
+        self._has_begun = False
+        self._held = b""
+
+    def chunk(self, chunk: bytes) -> bytes:
+        """What can be parsed by now; it may be empty."""
+        looked_at = max(0, len(self._held) - len(self._delimiter))
+        chunk = self._held + chunk if self._held else chunk
+        if not self._has_begun:
+            start = chunk.find(self._delimiter, looked_at, MAX_PREAMBLE)
+            if (start > 0 and chunk[:start][-2:] != b"\r\n") or (start < 0 and len(chunk) >= MAX_PREAMBLE):
+                raise HTTPError(400, MALFORMED)
+            if start < 0:
+                self._held = chunk
+                return b""
+            chunk, self._has_begun = chunk[start:], True
+        self._held = chunk[-1:] if chunk.endswith(b"\r") else b""
+        return chunk[:-1] if self._held else chunk
+
+
+@functools.cache
+def parser_class(package: Any) -> Any:
+    """The package's parser, which refuses some names of header fields, and some line breaks only where a chunk ends."""
+
+    class Parser(package.PushMultipartParser):  # type: ignore[misc]
+        def _on_segment_headerline(self, line: bytes) -> None:
+            if b"\n" in line:
+                raise package.ParserError("A line feed is no line break")
+            name, colon, value = line.partition(b":")
+            if not line.startswith((b" ", b"\t")):
+                line = name.translate(_UNUSUAL) + colon + value
+            super()._on_segment_headerline(line)
+
+    return Parser
 
 
 def bare_name(filename: str) -> str:
@@ -4595,7 +4916,7 @@ def bare_name(filename: str) -> str:
 MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
-_ORIGIN = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
+_ORIGIN_FORM = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
 
@@ -4630,7 +4951,16 @@ class lazy(Generic[T]):  # noqa: N801 - reads like the decorator it is
         def __delete__(self, instance: object) -> None: ...
 
 
-def parse_query(query: str) -> Params:
+def _unescape(text: str) -> str:
+    if "%" not in text:
+        return text
+    if not text.isascii():
+        return str(lazy_import("urllib.parse").unquote(text))
+    # PERF: 0.8 µs; unquote, which looks for what is not ASCII, takes 1.6 µs.
+    return str(lazy_import("urllib.parse").unquote_to_bytes(text), "utf-8", "replace")
+
+
+def parse_query(query: str, unescape: Callable[[str], str] = _unescape) -> Params:
     """The fields of an urlencoded text, as `urllib.parse.parse_qs` reads them: blank values count as absent."""
     # PERF: five pairs in 0.8 µs; parse_qs takes 3.5 µs.
     if "+" in query:
@@ -4641,21 +4971,12 @@ def parse_query(query: str) -> Params:
         name, _, value = pair.partition("=")
         if value:
             if escaped:
-                name, value = _unescape(name), _unescape(value)
+                name, value = unescape(name), unescape(value)
             if name in fields:
                 fields[name].append(value)
             else:
                 fields[name] = [value]
     return fields
-
-
-def _unescape(text: str) -> str:
-    if "%" not in text:
-        return text
-    if not text.isascii():
-        return str(lazy_import("urllib.parse").unquote(text))
-    # PERF: 0.8 µs; unquote, which looks for what is not ASCII, takes 1.6 µs.
-    return str(lazy_import("urllib.parse").unquote_to_bytes(text), "utf-8", "replace")
 
 
 def _raw_segments(raw: bytes, path: str) -> list[str] | None:
@@ -4687,7 +5008,7 @@ def use_origin_form(scope: Scope) -> None:
 
 def _origin_form(path: str, root: str) -> str:
     above, rest = (root, path[len(root) :]) if path.startswith(root) else ("", path)
-    if (found := _ORIGIN.match(rest)) is not None:
+    if (found := _ORIGIN_FORM.match(rest)) is not None:
         rest = rest[found.end() :] or "/"
     elif not above.endswith("/"):
         return path
@@ -4702,6 +5023,10 @@ def _is_text(path: str) -> bool:
 def _below(root: str, segments: list[str]) -> list[str]:
     prefix = root.strip("/").split("/")
     return (segments[len(prefix) :] or [""]) if segments[: len(prefix)] == prefix else segments
+
+
+def _json_text(value: Any) -> str:
+    return value if isinstance(value, str) else dumps(value).decode()
 
 
 async def never() -> Message:
@@ -4724,7 +5049,7 @@ class Request:
     body: bytes = b""
     body_parsed: bool = False
     _is_large: bool = False  # a multipart form, or another body that takes its time
-    _limits: "Limits | None" = None  # of the body that is being read
+    _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
     _failure: BaseException | None = None  # an unhandled exception: the session is not saved
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
@@ -4845,13 +5170,18 @@ class Request:
 
     @lazy
     def body_params(self) -> Params:
-        """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text."""
+        """The form's fields, or the members of a JSON object: strings as they are, other values as JSON text.
+
+        Those of a multipart form come in while the handler runs.
+        """
         if "body_params" in self._preset:
             preset: Params = self._preset["body_params"]
             return preset
+        if self._late_params is not None:
+            return self._late_params()
         if not isinstance(self.get_json, dict):
             return {}
-        return {k: [v if isinstance(v, str) else dumps(v).decode()] for k, v in self.get_json.items()}
+        return {name: [_json_text(value)] for name, value in self.get_json.items()}
 
     @lazy
     def files(self) -> dict[str, Any]:
@@ -4865,9 +5195,21 @@ class Request:
         return values[0] if values else default
 
     def form(self, name: str, default: Any = None) -> Any:
-        """The first value of a form field."""
-        values = self.body_params.get(name)
+        """The first value of a form field, or a member of a JSON object as a text."""
+        if self._has_json_fields() and name in self.get_json:
+            return _json_text(self.get_json[name])
+        values = self._form_fields().get(name)
         return values[0] if values else default
+
+    def _has_json_fields(self) -> bool:
+        """Whether `body_params` would have to be made of a JSON object, which may have a million members."""
+        if "body_params" in vars(self) or not self.get_json or not isinstance(self.get_json, dict):
+            return False
+        return "body_params" not in self._preset
+
+    def _form_fields(self) -> Params:
+        """The fields of `body_params` that are in no JSON object."""
+        return {} if self._has_json_fields() else self.body_params
 
     def json(self, name: str | None = None, default: Any = None) -> Any:
         """The JSON body, or one member of it."""
@@ -5189,27 +5531,8 @@ class WebSocket:
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
+FORMS = ("application/x-www-form-urlencoded", "")  # a body without a type is one too
 LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
-
-
-class Limits(NamedTuple):
-    """How much of a body is taken, in bytes, and how long it may take, in seconds."""
-
-    max_body_size: int
-    max_form_field_size: int
-    max_form_parts: int
-    max_upload_size: int | None
-    body_timeout: float
-
-    @property
-    def form(self) -> FormLimits:
-        """The limits of a multipart form."""
-        return FormLimits(self.max_form_parts, self.max_form_field_size, self.max_body_size, self.max_upload_size)
-
-    @property
-    def multipart_size(self) -> int | None:
-        """The size of a whole multipart body: its files and everything else."""
-        return None if self.max_upload_size is None else self.max_upload_size + self.max_body_size
 
 
 def has_body(request: Request) -> bool:
@@ -5224,8 +5547,8 @@ def has_body(request: Request) -> bool:
     )
 
 
-async def take_body(request: Request, limits: Limits) -> None:
-    """Read the body and parse it into the request: JSON, or a form.
+async def take_body(request: Request, limits: Limits, threads: WorkerThreads) -> None:
+    """Read the body and parse it into the request: JSON, or a form; a large one in one of the threads.
 
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
@@ -5233,24 +5556,29 @@ async def take_body(request: Request, limits: Limits) -> None:
     if is_preset(request._preset):
         request.body_parsed = True
         return
-    request._limits = limits
-    field = request._header_bytes
-    kind, parameters = media_type(field(b"content-type", b""))
-    if kind == MULTIPART:
-        request._upload, request._is_large = Upload(request, _boundary(parameters), limits), True
+    media = media_type(request._header_bytes(b"content-type", b""))
+    if media.name == MULTIPART:
+        request._upload, request._is_large = Upload(request, _boundary(media.parameters), limits), True
         return
-    body = _open(request._receive, field, limits.max_body_size, limits.body_timeout)
-    raw = await body.chunk()
-    request.body = raw = raw if body.is_over else await body.whole(raw)
+    announced = announced_size(request, limits.max_body_size)
+    # PERF: a body of one message, as most are, needs no stream and no clock, 1 µs.
+    message: Message | None = None
+    raw = b""
+    steps = request._receive().__await__()
+    try:
+        future = next(steps)
+    except StopIteration as done:
+        message = done.value
+        raw = done.value.get("body")
+    if not raw or len(raw) != announced:
+        stream = BodyStream(request._receive, announced, limits.max_body_size, limits.body_timeout)
+        raw = await stream.whole(message or await stream.waited_for(steps, future))
+    request.body = raw
     if len(raw) > LARGE:
         request._is_large = True
-    if is_json(kind):
-        try:
-            request.get_json = loads(raw)
-        except ValueError:
-            raise HTTPError(400, "Bad JSON") from None
-    else:
-        request.body_params = _form(raw, limits)
+        await _parse_large(request, raw, media, limits, threads)
+    elif raw:  # no bytes at all are no document
+        _parse(request, raw, media, limits)
     request.body_parsed = True
 
 
@@ -5259,6 +5587,40 @@ def is_preset(scope: Scope) -> bool:
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
+
+
+def announced_size(request: Request, limit: int | None) -> int | None:
+    """The size of the body, if the request says it. `HTTPError` 413 if that is over the limit."""
+    field = request._header_bytes
+    size = content_length(field(b"content-length", b""))
+    if size is not None:
+        if limit is not None and size > limit:
+            raise HTTPError(413)
+        if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
+            return None
+    return size
+
+
+async def _parse_large(request: Request, raw: bytes, media: MediaType, limits: Limits, threads: WorkerThreads) -> None:
+    if len(raw) > JSON_PIECE:
+        await threads.run(_parse, (request, raw, media, limits), {})
+    else:
+        _parse(request, raw, media, limits)
+
+
+def _parse(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
+    """Put into the request what its body is."""
+    if media.is_json:
+        try:
+            request.get_json = loads(raw)
+        except TooManyContainersError:
+            raise HTTPError(413) from None
+        except ValueError:
+            raise HTTPError(400, "Bad JSON") from None
+    elif media.name in FORMS:
+        request.body_params = _form(raw, media.parameters.get("charset"), limits)
+    else:
+        request._late_params = partial(_form_or_nothing, raw, limits)
 
 
 def _boundary(parameters: dict[str, str]) -> str:
@@ -5282,8 +5644,9 @@ class Upload:
     def start(self, *, blocking: bool) -> MultipartForm:
         """Begin to read; the form fills from now on. `HTTPError` 413 if it says itself that it is too large."""
         request, limits = self._request, self._limits
-        body = _open(request._receive, request._header_bytes, limits.multipart_size, limits.body_timeout)
-        form = MultipartForm(limits.form, blocking=blocking)
+        announced = announced_size(request, limits.multipart_size)
+        body = BodyStream(request._receive, announced, limits.multipart_size, limits.body_timeout)
+        form = MultipartForm(limits, blocking=blocking)
         self._reading = form, asyncio.create_task(form.read(body.chunks(), self._boundary))
         return form
 
@@ -5311,28 +5674,32 @@ class Upload:
             await self.finished()
 
 
-def _open(receive: Receive, field: Callable[[bytes, bytes], bytes], limit: int | None, timeout: float) -> BodyStream:
-    """The body, not read yet. `HTTPError` 413 if it says itself that it is too large."""
-    size = content_length(field(b"content-length", b""))
-    if size is not None:
-        if limit is not None and size > limit:
-            raise HTTPError(413)
-        if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
-            size = None
-    return BodyStream(receive, size, limit, timeout)
-
-
-def _form(raw: bytes, limits: Limits) -> dict[str, list[str]]:
-    if raw.count(b"&") >= limits.max_form_parts:
+def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
+    """The fields of a form. `HTTPError` 413 if they are too many or too long, 400 if their charset is unknown."""
+    if exceeds(raw.count(b"&") + 1, limits.max_form_parts):
         raise HTTPError(413)
-    fields = parse_query(raw.decode("utf-8", "replace")) if raw else {}
-    if len(raw) > limits.max_form_field_size and _longest(fields) > limits.max_form_field_size:
+    codec, size = codec_of(charset), limits.max_form_field_size
+    is_long = exceeds(len(raw), size)
+    # Before they are decoded, which takes its time: three bytes, `%41`, make at least one.
+    if is_long and exceeds(max(max(map(len, pair.split(b"=", 1))) for pair in raw.split(b"&")), 3 * (size or 0)):
+        raise HTTPError(413)
+    query = raw.decode(codec, "replace")
+    fields = parse_query(query) if codec == "utf-8" else parse_query(query, partial(_unquote_as, codec))
+    if is_long and exceeds(max(len(text.encode()) for name in fields for text in (name, *fields[name])), size):
         raise HTTPError(413)
     return fields
 
 
-def _longest(fields: dict[str, list[str]]) -> int:
-    return max((len(value.encode()) for values in fields.values() for value in values), default=0)
+def _unquote_as(codec: str, text: str) -> str:
+    return str(lazy_import("urllib.parse").unquote(text, codec))
+
+
+def _form_or_nothing(raw: bytes, limits: Limits) -> Params:
+    """The fields of a body that is a form by no word of its sender; none if it would be refused as one."""
+    try:
+        return _form(raw, None, limits)
+    except HTTPError:
+        return {}
 
 
 # ======================================================================================================================
@@ -6070,6 +6437,7 @@ def _natural_source(annotation: Any) -> str:
 
 RawValue = tuple[str, Callable[[Any], Any], Any]
 AS_IT_CAME = Converter(as_it_is, as_it_is)
+MAX_KEYWORDS = 1000  # members of a JSON object that become keyword arguments
 FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 
 
@@ -6166,7 +6534,7 @@ def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
         return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, json_of(request, slot)[name]
-    if values := _filled(request.body_params.get(name, [])):
+    if values := _filled(request._form_fields().get(name, [])):
         return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
@@ -6248,15 +6616,24 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     convert = slot.converter
     if slot.wanted is bytes:
         return (BODY, as_it_is, request.body) if request.body else None
-    if has_json_object(request) or is_json(media_type(request._header_bytes(b"content-type", b""))[0]):
+    if has_json_object(request):
         return BODY, convert.value, json_of(request, slot)
-    if convert.form is None:
-        return (BODY, convert.text, request.body.decode("utf-8", "replace")) if request.body else None
+    media = media_type(request._header_bytes(b"content-type", b""))
+    if media.is_json:  # no bytes at all are no document
+        return (BODY, convert.value, json_of(request, slot)) if request.body or is_preset(request._preset) else None
+    if convert.form is not None:
+        return form_as_record(request, slot, convert.form)
+    charset = media.parameters.get("charset")
+    return (BODY, convert.text, decoded(request.body, charset)) if request.body else None
+
+
+def form_as_record(request: Request, slot: ParameterBinder, convert: Callable[[Any], Any]) -> RawValue | None:
+    """All fields of the form that are not blank, and its files."""
     form: dict[str, list[Any]] = {name: _files_of(file) for name, file in request.files.items()}
     form.update({name: filled for name, values in request.body_params.items() if (filled := _filled(values))})
     if not form and slot.parameter.default is not REQUIRED:
         return None
-    return BODY, convert.form, form
+    return BODY, convert, form
 
 
 FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
@@ -6275,6 +6652,14 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
 def has_json_object(request: Request) -> bool:
     """Whether the body is a JSON object with members."""
     return bool(request.get_json) and isinstance(request.get_json, dict)
+
+
+def members_for_keywords(request: Request) -> dict[str, Any]:
+    """The members of a JSON object for `**kwargs`. `HTTPError` 413 for more of them than a form or query may have."""
+    members: dict[str, Any] = request.get_json
+    if len(members) > MAX_KEYWORDS:
+        raise HTTPError(413)
+    return members
 
 
 # ======================================================================================================================
@@ -6383,7 +6768,7 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
     arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
     if plan.takes_any_keyword:
-        body = request.get_json if has_json_object(request) else _first_values(request.body_params)
+        body = members_for_keywords(request) if has_json_object(request) else _first_values(request.body_params)
         rest = {**body, **_first_values(request.query_params)}
         arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
     return arguments
@@ -6395,8 +6780,8 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
         return request.query_params[name][0]
     if has_json_object(request) and name in request.get_json:
         return request.get_json[name]
-    if name in request.body_params:
-        return request.body_params[name][0]
+    if name in (fields := request._form_fields()):
+        return fields[name][0]
     if name in request.files:
         return request.files[name]
     if request._has_in_session(name):
@@ -6504,7 +6889,7 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
     """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):
-        found = {name: (BODY, convert.value, value) for name, value in request.get_json.items()}
+        found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
     else:
         found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
     found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
@@ -6915,6 +7300,9 @@ class SessionStore:
         parse_cookies: Callable[[str], dict[str, str]],
         parses_itself: bool = False,
     ) -> None:
+        check_setting("session_timeout", timeout, "seconds, at least 1, are", fits=is_whole(timeout, 1))
+        fits = lifetime is None or is_whole(lifetime, 1)
+        check_setting("session_lifetime", lifetime, "seconds, at least 1, or None for no limit, are", fits=fits)
         self.backend = backend
         self.cookie_rules = cookie
         self._timeout = timeout
@@ -7215,21 +7603,11 @@ def _is_verb(verb: Any) -> bool:
     return isinstance(verb, str) and is_token(verb)
 
 
-class LimitKeywords(TypedDict, total=False):
-    """The limits of a body that a handler may have for itself, as the keywords of `App` of the same names."""
-
-    max_body_size: int | None
-    max_form_field_size: int | None
-    max_form_parts: int | None
-    max_upload_size: int | None
-    body_timeout: float | None
-
-
 def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
     """Let a handler have limits of its own for the body of a request: sizes in bytes, times in seconds, None for none.
 
     The attributes of a `Controller` with these names are those of its whole branch; what is not said stays as the `App`
-    has it.
+    has it. ValueError for what is no limit.
 
         @limits(max_upload_size=5 << 30)
         async def video(self, file): ...
@@ -7237,6 +7615,7 @@ def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
     if not changes or (unknown := changes.keys() - LimitKeywords.__annotations__.keys()):
         known = ", ".join(LimitKeywords.__annotations__)
         raise TypeError(f"@limits takes some of {known}; it got {sorted(unknown) if changes else 'none of them'}")
+    check_limits(changes, "@limits({})")
 
     def mark(handler: F) -> F:
         setattr(checked_handler(handler, "limits"), LIMITS_ATTRIBUTE, changes)
@@ -7855,13 +8234,18 @@ def _spelled(name: str) -> str | None:
 
 
 def overridden_limits(limits: Limits, owner: Any) -> Limits:
-    """The limits with those in their place that a controller has as attributes of the same names."""
+    """The limits with those in their place that a controller has as attributes of the same names.
+
+    ValueError for what is no limit.
+    """
     attributes: dict[str, Any] = {}
     for cls in reversed(type(owner).__mro__):
         attributes.update(vars(cls))
     attributes.update(vars(owner) if hasattr(owner, "__dict__") else {})
     changes = {name: attributes[name] for name in limits._fields if name in attributes}
-    return limits._replace(**{name: value for name, value in changes.items() if not callable(value)})
+    changes = {name: value for name, value in changes.items() if not callable(value)}  # else they are routes
+    check_limits(changes, f"{type(owner).__name__}.{{}}")
+    return limits._replace(**changes)
 
 
 def guards_of(owner: Any) -> Guards:
@@ -8237,11 +8621,11 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
-    origin = _origin(place) if external else ""
+    origin = _origin_here(place) if external else ""
     return origin + (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
 
 
-def _origin(place: HandlerLocation) -> str:
+def _origin_here(place: HandlerLocation) -> str:
     request = current_request.get(None)
     if request is None:
         raise LookupError("url_for(external=True) takes scheme and host from the current request, and there is none")
@@ -8576,6 +8960,7 @@ class Engine:
     __slots__ = (
         "allowed_origins",
         "app",
+        "body_threads",
         "debug",
         "entered",
         "limits",
@@ -8596,6 +8981,7 @@ class Engine:
         router: "Router",
         sessions: "SessionStore",
         threads: "WorkerThreads",
+        body_threads: "WorkerThreads",
         limits: "Limits",
         templates: "Templates",
         allowed_origins: frozenset[str],
@@ -8607,6 +8993,7 @@ class Engine:
         self.router = router
         self.sessions = sessions
         self.threads = threads
+        self.body_threads = body_threads
         self.limits = limits
         self.templates = templates
         self.allowed_origins = allowed_origins
@@ -9121,6 +9508,7 @@ async def shutdown(engine: Engine) -> None:
         await stop([*handlers, engine.sessions.backend.aclose], engine.state)
     finally:
         engine.threads.shutdown()
+        engine.body_threads.shutdown()
 
 
 # ======================================================================================================================
@@ -9574,7 +9962,7 @@ async def make_reply(engine: Engine, request: Request) -> Reply | None:
     try:
         target, segments = engine.router.find(request)
         if request.method != "GET" and target.limits is not None and has_body(request):
-            await take_body(request, target.limits)
+            await take_body(request, target.limits, engine.body_threads)
         # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
         if engine.sessions.may_be_known and (cookie := request._cookies()) and "session" not in request._preset:
             await engine.sessions.load(request, cookie)
@@ -9607,7 +9995,7 @@ async def found_again(engine: Engine, request: Request, key: RouteKey, match: Ma
         return match
     target, segments = engine.router.find_again(request, match)
     if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
-        await take_body(request, target.limits)
+        await take_body(request, target.limits, engine.body_threads)
     return target, segments
 
 
@@ -9640,7 +10028,7 @@ async def call_target(engine: Engine, request: Request, target: Target, segments
 async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
     """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
     if request._is_large and endpoint.plan.slots:
-        arguments: Arguments = await engine.threads.run(bind, (endpoint.plan, request, segments), {})
+        arguments: Arguments = await engine.body_threads.run(bind, (endpoint.plan, request, segments), {})
         return arguments
     return bind(endpoint.plan, request, segments)
 
@@ -9914,6 +10302,7 @@ async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket
 # ======================================================================================================================
 
 MiB = 1 << 20
+BODY_THREADS = 2  # for large bodies: a slow one does not keep the others waiting, and more would not be faster
 
 
 class _SetByConstructor:
@@ -9965,11 +10354,11 @@ class App:
         self,
         session_backend: SessionBackend | str | None = None,
         *,
-        max_body_size: int = 16 * MiB,
-        max_form_field_size: int = MiB,
-        max_form_parts: int = 1000,
+        max_body_size: int | None = 16 * MiB,
+        max_form_field_size: int | None = MiB,
+        max_form_parts: int | None = 1000,
         max_upload_size: int | None = 1024 * MiB,
-        body_timeout: float = 5,
+        body_timeout: float | None = 5,
         session_timeout: int = SESSION_TIMEOUT,
         session_lifetime: int | None = SESSION_LIFETIME,
         session_cookie: str = "session_id",
@@ -9992,6 +10381,10 @@ class App:
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
         send = send_reply if type(self)._send_response is App._send_response else send_by_override
         debugger = debugger_of(self, wanted=debug)
+        check_limits(limits._asdict(), "App({})")
+        is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
+        check_setting("surplus_path_status", surplus_path_status, "a status from 400 to 599 is", fits=is_status)
+        check_setting("sync_threads", sync_threads, "a number of threads, 0 for none, is", fits=is_whole(sync_threads))
         self._micropie = Engine(
             self,
             router=Router(self, App, limits),
@@ -10011,9 +10404,10 @@ class App:
                 parses_itself=type(self)._parse_cookies is not App._parse_cookies,
             ),
             threads=WorkerThreads(sync_threads),
+            body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
             limits=limits,
             templates=Templates(templates, {"url_for": url_for}),
-            allowed_origins=frozenset(origin.lower().rstrip("/") for origin in allowed_origins),
+            allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send if debugger is None else showing_debug_pages(send),
             debug=debugger,
@@ -10085,7 +10479,7 @@ class App:
             while chunk := await reader.read(PIECE):
                 yield chunk
 
-        form = MultipartForm(self._micropie.limits.form)
+        form = MultipartForm(self._micropie.limits)
         await form.read(chunks(), boundary.decode("latin-1"))
         await form.until([])
         return form.fields, dict(form.files)
@@ -10352,8 +10746,11 @@ class RSGIRequest(Request):
     def _is_small(self) -> bool:
         """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
         self._missing = content_length(self._header_bytes(b"content-length", b""))
+        limits = (self._target and self._target.limits) or self._engine.limits
         return (
-            self._missing is not None and self._missing <= MIN_RATE * (self._limits or self._engine.limits).body_timeout
+            self._missing is not None
+            and limits.body_timeout is not None
+            and self._missing <= MIN_RATE * limits.body_timeout
         )
 
     async def _chunk_message(self) -> Message:

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -591,3 +593,124 @@ def test_the_verdict_does_not_depend_on_the_pieces(body):
         )
     }
     assert len(verdicts) == 1
+
+
+# What is saved.
+
+
+def names_in(folder: Path) -> list[str]:
+    """Name the files of a folder."""
+    return [each.name for each in folder.iterdir()]
+
+
+class Saving(App):
+    async def save(self, file, target):
+        return str(await file.save(target))
+
+    def sync(self, file, target):
+        return str(file.save(target))
+
+
+@pytest.mark.parametrize("path", ["/save", "/sync"])
+def test_an_upload_that_breaks_off_leaves_the_old_file(path, tmp_path: Path):
+    """Half a file never takes the place of a whole one, nor is anything of it left in the folder."""
+    target = tmp_path / "kept"
+    target.write_bytes(b"old")
+    body = form(("target", str(target)), ("file", "f", b"x" * BIG))[:-3000]
+    answer = post(Saving(), path, pieces(body), disconnect=True)
+    assert (answer.status_code, target.read_bytes(), names_in(tmp_path)) == (400, b"old", ["kept"])
+
+
+def test_a_request_that_is_cancelled_leaves_the_old_file(tmp_path: Path):
+    """Also where the server gives up the request while the file is written."""
+    target = tmp_path / "kept"
+    target.write_bytes(b"old")
+
+    async def cancelled(seconds):
+        async def body():
+            yield form(("target", str(target)), ("file", "f", b"x" * 100_000))[:-50]
+            await asyncio.sleep(60)
+
+        task = asyncio.create_task(awire(Saving(), "POST", "/save", body=body(), headers=HEADERS, timeout=30))
+        await asyncio.sleep(seconds)
+        task.cancel()
+        await asyncio.wait({task})
+
+    for seconds in (0.002, 0.01, 0.1):
+        run(cancelled(seconds))
+    assert (target.read_bytes(), names_in(tmp_path)) == (b"old", ["kept"])
+
+
+@pytest.mark.parametrize("path", ["/save", "/sync"])
+def test_a_saved_file_keeps_place_and_permissions(path, tmp_path: Path):
+    """A link still leads to the file, the file has the permissions that it had, a new one those of any new file."""
+    target, link, new = tmp_path / "kept", tmp_path / "link", tmp_path / "new"
+    target.write_bytes(b"old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    (plain := tmp_path / "plain").write_bytes(b"")
+    assert post(Saving(), path, form(("target", str(link)), ("file", "f", b"content"))).text == "7"
+    assert post(Saving(), path, form(("target", str(new)), ("file", "f", b"content"))).text == "7"
+    assert (link.is_symlink(), target.read_bytes(), new.read_bytes()) == (True, b"content", b"content")
+    assert (target.stat().st_mode & 0o777, new.stat().st_mode) == (0o640, plain.stat().st_mode)
+
+
+@pytest.mark.parametrize("path", ["/save", "/sync"])
+def test_what_is_no_regular_file_is_written_to_as_it_is(path, tmp_path: Path):
+    """A pipe stays one, and so would a device."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert post(Saving(), path, form(("target", str(pipe)), ("file", "f", b"content"))).text == "7"
+        assert (os.read(reading, 100), pipe.is_fifo()) == (b"content", True)
+    finally:
+        os.close(reading)
+
+
+def test_a_file_can_be_saved_to_a_descriptor(tmp_path: Path):
+    """As with `open`."""
+
+    class ByNumber(App):
+        async def index(self, file):
+            return str(await file.save(os.open(tmp_path / "f", os.O_CREAT | os.O_WRONLY)))
+
+    assert post(ByNumber(), "/", form(("file", "f", b"content"))).text == "7"
+    assert (tmp_path / "f").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("target", ["", "/missing/folder/f", "/missing/", "/."])
+@pytest.mark.parametrize("path", ["/save", "/sync"])
+def test_where_nothing_can_be_saved_it_is_an_error(path, target, tmp_path: Path):
+    """What the system says reaches the log, and no file is left."""
+    body = form(("target", f"{tmp_path}{target}"), ("file", "f", b"content"))
+    assert post(Saving(), path, body).status_code == 500
+    assert names_in(tmp_path) == []
+
+
+class Typed(App):
+    async def a(self, file: dict):  # type: ignore[type-arg]
+        return file["filename"]
+
+    async def b(self, file: dict[str, Any]):
+        return file["filename"]
+
+    async def c(self, file: Mapping[str, object]):
+        return file["filename"]
+
+    async def d(self, file: dict[str, int]):
+        return file["filename"]
+
+    async def e(self, file: Mapping[str, int]):
+        return file["filename"]
+
+    async def f(self, file: dict[str, str] | None = None):
+        return "" if file is None else file["filename"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/a", 200), ("/b", 200), ("/c", 200), ("/d", 400), ("/e", 400), ("/f", 400)]
+)
+def test_a_file_is_no_dict_of_numbers(path, status):
+    """Only where the values may be anything a file is what the annotation promises."""
+    assert post(Typed(), path, form(("file", "f", b"content"))).status_code == status

@@ -1,6 +1,9 @@
 """Uploaded files, and where their bytes wait for a reader: in memory, then on disk."""
 
 import asyncio
+import contextlib
+import os
+import stat
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
@@ -171,6 +174,60 @@ class FileQueue(asyncio.Queue[bytes | None]):
                 waiter.set_result(None)
 
 
+class Replacement:
+    """What a file will contain: written beside it under another name, which becomes the file's when all is there.
+
+    What is no regular file, such as a device or a pipe, is written to as it is.
+    """
+
+    _is_over = True  # until it is open
+
+    def __init__(self, path: Any) -> None:
+        self.size = 0
+        self._path = path
+        self._beside: str | None = None
+        if not is_special(path):
+            self._path = os.path.realpath(os.fsdecode(path))  # not a link: the file that it leads to
+            self._beside = f"{os.path.dirname(self._path)}/.upload-{os.urandom(8).hex()}"  # noqa: PTH120
+        self._file = open(self._beside or path, "xb" if self._beside else "wb")  # noqa: SIM115, PTH123
+        self._is_over = False
+
+    def write(self, chunk: bytes) -> None:
+        """Add a chunk. OSError if the disk does not take it."""
+        self._file.write(chunk)
+        self.size += len(chunk)
+
+    def keep(self) -> int:
+        """Let the file be this from now on, with the permissions that it had; the number of bytes."""
+        self._file.close()
+        if self._beside:
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(self._beside, stat.S_IMODE(os.stat(self._path).st_mode))  # noqa: PTH101, PTH116
+            os.replace(self._beside, self._path)  # noqa: PTH105
+        self._is_over = True
+        return self.size
+
+    def discard(self) -> None:
+        """Leave the file as it was, unless this was kept."""
+        if not self._is_over:
+            self._is_over = True
+            self._file.close()
+            if self._beside:
+                os.unlink(self._beside)  # noqa: PTH108
+
+    __del__ = discard  # a thread may have opened it for a request that was cancelled meanwhile
+
+
+def is_special(path: Any) -> bool:
+    """Whether there is something that is no regular file; or it is a folder's name, or the number of an open file."""
+    if isinstance(path, int) or os.fsdecode(path).endswith("/"):
+        return True
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+
+
 class UploadedFile(dict[str, Any]):
     """One uploaded file: `filename`, `content_type`, and `content`, a queue of bytes chunks ended by None.
 
@@ -195,18 +252,23 @@ class UploadedFile(dict[str, Any]):
         return b"".join([chunk async for chunk in self])
 
     async def _save(self, path: Any) -> int:
-        size = 0
-        with await asyncio.to_thread(open, path, "wb") as target:
+        target = await asyncio.to_thread(Replacement, path)
+        try:
             async for chunk in self:
-                size += await asyncio.to_thread(target.write, chunk)
-        return size
+                await asyncio.to_thread(target.write, chunk)
+            return await asyncio.to_thread(target.keep)
+        finally:
+            await asyncio.to_thread(target.discard)
 
     def read(self) -> Any:
         """The whole rest of the file in memory: to be awaited, but in sync handlers."""
         return self._read()
 
     def save(self, path: Any) -> Any:
-        """Write the file to `path`, which is overwritten; the number of bytes. To be awaited, but in sync handlers."""
+        """Write the file to `path`, which is replaced once all is there; the number of bytes.
+
+        To be awaited, but in sync handlers.
+        """
         return self._save(path)
 
 
@@ -218,6 +280,11 @@ class BlockingUploadedFile(UploadedFile):
         return b"".join(iter(self.queue.get_nowait, None))
 
     def save(self, path: Any) -> int:
-        """Write the file to `path`, which is overwritten; the number of bytes."""
-        with open(path, "wb") as target:  # noqa: PTH123 - pathlib is not imported for this
-            return sum(map(target.write, iter(self.queue.get_nowait, None)))
+        """Write the file to `path`, which is replaced once all is there; the number of bytes."""
+        target = Replacement(path)
+        try:
+            for chunk in iter(self.queue.get_nowait, None):
+                target.write(chunk)
+            return target.keep()
+        finally:
+            target.discard()

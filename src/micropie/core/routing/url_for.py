@@ -55,11 +55,11 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
     else:
         own = place.branch.path if place.entry is None else place.entry.path
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
-    origin = _origin(place) if external else ""
+    origin = _origin_here(place) if external else ""
     return origin + (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
 
 
-def _origin(place: HandlerLocation) -> str:
+def _origin_here(place: HandlerLocation) -> str:
     request = current_request.get(None)
     if request is None:
         raise LookupError("url_for(external=True) takes scheme and host from the current request, and there is none")
