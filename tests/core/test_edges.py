@@ -228,8 +228,8 @@ def test_a_websocket_may_rotate_its_session():
             return ""
 
         async def ws_index(self, ws):
-            await ws.accept()
             self.request.session.rotate()
+            await ws.accept()
 
     app = Rotating()
     cookies = http(app).cookies

@@ -9,7 +9,7 @@ from micropie.core.basics.types import Params
 
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
 MAX_SET = 1000
-MAX_RECORDS = 2_000_000  # of a list: `{}` takes three bytes to send, and as a model two hundred times as many
+MAX_RECORDS = 500_000  # of a list: `{}` takes three bytes to send, and as a model two hundred times as many
 OBJECT, VALID = "expected an object", "expected a valid value"
 
 
