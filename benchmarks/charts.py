@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 
 from drawing import Bar, Panel, picture
@@ -255,6 +256,21 @@ def load_list(reports: Reports) -> str:
     return "\n".join(f"- **{title}** {text}" for title, text in parts.items())
 
 
+def large_bodies_table(reports: Reports) -> str:
+    """Return what each of the largest bodies costs each framework, and what others wait meanwhile."""
+    results = reports["large_bodies"]["results"]
+    peers = list(max(results.values(), key=len))
+    rows = [[name, *(large_body_cell(by_peer.get(peer)) for peer in peers)] for name, by_peer in results.items()]
+    return table(["16 MiB of", *(TITLES[peer] for peer in peers)], rows)
+
+
+def large_body_cell(found: dict | None) -> str:
+    if found is None:
+        return "-"
+    refused = "" if found["status"] == HTTPStatus.OK else f" ({found['status']})"
+    return f"{found['ms_per_mib']:.0f} ms, {found['longest_wait_ms']:,.0f} ms{refused}"
+
+
 def machine(reports: Reports, name: str) -> str:
     """Return where and how a report was made."""
     report = reports[name]
@@ -282,6 +298,8 @@ FIGURES: dict[str, Callable[[Reports], str]] = {
     "startup": startup_table,
     "server": server_table,
     "load": load_list,
+    "large-bodies": large_bodies_table,
+    "large-bodies-machine": lambda reports: machine(reports, "large_bodies") + ", the least of them.",
     "instructions": instructions_table,
     "versions": versions,
     "inprocess-machine": lambda reports: (

@@ -327,13 +327,15 @@ def sole_error(error: BaseException) -> BaseException:
 # is whole items of one list or object, and goes to the decoder in brackets of its own: it refuses what is wrong there.
 # ======================================================================================================================
 
-JSON_PIECE = 1 << 17  # bytes: milliseconds, whatever they are
+JSON_PIECE = 1 << 16  # bytes: milliseconds, whatever they are
 MAX_JSON_DEPTH = 200  # deeper documents exist to exhaust somebody's stack
-MAX_JSON_CONTAINERS = 1 << 20  # so many lists and objects keep the garbage collector busy for 50 ms
-_STRUCTURE = b"[]{},"
-_OTHERS = bytes(set(range(256)) - set(_STRUCTURE))
-_IS_STRUCTURE = bytes(char in _STRUCTURE for char in range(256))
-_STEPS = bytes.maketrans(_STRUCTURE, bytes((1, 255, 1, 255, 0)))  # into a list or object, or out of it: signed bytes
+MAX_JSON_CONTAINERS = 1 << 19  # so many lists and objects keep the garbage collector busy for 50 ms at a time
+_BRACKETS, _STRUCTURE = b"[]{}", b"[]{},"
+_NO_BRACKETS, _NO_STRUCTURE = (bytes(set(range(256)) - set(chars)) for chars in (_BRACKETS, _STRUCTURE))
+_IS_BRACKET = bytes(char in _BRACKETS for char in range(256))
+_STEPS = bytes.maketrans(_BRACKETS, bytes((1, 255, 1, 255)))  # into a list or object, or out of it: signed bytes
+_MARKS = (b"[", b"]", b"{", b"}", b",")
+_FEW = 8  # brackets that are looked for one by one
 # Where a list or object goes on: at its beginning, behind a comma, or behind an item.
 _BEGINNING, _COMMA, _ITEM = range(3)
 
@@ -344,21 +346,23 @@ class TooManyContainersError(ValueError):
 
 def json_depth(raw: bytes) -> int:
     """How deep lists and objects are nested in a valid document."""
-    return max(_levels(_without_strings(raw).translate(None, _OTHERS)))
+    return max(_levels(_without_strings(raw).translate(None, _NO_BRACKETS)))
 
 
 def _without_strings(raw: bytes) -> bytes:
-    """The document with underscores for what its strings say, of which the last may be unfinished."""
+    """The document without the commas and brackets in its strings, of which the last may be unfinished."""
     if b"\\" in raw:
         raw = raw.replace(b"\\\\", b"__").replace(b'\\"', b"__")
     parts = raw.split(b'"')
+    if not b"".join(parts[1::2]).translate(None, _NO_STRUCTURE):  # PERF: mostly there are none, half of the time
+        return raw
     parts[1::2] = [b"_" * len(text) for text in parts[1::2]]
     return b'"'.join(parts)
 
 
-def _levels(marks: bytes) -> list[int]:
-    """The level of nesting before each of these commas and brackets and behind the last, relative to the first."""
-    return list(accumulate(memoryview(marks.translate(_STEPS)).cast("b"), initial=0))
+def _levels(brackets: bytes) -> list[int]:
+    """The level of nesting before each of these brackets and behind the last, relative to the first."""
+    return list(accumulate(memoryview(brackets.translate(_STEPS)).cast("b"), initial=0))
 
 
 class LargeDocument:
@@ -395,33 +399,31 @@ class LargeDocument:
     def _read(self, window: bytes, *, is_stretched: bool) -> int:
         """Decode the window up to its last comma or bracket, in a stretched one the first; the number of bytes."""
         masked = _without_strings(window)
-        marks = masked.translate(None, _OTHERS)
-        if not marks:
+        ends = [end for end in map(masked.find if is_stretched else masked.rfind, _MARKS) if end >= 0]
+        if not ends:
             return 0
-        if is_stretched:
-            marks = marks[:1]
-            spots = [masked.index(marks)]
-        else:
-            spots = list(compress(range(len(masked)), masked.translate(_IS_STRUCTURE)))
-        levels = _levels(marks)
-        self._check(marks, max(levels))
+        length = (min(ends) if is_stretched else max(ends)) + 1
+        masked = masked[:length]
+        brackets = masked.translate(None, _NO_BRACKETS)
+        levels = _levels(brackets)
+        self._check(brackets, max(levels))
         start = 0
-        for index in _unmatched(levels):
-            spot, mark = spots[index], marks[index : index + 1]
-            if mark in b"[{":
-                self._enter(window[start:spot], masked[start:spot], [] if mark == b"[" else {})
+        unmatched = _unmatched(levels)
+        for index, spot in zip(unmatched, _spots(masked, brackets, unmatched), strict=True):
+            bracket = brackets[index : index + 1]
+            if bracket in b"[{":
+                self._enter(window[start:spot], masked[start:spot], [] if bracket == b"[" else {})
             else:
-                self._leave(window[start:spot], mark)
+                self._leave(window[start:spot], bracket)
             start = spot + 1
-        end = spots[-1] + 1
-        if start < end:
-            self._add(window[start:end], is_comma=marks.endswith(b","))
-        return end
+        if start < length:
+            self._add(window[start:length], is_comma=masked.endswith(b","))
+        return length
 
-    def _check(self, marks: bytes, level: int) -> None:
+    def _check(self, brackets: bytes, level: int) -> None:
         if len(self._open) - 1 + level > MAX_JSON_DEPTH:
             raise ValueError("nested too deep")
-        self._containers += marks.count(b"[") + marks.count(b"{")
+        self._containers += brackets.count(b"[") + brackets.count(b"{")
         if self._containers > MAX_JSON_CONTAINERS:
             raise TooManyContainersError("too many lists and objects")
 
@@ -489,6 +491,23 @@ def _first_of_each(levels: list[int], wanted: range) -> list[int]:
         index = levels.index(level, index)
         found.append(index)
     return found
+
+
+def _spots(masked: bytes, brackets: bytes, indices: list[int]) -> list[int]:
+    """Where in the document some of its brackets stand."""
+    if len(indices) > _FEW:
+        spots = list(compress(range(len(masked)), masked.translate(_IS_BRACKET)))
+        return [spots[index] for index in indices]
+    return [_spot(masked, brackets, index) for index in indices]
+
+
+def _spot(masked: bytes, brackets: bytes, index: int) -> int:
+    """Where the bracket is: behind as many of its kind as there are before it."""
+    kind = brackets[index : index + 1]
+    before, behind = brackets.count(kind, 0, index), brackets.count(kind, index + 1)
+    if before < behind:
+        return len(masked) - len(masked.split(kind, before + 1)[-1]) - 1
+    return len(masked.rsplit(kind, behind + 1)[0])
 
 
 # ======================================================================================================================
@@ -5320,12 +5339,14 @@ class WebSocket:
         cookie: Callable[[str], str] = secure_cookie,
         subprotocols: Collection[str] | None = None,
         id_to_give: Callable[[str | None], str | None] = lambda _session_id: None,
+        threads: WorkerThreads | None = None,
     ) -> None:
         self._inbox = Inbox(receive, self._note_disconnect)
         self._send = send
         self._cookie = cookie
         self._subprotocols = subprotocols
         self._id_to_give = id_to_give  # to a client whose session has none that it knows
+        self._threads = threads  # for large messages
         self.accepted = False
         self.session_id: str | None = None
         self.gave_cookie = False
@@ -5389,8 +5410,11 @@ class WebSocket:
     async def receive_json(self) -> Any:
         """The value of the next message, text or binary. ValueError if it is no JSON."""
         message = await self._next(object)
+        raw = message.encode() if isinstance(message, str) else message
         try:
-            return loads(message.encode() if isinstance(message, str) else message)
+            if len(raw) > JSON_PIECE and self._threads is not None:
+                return await self._threads.run(loads, (raw,), {})
+            return loads(raw)
         except ValueError as error:
             raise BadMessage(INVALID, "Bad JSON", f"The message is no JSON: {error}") from error
 
@@ -5562,14 +5586,15 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
         return
     announced = announced_size(request, limits.max_body_size)
     # PERF: a body of one message, as most are, needs no stream and no clock, 1 µs.
-    message: Message | None = None
-    raw = b""
+    message: Message | None
     steps = request._receive().__await__()
     try:
         future = next(steps)
     except StopIteration as done:
         message = done.value
         raw = done.value.get("body")
+    else:
+        message = raw = None
     if not raw or len(raw) != announced:
         stream = BodyStream(request._receive, announced, limits.max_body_size, limits.body_timeout)
         raw = await stream.whole(message or await stream.waited_for(steps, future))
@@ -10120,6 +10145,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         cookie=functools.partial(engine.sessions.cookie, scope=scope),
         subprotocols=tuple(scope.get("subprotocols") or ()),
         id_to_give=functools.partial(id_to_give, request),
+        threads=engine.body_threads,
     )
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []

@@ -664,6 +664,9 @@ def test_what_is_no_regular_file_is_written_to_as_it_is(path, tmp_path: Path):
     try:
         assert post(Saving(), path, form(("target", str(pipe)), ("file", "f", b"content"))).text == "7"
         assert (os.read(reading, 100), pipe.is_fifo()) == (b"content", True)
+        broken = form(("target", str(pipe)), ("file", "f", b"half of it"))[:-13]
+        assert post(Saving(), path, [broken], disconnect=True).status_code == 400
+        assert pipe.is_fifo()
     finally:
         os.close(reading)
 

@@ -9,7 +9,7 @@ import pytest
 
 from micropie import App, FromBody, limits
 from tests.client import http, run
-from tests.wire import awire, wire
+from tests.wire import awebsocket, awire, wire
 
 JSON = [("content-type", "application/json")]
 FORM = [("content-type", "application/x-www-form-urlencoded")]
@@ -43,13 +43,17 @@ class Site(App):
     async def fields(self, a="nothing"):
         return len(self.request.body_params)
 
+    async def ws_count(self, ws):
+        await ws.accept()
+        await ws.send_text(str(len(await ws.receive_json())))
+
     @limits(max_form_field_size=None, max_form_parts=None, max_body_size=None)
     async def unlimited(self, a="nothing"):
         return len(self.request.body_params)
 
 
-async def with_ticks(app, path, body, headers):
-    """Give the answer, and how often another task had its turn meanwhile."""
+async def with_ticks(asking):
+    """Give the answer that is waited for, and how often another task had its turn meanwhile."""
     ticks = 0
 
     async def other():
@@ -59,7 +63,7 @@ async def with_ticks(app, path, body, headers):
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(other())
-    answer = await awire(app, "POST", path, body=body, headers=headers, timeout=60)
+    answer = await asking
     beside.cancel()
     return answer, ticks
 
@@ -76,15 +80,22 @@ async def with_ticks(app, path, body, headers):
 )
 def test_others_have_their_turns_while_a_large_body_is_read(path, body, headers, answer):
     """The event loop goes round all the time."""
-    result, ticks = run(with_ticks(Site(), path, body, headers))
+    result, ticks = run(with_ticks(awire(Site(), "POST", path, body=body, headers=headers, timeout=60)))
     assert (result.status_code, result.text) == (200, answer)
+    assert ticks > 50
+
+
+def test_others_have_their_turns_while_a_large_message_is_read():
+    """A WebSocket's JSON is no different."""
+    result, ticks = run(with_ticks(awebsocket(Site(), "/count", send=[MEMBERS.decode()], timeout=60)))
+    assert result.sent == ["400000"]
     assert ticks > 50
 
 
 @pytest.mark.parametrize("path", ["/look", "/points", "/keywords"])
 def test_millions_of_brackets_are_refused(path):
-    """A document of more than a million lists and objects costs a hundred times its bytes."""
-    answer = wire(Site(), "POST", path, body=BRACKETS, headers=JSON)
+    """A document of more than half a million lists and objects costs a hundred times its bytes."""
+    answer = wire(Site(), "POST", path, body=BRACKETS, headers=JSON, timeout=60)
     assert (answer.status_code, answer.text) == (413, "413 Payload Too Large")
 
 
@@ -106,7 +117,7 @@ def test_keyword_arguments_are_at_most_a_thousand(path, number, status):
 def test_none_is_no_limit():
     """More and longer fields than the defaults allow, where a handler says so."""
     body = b"&".join([b"x=1"] * 2000 + [b"a=" + b"y" * (17 * MiB)])
-    assert wire(Site(), "POST", "/unlimited", body=body, headers=FORM).text == "2"
+    assert wire(Site(), "POST", "/unlimited", body=body, headers=FORM, timeout=60).text == "2"
 
 
 @pytest.mark.needs("multipart")

@@ -1,5 +1,6 @@
 """Large JSON documents, decoded in pieces: always what the decoder makes of the whole, however the pieces fall."""
 
+import gc
 import json
 import random
 import time
@@ -95,14 +96,14 @@ def test_what_is_wrong_far_inside_is_found(raw):
         json_codec.loads(raw)
 
 
-def test_a_million_lists_are_enough():
+def test_half_a_million_lists_are_enough():
     """Documents of more lists and objects cost far more than their bytes."""
     raw = b"[" + b"[]," * large_json.MAX_JSON_CONTAINERS + b"[]]"
     with pytest.raises(large_json.TooManyContainersError):
         json_codec.loads(raw)
 
 
-@pytest.mark.parametrize("item", [b"1,", b'"",', b"[1,2],", b'{"a":1},', b'"a":1,', b'"\\\\",'])
+@pytest.mark.parametrize("item", [b"1,", b'"",', b"[1,2,3,4],", b'{"a":1,"b":2},', b'"a":1,', b'"\\\\",'])
 def test_a_piece_takes_no_longer_than_others_can_wait(item, monkeypatch):
     """No step of a document of 4 MB takes a fifth of a second of CPU, whatever it is made of."""
     steps: list[float] = []
@@ -117,6 +118,8 @@ def test_a_piece_takes_no_longer_than_others_can_wait(item, monkeypatch):
 
     monkeypatch.setattr(large_json.LargeDocument, "_read", timed)
     brackets = (b"{", b"}") if b'":' in item and not item.startswith(b"{") else (b"[", b"]")
+    gc.freeze()  # what other tests have left is not to be looked through
     json_codec.loads(brackets[0] + item * ((4 << 20) // len(item)) + item[:-1] + brackets[1])
-    assert len(steps) >= 32
+    gc.unfreeze()
+    assert len(steps) >= 64
     assert max(steps) < 0.2

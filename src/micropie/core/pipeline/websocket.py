@@ -41,6 +41,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         cookie=functools.partial(engine.sessions.cookie, scope=scope),
         subprotocols=tuple(scope.get("subprotocols") or ()),
         id_to_give=functools.partial(id_to_give, request),
+        threads=engine.body_threads,
     )
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []

@@ -50,14 +50,15 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
         return
     announced = announced_size(request, limits.max_body_size)
     # PERF: a body of one message, as most are, needs no stream and no clock, 1 µs.
-    message: Message | None = None
-    raw = b""
+    message: Message | None
     steps = request._receive().__await__()
     try:
         future = next(steps)
     except StopIteration as done:
         message = done.value
         raw = done.value.get("body")
+    else:
+        message = raw = None
     if not raw or len(raw) != announced:
         stream = BodyStream(request._receive, announced, limits.max_body_size, limits.body_timeout)
         raw = await stream.whole(message or await stream.waited_for(steps, future))

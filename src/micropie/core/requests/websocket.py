@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from micropie.core.basics.errors import BadMessage, ConnectionClosed
 from micropie.core.basics.headers import is_token, set_cookie
 from micropie.core.basics.json_codec import dumps, loads
+from micropie.core.basics.large_json import JSON_PIECE
+from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import Message, Receive, Send
 from micropie.core.requests.inbox import DISCONNECT, Inbox
 from micropie.core.requests.session import creation_time
@@ -66,12 +68,14 @@ class WebSocket:
         cookie: Callable[[str], str] = secure_cookie,
         subprotocols: Collection[str] | None = None,
         id_to_give: Callable[[str | None], str | None] = lambda _session_id: None,
+        threads: WorkerThreads | None = None,
     ) -> None:
         self._inbox = Inbox(receive, self._note_disconnect)
         self._send = send
         self._cookie = cookie
         self._subprotocols = subprotocols
         self._id_to_give = id_to_give  # to a client whose session has none that it knows
+        self._threads = threads  # for large messages
         self.accepted = False
         self.session_id: str | None = None
         self.gave_cookie = False
@@ -135,8 +139,11 @@ class WebSocket:
     async def receive_json(self) -> Any:
         """The value of the next message, text or binary. ValueError if it is no JSON."""
         message = await self._next(object)
+        raw = message.encode() if isinstance(message, str) else message
         try:
-            return loads(message.encode() if isinstance(message, str) else message)
+            if len(raw) > JSON_PIECE and self._threads is not None:
+                return await self._threads.run(loads, (raw,), {})
+            return loads(raw)
         except ValueError as error:
             raise BadMessage(INVALID, "Bad JSON", f"The message is no JSON: {error}") from error
 
