@@ -612,3 +612,23 @@ def test_another_application_that_raises_is_not_left_hanging(accepted):
     app = Site()
     app.ws_middlewares.append(HandOn())
     assert websocket(app).close == BROKEN
+
+
+def test_another_application_may_refuse_by_a_reply():
+    """After a denial response (an extension of ASGI) nothing is left to close."""
+    reply = [
+        {"type": "websocket.http.response.start", "status": 401, "headers": []},
+        {"type": "websocket.http.response.body", "body": b"who?"},
+    ]
+
+    async def other(scope, receive, send):
+        for message in reply:
+            await send(message)
+
+    class HandOn(WebSocketMiddleware):
+        async def before_websocket(self, request):
+            request._subapp = other
+
+    app = Site()
+    app.ws_middlewares.append(HandOn())
+    assert fed(app, [CONNECT]) == reply

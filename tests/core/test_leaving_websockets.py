@@ -349,3 +349,99 @@ def test_a_failing_send_does_not_hide_what_the_client_said():
 
     run(main())
     assert seen == [4001]
+
+
+class Refusing(Server):
+    """A server that knows before it tells that a client leaves, and raises an exception of its own, as Daphne does."""
+
+    async def send(self, message):
+        if message["type"] == "websocket.send":
+            raise LookupError("Attempt to send on a closed protocol")
+
+
+@pytest.mark.parametrize("listening", [False, True])
+@pytest.mark.parametrize("after", [0, 0.1])
+def test_a_send_that_fails_since_the_client_leaves_is_that(after, listening):
+    """The disconnect comes a moment later, to the socket itself or to the task that receives."""
+
+    async def main():
+        server = Refusing()
+        ws = WebSocket(server.receive, server.send)
+        await ws.accept()
+        others = [asyncio.create_task(ws.receive_text()) for _ in range(listening)]
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(after, server.leave)
+        for _ in range(2):
+            with pytest.raises(ConnectionClosed) as caught:
+                await ws.send_text("x")
+            assert caught.value.code == 1001
+        assert [type(error) for error in await asyncio.gather(*others, return_exceptions=True)] == (
+            [ConnectionClosed] * listening
+        )
+
+    run(main())
+
+
+@pytest.mark.parametrize("messages", [0, 2000])
+def test_a_send_that_fails_otherwise_raises_what_it_met(messages):
+    """A client that is there, and one that is held back, has nothing to do with it."""
+
+    async def main():
+        server = Refusing()
+        server.say(*["x"] * messages)
+        ws = WebSocket(server.receive, server.send)
+        await ws.accept()
+        for _ in range(2):
+            with pytest.raises(LookupError):
+                await asyncio.gather(ws.send_text("x"), ws.send_bytes(b"x"))
+        await asyncio.sleep(WHILE)  # for the other one
+        assert not ws.closed
+        server.leave()
+        seen = [message async for message in ws]
+        assert len(seen) == messages
+
+    run(main())
+
+
+def test_a_send_on_its_way_while_another_task_closes_is_told_of_that():
+    """The server may refuse it then; that is no failure of the handler's."""
+
+    class Slow(Server):
+        async def send(self, message):
+            if message["type"] == "websocket.send":
+                await asyncio.sleep(0.01)
+                raise OSError
+
+    async def main():
+        server = Slow()
+        ws = WebSocket(server.receive, server.send)
+        await ws.accept()
+        sending = asyncio.create_task(ws.send_text("x"))
+        await asyncio.sleep(0)
+        await ws.close(4000)
+        with pytest.raises(ConnectionClosed) as caught:
+            await sending
+        assert caught.value.code == 4000
+
+    run(main())
+
+
+@pytest.mark.parametrize("name", ["websocket.accept", "websocket.send"])
+def test_a_send_that_fails_before_it_is_open_raises_what_it_met(name):
+    """A handshake that the server can't answer is its failure, told at once."""
+
+    async def main():
+        server = Server()
+
+        async def send(message):
+            if message["type"] == name:
+                raise LookupError(name)
+
+        ws = WebSocket(server.receive, send)
+        if name == "websocket.send":
+            await ws.accept()
+            ws.release()
+        with pytest.raises(LookupError, match=name):
+            await (ws.accept() if name == "websocket.accept" else ws.send_text("x"))
+
+    run(main())

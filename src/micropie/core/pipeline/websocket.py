@@ -88,7 +88,7 @@ def closing_for_error(request: Request, error: BaseException) -> Closing:
     if isinstance(error, HTTPError):
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
     if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
-        log.info("WEBSOCKET %r is closed with %d: %s", path_of_request(request), error.code, error)
+        log.info("WEBSOCKET %r is closed with %d: %s", shortened(path_of_request(request)), error.code, error)
         return error.code, error.reason
     log_failure(request, error)
     return FAILED

@@ -27,6 +27,7 @@ class Inbox:
 
     __slots__ = (
         "_ahead",
+        "_closed",
         "_is_open",
         "_kept",
         "_note_disconnect",
@@ -42,6 +43,7 @@ class Inbox:
         self.is_direct = False  # nobody else asks the server, and nothing is kept
         self.timer: asyncio.TimerHandle | None = None  # runs until the next look
         self._is_open = False
+        self._closed: asyncio.Future[None] | None = None  # where a send waits for that
         self._note_disconnect = note_disconnect
         self._kept: deque[tuple[Message | Exception, int]] = deque()  # with their sizes
         self._ahead = 0  # bytes of what is kept
@@ -62,10 +64,21 @@ class Inbox:
         """Look no more; `receive` answers whoever asks for more than is kept."""
         self.receive = receive
         self._is_open = False
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
         if self.timer is not None:
             self.timer.cancel()
         if self._reader is not None:
             self._reader.cancel()
+
+    async def until_closed(self) -> None:
+        """Wait for the end of a connection that seems to be over; not for long."""
+        if self._is_open:
+            if self.timer is not None:
+                self.timer.cancel()
+            self._look()
+            self._closed = self._closed or asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._closed}, timeout=LOOK_AFTER)
 
     async def next(self) -> Message:
         """The next event, where it may be kept, or be on its way to somebody else."""

@@ -115,8 +115,9 @@ class WebSocket:
         self.accepted = True
         try:
             await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
-        except OSError as error:
-            raise self._lost() from error
+        except Exception as error:
+            await self._check_left(error)
+            raise
         self._inbox.open()
         self._sends = SENDS_IN_A_ROW
 
@@ -156,8 +157,9 @@ class WebSocket:
             raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
         try:
             await self._send({"type": "websocket.send", "text": data})
-        except OSError as error:
-            raise self._lost() from error
+        except Exception as error:
+            await self._check_left(error)
+            raise
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message."""
@@ -168,8 +170,9 @@ class WebSocket:
             raise TypeError(f"send_bytes() takes bytes, {data!r} are none: send_text() and send_json() take others")
         try:
             await self._send({"type": "websocket.send", "bytes": bytes(data)})
-        except OSError as error:
-            raise self._lost() from error
+        except Exception as error:
+            await self._check_left(error)
+            raise
 
     async def send_json(self, data: Any) -> None:
         """Send a value as JSON in a text message."""
@@ -266,10 +269,17 @@ class WebSocket:
             self.closed, self._peer_left, self._ended = True, True, (code, reason)
         self.release()
 
-    def _lost(self) -> ConnectionClosed:
-        """The peer is gone: servers of ASGI 2.4 and later say so when something is sent."""
-        self._leave(ABNORMAL, "")
-        return ConnectionClosed(*self._ended)
+    async def _check_left(self, error: Exception) -> None:
+        """`ConnectionClosed` if nothing can be sent since the connection is closed.
+
+        Servers of ASGI 2.4 and later say so by an OSError; Daphne raises something else, and tells a moment later.
+        """
+        if isinstance(error, OSError):
+            self._leave(ABNORMAL, "")
+        else:
+            await self._inbox.until_closed()
+        if self.closed:
+            raise ConnectionClosed(*self._ended) from error
 
     async def _raise_closed(self) -> NoReturn:
         raise ConnectionClosed(*self._ended)
