@@ -4090,6 +4090,7 @@ class Inbox:
 
     __slots__ = (
         "_ahead",
+        "_closed",
         "_is_open",
         "_kept",
         "_note_disconnect",
@@ -4105,6 +4106,7 @@ class Inbox:
         self.is_direct = False  # nobody else asks the server, and nothing is kept
         self.timer: asyncio.TimerHandle | None = None  # runs until the next look
         self._is_open = False
+        self._closed: asyncio.Future[None] | None = None  # where a send waits for that
         self._note_disconnect = note_disconnect
         self._kept: deque[tuple[Message | Exception, int]] = deque()  # with their sizes
         self._ahead = 0  # bytes of what is kept
@@ -4125,10 +4127,21 @@ class Inbox:
         """Look no more; `receive` answers whoever asks for more than is kept."""
         self.receive = receive
         self._is_open = False
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
         if self.timer is not None:
             self.timer.cancel()
         if self._reader is not None:
             self._reader.cancel()
+
+    async def until_closed(self) -> None:
+        """Wait for the end of a connection that seems to be over; not for long."""
+        if self._is_open:
+            if self.timer is not None:
+                self.timer.cancel()
+            self._look()
+            self._closed = self._closed or asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._closed}, timeout=LOOK_AFTER)
 
     async def next(self) -> Message:
         """The next event, where it may be kept, or be on its way to somebody else."""
@@ -5386,8 +5399,9 @@ class WebSocket:
         self.accepted = True
         try:
             await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
-        except OSError as error:
-            raise self._lost() from error
+        except Exception as error:
+            await self._check_left(error)
+            raise
         self._inbox.open()
         self._sends = SENDS_IN_A_ROW
 
@@ -5427,8 +5441,9 @@ class WebSocket:
             raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
         try:
             await self._send({"type": "websocket.send", "text": data})
-        except OSError as error:
-            raise self._lost() from error
+        except Exception as error:
+            await self._check_left(error)
+            raise
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
         """Send a binary message."""
@@ -5439,8 +5454,9 @@ class WebSocket:
             raise TypeError(f"send_bytes() takes bytes, {data!r} are none: send_text() and send_json() take others")
         try:
             await self._send({"type": "websocket.send", "bytes": bytes(data)})
-        except OSError as error:
-            raise self._lost() from error
+        except Exception as error:
+            await self._check_left(error)
+            raise
 
     async def send_json(self, data: Any) -> None:
         """Send a value as JSON in a text message."""
@@ -5537,10 +5553,17 @@ class WebSocket:
             self.closed, self._peer_left, self._ended = True, True, (code, reason)
         self.release()
 
-    def _lost(self) -> ConnectionClosed:
-        """The peer is gone: servers of ASGI 2.4 and later say so when something is sent."""
-        self._leave(ABNORMAL, "")
-        return ConnectionClosed(*self._ended)
+    async def _check_left(self, error: Exception) -> None:
+        """`ConnectionClosed` if nothing can be sent since the connection is closed.
+
+        Servers of ASGI 2.4 and later say so by an OSError; Daphne raises something else, and tells a moment later.
+        """
+        if isinstance(error, OSError):
+            self._leave(ABNORMAL, "")
+        else:
+            await self._inbox.until_closed()
+        if self.closed:
+            raise ConnectionClosed(*self._ended) from error
 
     async def _raise_closed(self) -> NoReturn:
         raise ConnectionClosed(*self._ended)
@@ -5686,9 +5709,9 @@ class Upload:
 
     async def discard(self) -> None:
         """Read the rest, within the limits, and keep nothing: a client that is still sending hears no answer."""
-        if self._reading is not None:
-            self._reading[0].discard()
-            await self.finished()
+        assert self._reading is not None  # noqa: S101 - for the type checker: only what is read can be discarded
+        self._reading[0].discard()
+        await self.finished()
 
     async def close(self) -> None:
         """Stop reading; what nobody has read is gone."""
@@ -7376,10 +7399,9 @@ class SessionStore:
         A session without an id gets `new_id`, or a fresh one.
         """
         session = request._session
-        if session is None:  # nobody looked at it
-            if request._stored_session is not None:
-                await self._push(request._stored_session[0])
-        elif request._preset.get("session") is session:  # an outer application's, which saves it
+        if session is None and request._stored_session is not None:  # nobody looked at it
+            await self._push(request._stored_session[0])
+        elif session is None or request._preset.get("session") is session:  # an outer application's, which saves it
             pass
         elif session.id is None:
             return await self._create(session, request, new_id)
@@ -7468,12 +7490,8 @@ class SessionStore:
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
     """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
-    for cls in type(backend).__mro__:
-        if asyncio.iscoroutinefunction(vars(cls).get(name)):
-            return getattr(backend, name)  # type: ignore[no-any-return]
-        if not vars(cls).keys().isdisjoint(("load", "save")):
-            return None
-    return None
+    nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
+    return getattr(backend, name) if asyncio.iscoroutinefunction(vars(nearest).get(name)) else None
 
 
 def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:
@@ -10192,7 +10210,7 @@ def closing_for_error(request: Request, error: BaseException) -> Closing:
     if isinstance(error, HTTPError):
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
     if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
-        log.info("WEBSOCKET %r is closed with %d: %s", path_of_request(request), error.code, error)
+        log.info("WEBSOCKET %r is closed with %d: %s", shortened(path_of_request(request)), error.code, error)
         return error.code, error.reason
     log_failure(request, error)
     return FAILED
@@ -10291,7 +10309,7 @@ async def after_websocket_hooks(
 def id_to_give(request: Request, session_id: str | None) -> str | None:
     """An id for a client whose session has values that none of its cookies leads to; None if there are none."""
     session = request._session
-    if not session or session.id is not None or "session" in request._preset:
+    if not session or "session" in request._preset or session.id is not None:
         return None
     return new_session_id() if session_id in session.retired else session_id
 
@@ -10881,6 +10899,7 @@ class RSGISend:
         """
         if self._stream is not None and "content-length" not in dict(self._headers):
             await self.protocol.client_disconnect()
+        self._stream = None  # whoever still holds the exception must not hold the connection
 
 
 def text_pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:

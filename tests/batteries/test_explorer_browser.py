@@ -109,7 +109,7 @@ def test_the_same_call_for_a_shell(page, server):
 
 
 def test_json_is_sent_as_it_is_written(page):
-    """The example is there to be changed; the path is filled in."""
+    """The example is there to be changed; a parameter beside it goes into the query."""
     entry = handler(page, "bake")
     entry.get_by_label("oven").fill("a/b?")
     text = entry.get_by_label("JSON")
@@ -118,7 +118,7 @@ def test_json_is_sent_as_it_is_written(page):
     reply = try_it(entry)
     expect(body_of(reply)).to_have_text('{\n  "name": "it\'s",\n  "slices": 8\n}')
     words = command(reply)
-    assert words[4].endswith("/bake/a%2Fb%3F")
+    assert words[4].endswith("/bake?oven=a%2Fb%3F")
     assert words[-2:] == ["--data-raw", '{"name": "it\'s"}']
 
 

@@ -71,7 +71,7 @@ TAKEN: dict[str, Any] = {
 }
 
 REFUSED = [
-    "empty", "blank", "utf-16", "utf-16-le", "utf-32", "latin-1", "overlong", "surrogate-bytes", "lone-surrogate",
+    "blank", "utf-16", "utf-16-le", "utf-32", "latin-1", "overlong", "surrogate-bytes", "lone-surrogate",
     "lone-low-surrogate", "surrogates-reversed", "lone-surrogate-key", "nan", "infinity", "minus-infinity",
     "control-character", "nul-after", "trailing-comma", "comment", "single-quotes", "leading-zero", "plus",
     "bare-fraction", "bare-point", "hex", "bad-escape", "short-escape", "no-break-space", "vertical-tab", "two-values",

@@ -259,6 +259,7 @@ class RSGISend:
         """
         if self._stream is not None and "content-length" not in dict(self._headers):
             await self.protocol.client_disconnect()
+        self._stream = None  # whoever still holds the exception must not hold the connection
 
 
 def text_pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:

@@ -187,7 +187,7 @@ async def after_websocket_hooks(
 def id_to_give(request: Request, session_id: str | None) -> str | None:
     """An id for a client whose session has values that none of its cookies leads to; None if there are none."""
     session = request._session
-    if not session or session.id is not None or "session" in request._preset:
+    if not session or "session" in request._preset or session.id is not None:
         return None
     return new_session_id() if session_id in session.retired else session_id
 

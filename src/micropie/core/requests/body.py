@@ -150,9 +150,9 @@ class Upload:
 
     async def discard(self) -> None:
         """Read the rest, within the limits, and keep nothing: a client that is still sending hears no answer."""
-        if self._reading is not None:
-            self._reading[0].discard()
-            await self.finished()
+        assert self._reading is not None  # noqa: S101 - for the type checker: only what is read can be discarded
+        self._reading[0].discard()
+        await self.finished()
 
     async def close(self) -> None:
         """Stop reading; what nobody has read is gone."""

@@ -138,10 +138,9 @@ class SessionStore:
         A session without an id gets `new_id`, or a fresh one.
         """
         session = request._session
-        if session is None:  # nobody looked at it
-            if request._stored_session is not None:
-                await self._push(request._stored_session[0])
-        elif request._preset.get("session") is session:  # an outer application's, which saves it
+        if session is None and request._stored_session is not None:  # nobody looked at it
+            await self._push(request._stored_session[0])
+        elif session is None or request._preset.get("session") is session:  # an outer application's, which saves it
             pass
         elif session.id is None:
             return await self._create(session, request, new_id)
@@ -230,12 +229,8 @@ class SessionStore:
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
     """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
-    for cls in type(backend).__mro__:
-        if asyncio.iscoroutinefunction(vars(cls).get(name)):
-            return getattr(backend, name)  # type: ignore[no-any-return]
-        if not vars(cls).keys().isdisjoint(("load", "save")):
-            return None
-    return None
+    nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
+    return getattr(backend, name) if asyncio.iscoroutinefunction(vars(nearest).get(name)) else None
 
 
 def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:
