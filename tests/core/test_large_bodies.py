@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import pytest
 
 from micropie import App, FromBody, limits
-from tests.client import http, run
-from tests.wire import awebsocket, awire, wire
+from tests.client import http, run, visitor
+from tests.wire import awire, wire
 
 JSON = [("content-type", "application/json")]
 FORM = [("content-type", "application/x-www-form-urlencoded")]
@@ -87,8 +87,14 @@ def test_others_have_their_turns_while_a_large_body_is_read(path, body, headers,
 
 def test_others_have_their_turns_while_a_large_message_is_read():
     """A WebSocket's JSON is no different."""
-    result, ticks = run(with_ticks(awebsocket(Site(), "/count", send=[MEMBERS.decode()], timeout=60)))
-    assert result.sent == ["400000"]
+
+    async def counted():
+        async with visitor(Site(), timeout=60) as client, client.websocket("/count") as ws:
+            await ws.send_text(MEMBERS.decode())
+            return await ws.receive_text()
+
+    result, ticks = run(with_ticks(counted()))
+    assert result == "400000"
     assert ticks > 50
 
 

@@ -140,8 +140,8 @@ class WebSocket:
     async def receive_json(self) -> Any:
         """The value of the next message, text or binary. ValueError if it is no JSON."""
         message = await self._next(object)
-        raw = message.encode() if isinstance(message, str) else message
         try:
+            raw = message.encode() if isinstance(message, str) else message
             if len(raw) > JSON_PIECE and self._threads is not None:
                 return await self._threads.run(loads, (raw,), {})
             return loads(raw)
