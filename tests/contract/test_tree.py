@@ -950,6 +950,7 @@ def test_8_a_handler_beside_a_controller_is_behind_its_guards():
     assert wire(type("Private", (App,), {"_page": Beside()})(), path="/the.sign", query="key=1").status_code == 404
 
 
+@pytest.mark.needs("multipart")
 def test_8_uploads_pass_the_guards():
     """A guard stands before an upload too, and what it refuses is not read into a handler."""
     body = b'--B\r\nContent-Disposition: form-data; name="text"\r\n\r\nhi\r\n--B--\r\n'
