@@ -1,5 +1,6 @@
 """Ways through the core that few requests go."""
 
+import asyncio
 import sys
 from dataclasses import dataclass
 from typing import Annotated
@@ -27,6 +28,7 @@ def test_a_hook_that_streams_leaves_a_form_alone():
 
     async def letters():
         yield "a"
+        await asyncio.sleep(0.01)  # until then somebody listens for the client's leaving
 
     class Streaming(HttpMiddleware):
         def before_request(self, request):

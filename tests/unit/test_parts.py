@@ -17,7 +17,7 @@ from micropie.core.basics import core_schemas, json_codec, optional
 from micropie.core.requests import body_stream
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.multipart import MultipartForm
-from micropie.core.requests.uploaded_file import Spool
+from micropie.core.requests.uploaded_file import Replacement, Spool
 from micropie.core.sessions import store
 from tests.client import http
 
@@ -200,3 +200,12 @@ def test_whichever_comes_first_finds_the_json_codec():
     """Reading and writing both may be what a process does first."""
     assert json_codec._first_decode(b"[1]") == [1]
     assert json_codec._first_encode([1], json_codec.jsonable, 0) == b"[1]"
+
+
+def test_a_file_that_was_kept_is_not_given_up(tmp_path):
+    """Whoever gives it up afterwards changes nothing."""
+    replacement = Replacement(tmp_path / "file")
+    replacement.write(b"all")
+    replacement.keep()
+    replacement.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
