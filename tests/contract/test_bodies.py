@@ -363,6 +363,7 @@ def test_18_a_name_is_as_long_as_a_field_may_be(body):
         ("windows-1252", b"city=K%F6ln"),
         ("utf-8", b"city=K%C3%B6ln"),
         ('"UTF-8"', "city=Köln".encode()),
+        ("windows-1252", b"empty=&%63ity=K%F6ln"),
     ],
 )
 def test_18_a_form_is_decoded_as_declared(charset, body):
@@ -373,7 +374,12 @@ def test_18_a_form_is_decoded_as_declared(charset, body):
 
 @pytest.mark.parametrize(
     ("charset", "body"),
-    [("iso-8859-1", b"K\xf6ln"), ("utf-16", "Köln".encode("utf-16")), ("Shift_JIS", "パイ".encode("shift-jis"))],
+    [
+        ("iso-8859-1", b"K\xf6ln"),
+        ("gb18030", ("派" * 50_000).encode("gb18030")),
+        ("utf-16", "Köln".encode("utf-16")),
+        ("Shift_JIS", "パイ".encode("shift-jis")),
+    ],
 )
 def test_18_a_text_is_decoded_as_declared(charset, body):
     """`Annotated[str, FromBody()]` is the text that was sent."""
@@ -384,6 +390,30 @@ def test_18_a_text_is_decoded_as_declared(charset, body):
 
     answer = wire(Texts(), "POST", body=body, headers=[("Content-Type", f"text/plain; charset={charset}")])
     assert answer.text == body.decode(charset)
+
+
+@pytest.mark.parametrize(
+    ("charset", "body", "text"),
+    [
+        ("utf-8", b"a\xff\xe4", "a\ufffd\ufffd"),
+        ("windows-1252", b"a\x81\xf6", "a\ufffdö"),
+        ("ascii", b"a\xff", "a\ufffd"),
+        ("utf-16", b"a\0\0\xdc", "a\ufffd"),
+        ("utf-16", b"\xfe\xff\0a\xdc\0" * 50_000, "a\ufffd" + "\ufeffa\ufffd" * 49_999),
+        ("utf-32", b"a\0\0\0" * 50_000, "a" * 50_000),
+        ("utf-16be", b"\0a" * 50_000, "a" * 50_000),
+        ("utf-8", b"\xc3" * 100_000 + "ö".encode() * 100_000, "\ufffd" * 100_000 + "ö" * 100_000),
+        ("utf-8", b"x" * 65_535 + "ö".encode(), "x" * 65_535 + "ö"),
+    ],
+)
+def test_18_what_cannot_be_decoded_is_replaced(charset, body, text):
+    """In every charset, in short texts and long ones."""
+
+    class Texts(App):
+        async def index(self, text: Annotated[str, FromBody()]):
+            return text
+
+    assert wire(Texts(), "POST", body=body, headers=[("Content-Type", f"text/plain; charset={charset}")]).text == text
 
 
 @pytest.mark.parametrize(

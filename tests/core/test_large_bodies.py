@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from micropie import App, FromBody, limits
+from micropie import App, FromBody, HttpMiddleware, limits
 from tests.client import http, run, visitor
 from tests.wire import awire, wire
 
@@ -39,6 +39,9 @@ class Site(App):
 
     async def points(self, points: Annotated[list[Point], FromBody()]):
         return len(points)
+
+    async def text(self, text: Annotated[str, FromBody()]):
+        return len(text)
 
     async def fields(self, a="nothing"):
         return len(self.request.body_params)
@@ -73,9 +76,18 @@ async def with_ticks(asking):
     [
         ("/look", MEMBERS, JSON, "nothing"),
         ("/ask", MEMBERS, JSON, '["[1]","none"]'),
-        ("/look", b"[%b1]" % (b"1," * 2_000_000), JSON, "nothing"),
+        ("/look", b"[%b1]" % (b"1," * 7_000_000), JSON, "nothing"),
         ("/points", b"[%b]" % b",".join([b'{"x":1,"y":2}'] * 30_000), JSON, "30000"),
         ("/fields", b"&".join(b"a=%b" % (b"%41" * 9000) for _ in range(150)), FORM, "1"),
+        (
+            "/look",
+            b"&".join(b"a=%b" % (b"%41" * 9000) for _ in range(150)),
+            [("content-type", "text/plain")],
+            "nothing",
+        ),
+        ("/fields", b"a=%81" * 200_000, [("content-type", FORM[0][1] + "; charset=cp1252")], "1"),
+        ("/text", b"\0\xdc" * (2 * MiB), [("content-type", "text/plain; charset=utf-16")], str(2 * MiB)),
+        ("/text", b"\x81" * (2 * MiB), [("content-type", "text/plain; charset=cp1252")], str(2 * MiB)),
     ],
 )
 def test_others_have_their_turns_while_a_large_body_is_read(path, body, headers, answer):
@@ -83,6 +95,24 @@ def test_others_have_their_turns_while_a_large_body_is_read(path, body, headers,
     result, ticks = run(with_ticks(awire(Site(), "POST", path, body=body, headers=headers, timeout=60)))
     assert (result.status_code, result.text) == (200, answer)
     assert ticks > 50
+
+
+def test_others_have_their_turns_while_a_hook_hands_a_large_body_on():
+    """Another application gets the members as texts, which takes its time."""
+
+    async def below(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["body_params"]["7"][0].encode()})
+
+    class Leading(HttpMiddleware):
+        async def before_request(self, request):
+            request._subapp = below
+
+    app = Site()
+    app.middlewares.append(Leading())
+    result, ticks = run(with_ticks(awire(app, "POST", "/look", body=MEMBERS, headers=JSON, timeout=60)))
+    assert result.text == "[1]"
+    assert ticks > 100
 
 
 def test_others_have_their_turns_while_a_large_message_is_read():

@@ -1,6 +1,7 @@
 """The charsets in which clients may send text: those of the web, each by the names that it goes by there."""
 
 import codecs
+import functools
 import re
 
 from micropie.core.basics.errors import HTTPError
@@ -12,11 +13,12 @@ _NAMES = re.compile(
     r"|koi8-[rtu]|tis-620|macintosh|gb(k|2312|18030)|big5(-hkscs)?|euc-(jp|kr)|shift[-_]jis|iso-2022-(jp|kr)",
     re.IGNORECASE,
 )
-
-
-def decoded(raw: bytes, charset: str | None) -> str:
-    """The text, what can't be decoded replaced. `HTTPError` 400 for a charset that is not known."""
-    return raw.decode(codec_of(charset), "replace")
+_SINGLE_BYTE = re.compile(r"iso8859-[0-9]+|cp(?!932|949|950)[0-9]+|koi8-.|tis-620|mac-roman")
+_ENDIAN_MARKS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
+TEXT_PIECE = 1 << 16  # bytes that are decoded at once: milliseconds
 
 
 def codec_of(charset: str | None) -> str:
@@ -29,3 +31,21 @@ def codec_of(charset: str | None) -> str:
     except LookupError:  # ISO-8859-12
         pass
     raise HTTPError(400, "Unknown charset")
+
+
+def decoded(raw: bytes, codec: str) -> str:
+    """The text in a codec of `codec_of`, what is wrong in it replaced; a long one in pieces, so that others run."""
+    if _SINGLE_BYTE.fullmatch(codec):  # PERF: an error takes 0.1 µs, a table that has none nothing
+        return codecs.charmap_decode(raw, "strict", _table(codec))[0]
+    if codec in _ENDIAN_MARKS and not raw.startswith(_ENDIAN_MARKS[codec]):
+        codec += "-le"  # as browsers have it; a decoder of pieces refuses what has no mark
+    if len(raw) <= TEXT_PIECE:
+        return raw.decode(codec, "replace")
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    pieces = [decoder.decode(raw[at : at + TEXT_PIECE]) for at in range(0, len(raw), TEXT_PIECE)]
+    return "".join(pieces) + decoder.decode(b"", final=True)
+
+
+@functools.cache
+def _table(codec: str) -> str:
+    return bytes(range(256)).decode(codec, "replace")

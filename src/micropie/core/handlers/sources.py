@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any, get_args
 
-from micropie.core.basics.charsets import decoded
+from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import MISSING, ConversionError, Fault, HTTPError
 from micropie.core.basics.headers import media_type, parse_cookies
 from micropie.core.conversion.converter import Converter, as_it_is, refusing
@@ -219,8 +219,8 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
         return (BODY, convert.value, json_of(request, slot)) if request.body or is_preset(request._preset) else None
     if convert.form is not None:
         return form_as_record(request, slot, convert.form)
-    charset = media.parameters.get("charset")
-    return (BODY, convert.text, decoded(request.body, charset)) if request.body else None
+    raw, charset = request.body, media.parameters.get("charset")
+    return (BODY, convert.text, decoded(raw, codec_of(charset))) if raw else None
 
 
 def form_as_record(request: Request, slot: ParameterBinder, convert: Callable[[Any], Any]) -> RawValue | None:

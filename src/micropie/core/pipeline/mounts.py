@@ -88,6 +88,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
             message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
 
     outgoing = WatchedSend(send, save_session)
+    if request._is_large:  # its members become texts
+        await engine.body_threads.run(getattr, (request, "body_params"), {})
     try:
         await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
         outgoing.check_started()

@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from micropie.core.basics.charsets import codec_of
+from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
 from micropie.core.basics.headers import MediaType, content_length, media_type
 from micropie.core.basics.json_codec import loads
@@ -92,9 +92,16 @@ def announced_size(request: Request, limit: int | None) -> int | None:
 
 async def _parse_large(request: Request, raw: bytes, media: MediaType, limits: Limits, threads: WorkerThreads) -> None:
     if len(raw) > JSON_PIECE:
-        await threads.run(_parse, (request, raw, media, limits), {})
+        await threads.run(_parse_whole, (request, raw, media, limits), {})
     else:
         _parse(request, raw, media, limits)
+
+
+def _parse_whole(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
+    """Put into the request what its body is, the fields of one that is no form too: later it would be on the loop."""
+    _parse(request, raw, media, limits)
+    if request._late_params is not None:
+        request.body_params = request._late_params()
 
 
 def _parse(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
@@ -172,15 +179,22 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
     # Before they are decoded, which takes its time: three bytes, `%41`, make at least one.
     if is_long and exceeds(max(max(map(len, pair.split(b"=", 1))) for pair in raw.split(b"&")), 3 * (size or 0)):
         raise HTTPError(413)
-    query = raw.decode(codec, "replace")
-    fields = parse_query(query) if codec == "utf-8" else parse_query(query, partial(_unquote_as, codec))
-    if is_long and exceeds(max(len(text.encode()) for name in fields for text in (name, *fields[name])), size):
+    fields = parse_query(decoded(raw, codec)) if codec == "utf-8" else _form_in(codec, raw)
+    texts = [text for name in fields for text in (name, *fields[name])]
+    if is_long and any(exceeds(len(text.encode()), size) for text in texts):
         raise HTTPError(413)
     return fields
 
 
-def _unquote_as(codec: str, text: str) -> str:
-    return str(lazy_import("urllib.parse").unquote(text, codec))
+def _form_in(codec: str, raw: bytes) -> Params:
+    """What `parse_query` makes of a form, in another codec than UTF-8."""
+    unescape = lazy_import("urllib.parse").unquote_to_bytes
+    fields: Params = {}
+    for pair in raw.replace(b"+", b" ").split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if value:
+            fields.setdefault(decoded(unescape(name), codec), []).append(decoded(unescape(value), codec))
+    return fields
 
 
 def _form_or_nothing(raw: bytes, limits: Limits) -> Params:

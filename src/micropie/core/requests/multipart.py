@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Any, NamedTuple
 
-from micropie.core.basics.charsets import decoded
+from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
 from micropie.core.basics.headers import parse_media_type
 from micropie.core.basics.optional import lazy_import, require
@@ -158,13 +158,13 @@ class MultipartForm:
     def _end_text(self) -> None:
         raw, name, charset = bytes(self._text), self._part.name, self._part.charset
         values = self.fields.setdefault(name, [])
-        values.append(decoded(raw, charset or self._charset))
+        values.append(decoded(raw, codec_of(charset or self._charset)))
         if charset is None and not raw.isascii():
             self._undeclared.append((values, len(values) - 1, raw))
         if name == CHARSET_FIELD and self._charset is None:
             self._charset = values[0]
             for earlier, index, text in self._undeclared:
-                earlier[index] = decoded(text, self._charset)
+                earlier[index] = decoded(text, codec_of(self._charset))
 
     def _look(self) -> None:
         """Let the handler start if all that it wants is there; from then on the parser waits for it."""
@@ -209,7 +209,7 @@ def extended_filename(disposition: str) -> str | None:
     charset, _, tagged = parameters.get("filename*", "").partition("'")
     text = tagged.partition("'")[2]
     try:
-        return decoded(lazy_import("urllib.parse").unquote_to_bytes(text), charset)
+        return decoded(lazy_import("urllib.parse").unquote_to_bytes(text), codec_of(charset))
     except HTTPError:
         return ""
 

@@ -72,7 +72,7 @@ def _unescape(text: str) -> str:
     return str(lazy_import("urllib.parse").unquote_to_bytes(text), "utf-8", "replace")
 
 
-def parse_query(query: str, unescape: Callable[[str], str] = _unescape) -> Params:
+def parse_query(query: str) -> Params:
     """The fields of an urlencoded text, as `urllib.parse.parse_qs` reads them: blank values count as absent."""
     # PERF: five pairs in 0.8 µs; parse_qs takes 3.5 µs.
     if "+" in query:
@@ -83,7 +83,7 @@ def parse_query(query: str, unescape: Callable[[str], str] = _unescape) -> Param
         name, _, value = pair.partition("=")
         if value:
             if escaped:
-                name, value = unescape(name), unescape(value)
+                name, value = _unescape(name), _unescape(value)
             if name in fields:
                 fields[name].append(value)
             else:
