@@ -3317,6 +3317,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
 
+UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 
 
@@ -3351,8 +3352,10 @@ def to_reply(result: Any) -> Reply:
     if kind is dict or kind is list:
         try:
             return Reply(200, dumps(result), [], JSON)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise_unusable(error, result)
+        except UNENCODABLE as error:
+            if is_of_codec(error):
+                raise UnusableResult(why_unusable(error, result)) from None
+            raise
     if kind is str:
         return Reply(200, result, [], HTML)
     if kind in _GENERATORS:
@@ -3427,33 +3430,33 @@ def encoded(value: Any) -> tuple[Any, str]:
         return bytes(value), HTML
     try:
         return dumps(value), JSON
-    except (TypeError, ValueError, RecursionError) as error:
-        raise_unusable(error, value)
+    except UNENCODABLE as error:
+        if is_of_codec(error):
+            raise UnusableResult(why_unusable(error, value)) from None
+        raise
 
 
-def raise_unusable(error: Exception, value: Any) -> NoReturn:
-    """Raise what is to be said of a body that is no JSON; an exception of the application's own code as it is."""
-    if not _is_of_codec(error):
-        raise error
-    kind = type(value).__name__
-    if isinstance(value, Awaitable):
-        if isinstance(value, CoroutineType):
-            value.close()  # or Python complains that it was never awaited, too late to say where
-        called = getattr(value, "__qualname__", f"a {kind}")
-        raise UnusableResult(f"{called} was returned, and not awaited: write return await ...") from None
-    if isinstance(value, AbstractSet):
-        raise UnusableResult(f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)") from None
-    wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
-    raise UnusableResult(f"a {kind} like this is no reply ({error}): {wanted}") from None
-
-
-def _is_of_codec(error: Exception) -> bool:
+def is_of_codec(error: BaseException) -> bool:
     """Whether the last call that it comes from is one of the JSON codec's, not one of a record's own methods."""
     step: Any = error.__traceback__
     while step.tb_next is not None:
         step = step.tb_next
     module: str = step.tb_frame.f_globals["__name__"]
     return module.partition(".")[0] in ("json", "micropie")
+
+
+def why_unusable(error: BaseException, value: Any) -> str:
+    """What is to be said of a body that is no JSON."""
+    kind = type(value).__name__
+    if isinstance(value, Awaitable):
+        if isinstance(value, CoroutineType):
+            value.close()  # or Python complains that it was never awaited, too late to say where
+        called = getattr(value, "__qualname__", f"a {kind}")
+        return f"{called} was returned, and not awaited: write return await ..."
+    if isinstance(value, AbstractSet):
+        return f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)"
+    wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
+    return f"a {kind} like this is no reply ({error}): {wanted}"
 
 
 def shown(value: Any) -> str:
@@ -3765,7 +3768,8 @@ class Stream(Generic[Whose]):
         return loop.create_task(self._interrupt_when_gone())
 
     def stop(self) -> None:
-        """Wait no longer to send the start."""
+        """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
+        self.future = self._error = None
         for waiting in (self._timer, self._sending):
             if waiting is not None:
                 waiting.cancel()
@@ -6753,6 +6757,7 @@ def members_for_keywords(request: Request) -> dict[str, Any]:
 # are converted, and everything that is wrong with them is said at once.
 # ======================================================================================================================
 
+_NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -6957,8 +6962,10 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
         elif slot.parameter.kind == REST:
             keywords.update(_rest(plan, request, slot, faults))
         else:
-            text = next(remaining, None) if slot.takes_segment else None
-            value = slot.value(request, slot.find(request, slot) if text is None else slot.segment(text), faults)
+            given = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
+            value = slot.value(
+                request, slot.find(request, slot) if given is _NOT_THERE else slot.segment(given), faults
+            )
             if slot.parameter.kind == KEYWORD:
                 keywords[slot.parameter.name] = value
             else:
@@ -6984,7 +6991,7 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
 def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:
     """The same for a typed signature: a list, or the whole body, needs the whole form."""
     remaining = iter(segments)
-    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, None) is not None)]
+    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
     wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
     if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
         return []
@@ -9167,11 +9174,10 @@ def reraise_cancellation(error: BaseException) -> None:
         raise error
 
 
-def reraise_for_server(error: BaseException) -> NoReturn:
-    """Raise it again, so that the server cuts off a reply that has begun; a SystemExit would end the server instead."""
-    if isinstance(error, Exception):
-        raise error
-    raise RuntimeError(f"The application raised {error!r}") from error
+def spare_server(error: BaseException) -> None:
+    """Raise a RuntimeError for a SystemExit, behind the start of a reply: the server is to cut it off, not to end."""
+    if not isinstance(error, Exception):
+        raise RuntimeError(f"The application raised {error!r}") from error  # noqa: TRY004 - no type is wrong
 
 
 def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
@@ -9680,7 +9686,8 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
         reraise_cancellation(error)
         if stream.is_begun:
             log_failure(request, error)
-            reraise_for_server(error)
+            spare_server(error)
+            raise
         failed = in_place_of(reply, reply_to_error(engine, request, error))
         await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
@@ -9735,7 +9742,8 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
-            reraise_for_server(error)
+            spare_server(error)
+            raise
         await send_failure(engine, request, error, send, send_whole)
 
 
@@ -9922,7 +9930,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
-            reraise_for_server(error)
+            spare_server(error)
+            raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
         reply = reply or with_debug_page(request, reply_to_error(engine, request, error))
         await send_reply(engine, request, reply, send, send_whole)
@@ -10502,7 +10511,9 @@ class App:
         """The request that is being served, also in threads and streams. LookupError outside of one."""
         return current_request.get()
 
-    if not TYPE_CHECKING:  # which would let anybody set anything
+    if TYPE_CHECKING:
+        pass  # to a type checker this method would mean that anything may be set
+    else:
 
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)

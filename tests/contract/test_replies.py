@@ -869,6 +869,40 @@ def test_24_a_start_that_cannot_be_sent_ends_the_stream(error, caplog):
     assert len(records(caplog)) == (0 if isinstance(error, OSError) else 1)
 
 
+def test_24_a_client_may_leave_right_before_the_end():
+    """When all chunks are out; nothing is logged, and nothing raised."""
+
+    class Short(App):
+        async def index(self):
+            yield "x"
+
+    async def send(message):
+        if not message.get("more_body", True):
+            raise OSError("the client has left")
+
+    async def main():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await asyncio.wait_for(Short()(scope, asyncio.Event().wait, send), 10)  # type: ignore[arg-type]
+
+    run(main())
+
+
+def test_24_a_stream_may_end_by_itself_when_its_client_leaves():
+    """It is told by a cancellation; whether it has sent anything by then or not."""
+
+    class Ending(App):
+        async def index(self, chunks="1"):
+            try:
+                for _ in range(int(chunks)):
+                    yield "x"
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return
+
+    assert wire(Ending(), path="/1", leave_after=1).chunks[:1] == [b"x"]
+    assert wire(Ending(), path="/0", leave_after=0).content == b""
+
+
 @pytest.mark.parametrize("more_body", [True, False])
 @pytest.mark.parametrize("turns", [3, 200])
 def test_24_a_receive_that_never_waits_does_not_stop_a_stream(more_body, turns):

@@ -1009,6 +1009,9 @@ class Typed(App):
     async def many(self, *days: date):
         return repr(days)
 
+    async def perhaps(self, n: Annotated[int, "of a page"] | None):
+        return repr(n)
+
     async def text(self, name: str):
         return repr(name)
 
@@ -1034,6 +1037,8 @@ class Typed(App):
         ("two", [DAY, "red"], (DAY, Colour.RED)),
         ("bounded", [7], 7),
         ("many", [DAY, "2026-11-28"], (DAY, DAY)),
+        ("perhaps", [7], 7),
+        ("perhaps", [None], None),
         ("untyped", [ID], ID),
     ],
 )

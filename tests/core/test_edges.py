@@ -3,10 +3,12 @@
 import asyncio
 import contextvars
 import gc
+import logging
 import sys
 import time
 import weakref
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -487,6 +489,52 @@ def test_what_a_server_keeps_of_the_context_keeps_no_request():
     gc.collect()
     assert [request() for request in requests] == [None]
     assert all(current_request not in context for context in kept)
+
+
+@pytest.mark.parametrize("kind", ["async", "late", "sync", "exit", "json"])
+def test_a_failure_leaves_nothing_to_the_garbage_collector(kind):
+    """Granian, for one, ends a stream when nobody holds it any more: no exception may be held by its own frames."""
+    held: list[weakref.ref[Any]] = []
+
+    class Failing(App):
+        async def index(self):
+            if kind == "json":
+                return {"a": {1}}
+            return self._sync() if kind == "sync" else self._async()
+
+        async def _async(self):
+            if kind == "late":
+                await asyncio.sleep(0.15)
+            yield "x"
+            raise SystemExit if kind == "exit" else ArithmeticError
+
+        def _sync(self):
+            yield "x"
+            raise ArithmeticError
+
+    class Sending:
+        async def __call__(self, message: Any) -> None:
+            if kind == "late":
+                raise RuntimeError("the server has a bug")
+
+    async def exchange() -> None:
+        sending = Sending()
+        held.append(weakref.ref(sending))
+        with suppress(Exception):
+            await app(scope(), asyncio.Event().wait, sending)  # type: ignore[arg-type]
+
+    app = Failing()
+    logging.getLogger("micropie").propagate = False  # to pytest, which keeps all records
+    gc.disable()
+    try:
+        asyncio.run(exchange())
+        deadline = time.monotonic() + 10
+        while held[0]() is not None and time.monotonic() < deadline:  # a thread may have to end first
+            time.sleep(0.005)
+        assert held[0]() is None
+    finally:
+        gc.enable()
+        logging.getLogger("micropie").propagate = True
 
 
 def test_an_exit_in_a_websocket_handler_closes_the_socket(caplog):

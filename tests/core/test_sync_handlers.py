@@ -493,8 +493,8 @@ def test_a_stream_takes_an_idle_thread():
 
     async def main():
         app = Threaded(sync_threads=2)
-        await awire(app, path="/prepared/handler")
-        await awire(app, path="/steps/stream")
+        await asyncio.create_task(awire(app, path="/prepared/handler"))
+        await asyncio.create_task(awire(app, path="/steps/stream"))
         return len({*app._seen["handler"], *app._seen["stream"]})
 
     assert run(main()) == 1

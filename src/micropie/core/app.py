@@ -159,7 +159,9 @@ class App:
         """The request that is being served, also in threads and streams. LookupError outside of one."""
         return current_request.get()
 
-    if not TYPE_CHECKING:  # which would let anybody set anything
+    if TYPE_CHECKING:
+        pass  # to a type checker this method would mean that anything may be set
+    else:
 
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)

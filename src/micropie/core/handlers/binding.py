@@ -27,6 +27,7 @@ from micropie.core.handlers.sources import (
 from micropie.core.requests.request import Request
 from micropie.core.requests.uploaded_file import UploadedFile
 
+_NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -231,8 +232,10 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
         elif slot.parameter.kind == REST:
             keywords.update(_rest(plan, request, slot, faults))
         else:
-            text = next(remaining, None) if slot.takes_segment else None
-            value = slot.value(request, slot.find(request, slot) if text is None else slot.segment(text), faults)
+            given = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
+            value = slot.value(
+                request, slot.find(request, slot) if given is _NOT_THERE else slot.segment(given), faults
+            )
             if slot.parameter.kind == KEYWORD:
                 keywords[slot.parameter.name] = value
             else:
@@ -258,7 +261,7 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
 def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:
     """The same for a typed signature: a list, or the whole body, needs the whole form."""
     remaining = iter(segments)
-    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, None) is not None)]
+    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
     wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
     if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
         return []

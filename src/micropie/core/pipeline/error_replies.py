@@ -5,7 +5,7 @@ In development mode the debug pages may put a reply of theirs in its place.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from micropie.core.basics.errors import (
     FAILURES,
@@ -37,11 +37,10 @@ def reraise_cancellation(error: BaseException) -> None:
         raise error
 
 
-def reraise_for_server(error: BaseException) -> NoReturn:
-    """Raise it again, so that the server cuts off a reply that has begun; a SystemExit would end the server instead."""
-    if isinstance(error, Exception):
-        raise error
-    raise RuntimeError(f"The application raised {error!r}") from error
+def spare_server(error: BaseException) -> None:
+    """Raise a RuntimeError for a SystemExit, behind the start of a reply: the server is to cut it off, not to end."""
+    if not isinstance(error, Exception):
+        raise RuntimeError(f"The application raised {error!r}") from error  # noqa: TRY004 - no type is wrong
 
 
 def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:

@@ -11,7 +11,7 @@ from micropie.core.basics.headers import encode_value
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.error_replies import reply_to_error, reraise_for_server, with_debug_page
+from micropie.core.pipeline.error_replies import reply_to_error, spare_server, with_debug_page
 from micropie.core.pipeline.sending import WatchedSend, send_reply
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, error_reply, header_pairs
@@ -95,7 +95,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
-            reraise_for_server(error)
+            spare_server(error)
+            raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
         reply = reply or with_debug_page(request, reply_to_error(engine, request, error))
         await send_reply(engine, request, reply, send, send_whole)

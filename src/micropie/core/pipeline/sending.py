@@ -14,8 +14,8 @@ from micropie.core.pipeline.error_replies import (
     path_of_request,
     reply_to_error,
     reraise_cancellation,
-    reraise_for_server,
     server_error,
+    spare_server,
     with_debug_page,
 )
 from micropie.core.replies.asgi import send_bodyless
@@ -111,7 +111,8 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
         reraise_cancellation(error)
         if stream.is_begun:
             log_failure(request, error)
-            reraise_for_server(error)
+            spare_server(error)
+            raise
         failed = in_place_of(reply, reply_to_error(engine, request, error))
         await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
@@ -166,7 +167,8 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
-            reraise_for_server(error)
+            spare_server(error)
+            raise
         await send_failure(engine, request, error, send, send_whole)
 
 

@@ -7,7 +7,7 @@ are the handler's own; `content_type` is what goes out unless they name another.
 from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, NoReturn
+from typing import Any
 
 from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, UnusableResult, log
 from micropie.core.basics.json_codec import dumps
@@ -20,6 +20,7 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
 
+UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 
 
@@ -54,8 +55,10 @@ def to_reply(result: Any) -> Reply:
     if kind is dict or kind is list:
         try:
             return Reply(200, dumps(result), [], JSON)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise_unusable(error, result)
+        except UNENCODABLE as error:
+            if is_of_codec(error):
+                raise UnusableResult(why_unusable(error, result)) from None
+            raise
     if kind is str:
         return Reply(200, result, [], HTML)
     if kind in _GENERATORS:
@@ -130,33 +133,33 @@ def encoded(value: Any) -> tuple[Any, str]:
         return bytes(value), HTML
     try:
         return dumps(value), JSON
-    except (TypeError, ValueError, RecursionError) as error:
-        raise_unusable(error, value)
+    except UNENCODABLE as error:
+        if is_of_codec(error):
+            raise UnusableResult(why_unusable(error, value)) from None
+        raise
 
 
-def raise_unusable(error: Exception, value: Any) -> NoReturn:
-    """Raise what is to be said of a body that is no JSON; an exception of the application's own code as it is."""
-    if not _is_of_codec(error):
-        raise error
-    kind = type(value).__name__
-    if isinstance(value, Awaitable):
-        if isinstance(value, CoroutineType):
-            value.close()  # or Python complains that it was never awaited, too late to say where
-        called = getattr(value, "__qualname__", f"a {kind}")
-        raise UnusableResult(f"{called} was returned, and not awaited: write return await ...") from None
-    if isinstance(value, AbstractSet):
-        raise UnusableResult(f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)") from None
-    wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
-    raise UnusableResult(f"a {kind} like this is no reply ({error}): {wanted}") from None
-
-
-def _is_of_codec(error: Exception) -> bool:
+def is_of_codec(error: BaseException) -> bool:
     """Whether the last call that it comes from is one of the JSON codec's, not one of a record's own methods."""
     step: Any = error.__traceback__
     while step.tb_next is not None:
         step = step.tb_next
     module: str = step.tb_frame.f_globals["__name__"]
     return module.partition(".")[0] in ("json", "micropie")
+
+
+def why_unusable(error: BaseException, value: Any) -> str:
+    """What is to be said of a body that is no JSON."""
+    kind = type(value).__name__
+    if isinstance(value, Awaitable):
+        if isinstance(value, CoroutineType):
+            value.close()  # or Python complains that it was never awaited, too late to say where
+        called = getattr(value, "__qualname__", f"a {kind}")
+        return f"{called} was returned, and not awaited: write return await ..."
+    if isinstance(value, AbstractSet):
+        return f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)"
+    wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
+    return f"a {kind} like this is no reply ({error}): {wanted}"
 
 
 def shown(value: Any) -> str:

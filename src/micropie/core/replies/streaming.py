@@ -63,7 +63,8 @@ class Stream(Generic[Whose]):
         return loop.create_task(self._interrupt_when_gone())
 
     def stop(self) -> None:
-        """Wait no longer to send the start."""
+        """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
+        self.future = self._error = None
         for waiting in (self._timer, self._sending):
             if waiting is not None:
                 waiting.cancel()
