@@ -9711,7 +9711,7 @@ def warn_of_lost_changes(request: Request, session: Session) -> None:
             "%s %r changed its session while its reply was streamed, which is not saved: change it before that, in a "
             "handler that returns the generator",
             request.method,
-            path_of_request(request),
+            shortened(path_of_request(request)),
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
 from types import AsyncGeneratorType
 
-from micropie.core.basics.errors import FAILURES, ClientGone, log
+from micropie.core.basics.errors import FAILURES, ClientGone, log, shortened
 from micropie.core.basics.headers import is_about_content
 from micropie.core.basics.types import Message, Send
 from micropie.core.pipeline.engine import Engine
@@ -136,7 +136,7 @@ def warn_of_lost_changes(request: Request, session: Session) -> None:
             "%s %r changed its session while its reply was streamed, which is not saved: change it before that, in a "
             "handler that returns the generator",
             request.method,
-            path_of_request(request),
+            shortened(path_of_request(request)),
         )
 
 
