@@ -6,7 +6,8 @@ app = MyApp(SQLiteSessionBackend("sessions.db"))     # or MyApp("sqlite:///sessi
 """
 
 from micropie.sessions.redis import RedisSessionBackend
+from micropie.sessions.signed_cookie import SignedCookieSessionBackend
 from micropie.sessions.sqlite import SQLiteSessionBackend
 from micropie.sessions.urls import backend_from_url
 
-__all__ = ["RedisSessionBackend", "SQLiteSessionBackend", "backend_from_url"]
+__all__ = ["RedisSessionBackend", "SQLiteSessionBackend", "SignedCookieSessionBackend", "backend_from_url"]

@@ -556,7 +556,7 @@ async def living(backend: SessionBackend, ids: list[str]) -> list[bool]:
     return [bool(await backend.load(session_id)) for session_id in ids]
 
 
-async def closed(backends: Iterable[SessionBackend], work: Awaitable[None] | None = None) -> None:
+async def closed(backends: Iterable[SessionBackend], work: Awaitable[object] | None = None) -> None:
     """Do some work, and close the backends in any case."""
     try:
         if work is not None:

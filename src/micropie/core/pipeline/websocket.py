@@ -22,7 +22,7 @@ from micropie.core.pipeline.middleware import WebSocketMiddleware
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.replies.reply import close_unsent, status_line
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
-from micropie.core.requests.session import new_session_id
+from micropie.core.requests.session import Session, new_session_id
 from micropie.core.requests.websocket import INVALID, NORMAL, UNSUPPORTED, WebSocket, checked_code
 from micropie.core.routing.targets import NO_WEBSOCKET, MountedApp, NoHandler
 
@@ -187,7 +187,7 @@ async def after_websocket_hooks(
 def id_to_give(request: Request, session_id: str | None) -> str | None:
     """An id for a client whose session has values that none of its cookies leads to; None if there are none."""
     session = request._session
-    if not session or "session" in request._preset or session.id is not None:
+    if not session or "session" in request._preset or session.id is not None or session.backend.in_cookie:
         return None
     return new_session_id() if session_id in session.retired else session_id
 
@@ -198,6 +198,8 @@ async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket
     if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
         return closing
     session = request.session
+    if engine.sessions.backend.in_cookie:
+        return closing_of_session_in_cookie(request, session, closing)
     if ws.gave_cookie and session.id != ws.session_id:
         session.rotate()  # accept() gave the client another id
     if session and session.id is None and not ws.gave_cookie:
@@ -212,3 +214,11 @@ async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket
         reraise_cancellation(error)
         return closing_for_error(request, error)
     return closing
+
+
+def closing_of_session_in_cookie(request: Request, session: Session, closing: Closing) -> Closing:
+    """How to close when there is no reply that could carry the session's cookie: as a failure if it has changed."""
+    if not session.changed and not session.retired:
+        return closing
+    reason = "A WebSocket can't change a session that is kept in its cookie: change it in an HTTP request"
+    return closing_for_error(request, TypeError(reason))

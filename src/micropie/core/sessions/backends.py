@@ -29,13 +29,19 @@ class SessionBackend(ABC):
             async def save(self, session_id, data, timeout): ...
     """
 
+    in_cookie = False  # True: what `save` and `touch` return is the cookie's value, and what `load` is given
+
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:
         """The session's data; empty or None if it is unknown or expired."""
 
     @abstractmethod
-    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
-        """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
+    async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> str | None:
+        """Keep the data for `timeout` seconds; delete the session if `data` is empty.
+
+        A backend that keeps it `in_cookie` returns the cookie's value, None if there is none: it begins with the id, or
+        with the first two parts between dots of the value that it is given in the id's place.
+        """
 
     async def aclose(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of connections and threads, since the application shuts down; it may be used again afterwards."""

@@ -18,6 +18,7 @@ from micropie.core.sessions.backends import InMemorySessionBackend, SessionBacke
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
 SAMESITE = ("Lax", "Strict", "None")
+MAX_COOKIE = 4096  # bytes with its name and attributes that every browser keeps (RFC 6265 §6.1)
 MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
 
 
@@ -109,7 +110,7 @@ class SessionStore:
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
         for session_id in self._named_in(cookie):
-            made_at = creation_time(session_id)
+            made_at = creation_time(id_in_cookie(session_id) if self.backend.in_cookie else session_id)
             # An id that the backend does not know is not adopted: an attacker could have planted it.
             if made_at is None or not (data := await self.backend.load(session_id)):
                 continue
@@ -137,9 +138,9 @@ class SessionStore:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        session = request._session
+        session, value = request._session, None
         if session is None and request._stored_session is not None:  # nobody looked at it
-            await self._push(request._stored_session[0])
+            value = await self._push(request._stored_session[0])
         elif session is None or request._preset.get("session") is session:  # an outer application's, which saves it
             pass
         elif session.id is None:
@@ -149,26 +150,27 @@ class SessionStore:
         else:
             changes, removed = session.changes()
             if changes or removed:
-                await self._change(session.id, changes, removed)
+                value = await self._change(session.id, changes, removed)
             else:
-                await self._push(session.id)
-        return None
+                value = await self._push(session.id)
+        return None if value is None else self.cookie(value, request.scope)
 
     async def _create(self, session: Session, request: Request, new_id: str | None) -> str | None:
         """Store a session that has no id, or has lost it by `rotate()`: first the new one, then the old one goes."""
         data, old_id = dict(session), session.retired[0] if session and session.retired else None
         if old_id is not None:  # others may have changed it meanwhile, or ended it
             data = _applied(await self.backend.load(old_id) or {}, *session.changes())
+        value = None
         if data:
             session.id = new_id or new_session_id()
-            await self.backend.save(session.id, data, self._timeout)
+            value = await self.backend.save(session.id, data, self._timeout)
             if old_id is not None and not await self.backend.load(old_id):  # ended before the new one was there
                 data = session.changes()[0]
-                await self.backend.save(session.id, data, self._timeout)
+                value = await self.backend.save(session.id, data, self._timeout)
         for retired in session.retired:
             await self._delete(retired)
         if data:
-            return self.cookie(session.id or "", request.scope)
+            return self.cookie(value or session.id or "", request.scope)
         return self.cookie("", request.scope, expire=True) if session.retired else None
 
     async def _end(self, session: Session, scope: Scope) -> str:
@@ -177,21 +179,26 @@ class SessionStore:
         session.id = None
         return self.cookie("", scope, expire=True)
 
-    async def _change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> None:
-        """Write what has changed on top of what is stored now, unless the session has ended meanwhile."""
+    async def _change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | None:
+        """Write what has changed on top of what is stored now, unless the session has ended meanwhile.
+
+        The cookie's new value, if that is where the session is.
+        """
         if self._update is not None:
             await self._update(session_id, changes, removed, self._timeout)
-            return
+            return None
         async with self._turns().taken(session_id):
-            if stored := await self.backend.load(session_id):
-                await self.backend.save(session_id, _applied(stored, changes, removed), self._timeout)
+            stored = await self.backend.load(session_id)
+            if not stored:
+                return None
+            return await self.backend.save(session_id, _applied(stored, changes, removed), self._timeout)
 
-    async def _push(self, session_id: str) -> None:
-        """Push the expiry, unless the session has ended meanwhile."""
-        if self._touch is not None:
-            await self._touch(session_id, self._timeout)
-        else:
-            await self._change(session_id, {}, [])
+    async def _push(self, session_id: str) -> str | None:
+        """Push the expiry, unless the session has ended meanwhile; the cookie's new value, if that is where it is."""
+        if self._touch is None:
+            return await self._change(session_id, {}, [])
+        value: str | None = await self._touch(session_id, self._timeout)
+        return value
 
     async def _delete(self, session_id: str) -> None:
         if self._update is not None:
@@ -210,7 +217,7 @@ class SessionStore:
     def cookie(self, session_id: str, scope: Scope, *, expire: bool = False) -> str:
         """The value of Set-Cookie for the session."""
         rules = self.cookie_rules
-        return set_cookie(
+        cookie = set_cookie(
             rules.name,
             session_id,
             secure=self._is_secure(scope),
@@ -219,12 +226,23 @@ class SessionStore:
             samesite=rules.samesite,
             max_age=0 if expire else rules.max_age,
         )
+        if len(cookie) > MAX_COOKIE:
+            raise ValueError(
+                f"The session's cookie would have {len(cookie):,} bytes, browsers keep {MAX_COOKIE:,}: "
+                "store less in the session, or keep it elsewhere, as with App(session_backend='sqlite:///sessions.db')"
+            )
+        return cookie
 
     def _is_secure(self, scope: Scope) -> bool:
         if self.cookie_rules.secure != "auto":
             return bool(self.cookie_rules.secure)
         plain = (scope.get("scheme") or "http") in ("http", "ws")
         return not (plain and is_local(scope))
+
+
+def id_in_cookie(value: str) -> str:
+    """The id of a session that is kept in its cookie: the beginning of the value."""
+    return ".".join(value.split(".", 2)[:2])
 
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
