@@ -124,6 +124,7 @@ __all__ = [
     "Controller",
     "Cookie",
     "Fault",
+    "Flash",
     "FromBody",
     "FromPath",
     "FromQuery",
@@ -148,6 +149,8 @@ __all__ = [
     "WebSocketRequest",
     "configuration",
     "current_request",
+    "flash",
+    "flashes",
     "is_local",
     "is_loopback_host",
     "limits",
@@ -7318,6 +7321,53 @@ def backend_of(chosen: SessionBackend | str | None) -> SessionBackend:
 
 
 # ======================================================================================================================
+# core/sessions/flash.py
+#
+# Messages for a visitor's next page, such as "Saved" behind a redirect: they are shown once.
+#
+# Each is an item of the session of its own, so that parallel requests lose none of each other's.
+# ======================================================================================================================
+
+FLASH = "_flash."  # how the names of those items begin
+MAX_FLASHES = 20  # that wait for a page; of a client that never shows any the oldest go
+
+
+class Flash(NamedTuple):
+    """A message: its text, which is also what `str` makes of it, and its category."""
+
+    text: str
+    category: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def flash(request: Request, text: str, category: str = "info") -> None:
+    """Leave a message for the visitor's next page, which shows it by `flashes()`.
+
+    async def save(self, text):
+        ...
+        flash(self.request, "Saved")
+        return self._redirect("/", status=303)
+    """
+    session = request.session
+    waiting = sorted(name for name in session if name.startswith(FLASH))
+    for name in waiting[: max(0, len(waiting) + 1 - MAX_FLASHES)]:
+        del session[name]
+    session[f"{FLASH}{time.time_ns():016x}.{lazy_import('secrets').token_hex(4)}"] = [str(text), category]
+
+
+def flashes(request: Request | None = None) -> list[Flash]:
+    """The messages for this page, in the order in which they were left; they are shown once.
+
+    Templates have it as a function: `{% for message in flashes() %}<p class="{{ message.category }}">{{ message }}</p>
+    {% endfor %}`. Without a request that is the one that is being served.
+    """
+    session = (request or current_request.get()).session
+    return [Flash(*session.pop(name)) for name in sorted(name for name in session if name.startswith(FLASH))]
+
+
+# ======================================================================================================================
 # core/sessions/store.py
 #
 # A request's session: loaded before the hooks, saved behind them; and the rules of its cookie.
@@ -10528,7 +10578,7 @@ class App:
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
             limits=limits,
-            templates=Templates(templates, {"url_for": url_for}),
+            templates=Templates(templates, {"url_for": url_for, "flashes": flashes}),
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send if debugger is None else showing_debug_pages(send),

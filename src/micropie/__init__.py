@@ -27,6 +27,7 @@ from micropie.core.requests.websocket import WebSocket
 from micropie.core.routing.controller import Controller, Mount, Resource, limits, methods
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
+from micropie.core.sessions.flash import Flash, flash, flashes
 
 if TYPE_CHECKING:
     from micropie.core.inspection import Configuration, Route, configuration, routes
@@ -45,6 +46,7 @@ __all__ = [
     "Controller",
     "Cookie",
     "Fault",
+    "Flash",
     "FromBody",
     "FromPath",
     "FromQuery",
@@ -69,6 +71,8 @@ __all__ = [
     "WebSocketRequest",
     "configuration",
     "current_request",
+    "flash",
+    "flashes",
     "is_local",
     "is_loopback_host",
     "limits",

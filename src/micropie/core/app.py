@@ -34,6 +34,7 @@ from micropie.core.routing.controller import Controller, Mount
 from micropie.core.routing.router import Router
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
+from micropie.core.sessions.flash import flashes
 from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
 from micropie.core.templates.templates import Templates, shared_context
 
@@ -142,7 +143,7 @@ class App:
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
             limits=limits,
-            templates=Templates(templates, {"url_for": url_for}),
+            templates=Templates(templates, {"url_for": url_for, "flashes": flashes}),
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             send_reply=send if debugger is None else showing_debug_pages(send),

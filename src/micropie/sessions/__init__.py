@@ -5,9 +5,17 @@ from micropie.sessions import SQLiteSessionBackend
 app = MyApp(SQLiteSessionBackend("sessions.db"))     # or MyApp("sqlite:///sessions.db")
 """
 
+from micropie import flash, flashes
 from micropie.sessions.redis import RedisSessionBackend
 from micropie.sessions.signed_cookie import SignedCookieSessionBackend
 from micropie.sessions.sqlite import SQLiteSessionBackend
 from micropie.sessions.urls import backend_from_url
 
-__all__ = ["RedisSessionBackend", "SQLiteSessionBackend", "SignedCookieSessionBackend", "backend_from_url"]
+__all__ = [
+    "RedisSessionBackend",
+    "SQLiteSessionBackend",
+    "SignedCookieSessionBackend",
+    "backend_from_url",
+    "flash",
+    "flashes",
+]
