@@ -14,7 +14,7 @@ from micropie.core.basics.headers import parse_cookies
 from micropie.core.basics.settings import check_setting, checked_origins, is_whole
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
-from micropie.core.pipeline.debugger import debugger_of
+from micropie.core.pipeline.debugger import debugger_of, is_development_mode
 from micropie.core.pipeline.engine import Engine, Handler, StartupHandler
 from micropie.core.pipeline.error_replies import title_of
 from micropie.core.pipeline.http import serve_http
@@ -126,7 +126,7 @@ class App:
             self,
             router=Router(self, App, limits),
             sessions=SessionStore(
-                backend_of(session_backend),
+                backend_of(session_backend, in_development=debugger is not None and is_development_mode()),
                 timeout=session_timeout,
                 lifetime=session_lifetime,
                 cookie=CookieRules(

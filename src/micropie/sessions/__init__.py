@@ -6,6 +6,7 @@ app = MyApp(SQLiteSessionBackend("sessions.db"))     # or MyApp("sqlite:///sessi
 """
 
 from micropie import flash, flashes
+from micropie.sessions.development import development_backend
 from micropie.sessions.redis import RedisSessionBackend
 from micropie.sessions.signed_cookie import SignedCookieSessionBackend
 from micropie.sessions.sqlite import SQLiteSessionBackend
@@ -16,6 +17,7 @@ __all__ = [
     "SQLiteSessionBackend",
     "SignedCookieSessionBackend",
     "backend_from_url",
+    "development_backend",
     "flash",
     "flashes",
 ]

@@ -46,16 +46,18 @@ class SQLiteSessionBackend(SessionBackend):
     """Keeps sessions in a SQLite file, for all processes of one machine; they survive restarts and `kill -9`.
 
     What they hold is kept as JSON, and their ids hashed, so that who reads the file can't take a session over.
-    A request that has to wait more than `timeout` seconds for the file is answered 503.
+    A request that has to wait more than `timeout` seconds for the file is answered 503. With `own_folder` the file's
+    folder is made with it, and left out of version control; else FileNotFoundError if there is none.
 
         app = MyApp(SQLiteSessionBackend("sessions.db"))
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5, own_folder: bool = False) -> None:
         self.path = Path(path).absolute()
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(f"SQLiteSessionBackend({os.fspath(path)!r}): there is no folder {self.path.parent}")
-        self._database = DatabaseThread(partial(opened, self.path), timeout)
+        folder = self.path.parent
+        if not own_folder and not folder.is_dir():
+            raise FileNotFoundError(f"SQLiteSessionBackend({os.fspath(path)!r}): there is no folder {folder}")
+        self._database = DatabaseThread(partial(opened, self.path, own_folder=own_folder), timeout)
         self._outage = Outage(str(self.path))
 
     async def load(self, session_id: str) -> dict[str, Any]:
@@ -107,8 +109,11 @@ class SQLiteSessionBackend(SessionBackend):
         return result
 
 
-def opened(path: Path) -> sqlite3.Connection:
+def opened(path: Path, *, own_folder: bool) -> sqlite3.Connection:
     """A connection to the file, which is made if there is none."""
+    if own_folder:
+        path.parent.mkdir(exist_ok=True)
+        path.with_name(".gitignore").write_text("*\n", encoding="utf-8")
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, PRIVATE))
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)
     try:

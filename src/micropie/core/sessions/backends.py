@@ -161,17 +161,18 @@ class InMemorySessionBackend(SessionBackend):
             self._timeouts.pop(session_id, None)
 
 
-def backend_of(chosen: SessionBackend | str | None) -> SessionBackend:
-    """The backend that `App` is given, by itself or as a URL; that in memory for None.
+def backend_of(chosen: SessionBackend | str | None, *, in_development: bool) -> SessionBackend:
+    """The backend that `App` is given, by itself or as a URL; for None that in memory, or one that survives a reload.
 
     ValueError for a URL that names none; `MissingDependency` in the one-file form, which knows no URLs.
     """
-    if chosen is None:
-        return InMemorySessionBackend()
-    if not isinstance(chosen, str):
+    if chosen is not None and not isinstance(chosen, str):
         return chosen
+    if chosen is None and not in_development:
+        return InMemorySessionBackend()
     try:
-        made: SessionBackend = lazy_import("micropie.sessions").backend_from_url(chosen)
+        sessions = lazy_import("micropie.sessions")
     except ModuleNotFoundError as error:
         raise MissingDependency("A session backend by its URL needs the whole package: pip install micropie") from error
+    made: SessionBackend = sessions.development_backend() if chosen is None else sessions.backend_from_url(chosen)
     return made
