@@ -476,7 +476,7 @@ def test_a_method_without_self(project):
 
 MEMORY = (
     "the session is kept in memory, where each worker has its own: give App a session backend that they share, "
-    "or run one worker\n"
+    'such as "sqlite:///sessions.db", or run one worker\n'
 )
 
 

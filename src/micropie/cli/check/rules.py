@@ -256,7 +256,7 @@ def sessions_of_one_process(subject: Subject) -> Iterator[Finding]:
     if first is not None:
         yield first._replace(
             message="the session is kept in memory, where each worker has its own: give App a session backend "
-            "that they share, or run one worker"
+            'that they share, such as "sqlite:///sessions.db", or run one worker'
         )
 
 
