@@ -1,10 +1,12 @@
 """Session backends by their URLs."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from micropie import App, InMemorySessionBackend, configuration
+from micropie import App, InMemorySessionBackend, MissingDependency, configuration
+from micropie.core.basics.optional import lazy_import
 from micropie.sessions import RedisSessionBackend, SQLiteSessionBackend, backend_from_url
 
 
@@ -38,3 +40,12 @@ def test_other_urls_are_refused(url):
 def test_a_redis_server(url):
     """Nobody is asked for it before the first visitor comes."""
     assert isinstance(backend_from_url(url), RedisSessionBackend)
+
+
+def test_the_one_file_form_says_that_it_needs_the_package(monkeypatch):
+    """A URL, and its password, are not in the message."""
+    lazy_import.cache_clear()
+    monkeypatch.setitem(sys.modules, "micropie.sessions", None)
+    with pytest.raises(MissingDependency, match="needs the whole package: pip install micropie") as caught:
+        App(session_backend="redis://u:pass@localhost")
+    assert "pass@" not in str(caught.value)
