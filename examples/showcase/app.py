@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from micropie import App, ConnectionClosed, HTTPError, HttpMiddleware
+from micropie.sessions import SQLiteSessionBackend
 
 HERE = Path(__file__).parent
 STATIC = {
@@ -51,7 +52,12 @@ class Wall(App):
     """The shop: visitors sign the wall, watch it live, chat, and have their files weighed."""
 
     def __init__(self):
-        super().__init__(templates=HERE / "templates", max_upload_size=64 * 1024 * 1024, surplus_path_status=404)
+        super().__init__(
+            SQLiteSessionBackend(HERE / "sessions.db"),
+            templates=HERE / "templates",
+            max_upload_size=64 * 1024 * 1024,
+            surplus_path_status=404,
+        )
         self.startup_handlers.append(self._open)
         self.shutdown_handlers.append(self._close)
         self.middlewares += [Headers(), ErrorPages(self)]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.client import visitor
+
 DEMO = Path(__file__).parents[2] / "scripts" / "demo"
 BROWSER = [("Accept", "text/html,*/*;q=0.8")]
 PIE = {"name": "Ann", "kind": "plum", "message": "<i>Hi</i>"}
@@ -29,6 +31,15 @@ def test_a_visitor_signs_the_wall_and_is_remembered(client):
     assert "<i>Hi</i>" not in page
     assert client.post("/leave", cookies=cookies).status_code == 303
     assert "Hello!" in client.get("/", cookies=cookies).text
+
+
+@pytest.mark.needs("jinja2")
+def test_a_restart_remembers_the_visitor(example):
+    """Sessions are in a file beside the application."""
+    with visitor(example.app) as client:
+        cookies = client.get("/").cookies
+    with visitor(example.Wall()) as client:
+        assert "This is your visit number 2." in client.get("/", cookies=cookies).text
 
 
 @pytest.mark.needs("jinja2")
