@@ -85,9 +85,9 @@ end
 return found
 """
 END = f"""{_LISTS}
-local sessions, only, keep, ended = ARGV[1], ARGV[2], ARGV[3], 0
+local sessions, keep, only, ended = ARGV[1], ARGV[2], ARGV[3], 0
 for _, handle in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now(), '+inf')) do
-    if handle ~= keep and (only == '' or handle == only) then
+    if handle ~= keep and (not only or handle == only) then
         ended = ended + redis.call('DEL', sessions .. handle)
         redis.call('ZREM', KEYS[1], handle)
     end
@@ -140,7 +140,8 @@ class RedisSessionBackend(SessionBackend):
 
     async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
         """End all sessions of a user, or the one with this handle, but not `keep`; the number of those that ended."""
-        return int(await self._run(END, self._user_key(user_id), self._sessions, handle or "", keep or ""))
+        only = [] if handle is None else [handle]  # an empty one is nobody's, and not all
+        return int(await self._run(END, self._user_key(user_id), self._sessions, keep or "", *only))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, until the backend is used again."""

@@ -464,6 +464,10 @@ class ListingSuite(SessionBackendSuite):
             expect(
                 await other.end_sessions("bob", handle_of(ids[0])), 0, "end_sessions() of a handle of somebody else's"
             )
+            for nobodys in ("", ids[0], "*", "%"):
+                expect(
+                    await other.end_sessions("ann", nobodys), 0, f"end_sessions() of {nobodys!r}, which is no handle"
+                )
             expect(await other.end_sessions("ann", handle_of(ids[0])), 1, "end_sessions() of a handle")
             expect(await living(backend, ids), [False, True, True], "which sessions of ann, ann and bob live then")
 
