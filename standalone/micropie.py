@@ -165,14 +165,14 @@ __all__ = [
 # ######################################################################################################################
 # BASICS
 #
-# What everything else stands on.
+# The foundation: types, errors, headers, JSON, threads.
 # ######################################################################################################################
 
 
 # ======================================================================================================================
 # core/basics/errors.py
 #
-# What can go wrong, by name, and the one logger.
+# The exceptions, by name, and the one logger.
 #
 # An `HTTPError` is an answer: its status and detail reach the client. Everything else that a handler
 # raises is a fault of the application: it reaches the log, and the client sees a bare 500.
@@ -212,7 +212,7 @@ class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than Unrout
 
 
 class UnusableResult(TypeError):  # noqa: N818 - says what is wrong better than UnusableResultError
-    """What a handler, a guard or a hook returned means no reply. The log says which `function` it was, and where.
+    """A handler's, a guard's or a hook's result that means no reply. The log says which `function` it was, and where.
 
     The traceback would only show how far we got with it.
     """
@@ -231,7 +231,7 @@ def blaming(function: Callable[..., Any]) -> Iterator[None]:
 
 
 class Fault(NamedTuple):
-    """What is wrong with one value of a request: where it was looked for, its name, and what was expected.
+    """One value of a request that is wrong: where it was looked for, its name, and what was expected.
 
     `place` is `path`, `query`, `body`, `header`, `cookie`, `session` or `file`; `name` may lead into a value:
     `address.zip`, `tags[3]`. The value itself is not in it.
@@ -516,19 +516,19 @@ def _spot(masked: bytes, brackets: bytes, index: int) -> int:
 # ======================================================================================================================
 # core/basics/settings.py
 #
-# What the keywords of `App` and its limits accept: others are refused when they are given, not at a request.
+# Checks of the keywords of `App` and of limits: what they don't accept is refused when it is given.
 # ======================================================================================================================
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")  # RFC 6454 §6.2
 
 
 def is_whole(value: Any, least: int = 0) -> bool:
-    """Whether it is an int, but no bool, of at least so much."""
+    """True if it is an int, but no bool, of at least so much."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is an int or float, but no bool."""
+    """True if it is an int or float, but no bool."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
@@ -593,7 +593,7 @@ TEXT_PIECE = 1 << 16  # bytes that are decoded at once: milliseconds
 
 
 def codec_of(charset: str | None) -> str:
-    """What Python calls the charset; UTF-8 if it is None. `HTTPError` 400 if it is not known."""
+    """Python's name of the charset; UTF-8 if it is None. `HTTPError` 400 if it is not known."""
     if charset is None or charset.lower() == "utf-8":
         return "utf-8"
     try:
@@ -680,7 +680,7 @@ def _unquote_cookie(value: str) -> str:
 
 
 class MediaType(NamedTuple):
-    """What a body is: `name` without the parameters, in lower case; `""` where there is none."""
+    """The type of a body: `name` without the parameters, in lower case; `""` where there is none."""
 
     name: str
     parameters: dict[str, str]  # not to be changed
@@ -693,7 +693,7 @@ def _short_media_type(content_type: bytes) -> MediaType:
 
 
 def media_type(content_type: bytes) -> MediaType:
-    """What a Content-Type field says."""
+    """The media type in a Content-Type field."""
     if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
         return _short_media_type(content_type)
     return _media_type(content_type)
@@ -714,7 +714,7 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 def names_json(accept: str) -> bool:
-    """Whether an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
+    """True if an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
     ranges = map(parse_media_type, accept.split(","))
     return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
@@ -744,12 +744,12 @@ def host_of(authority: str) -> str:
 
 
 def is_token(text: str) -> bool:
-    """Whether it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
+    """True if it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def is_about_content(name: str) -> bool:
-    """Whether a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
+    """True if a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
     lower = name.lower()
     return lower.startswith("content-") or lower in _ABOUT_CONTENT
 
@@ -887,24 +887,24 @@ def schemas_in(schema: CoreSchema) -> list[CoreSchema]:
 
 
 def is_optional(schema: CoreSchema) -> bool:
-    """Whether a member with this schema has a default."""
+    """True if a member with this schema has a default."""
     while schema["type"] != "default" and "schema" in schema:
         schema = schema["schema"]
     return bool(schema["type"] == "default")
 
 
 def is_strict(schema: CoreSchema) -> bool:
-    """Whether there is a type in it that takes nothing for something else."""
+    """True if there is a type in it that takes nothing for something else."""
     return any(one.get("strict") or one.get("config", {}).get("strict") for one in schemas_in(schema))
 
 
 def takes_other_json(schema: CoreSchema) -> bool:
-    """Whether JSON is read by other rules than Python's objects: strict types take dates from it, and tuples."""
+    """True if JSON is read by other rules than Python's objects: strict types take dates from it, and tuples."""
     return is_strict(schema) or any("val_json_bytes" in one.get("config", {}) for one in schemas_in(schema))
 
 
 def has_private(schema: CoreSchema) -> bool:
-    """Whether there is a dataclass with private fields in it: models have no such fields."""
+    """True if there is a dataclass with private fields in it: models have no such fields."""
     return any(one["type"] == "dataclass-field" and _is_private(one) for one in schemas_in(schema))
 
 
@@ -936,12 +936,12 @@ def failing_fast(schema: CoreSchema, max_records: int) -> CoreSchema:
 
 
 def validator(schema: CoreSchema) -> Any:
-    """What validates by the schema, and by those that it has of models: not by what these have made of their own."""
+    """A validator by the schema, and by those that it has of models: not by what these have made of their own."""
     return _made("SchemaValidator", schema)
 
 
 def serializer(schema: CoreSchema) -> Any:
-    """What serializes by the schema, and by those that it has of models."""
+    """A serializer by the schema, and by those that it has of models."""
     return _made("SchemaSerializer", schema)
 
 
@@ -1275,7 +1275,7 @@ class _Threads:
             worker.jobs.put(_WAKE)
 
     def next_job(self, worker: _Worker) -> Any:
-        """What the thread does next, by turns one of its own jobs and one of everybody's; None if it has to wait.
+        """The thread's next job, by turns one of its own and one of everybody's; None if it has to wait.
 
         `_OVER` if it is to end.
         """
@@ -1375,7 +1375,7 @@ def _outcome(
 
 
 def _without_stop(error: StopIteration) -> RuntimeError:
-    """What generators make of a StopIteration, which no future can carry (PEP 479)."""
+    """The RuntimeError that generators make of a StopIteration, which no future can carry (PEP 479)."""
     replacement = RuntimeError("a handler raised StopIteration")
     replacement.__cause__ = error
     return replacement
@@ -1397,7 +1397,7 @@ _LONG_NUMBER = rb"(?:\A|[\s:,\[])-?(?:[0-9.]{17}|[0-9.]+[eE])"  # a float holds 
 
 
 def jsonable(value: Any) -> Any:
-    """What both encoders ask for a value that they don't know: the same value in simpler types.
+    """The fallback of both encoders: a value that they don't know, in simpler types.
 
     TypeError if there is none.
     """
@@ -1428,7 +1428,7 @@ def duration(value: Any) -> str:
 
 
 def is_a(value: Any, module: str, name: str) -> bool:
-    """Whether it is an instance of a class of a module, which whoever made such an instance has imported."""
+    """True if it is an instance of a class of a module, which whoever made such an instance has imported."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, getattr(loaded, name))
 
@@ -1450,7 +1450,7 @@ def _fields(value: Any) -> Any:
 
 @functools.cache
 def _serializer_of(kind: Any) -> Callable[..., Any] | None:
-    """What makes JSON of a model, or a dataclass of pydantic's; None for other types."""
+    """The serializer of a model, or a dataclass of pydantic's; None for other types."""
     schema = getattr(kind, "__pydantic_core_schema__", None)
     if schema is not None and has_private(schema):
         return cast("Callable[..., Any]", serializer(without_private(schema)).to_python)
@@ -1477,7 +1477,7 @@ def _struct_members(value: Any) -> dict[str, Any]:
 
 
 def _is_default(member: Any, field: Any) -> bool:
-    """Whether msgspec would leave the member out."""
+    """True if msgspec would leave the member out."""
     return member is field.default or (field.default_factory in (list, dict, set) and not member)
 
 
@@ -1495,7 +1495,7 @@ def _base64(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """The same document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
+    """A document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -1623,7 +1623,7 @@ def loads(raw: bytes) -> Any:
 
 
 def has_inexact_number(raw: bytes) -> bool:
-    """Whether a float could have lost digits of a number, as far as a look at the document tells."""
+    """True if a float could have lost digits of a number, as far as a look at the document tells."""
     return lazy_import("re").search(_LONG_NUMBER, raw) is not None
 
 
@@ -1728,7 +1728,7 @@ def _single(metadata: tuple[Any, ...], package: Any) -> Iterator[Any]:
 # ======================================================================================================================
 # core/conversion/converter.py
 #
-# What makes a type of what a client sends: functions that return a value, or raise `ConversionError`.
+# Converters: functions from what a client sends to a value of a type, or to a `ConversionError`.
 # ======================================================================================================================
 
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
@@ -1796,7 +1796,7 @@ def deferred(find: Callable[[], Converter]) -> Converter:
 
 
 def form_taken_by(take: Callable[[Any], Any], repeated: AbstractSet[str]) -> Callable[[Params], Any]:
-    """What makes a form, as one object, of its fields: all values of those that are repeated, else the first."""
+    """The converter of a form as one object: all values of fields that are repeated, else the first."""
     return lambda form: take({name: values if name in repeated else values[0] for name, values in form.items()})
 
 
@@ -1847,13 +1847,13 @@ Value = TypeVar("Value")
 
 
 class TypeTable(Generic[Value]):
-    """What is known of types; not all of them could be keys of a dict: `Annotated[int, {}]`."""
+    """A table by types, not all of which could be keys of a dict: `Annotated[int, {}]`."""
 
     def __init__(self) -> None:
         self._pairs: list[tuple[Any, Value]] = []
 
     def get(self, kind: Any) -> Value | None:
-        """What was added last for the type; None if nothing was."""
+        """The value that was added last for the type; None if none was."""
         return next((known for other, known in reversed(self._pairs) if other == kind), None)
 
     def add(self, kind: Any, known: Value) -> None:
@@ -1867,27 +1867,27 @@ def class_of(kind: Any) -> Any:
 
 
 def is_dataclass_type(kind: Any) -> bool:
-    """Whether it is a class that `@dataclass` made."""
+    """True if it is a class that `@dataclass` made."""
     return _has(kind, "__dataclass_fields__")
 
 
 def is_typed_dict(kind: Any) -> bool:
-    """Whether it is a TypedDict, of `typing` or of `typing_extensions`."""
+    """True if it is a TypedDict, of `typing` or of `typing_extensions`."""
     return _has(kind, "__required_keys__") and dict in class_of(kind).__mro__
 
 
 def is_struct(kind: Any) -> bool:
-    """Whether it is a `msgspec.Struct`."""
+    """True if it is a `msgspec.Struct`."""
     return _has(kind, "__struct_fields__")
 
 
 def is_attrs(kind: Any) -> bool:
-    """Whether it is a class that attrs made."""
+    """True if it is a class that attrs made."""
     return _has(kind, "__attrs_attrs__")
 
 
 def is_pydantic(kind: Any) -> bool:
-    """Whether it is a model or a dataclass of pydantic's."""
+    """True if it is a model or a dataclass of pydantic's."""
     return _has(kind, "__pydantic_validator__")
 
 
@@ -1897,7 +1897,7 @@ def _has(kind: Any, mark: str) -> bool:
 
 
 def is_record(kind: Any) -> bool:
-    """Whether it is a record of any make."""
+    """True if it is a record of any make."""
     tests = (is_dataclass_type, is_typed_dict, is_struct, is_attrs, is_pydantic)
     return any(test(kind) for test in tests)
 
@@ -1914,7 +1914,7 @@ def strip_wrappers(annotation: Any) -> Any:
 
 
 def aliased(annotation: Any) -> Any:
-    """What a NewType, an alias of the `type` statement or a type variable stands for; None for other types."""
+    """The type that a NewType, a `type` alias or a type variable stands for; None for other types."""
     if isinstance(annotation, TypeVar):
         return _of_variable(annotation)
     try:
@@ -1930,14 +1930,14 @@ def aliased(annotation: Any) -> Any:
 
 
 def _of_variable(variable: TypeVar) -> Any:
-    """What a type variable may be that no argument stands for: its default (PEP 696), or what it is bound to."""
+    """The type of a variable that no argument stands for: its default (PEP 696), or its bound."""
     if getattr(variable, "has_default", bool)():
         return getattr(variable, "__default__", Any)
     return Union[variable.__constraints__] if variable.__constraints__ else variable.__bound__ or Any  # noqa: UP007
 
 
 def is_record_type(annotation: Any) -> bool:
-    """Whether the type is made of all fields of a place: a record, or one of several."""
+    """True if the type is made of all fields of a place: a record, or one of several."""
     kind = strip_wrappers(annotation)
     if get_origin(kind) in UNIONS:
         return all(is_record_type(one) for one in get_args(kind) if one is not NoneType)
@@ -1955,7 +1955,7 @@ def records_in(annotation: Any) -> Iterator[Any]:
 
 
 def is_collection(annotation: Any) -> bool:
-    """Whether the type is a collection, whose values a form has as repeated fields."""
+    """True if the type is a collection, whose values a form has as repeated fields."""
     kind = strip_wrappers(annotation)
     return (get_origin(kind) or kind) in MANY
 
@@ -1973,7 +1973,7 @@ class Member(NamedTuple):
 
 
 def members_taken(kind: Any) -> list[Member]:
-    """What a dataclass, a TypedDict or an attrs class takes from a client.
+    """The members that a dataclass, a TypedDict or an attrs class takes from a client.
 
     Private members with a default are none of its business. Whatever evaluating the annotations raises.
     """
@@ -2027,7 +2027,7 @@ def _typed_dict_members(kind: Any) -> Iterator[Member]:
 
 
 def _is_read_only(wrapper: Any) -> bool:
-    """Whether it is `ReadOnly` (PEP 705), which says nothing to us."""
+    """True if it is `ReadOnly` (PEP 705), which says nothing to us."""
     return getattr(wrapper, "_name", None) == "ReadOnly"
 
 
@@ -2405,7 +2405,7 @@ class Preparation:
         }
 
     def of(self, part: Any) -> Prepare | None:
-        """What is done to a value of a type; None where that is nothing."""
+        """The preparation of a value of a type; None where there is nothing to do."""
         if not any(map(self._is_special, _all_parts(part))):
             return None
         if id(part) not in self._made:
@@ -2438,7 +2438,7 @@ class Preparation:
         return prepared
 
     def _array(self, part: Any) -> Prepare:
-        """What is done to a Struct that is a list in JSON: it ends before its first private member."""
+        """The preparation of a Struct that is a list in JSON: it ends before its first private member."""
         start = 0 if part.tag is None else 1  # the tag comes first
         taken = list(itertools.takewhile(lambda field: not _stays_inside(field), part.fields))
         prepare = _each(list, {place: self.of(field.type) for place, field in enumerate(taken, start)})
@@ -2514,7 +2514,7 @@ def _all_parts(root: Any) -> Iterator[Any]:
 
 
 def _each(kind: Any, prepares: Mapping[Any, Prepare | None]) -> Prepare:
-    """What is done to an object, or to a list: to each of its members what is given for its key, or its position."""
+    """The preparation of an object or a list: of each member by its key, or by its position."""
     some = [(key, prepare) for key, prepare in prepares.items() if prepare is not None]
 
     def prepared(value: Any) -> Any:
@@ -2537,7 +2537,7 @@ def _each(kind: Any, prepares: Mapping[Any, Prepare | None]) -> Prepare:
 
 
 def _is_meant(part: Any, value: Any) -> bool:
-    """Whether the value can only be of that one of the types in a union."""
+    """True if the value can only be of that one of the types in a union."""
     if _sort_of(part) == "CustomType":
         return value is not None
     if _sort_of(part) in _ARRAYS or getattr(part, "array_like", False):
@@ -2564,7 +2564,7 @@ def _fault_of(error: Exception) -> tuple[str, str]:
 # ======================================================================================================================
 # core/conversion/weights.py
 #
-# What validation of a value by pydantic may cost, told before it begins.
+# The weight of a value, which tells before validation by pydantic what that may cost.
 #
 # A union tries all its members: of unions inside each other the innermost is asked again and again, 2**n times. Every
 # member of a recursive model may be a fault, and takes some 300 bytes. So of types that are recursive the steps and the
@@ -2738,7 +2738,7 @@ def _referred_to(schema: CoreSchema) -> set[str]:
 
 
 def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
-    """Whether any of the definitions leads back to itself, by those that each refers to."""
+    """True if any of the definitions leads back to itself, by those that each refers to."""
     for start in referred:
         line = [start]
         for ref in line:
@@ -2817,7 +2817,7 @@ _NO_OBJECT = frozenset(("model_type", "model_attributes_type", "dataclass_type",
 
 
 def is_model(kind: Any) -> bool:
-    """Whether pydantic validates the type: a model, a dataclass of its own, or another type that is made for it."""
+    """True if pydantic validates the type: a model, a dataclass of its own, or another type that is made for it."""
     return is_pydantic(kind) or (isinstance(kind, type) and hasattr(kind, "__get_pydantic_core_schema__"))
 
 
@@ -2872,7 +2872,7 @@ class Model:
         return self._checked(chosen.validate_python, given)
 
     def shown(self, result: Any) -> Any:
-        """What a handler's result is in JSON's types, once it is of the type. `ValidationError` if it can't be."""
+        """A handler's result in JSON's types, once it is of the type. `ValidationError` if it can't be."""
         # Its members are found by their names, too; older versions have no such option.
         names = {"by_alias", "by_name"} & self._adapter.validate_python.__kwdefaults__.keys()
         value = self._adapter.validate_python(result, from_attributes=True, **dict.fromkeys(names, True))
@@ -3283,7 +3283,7 @@ def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
 
 
 def _of_all(misfits: list[ConversionError]) -> ConversionError:
-    """What is wrong with a value that no member of a union takes: inside of it, if one member came so far."""
+    """The error for a value that no member of a union takes: inside of it, if one member came so far."""
     inside = [misfit for misfit in misfits if misfit.faults[0][0]]
     if len(inside) == 1:
         return inside[0]
@@ -3292,7 +3292,7 @@ def _of_all(misfits: list[ConversionError]) -> ConversionError:
 
 
 def _outside(where: str, message: str) -> str:
-    """What is wrong with a value as a whole, if something inside of it is."""
+    """The message for a value as a whole, if something inside of it is wrong."""
     if not where:
         return message
     return "expected a valid list" if where.startswith("[") else "expected a valid object"
@@ -3301,14 +3301,14 @@ def _outside(where: str, message: str) -> str:
 # ######################################################################################################################
 # REPLIES
 #
-# What goes out.
+# Replies: made of a handler's result, and sent.
 # ######################################################################################################################
 
 
 # ======================================================================================================================
 # core/replies/reply.py
 #
-# What a handler returns, made into a `Reply`: status, header pairs, body, in no protocol's form yet.
+# A handler's result, made into a `Reply`: status, header pairs, body, in no protocol's form yet.
 #
 # A body is text, bytes, None or a stream of chunks; JSON is encoded here, so hooks see its bytes. The headers
 # are the handler's own; `content_type` is what goes out unless they name another.
@@ -3400,7 +3400,7 @@ def checked_status(status: Any) -> int:
 
 
 def is_status(value: Any) -> bool:
-    """Whether it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
+    """True if it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
     return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
 
 
@@ -3440,7 +3440,7 @@ def encoded(value: Any) -> tuple[Any, str]:
 
 
 def is_of_codec(error: BaseException) -> bool:
-    """Whether the last call that it comes from is one of the JSON codec's, not one of a record's own methods."""
+    """True if the last call that it comes from is one of the JSON codec's, not one of a record's own methods."""
     step: Any = error.__traceback__
     while step.tb_next is not None:
         step = step.tb_next
@@ -3449,7 +3449,7 @@ def is_of_codec(error: BaseException) -> bool:
 
 
 def why_unusable(error: BaseException, value: Any) -> str:
-    """What is to be said of a body that is no JSON."""
+    """The message about a body that is no JSON."""
     kind = type(value).__name__
     if isinstance(value, Awaitable):
         if isinstance(value, CoroutineType):
@@ -3474,7 +3474,7 @@ def replacing_body(value: Any, content_type: str) -> tuple[Any, str]:
 
 
 def is_stream(value: Any) -> bool:
-    """Whether a body is sent chunk by chunk: generators and iterators, sync or async."""
+    """True if a body is sent chunk by chunk: generators and iterators, sync or async."""
     # PERF: the two usual ones by their type, 0.4 µs; the abstract classes look for methods.
     return type(value) in _GENERATORS or isinstance(value, AsyncIterable | Iterator)
 
@@ -3490,7 +3490,7 @@ def error_reply(error: HTTPError) -> Reply:
 
 
 def problem_reply(error: InvalidInput) -> Reply:
-    """What is wrong with the values of a request, for programs (RFC 9457); `errors` is our extension member."""
+    """The faults of a request as problem details for programs (RFC 9457); `errors` is our extension member."""
     problem = {
         "type": "about:blank",  # §4.2.1: the status says it all
         "title": status_line(error.status).partition(" ")[2],
@@ -3670,7 +3670,7 @@ def _is_safe(location: str, allowed_hosts: frozenset[str]) -> bool:
 
 
 def ascii_url(url: str) -> str:
-    """The same reference in ASCII: the host by IDNA 2008, the rest percent-encoded as UTF-8."""
+    """A reference in ASCII: the host by IDNA 2008, the rest percent-encoded as UTF-8."""
     parts = _AUTHORITY.fullmatch(url)
     if parts is None or url.isascii():
         return _quoted(url)
@@ -3702,7 +3702,7 @@ def _mapped(label: str) -> str:
 
 
 def _is_letter_or_digit(char: str) -> bool:
-    """Whether a domain may have it as it is (RFC 5892 §2.1 and §2.2; §2.6 has the two letters that stay)."""
+    """True if a domain may have it as it is (RFC 5892 §2.1 and §2.2; §2.6 has the two letters that stay)."""
     unicodedata = lazy_import("unicodedata")
     if unicodedata.category(char) not in ("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"):
         return char == "-"
@@ -3895,7 +3895,7 @@ def _watched(pump: Coroutine[Any, Any, None], stream: Stream[Any]) -> Generator[
 # ######################################################################################################################
 # REQUESTS
 #
-# What comes in.
+# Requests: their bodies, uploads and sessions, and WebSockets.
 # ######################################################################################################################
 
 
@@ -3914,7 +3914,7 @@ TOO_SLOW = "Failed to receive body"
 
 
 class MinimumRate:
-    """Whether `MIN_RATE` is kept over any `window` seconds of waiting.
+    """True if `MIN_RATE` is kept over any `window` seconds of waiting.
 
     The receipts of the last bytes that are needed are kept; when the oldest of them leaves the window, the rate
     is broken. There are never more of them than bytes needed.
@@ -4093,7 +4093,7 @@ def _finish_awaiting(steps: Any, wait: PendingReceive) -> Generator[Any, Any, Me
 # ======================================================================================================================
 # core/requests/inbox.py
 #
-# What the peer of a WebSocket sends, in order, and a look ahead for its leaving.
+# The messages of a WebSocket's peer, in order, and a look ahead for its leaving.
 #
 # Servers tell by an event that the peer has left, and most of them tell it only to those who receive: a handler that
 # sends and sends would never end. So where nobody has received for a while, events are read ahead: few enough to hold a
@@ -4250,7 +4250,7 @@ class Limits(NamedTuple):
 
 
 def exceeds(number: int, limit: int | None) -> bool:
-    """Whether there is a limit, and the number is over it."""
+    """True if there is a limit, and the number is over it."""
     return limit is not None and number > limit
 
 
@@ -4301,12 +4301,12 @@ def creation_time(session_id: str) -> float | None:
 
 
 def handle_of(session_id: str) -> str:
-    """What a session may be called where others can read it: the SHA-256 of its id, in hexadecimal digits."""
+    """A session's name where others can read it: the SHA-256 of its id, in hexadecimal digits."""
     return str(lazy_import("hashlib").sha256(session_id.encode()).hexdigest())
 
 
 def is_flat(data: dict[str, Any]) -> bool:
-    """Whether no value can be changed in place."""
+    """True if no value can be changed in place."""
     for value in data.values():  # noqa: SIM110 - PERF: 0.07 µs for a value or two; a generator takes 0.3
         if type(value) not in _SCALARS:
             return False
@@ -4381,13 +4381,13 @@ class Session(dict[str, Any]):
 
     @property
     def handle(self) -> str | None:
-        """What `backend.sessions_of` calls it as it is stored now; no secret. None if it is not stored yet."""
+        """The session's name in `backend.sessions_of`, as it is stored now; no secret. None if it is not stored yet."""
         stored_under = self.retired[0] if self.retired else self.id
         return None if stored_under is None else handle_of(stored_under)
 
     @property
     def changed(self) -> bool:
-        """Whether it differs from what was loaded."""
+        """True if it differs from what was loaded."""
         changed, removed = self.changes()
         return bool(changed or removed)
 
@@ -4412,7 +4412,7 @@ def _snapshot(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_same(old: Any, new: Any) -> bool:
-    """Whether a value is what it was; 1, True and 1.0 differ. What can't be told counts as changed: harmless."""
+    """True if a value is what it was; 1, True and 1.0 differ. What can't be told counts as changed: harmless."""
     if type(old) is not type(new):
         return False
     if old is new or type(new) in _SCALARS:
@@ -4435,7 +4435,7 @@ PIECE = 1 << 16  # bytes read at once from disk
 
 
 class Spool:
-    """What the files of one form keep for readers to come: `MEMORY` bytes in memory, more in an unnamed file."""
+    """The bytes of one form's files that wait for readers: `MEMORY` of them in memory, more in an unnamed file."""
 
     def __init__(self) -> None:
         self.in_memory = 0  # bytes, of all files together
@@ -4513,11 +4513,11 @@ class FileQueue(asyncio.Queue[bytes | None]):
         return len(self._chunks) + self._over
 
     def empty(self) -> bool:
-        """Whether a reader would have to wait."""
+        """True if a reader would have to wait."""
         return not (self._chunks or self._over)
 
     def full(self) -> bool:
-        """Whether a writer has to wait: never for a reader who waits too."""
+        """True if a writer has to wait: never for a reader who waits too."""
         return bool(self._chunks) and self._spool.in_memory >= MEMORY
 
     def get_nowait(self) -> bytes | None:
@@ -4593,7 +4593,7 @@ class FileQueue(asyncio.Queue[bytes | None]):
 
 
 class Replacement:
-    """What a file will contain: written beside it under another name, which becomes the file's when all is there.
+    """The new content of a file, written beside it under another name, which becomes the file's when all is there.
 
     What is no regular file, such as a device or a pipe, is written to as it is.
     """
@@ -4637,7 +4637,7 @@ class Replacement:
 
 
 def is_special(path: Any) -> bool:
-    """Whether there is something that is no regular file; or it is a folder's name, or the number of an open file."""
+    """True if there is something that is no regular file; or it is a folder's name, or the number of an open file."""
     if isinstance(path, int) or os.fsdecode(path).endswith("/"):
         return True
     try:
@@ -4727,7 +4727,7 @@ MAX_PREAMBLE = 1 << 16  # bytes before the first part; nobody sends any (RFC 204
 
 
 class Pace(Enum):
-    """What the parser does with a file's bytes that nobody has read yet."""
+    """The parser's way with bytes of a file that nobody has read yet."""
 
     READ_ON = "no handler runs yet: keep them"
     HOLD_BACK = "the handler runs: wait for it"
@@ -4880,7 +4880,7 @@ class MultipartForm:
 
 
 class Part(NamedTuple):
-    """What the header of a part says; without a file's name it is a text."""
+    """The header of a part; without a file's name it is a text."""
 
     name: str
     filename: str | None
@@ -4924,7 +4924,7 @@ class Recut:
         self._held = b""
 
     def chunk(self, chunk: bytes) -> bytes:
-        """What can be parsed by now; it may be empty."""
+        """The bytes that can be parsed by now; there may be none."""
         looked_at = max(0, len(self._held) - len(self._delimiter))
         chunk = self._held + chunk if self._held else chunk
         if not self._has_begun:
@@ -5074,7 +5074,7 @@ def _origin_form(path: str, root: str) -> str:
 
 
 def _is_text(path: str) -> bool:
-    """Whether it has no lone surrogates, which stand for bytes that some server could not decode."""
+    """True if it has no lone surrogates, which stand for bytes that some server could not decode."""
     return path.encode("utf-8", "replace").decode() == path
 
 
@@ -5088,7 +5088,7 @@ def _json_text(value: Any) -> str:
 
 
 async def never() -> Message:
-    """What a request receives that no server stands behind: nothing, ever."""
+    """The `receive` of a request that no server stands behind: it never returns."""
     forever: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
     return await forever
 
@@ -5159,7 +5159,7 @@ class Request:
         return scope["path"], scope.get("root_path"), self.method
 
     def _has_plain_path(self) -> bool:
-        """Whether the path was sent as it reads, without percent-encoding."""
+        """True if the path was sent as it reads, without percent-encoding."""
         return b"%" not in (self.scope.get("raw_path") or b"")
 
     def _path_without_root(self) -> str:
@@ -5260,7 +5260,7 @@ class Request:
         return values[0] if values else default
 
     def _has_json_fields(self) -> bool:
-        """Whether `body_params` would have to be made of a JSON object, which may have a million members."""
+        """True if `body_params` would have to be made of a JSON object, which may have a million members."""
         if "body_params" in vars(self) or not self.get_json or not isinstance(self.get_json, dict):
             return False
         return "body_params" not in self._preset
@@ -5299,7 +5299,7 @@ class Request:
             session.update(replacement)
 
     def _has_in_session(self, name: str) -> bool:
-        """Whether the session has a value of this name, without a look at others."""
+        """True if the session has a value of this name, without a look at others."""
         if self._session is None and "session" not in self._preset:
             return self._stored_session is not None and name in self._stored_session[1]
         return name in self.session
@@ -5609,7 +5609,7 @@ LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to conver
 
 
 def has_body(request: Request) -> bool:
-    """Whether there is a body to parse: other methods' bodies mean nothing (RFC 9110 §9.3.1)."""
+    """True if there is a body to parse: other methods' bodies mean nothing (RFC 9110 §9.3.1)."""
     if request.method in BODY_METHODS:
         return True
     if request.method != "DELETE":
@@ -5657,7 +5657,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
 
 
 def is_preset(scope: Scope) -> bool:
-    """Whether an outer application has left in the scope what it read of the body."""
+    """True if an outer application has left in the scope what it read of the body."""
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
@@ -5772,7 +5772,7 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
 
 
 def _form_in(codec: str, raw: bytes) -> Params:
-    """What `parse_query` makes of a form, in another codec than UTF-8."""
+    """The fields of a form in another codec than UTF-8, as `parse_query` reads them."""
     unescape = lazy_import("urllib.parse").unquote_to_bytes
     fields: Params = {}
     for pair in raw.replace(b"+", b" ").split(b"&"):
@@ -5832,7 +5832,7 @@ _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
 
 
 def is_markup(name: str | None) -> bool:
-    """Whether values must be escaped in this template; a template without a name counts as markup."""
+    """True if values must be escaped in this template; a template without a name counts as markup."""
     if name is None:
         return True
     name = name.lower()
@@ -5881,7 +5881,7 @@ def in_async_mode(environment: Any) -> Any:
 
 
 async def shared_context(owners: Iterable[Any]) -> dict[str, Any]:
-    """What the `_template_context` of each of these gives to its pages, those of later ones on top."""
+    """The values that the `_template_context` of each of these gives, those of later ones on top."""
     context: dict[str, Any] = {}
     for owner in owners:
         given = owner._template_context()
@@ -5927,7 +5927,7 @@ def _trusting(is_current: Callable[[], bool]) -> Callable[[], bool]:
 # ######################################################################################################################
 # HANDLERS
 #
-# What a handler's signature says: how it is called, and what its result becomes.
+# A handler's signature, read once: where its arguments come from, and what of its result goes out.
 # ######################################################################################################################
 
 
@@ -6065,7 +6065,7 @@ class Resolver:
             return self._source_alone(annotation)
 
     def _source_alone(self, annotation: Any) -> Any:
-        """What is left of a type that is not known: where the value comes from. A client must not choose that."""
+        """The source that an unknown type names all the same: a client must not choose that."""
         if isinstance(annotation, str):
             try:
                 annotation = eval(annotation, {}, _Lenient(self.names))  # noqa: S307 - the application's own code
@@ -6076,7 +6076,7 @@ class Resolver:
 
     @property
     def names(self) -> dict[str, Any]:
-        """What a name in an annotation means: a type of the class's own, else the module's, Python's, the class's.
+        """The meanings of names: types of the class's own, else the module's names, Python's, the class's.
 
         A method called `list` or `date` is none of the types that are meant.
         """
@@ -6253,7 +6253,7 @@ class ResultCompiler:
 
 
 def declares_something(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
-    """Whether a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
+    """True if a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
     origin = class_of(annotation)
     if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, AbstractSet)):
         return True
@@ -6321,7 +6321,7 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
 
 
 def is_instance(value: Any, kind: Any) -> bool:
-    """Whether a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
+    """True if a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
     if (meant := aliased(kind)) is not None:
         return is_instance(value, meant)
     origin = class_of(kind)
@@ -6342,7 +6342,7 @@ def result_filter(returns: Any) -> ResultFilter | None:
 
 
 def _body_in(returns: Any) -> Any:
-    """What a return annotation says of the body: `tuple[int, Note]` is a status with it."""
+    """The body's part of a return annotation: in `tuple[int, Note]` the note."""
     origin, arguments = get_origin(returns), get_args(returns)
     if origin in UNIONS:
         return Union[tuple(map(_body_in, arguments))]  # noqa: UP007 - made of what is only known here
@@ -6435,7 +6435,7 @@ class Parameter(NamedTuple):
 
 
 def takes_segment(parameter: Parameter) -> bool:
-    """Whether binding gives it the next segment of the path."""
+    """True if binding gives it the next segment of the path."""
     return parameter.kind == POSITIONAL and parameter.source in (AUTO, PATH) and not parameter.is_body
 
 
@@ -6558,11 +6558,11 @@ class ParameterBinder:
 
     @property
     def needs_whole_form(self) -> bool:
-        """Whether the first field of its name does not tell the value yet."""
+        """True if the first field of its name does not tell the value yet."""
         return self.parameter.is_body or is_collection(self.parameter.annotation)
 
     def segment(self, given: Any) -> RawValue:
-        """What a path segment is; or what a hook has put in its place, which may be the value itself."""
+        """A path segment as a raw value; or what a hook has put in its place, which may be the value itself."""
         if isinstance(given, str):
             return PATH, self.converter.text, given
         fits = self.parameter.annotation is Any or is_instance(given, self.parameter.annotation)
@@ -6598,7 +6598,7 @@ class ParameterBinder:
 
 
 def _is_mutable(default: Any) -> bool:
-    """Whether a call must not see what another has made of the default: it can't be hashed, but copied."""
+    """True if a call must not see what another has made of the default: it can't be hashed, but copied."""
     try:
         hash(default)
     except TypeError:
@@ -6738,7 +6738,7 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
 
 
 def has_json_object(request: Request) -> bool:
-    """Whether the body is a JSON object with members."""
+    """True if the body is a JSON object with members."""
     return bool(request.get_json) and isinstance(request.get_json, dict)
 
 
@@ -6770,7 +6770,7 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 
 
 class Plan:
-    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
+    """A handler's parameters: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
     `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
     served as it reads. `slots` are the parameters if any of them is typed, or has a mutable default; else empty.
@@ -6921,7 +6921,7 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
 
 
 def _is_typed(slot: ParameterBinder) -> bool:
-    """Whether the parameter is more than a name and a default to be used as it is."""
+    """True if the parameter is more than a name and a default to be used as it is."""
     return slot.parameter.annotation is not Any or slot.parameter.source != AUTO or slot.copies_default
 
 
@@ -6977,7 +6977,7 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
 
 
 def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
-    """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
+    """The values for `**kwargs`: the body's, then the query's. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):
         found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
@@ -6992,7 +6992,7 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
 
 
 def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:
-    """The same for a typed signature: a list, or the whole body, needs the whole form."""
+    """The parameters of a typed signature that only a form can fill: a list, or the whole body, needs all of it."""
     remaining = iter(segments)
     slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
     wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
@@ -7109,11 +7109,11 @@ class Endpoint(UserFunction):
 
     @property
     def takes_segments(self) -> bool:
-        """Whether path segments can be arguments."""
+        """True if path segments can be arguments."""
         return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
 
     def needs_segment(self, verb: str) -> bool:
-        """Whether the path is where a required argument belongs; the arguments of POST may all be the body's."""
+        """True if the path is where a required argument belongs; the arguments of POST may all be the body's."""
         if verb == "POST":
             return self.needs_path
         first = self._first
@@ -7130,13 +7130,13 @@ class Endpoint(UserFunction):
         return next(filter(takes_segment, self.plan.parameters), None)
 
     def takes(self, segments: Sequence[str]) -> bool:
-        """Whether all of these segments can be arguments, less what a trailing slash makes."""
+        """True if all of these segments can be arguments, less what a trailing slash makes."""
         count = len(segments) - (segments[-1:] == [""] and not self.keeps_slash)
         return self.plan.variadic or count <= self.plan.size
 
     @property
     def needs_path(self) -> bool:
-        """Whether nothing but the path can fill a required parameter."""
+        """True if nothing but the path can fill a required parameter."""
         return any(one.source == PATH and one.default is REQUIRED for one in self.plan.parameters)
 
 
@@ -7460,7 +7460,7 @@ class SessionStore:
 
     @property
     def may_be_known(self) -> bool:
-        """Whether there can be a session to load: not while the memory has none."""
+        """True if there can be a session to load: not while the memory has none."""
         return self._in_memory is None or bool(self._in_memory.sessions)
 
     # -- load -----------------------------------------------------------------------------------------
@@ -7486,7 +7486,7 @@ class SessionStore:
         return [] if session_id is None else [session_id]
 
     def is_named_in(self, cookie: str) -> bool:
-        """Whether a Cookie header has a session's cookie."""
+        """True if a Cookie header has a session's cookie."""
         return bool(self._named_in(cookie))
 
     # -- save -----------------------------------------------------------------------------------------
@@ -7690,7 +7690,7 @@ class Controller:
         return text
 
     def _template_context(self) -> Any:
-        """What the templates of this branch get, on top of what those above it give: a dict; `async def` or plain."""
+        """Values for the templates of this branch, on top of those from above: a dict; `async def` or plain."""
         return {}
 
     async def _before(self) -> Any:
@@ -7753,7 +7753,7 @@ def mount_segments(path: str) -> tuple[str, ...]:
 
 
 def is_private(name: str) -> bool:
-    """Whether no URL may name this method or branch."""
+    """True if no URL may name this method or branch."""
     return name.startswith(("_", "ws_"))
 
 
@@ -7800,7 +7800,7 @@ def methods(*verbs: str) -> Callable[[F], F]:
 
 
 def checked_handler(handler: F, mark: str) -> F:
-    """What a mark stands on. TypeError for what can be no handler, where it would have no effect."""
+    """The object that a mark stands on. TypeError for what can be no handler, where it would have no effect."""
     if isinstance(handler, type):
         raise TypeError(f"@{mark} marks a handler, {handler.__name__} is a class: mark its methods")
     if isinstance(handler, property) or not hasattr(type(handler), "__get__"):
@@ -7811,7 +7811,7 @@ def checked_handler(handler: F, mark: str) -> F:
 # ======================================================================================================================
 # core/routing/targets.py
 #
-# What a path can lead to: a handler, a choice of handlers by the verb, another application, or nothing.
+# The targets of a path: a handler, a choice of handlers by the verb, another application, or nothing.
 #
 # Each is made once, when the application is, and knows the guards that stand before it, outermost first.
 # ======================================================================================================================
@@ -7924,7 +7924,7 @@ class MountedApp:
 
     @property
     def engine(self) -> "Engine":
-        """What the application is made of, if it is an `App`."""
+        """The engine of the application, if it is an `App`."""
         app: Any = self.app
         return app._micropie  # type: ignore[no-any-return]
 
@@ -7971,7 +7971,7 @@ def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> tu
 
 
 def is_verb_method(branch: "Branch", endpoint: Endpoint) -> bool:
-    """Whether it answers a verb on its resource's own path."""
+    """True if it answers a verb on its resource's own path."""
     return branch.resource is not None and endpoint.name not in branch.methods
 
 
@@ -8030,7 +8030,7 @@ def _names_in_path(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str
 
 
 def _leads(parameter: Parameter, *, is_first: bool, is_verb_method: bool, verbs: tuple[str, ...]) -> bool:
-    """Whether a client puts a parameter into the path if all before it are there."""
+    """True if a client puts a parameter into the path if all before it are there."""
     if parameter.default is not REQUIRED or is_collection(parameter.annotation):
         return False
     if not _always_have_body(verbs):
@@ -8045,7 +8045,7 @@ def _always_have_body(verbs: tuple[str, ...]) -> bool:
 
 
 def _is_identity(parameter: Parameter) -> bool:
-    """Whether its name or its type says that it tells one thing from others of its kind."""
+    """True if its name or its type says that it tells one thing from others of its kind."""
     kind = strip_wrappers(parameter.annotation)
     kind = aliased(kind) or kind
     is_uuid = (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")
@@ -8085,7 +8085,7 @@ _FRAMEWORK_CLASSES = Resource.__mro__
 
 
 class Branch:
-    """What one owner, the application or a controller, answers at one place in the tree.
+    """One owner's place in the tree, the application's or a controller's, with all that it answers there.
 
     `path` are the names that lead to it, `entries` all that it has, in order of definition.
     """
@@ -8127,7 +8127,7 @@ class Branch:
 
     @property
     def title(self) -> str:
-        """What a message calls it: the name of its class."""
+        """The name of the owner's class, for messages."""
         return type(self.owner).__name__
 
     # -- what the class has ---------------------------------------------------------------------------
@@ -8240,7 +8240,7 @@ class Branch:
         return ByVerb(endpoint.name, by_verb, endpoint.guards, is_nested=bool(self.path))
 
     def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
-        """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""
+        """A resource's handlers by the verb: below its path, and on it, where `index` comes before `get`."""
         if not verbs:
             return None, None
         found = self.methods.get(INDEX)
@@ -8272,7 +8272,7 @@ class Branch:
         return found.find(segments[1:]) if isinstance(found, Branch) else (found, segments[1:])
 
     def _find_otherwise(self, segments: list[str]) -> Match:
-        """The same for all but the names in the class."""
+        """The target of segments that do not begin with a name as it is written in the class."""
         if (mount := self._mounted_at(segments)) is not None:
             return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
@@ -8286,14 +8286,14 @@ class Branch:
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
 
     def _mounted_at(self, segments: list[str]) -> MountedApp | None:
-        """What is mounted at a path of its own that these segments begin with."""
+        """The application mounted at a path of its own that these segments begin with."""
         for mount in self.mounts:
             if tuple(segments[: len(mount.segments)]) == mount.segments:
                 return mount
         return None
 
     def _own(self, segments: list[str]) -> Match:
-        """What answers on this branch's own path, or takes whatever is below it."""
+        """The target on this branch's own path, or the one that takes whatever is below it."""
         is_bare = not segments or segments == [""]
         if self.resource is not None and self.collection is not None:
             target = self.collection if is_bare else self.resource
@@ -8309,7 +8309,7 @@ class Branch:
         return (index, segments) if takes_them else (self.nothing, segments)
 
     def find_websocket(self, segments: list[str]) -> Match:
-        """The same for a WebSocket."""
+        """The target of a WebSocket's segments below this branch, and those of them that are left for it."""
         if (mount := self._mounted_at(segments)) is not None:
             return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
@@ -8453,7 +8453,7 @@ def bound(attribute: Any, owner: object) -> Callable[..., Any]:
 
 
 def left_by_mark(attribute: Any, name: str) -> Any:
-    """What a mark such as `@methods` has left on a class attribute or a method, or on what that wraps; None if none."""
+    """The value that a mark such as `@methods` has left on an attribute, or on what that wraps; None if none."""
     for _ in range(MAX_LAYERS):
         if (found := getattr(attribute, name, None)) is not None:
             return found
@@ -8463,7 +8463,7 @@ def left_by_mark(attribute: Any, name: str) -> Any:
 
 
 def _is_method(attribute: Any) -> bool:
-    """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
+    """True if an instance makes a bound callable of this class attribute, without running a property of the user's."""
     if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod | singledispatchmethod):
         return True
     # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
@@ -8475,7 +8475,7 @@ def _is_method(attribute: Any) -> bool:
 # ======================================================================================================================
 # core/routing/class_warnings.py
 #
-# What in an application's classes is probably not meant as it stands: told once, when the application is made.
+# Warnings of what in an application's classes is probably not meant as it stands, told when it is made.
 # ======================================================================================================================
 
 _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
@@ -8605,7 +8605,7 @@ class Router:
         return self.root.owner._micropie.sessions.backend
 
     def find(self, request: Request) -> Match:
-        """What answers the HTTP request, and the path's parameters; `NoHandler` if nothing does.
+        """The target of an HTTP request, and the path's parameters; `NoHandler` if nothing answers.
 
         `HTTPError` 400 for a path that is no UTF-8.
         """
@@ -8632,7 +8632,7 @@ class Router:
         return target, segments
 
     def find_websocket(self, request: Request) -> Match:
-        """What answers the WebSocket, and the path's parameters; `NoHandler` if nothing does."""
+        """The target of a WebSocket, and the path's parameters; `NoHandler` if nothing answers."""
         request._router = self
         target: Target
         if request._ws_route_handler is not None:
@@ -8647,7 +8647,7 @@ class Router:
         return target, segments
 
     def find_again(self, request: Request, match: Match) -> Match:
-        """What answers a request that a hook has led elsewhere; path parameters that the hook has set stay."""
+        """The match of a request that a hook has led elsewhere; path parameters that the hook has set stay."""
         if vars(request).get("path_params") is match[1]:
             del request.path_params
         return self.find_websocket(request) if isinstance(request, WebSocketRequest) else self.find(request)
@@ -8720,7 +8720,7 @@ def branches(root: Branch) -> Iterator[Branch]:
 
 
 def is_mount(entry: Any) -> TypeGuard[MountedApp]:
-    """Whether an entry of a branch is another application."""
+    """True if an entry of a branch is another application."""
     return isinstance(entry, MountedApp)
 
 
@@ -8862,7 +8862,7 @@ def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
 
 
 def key_of(handler: Any) -> Any:
-    """What two looks at the same method have in common: each makes another bound method."""
+    """The identity of a method: each look at one makes another bound method."""
     if isinstance(handler, MethodType):
         return id(handler.__self__), id(handler.__func__)
     return id(handler)
@@ -8910,7 +8910,7 @@ class Address:
         return names
 
     def _divided(self, segments: list[str], in_path: list[str], fields: Pairs) -> tuple[tuple[str, ...], Pairs]:
-        """The same, less those segments which no path can have: these are fields too, bound by name."""
+        """The segments and fields of a URL; those segments that no path can have are fields too, bound by name."""
         path = own_path(self._branch, self._endpoint, with_segments=bool(segments))
         is_network_path = not path and segments[:1] == [""]  # `//host` is another site (RFC 3986 §4.2)
         if segments and path == self._branch.path and (is_network_path or not self._is_led_to_by(segments)):
@@ -8971,7 +8971,7 @@ class Address:
 
     @property
     def is_websocket(self) -> bool:
-        """Whether the handler is one of WebSockets."""
+        """True if the handler is one of WebSockets."""
         return self._endpoint.name.startswith(WEBSOCKET)
 
     @property
@@ -9051,7 +9051,7 @@ _OFF = ("", "0", "false", "no", "off")
 
 
 class Debugger(Protocol):
-    """What development mode adds to an application: `micropie.debug.Debugger`."""
+    """The part of an application in development mode that shows failures: `micropie.debug.Debugger`."""
 
     def start(self) -> None:
         """Watch the event loop that runs now."""
@@ -9063,7 +9063,7 @@ class Debugger(Protocol):
         """A failure: what a handler could return; None where this client is told what every client is told."""
 
     def guide(self, request: Request, error: HTTPError) -> Any:
-        """The same for a request that leads nowhere."""
+        """A page for a request that leads nowhere; None where this client is told what every client is told."""
 
 
 def is_development_mode() -> bool:
@@ -9088,7 +9088,7 @@ def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
 # ======================================================================================================================
 # core/pipeline/engine.py
 #
-# What an application is made of, and how its functions are called.
+# The parts of an application, and the way in which its functions are called.
 #
 # Every step of a request is passed the `Engine`; the user's `App` is `engine.app`, an `Application` to the steps.
 # ======================================================================================================================
@@ -9098,7 +9098,7 @@ StartupHandler = Handler | AbstractAsyncContextManager[Any]
 
 
 class Application(Protocol):
-    """What of an `App` users may change while it runs, or replace in a subclass: so it is looked up each time."""
+    """The attributes of an `App` that users may change while it runs, or replace in a subclass: looked up each time."""
 
     middlewares: "list[HttpMiddleware]"
     ws_middlewares: "list[WebSocketMiddleware]"
@@ -9112,7 +9112,7 @@ class Application(Protocol):
 
 
 class Engine:
-    """What an application is made of, from the keywords of `App`."""
+    """The parts of an application, made from the keywords of `App`."""
 
     # PERF: slots, not a namespace, 0.02 µs for each look.
     __slots__ = (
@@ -9164,7 +9164,7 @@ class Engine:
 
 
 def is_awaitable(value: Any) -> bool:
-    """Whether a user's function, which may be `async def` or not, has to be awaited."""
+    """True if a user's function, which may be `async def` or not, has to be awaited."""
     # PERF: 0.05 µs; inspect.isawaitable takes 0.4 µs.
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
@@ -9233,7 +9233,7 @@ class WebSocketMiddleware:
 # ======================================================================================================================
 # core/pipeline/error_replies.py
 #
-# What becomes of an exception: a reply that tells the client what it may know; for a failure also a record in the log.
+# An exception becomes a reply that tells the client what it may know; a failure also a record in the log.
 #
 # In development mode the debug pages may put a reply of theirs in its place.
 # ======================================================================================================================
@@ -9256,7 +9256,7 @@ def spare_server(error: BaseException) -> None:
 
 
 def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
+    """The reply to an exception; what the client must not know goes to the log."""
     if isinstance(error, SurplusSegments):
         error = Unrouted(engine.surplus_path_status)
     if isinstance(error, BaseExceptionGroup):
@@ -9306,7 +9306,7 @@ def with_debug_page(request: Request, reply: Reply) -> Reply:
 
 
 def debug_page(engine: Engine, request: Request, error: BaseException) -> Reply | None:
-    """What the debug pages say of an exception, if there are any and this client may see them."""
+    """The debug page of an exception, if there is one and this client may see it."""
     debug = engine.debug
     if debug is None:
         return None
@@ -9350,7 +9350,7 @@ def title_of(function: Callable[..., Any]) -> str:
 
 
 def passes_through(error: BaseException, function: Callable[..., Any]) -> bool:
-    """Whether the traceback of an error shows a line of the function, or of what it wraps."""
+    """True if the traceback of an error shows a line of the function, or of what it wraps."""
     code = code_of(function)
     return any(frame.f_code is code for frame, _ in lazy_import("traceback").walk_tb(error.__traceback__))
 
@@ -9372,7 +9372,7 @@ def name_of_endpoint(endpoint: Endpoint) -> str:
 
 
 def request_id_of(request: Request) -> str | None:
-    """What a proxy in front of us calls the request: its `X-Request-ID`, if that is plain text of fair length."""
+    """The request's `X-Request-ID`, as a proxy in front of us sets it, if that is plain text of fair length."""
     text = request._header_bytes(b"x-request-id", b"").decode("latin-1").strip()
     return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None
 
@@ -10152,7 +10152,7 @@ async def reply_outside_guards(engine: Engine, request: Request, target: Target 
 
 
 async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:
-    """What the path leads to behind the hooks; if one has changed it, the body is read if nobody has yet."""
+    """The match behind the hooks; if one has led the request elsewhere, the body is read if nobody has yet."""
     if request._route_handler is None and request._route_key() == key:
         return match
     target, segments = engine.router.find_again(request, match)
@@ -10368,7 +10368,7 @@ async def run_connection(
 async def call_websocket_handler(
     endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]
 ) -> None:
-    """What the handler makes of the socket and its arguments."""
+    """Bind the handler's arguments, and call it with the socket."""
     args, kwargs = bind(endpoint.plan, request, segments)
     result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
@@ -10670,14 +10670,14 @@ class App:
         return await self._micropie.templates.render(name, {**await shared_context([self]), **context})
 
     def _template_context(self) -> Any:
-        """What every template gets beside the keywords of `_render_template`: a dict; `async def` or plain."""
+        """Values for every template, beside the keywords of `_render_template`: a dict; `async def` or plain."""
         return {}
 
 
 # ======================================================================================================================
 # core/inspection.py
 #
-# What tools may know of an application: the routes that it answers, and what it is made with.
+# For tools: the routes that an application answers, and what it is made with.
 # ======================================================================================================================
 
 class Route(NamedTuple):
@@ -10754,7 +10754,7 @@ def dotted(*names: str) -> str:
 
 
 class Configuration:
-    """What an application is made with, to be read by tools.
+    """The parts that an application is made with, to be read by tools.
 
     `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
     controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
@@ -10919,7 +10919,7 @@ class RSGIRequest(Request):
         return {"type": "http.disconnect"}
 
     def _is_small(self) -> bool:
-        """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
+        """True if one window of the minimum rate is all the time that the body has, so its parts need no clock."""
         self._missing = content_length(self._header_bytes(b"content-length", b""))
         limits = (self._target and self._target.limits) or self._engine.limits
         return (

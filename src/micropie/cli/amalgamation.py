@@ -44,7 +44,7 @@ class Import:
 
     @property
     def means(self) -> tuple[str, str | None]:
-        """What is bound: `import a.b` binds `a`, and so does `import a.c`."""
+        """The module and name that are bound: `import a.b` binds `a`, and so does `import a.c`."""
         plain = self.name is None and self.alias is None
         return (self.binds if plain else self.module, self.name)
 

@@ -1,4 +1,4 @@
-"""What a route is called: the method that answers it, and the class of that."""
+"""The names of routes: the method that answers one, and the class of that."""
 
 import inspect
 

@@ -234,5 +234,5 @@ class App:
         return await self._micropie.templates.render(name, {**await shared_context([self]), **context})
 
     def _template_context(self) -> Any:
-        """What every template gets beside the keywords of `_render_template`: a dict; `async def` or plain."""
+        """Values for every template, beside the keywords of `_render_template`: a dict; `async def` or plain."""
         return {}

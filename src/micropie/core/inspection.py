@@ -1,4 +1,4 @@
-"""What tools may know of an application: the routes that it answers, and what it is made with."""
+"""For tools: the routes that an application answers, and what it is made with."""
 
 import inspect
 from collections.abc import Iterator
@@ -88,7 +88,7 @@ def dotted(*names: str) -> str:
 
 
 class Configuration:
-    """What an application is made with, to be read by tools.
+    """The parts that an application is made with, to be read by tools.
 
     `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
     controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.

@@ -148,7 +148,7 @@ class RSGIRequest(Request):
         return {"type": "http.disconnect"}
 
     def _is_small(self) -> bool:
-        """Whether one window of the minimum rate is all the time that the body has, so its parts need no clock."""
+        """True if one window of the minimum rate is all the time that the body has, so its parts need no clock."""
         self._missing = content_length(self._header_bytes(b"content-length", b""))
         limits = (self._target and self._target.limits) or self._engine.limits
         return (

@@ -43,7 +43,7 @@ def keywords(metadata: Any, kind: str) -> dict[str, Any]:
 
 
 def is_deprecated(metadata: Any) -> bool:
-    """Whether the metadata is `deprecated("…")` itself, or a Field with such words."""
+    """True if the metadata is `deprecated("…")` itself, or a Field with such words."""
     return bool(getattr(metadata, "deprecated", None)) or type(metadata).__name__ == "deprecated"
 
 

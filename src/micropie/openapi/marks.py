@@ -34,7 +34,7 @@ def form(handler: F) -> F:
 
 
 def is_marked(mark: str, app: App, route: Route) -> bool:
-    """Whether the mark is on the handler of a route, or on anything that leads to it."""
+    """True if the mark is on the handler of a route, or on anything that leads to it."""
     return any(getattr(one, mark, None) is True for one in way_to(app, route))
 
 

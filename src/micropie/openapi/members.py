@@ -35,22 +35,22 @@ def members_of(cls: Any, arguments: Sequence[Any], *, shown: bool) -> list[Membe
 
 
 def is_typed_dict(cls: Any) -> bool:
-    """Whether the class is a TypedDict, of `typing` or of `typing_extensions`."""
+    """True if the class is a TypedDict, of `typing` or of `typing_extensions`."""
     return dict in cls.__mro__ and hasattr(cls, "__required_keys__")
 
 
 def is_struct(cls: Any) -> bool:
-    """Whether the class is a `msgspec.Struct`."""
+    """True if the class is a `msgspec.Struct`."""
     return hasattr(cls, "__struct_fields__")
 
 
 def is_attrs(cls: Any) -> bool:
-    """Whether attrs made the class."""
+    """True if attrs made the class."""
     return hasattr(cls, "__attrs_attrs__")
 
 
 def is_record(cls: Any) -> bool:
-    """Whether `members_of` knows the class."""
+    """True if `members_of` knows the class."""
     return is_typed_dict(cls) or is_struct(cls) or is_attrs(cls) or dataclasses.is_dataclass(cls)
 
 
@@ -72,7 +72,7 @@ def _of_typed_dict(cls: Any, hints: Mapping[str, Any]) -> Iterator[Member]:
 
 
 def _is_read_only(wrapper: Any) -> bool:
-    """Whether it is `ReadOnly` (PEP 705), which says nothing of JSON."""
+    """True if it is `ReadOnly` (PEP 705), which says nothing of JSON."""
     return getattr(wrapper, "_name", None) == "ReadOnly"
 
 
@@ -142,7 +142,7 @@ def _fields(cls: Any) -> list[Any]:
 
 
 def _is_needed(field: Any) -> bool:
-    """Whether the field has no default, neither a value nor a factory: attrs keeps both in one place."""
+    """True if the field has no default, neither a value nor a factory: attrs keeps both in one place."""
     nothing = getattr(sys.modules.get("attr"), "NOTHING", dataclasses.MISSING)
     defaults = (field.default, getattr(field, "default_factory", nothing))
     return all(one is nothing or one is dataclasses.MISSING for one in defaults)

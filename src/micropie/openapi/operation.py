@@ -77,12 +77,12 @@ def summary(name: str) -> str:
 
 
 def is_required(parameter: Parameter) -> bool:
-    """Whether the handler can't do without the parameter."""
+    """True if the handler can't do without the parameter."""
     return parameter.default is Signature.empty and parameter.kind not in ("variadic", "rest")
 
 
 def is_parameter(parameter: Parameter) -> bool:
-    """Whether a Parameter Object describes the parameter (§4.8.12), and neither the body nor `security`."""
+    """True if a Parameter Object describes the parameter (§4.8.12), and neither the body nor `security`."""
     is_header = parameter.source == "header"
     elsewhere = is_header and parameter.key.lower() in DESCRIBED_ELSEWHERE
     return parameter.source in PLACES and parameter.kind != "rest" and not elsewhere

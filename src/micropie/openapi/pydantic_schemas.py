@@ -13,7 +13,7 @@ Schema: TypeAlias = dict[str, Any]
 
 
 def is_of_pydantic(cls: Any) -> bool:
-    """Whether pydantic validates the class."""
+    """True if pydantic validates the class."""
     return hasattr(cls, "__pydantic_validator__") or hasattr(cls, "__get_pydantic_core_schema__")
 
 
@@ -64,7 +64,7 @@ def generator() -> Any:
 
 
 def _is_hidden(field: Any, *, is_sent: bool) -> bool:
-    """Whether a field of a dataclass is private, and not a required one of a body; or one that no client can set."""
+    """True if a field of a dataclass is private, and not a required one of a body; or one that no client can set."""
     has_default = field["schema"]["type"] == "default"
     is_private = field["name"].startswith("_") and (is_sent or has_default)
     return is_private or (not is_sent and not field.get("init", True))

@@ -24,7 +24,7 @@ def request_body(route: Route, schemas: Schemas, *, by_form: bool) -> Schema:
 
 
 def is_needed(parameter: Parameter, schemas: Schemas) -> bool:
-    """Whether a request must have a body for this parameter. None at all counts as an object without members."""
+    """True if a request must have a body for this parameter. None at all counts as an object without members."""
     schema = schemas.resolved(schemas.constrained(parameter.annotation, parameter.metadata))
     may_be_empty = parameter.is_body and "properties" in schema and "required" not in schema
     return parameter.default is Signature.empty and not may_be_empty
@@ -90,7 +90,7 @@ def bare(annotation: Any) -> Any:
 
 
 def has_files(objects: list[Schema], schemas: Schemas) -> bool:
-    """Whether a file, or a list of files, is among the members of the body."""
+    """True if a file, or a list of files, is among the members of the body."""
     whole = [schemas.resolved(without_null(one)).get("properties", {}) for one in objects]
     shown = [without_null(member) for properties in whole for member in properties.values()]
     return any(is_file(one) or is_file(one.get("items", {})) for one in shown)

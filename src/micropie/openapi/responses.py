@@ -128,12 +128,12 @@ def media_type(outcome: Outcome) -> str:
 
 
 def is_media_type(metadata: Any) -> bool:
-    """Whether a piece of metadata is the name of a media type."""
+    """True if a piece of metadata is the name of a media type."""
     return isinstance(metadata, str) and MEDIA_TYPE.fullmatch(metadata) is not None
 
 
 def is_kind(outcome: Outcome, classes: tuple[type, ...]) -> bool:
-    """Whether a body is of one of these classes."""
+    """True if a body is of one of these classes."""
     kind = get_origin(outcome.kind) or outcome.kind
     return isinstance(kind, type) and issubclass(kind, classes)
 

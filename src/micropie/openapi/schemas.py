@@ -216,7 +216,7 @@ class Schemas:
         return component
 
     def _is_free(self, name: str, owner: Any, schema: Schema | None = None) -> bool:
-        """Whether a component may have the name: it is nobody else's, or what has it is equal."""
+        """True if a component may have the name: it is nobody else's, or what has it is equal."""
         known_owner, known = self._named.get(name, (owner, schema))
         is_own = known_owner == owner and (schema is None or self.components.get(name, schema) == schema)
         return is_own or known == schema
@@ -297,7 +297,7 @@ def sanitized(name: str) -> str:
 
 
 def _is_unset(annotation: Any) -> bool:
-    """Whether it is msgspec's word for a member that is not there."""
+    """True if it is msgspec's word for a member that is not there."""
     return getattr(annotation, "__name__", None) == "UnsetType" and annotation.__module__ == "msgspec"
 
 

@@ -1,4 +1,4 @@
-"""What an application says of its document: the keywords of the `Docs` in its class."""
+"""An application's settings for its document: the keywords of the `Docs` in its class."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -47,12 +47,12 @@ def or_blank(schema: Schema) -> Schema:
 
 
 def is_file(schema: Schema) -> bool:
-    """Whether the schema is that of a file."""
+    """True if the schema is that of a file."""
     return FILE.items() <= schema.items()
 
 
 def is_free_text(schema: Schema) -> bool:
-    """Whether the schema takes any text, a blank one too."""
+    """True if the schema takes any text, a blank one too."""
     return schema.get("type") == "string" and not {"enum", "format", "minLength", "pattern"} & schema.keys()
 
 
@@ -72,7 +72,7 @@ def form_schema(objects: list[Schema], schemas: Schemas) -> Schema | None:
 
 
 def is_flat(schema: Schema, schemas: Schemas, *, in_list: bool = False) -> bool:
-    """Whether a form has a place for the value: one text, or a field that stands several times."""
+    """True if a form has a place for the value: one text, or a field that stands several times."""
     one = schemas.resolved(schema)
     if alternatives := one.get("anyOf") or one.get("oneOf"):
         return all(is_flat(other, schemas, in_list=in_list) for other in alternatives)

@@ -82,7 +82,7 @@ class DatabaseThread:
 
 
 def last_job() -> Job:
-    """What ends the thread."""
+    """The job that ends the thread."""
     return Job(None, writes=False, result=Future())
 
 
@@ -152,7 +152,7 @@ def in_transaction(connection: sqlite3.Connection, jobs: list[Job]) -> list[Any]
 
 
 def patiently(act: Callable[[], T], patience: float) -> T:
-    """What `act` gives, tried again while others hold the file. TimeoutError in the end."""
+    """The result of `act`, tried again while others hold the file. TimeoutError in the end."""
     deadline = time.monotonic() + patience
     while True:
         try:

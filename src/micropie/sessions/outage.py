@@ -1,4 +1,4 @@
-"""What a session backend says while its store does not answer: a 503 to clients, one line to the log."""
+"""A session backend whose store does not answer: a 503 to clients, one line to the log."""
 
 import logging
 
@@ -9,7 +9,7 @@ RETRY_AFTER = 1  # seconds; who asks again finds out by that whether it is over
 
 
 class Outage:
-    """Whether a store answers, as each use of it tells; the log has one line when that changes.
+    """True if a store answers, as each use of it tells; the log has one line when that changes.
 
     Writing can fail while reading goes on (a locked file, a full memory): then only writing tells that it is over.
     """
@@ -34,5 +34,5 @@ class Outage:
             log.warning("Sessions are available again: %s", self.store)
 
     def error(self) -> HTTPError:
-        """What a client is told."""
+        """The answer to a client."""
         return HTTPError(503, "Sessions are not available at the moment", [("Retry-After", str(RETRY_AFTER))])

@@ -161,7 +161,7 @@ class RedisSessionBackend(SessionBackend):
         return await self._answer(lambda redis: redis.eval(script, 1, key, *arguments), writing=writing)
 
     async def _answer(self, ask: Callable[[Any], Awaitable[Any]], *, writing: bool = False) -> Any:
-        """What the server answers. `HTTPError` 503 if it does not in time, or can't at the moment."""
+        """The server's answer. `HTTPError` 503 if it does not in time, or can't at the moment."""
         is_away = self._outage.of_writing if writing else self._outage.of_reading
         is_first = is_away and self._tries_first()
         try:
@@ -176,7 +176,7 @@ class RedisSessionBackend(SessionBackend):
         return answer
 
     def _tries_first(self) -> bool:
-        """Whether a request is the first to try a server that is away; `HTTPError` 503 while that has no answer."""
+        """True if a request is the first to try a server that is away; `HTTPError` 503 while that has no answer."""
         now = time.monotonic()
         waited = now - self._tried_at
         if AT_ONCE < waited < self._timeout:
@@ -214,7 +214,7 @@ def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
 
 
 def unavailable(redis: Any) -> tuple[type[Exception], ...]:
-    """What is raised while the server is away, is busy with itself, or can't store anything."""
+    """The exceptions while the server is away, is busy with itself, or can't store anything."""
     errors = redis.exceptions
     return TimeoutError, errors.TimeoutError, errors.ConnectionError, errors.ReadOnlyError, errors.OutOfMemoryError
 
@@ -226,7 +226,7 @@ def place_of(connection: Mapping[str, Any]) -> str:
 
 
 def hashed(session_id: str) -> str:
-    """What the server knows a session by: its handle."""
+    """The name by which the server knows a session: its handle."""
     return sha256(session_id.encode()).hexdigest()
 
 

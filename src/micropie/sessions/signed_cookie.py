@@ -35,7 +35,7 @@ class SignedCookieSessionBackend(SessionBackend):
         self._secrets = [checked(one) for one in (secret, *old_secrets)]
 
     async def load(self, session_id: str) -> dict[str, Any]:
-        """What is in a cookie; `{}` if it is not one of ours, or has expired."""
+        """The data in a cookie; `{}` if it is not one of ours, or has expired."""
         signed, _, signature = session_id.rpartition(".")
         if len(session_id) > MAX_VALUE or not self._is_ours(signed, signature):
             return {}

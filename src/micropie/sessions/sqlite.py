@@ -100,7 +100,7 @@ class SQLiteSessionBackend(SessionBackend):
         return await self._answer(self._database.write(step), writing=True)
 
     async def _answer(self, answer: Awaitable[T], *, writing: bool) -> T:
-        """What the database says. `HTTPError` 503 if it does not in time."""
+        """The database's answer. `HTTPError` 503 if it does not in time."""
         try:
             result = await answer
         except TimeoutError as error:
@@ -127,7 +127,7 @@ def opened(path: Path, *, own_folder: bool) -> sqlite3.Connection:
 
 
 def hashed(session_id: str) -> str:
-    """What the file knows a session by: its handle."""
+    """The name by which the file knows a session: its handle."""
     return sha256(session_id.encode()).hexdigest()
 
 
@@ -162,7 +162,7 @@ def update(connection: sqlite3.Connection, handle: str, changes: str, removed: l
 
 
 def is_stale(connection: sqlite3.Connection, handle: str, timeout: int) -> bool:
-    """Whether a session lives, and its expiry is worth a write."""
+    """True if a session lives, and its expiry is worth a write."""
     now = time.time()
     return connection.execute(IS_STALE, (handle, now, now + timeout - timeout / LAZINESS)).fetchone() is not None
 

@@ -41,7 +41,7 @@ IDS = ("aB" * 16, "Ab" * 16, "aB" * 15, "a", "A", "x" * 128, "a._~+=:@-", "a_", 
 
 
 class Site(App):
-    """What the tests ask: a site that keeps values, and can be held up."""
+    """The application under test: a site that keeps values, and can be held up."""
 
     def __init__(self, backend: SessionBackend) -> None:
         super().__init__(backend)
@@ -74,7 +74,7 @@ class Site(App):
         return "ended"
 
     async def show(self) -> dict[str, Any]:
-        """What is in the session."""
+        """The values of the session."""
         return dict(self.request.session)
 
     async def idle(self) -> str:
@@ -92,7 +92,7 @@ class Site(App):
 
 
 class SessionBackendSuite:
-    """What every session backend promises. Define `backend`; each test is run in an event loop of its own.
+    """The promises of every session backend. Define `backend`; each test is run in an event loop of its own.
 
     class TestMySessions(SessionBackendSuite):
         @pytest.fixture(autouse=True)
@@ -165,7 +165,7 @@ class SessionBackendSuite:
         self._run(main)
 
     def test_loaded_and_saved_data_are_copies(self) -> None:
-        """What a request does to its data changes nothing that is stored."""
+        """A request that changes its data changes nothing that is stored."""
 
         async def main(backend: SessionBackend) -> None:
             data: dict[str, Any] = {"list": [1]}
@@ -267,7 +267,7 @@ class SessionBackendSuite:
         self._run(main)
 
     def test_a_slow_request_brings_nothing_back(self) -> None:
-        """What others have changed meanwhile stays changed."""
+        """A change that others have made meanwhile stays."""
 
         async def main(backend: SessionBackend, other: SessionBackend) -> None:
             await backend.save(ID, {"user": "ann", "role": "admin", "team": "a"}, LONG)
@@ -314,7 +314,7 @@ class SessionBackendSuite:
 
 
 class AtomicSuite(SessionBackendSuite):
-    """What a backend with `update` and `touch` promises besides."""
+    """The promises of a backend with `update` and `touch`, besides."""
 
     def test_an_update_changes_what_is_stored(self) -> None:
         """It writes some values and deletes some names; the others stay."""
@@ -388,7 +388,7 @@ class AtomicSuite(SessionBackendSuite):
 
 
 class ListingSuite(SessionBackendSuite):
-    """What a backend with `sessions_of` and `end_sessions` promises besides."""
+    """The promises of a backend with `sessions_of` and `end_sessions`, besides."""
 
     def test_the_sessions_of_a_user_are_listed(self) -> None:
         """By the SHA-256 of their ids; not those of others, of nobody, or that have expired."""
@@ -503,7 +503,7 @@ class Workers:
         await self._exits.aclose()
 
     async def ask(self, worker: int, path: str, session_id: str = ID) -> Any:
-        """What a worker answers."""
+        """The answer of a worker."""
         reply = await self._clients[worker].get(path, cookies={"session_id": session_id})
         self.cookies = reply.cookies
         return reply.raise_for_status().json() if path == "/show" else reply.raise_for_status().text
@@ -531,7 +531,7 @@ def kinds_of(data: Mapping[str, Any] | None) -> dict[str, type]:
 
 
 def written() -> dict[str, str]:
-    """What all writers of a test have stored."""
+    """The values that all writers of a test have stored."""
     return {f"k{number}": str(number) for number in range(WRITERS)}
 
 
@@ -543,7 +543,7 @@ def bound_to(user_id: str, **data: Any) -> dict[str, Any]:
 
 
 def handle_of(session_id: str) -> str:
-    """What a session is called in a list."""
+    """The name of a session in a list."""
     return hashlib.sha256(session_id.encode()).hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""What everything else stands on."""
+"""The foundation: types, errors, headers, JSON, threads."""

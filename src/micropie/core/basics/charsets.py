@@ -22,7 +22,7 @@ TEXT_PIECE = 1 << 16  # bytes that are decoded at once: milliseconds
 
 
 def codec_of(charset: str | None) -> str:
-    """What Python calls the charset; UTF-8 if it is None. `HTTPError` 400 if it is not known."""
+    """Python's name of the charset; UTF-8 if it is None. `HTTPError` 400 if it is not known."""
     if charset is None or charset.lower() == "utf-8":
         return "utf-8"
     try:

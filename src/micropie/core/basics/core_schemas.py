@@ -52,24 +52,24 @@ def schemas_in(schema: CoreSchema) -> list[CoreSchema]:
 
 
 def is_optional(schema: CoreSchema) -> bool:
-    """Whether a member with this schema has a default."""
+    """True if a member with this schema has a default."""
     while schema["type"] != "default" and "schema" in schema:
         schema = schema["schema"]
     return bool(schema["type"] == "default")
 
 
 def is_strict(schema: CoreSchema) -> bool:
-    """Whether there is a type in it that takes nothing for something else."""
+    """True if there is a type in it that takes nothing for something else."""
     return any(one.get("strict") or one.get("config", {}).get("strict") for one in schemas_in(schema))
 
 
 def takes_other_json(schema: CoreSchema) -> bool:
-    """Whether JSON is read by other rules than Python's objects: strict types take dates from it, and tuples."""
+    """True if JSON is read by other rules than Python's objects: strict types take dates from it, and tuples."""
     return is_strict(schema) or any("val_json_bytes" in one.get("config", {}) for one in schemas_in(schema))
 
 
 def has_private(schema: CoreSchema) -> bool:
-    """Whether there is a dataclass with private fields in it: models have no such fields."""
+    """True if there is a dataclass with private fields in it: models have no such fields."""
     return any(one["type"] == "dataclass-field" and _is_private(one) for one in schemas_in(schema))
 
 
@@ -101,12 +101,12 @@ def failing_fast(schema: CoreSchema, max_records: int) -> CoreSchema:
 
 
 def validator(schema: CoreSchema) -> Any:
-    """What validates by the schema, and by those that it has of models: not by what these have made of their own."""
+    """A validator by the schema, and by those that it has of models: not by what these have made of their own."""
     return _made("SchemaValidator", schema)
 
 
 def serializer(schema: CoreSchema) -> Any:
-    """What serializes by the schema, and by those that it has of models."""
+    """A serializer by the schema, and by those that it has of models."""
     return _made("SchemaSerializer", schema)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, by name, and the one logger.
+"""The exceptions, by name, and the one logger.
 
 An `HTTPError` is an answer: its status and detail reach the client. Everything else that a handler
 raises is a fault of the application: it reaches the log, and the client sees a bare 500.
@@ -43,7 +43,7 @@ class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than Unrout
 
 
 class UnusableResult(TypeError):  # noqa: N818 - says what is wrong better than UnusableResultError
-    """What a handler, a guard or a hook returned means no reply. The log says which `function` it was, and where.
+    """A handler's, a guard's or a hook's result that means no reply. The log says which `function` it was, and where.
 
     The traceback would only show how far we got with it.
     """
@@ -62,7 +62,7 @@ def blaming(function: Callable[..., Any]) -> Iterator[None]:
 
 
 class Fault(NamedTuple):
-    """What is wrong with one value of a request: where it was looked for, its name, and what was expected.
+    """One value of a request that is wrong: where it was looked for, its name, and what was expected.
 
     `place` is `path`, `query`, `body`, `header`, `cookie`, `session` or `file`; `name` may lead into a value:
     `address.zip`, `tags[3]`. The value itself is not in it.

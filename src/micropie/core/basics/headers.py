@@ -61,7 +61,7 @@ def _unquote_cookie(value: str) -> str:
 
 
 class MediaType(NamedTuple):
-    """What a body is: `name` without the parameters, in lower case; `""` where there is none."""
+    """The type of a body: `name` without the parameters, in lower case; `""` where there is none."""
 
     name: str
     parameters: dict[str, str]  # not to be changed
@@ -74,7 +74,7 @@ def _short_media_type(content_type: bytes) -> MediaType:
 
 
 def media_type(content_type: bytes) -> MediaType:
-    """What a Content-Type field says."""
+    """The media type in a Content-Type field."""
     if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
         return _short_media_type(content_type)
     return _media_type(content_type)
@@ -95,7 +95,7 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 def names_json(accept: str) -> bool:
-    """Whether an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
+    """True if an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
     ranges = map(parse_media_type, accept.split(","))
     return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
@@ -125,12 +125,12 @@ def host_of(authority: str) -> str:
 
 
 def is_token(text: str) -> bool:
-    """Whether it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
+    """True if it is a token (RFC 9110 §5.6.2), as names and subprotocols are."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def is_about_content(name: str) -> bool:
-    """Whether a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
+    """True if a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
     lower = name.lower()
     return lower.startswith("content-") or lower in _ABOUT_CONTENT
 

@@ -24,7 +24,7 @@ _LONG_NUMBER = rb"(?:\A|[\s:,\[])-?(?:[0-9.]{17}|[0-9.]+[eE])"  # a float holds 
 
 
 def jsonable(value: Any) -> Any:
-    """What both encoders ask for a value that they don't know: the same value in simpler types.
+    """The fallback of both encoders: a value that they don't know, in simpler types.
 
     TypeError if there is none.
     """
@@ -55,7 +55,7 @@ def duration(value: Any) -> str:
 
 
 def is_a(value: Any, module: str, name: str) -> bool:
-    """Whether it is an instance of a class of a module, which whoever made such an instance has imported."""
+    """True if it is an instance of a class of a module, which whoever made such an instance has imported."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, getattr(loaded, name))
 
@@ -77,7 +77,7 @@ def _fields(value: Any) -> Any:
 
 @functools.cache
 def _serializer_of(kind: Any) -> Callable[..., Any] | None:
-    """What makes JSON of a model, or a dataclass of pydantic's; None for other types."""
+    """The serializer of a model, or a dataclass of pydantic's; None for other types."""
     schema = getattr(kind, "__pydantic_core_schema__", None)
     if schema is not None and has_private(schema):
         return cast("Callable[..., Any]", serializer(without_private(schema)).to_python)
@@ -104,7 +104,7 @@ def _struct_members(value: Any) -> dict[str, Any]:
 
 
 def _is_default(member: Any, field: Any) -> bool:
-    """Whether msgspec would leave the member out."""
+    """True if msgspec would leave the member out."""
     return member is field.default or (field.default_factory in (list, dict, set) and not member)
 
 
@@ -122,7 +122,7 @@ def _base64(value: Any) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """The same document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
+    """A document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -250,7 +250,7 @@ def loads(raw: bytes) -> Any:
 
 
 def has_inexact_number(raw: bytes) -> bool:
-    """Whether a float could have lost digits of a number, as far as a look at the document tells."""
+    """True if a float could have lost digits of a number, as far as a look at the document tells."""
     return lazy_import("re").search(_LONG_NUMBER, raw) is not None
 
 

@@ -1,4 +1,4 @@
-"""What the keywords of `App` and its limits accept: others are refused when they are given, not at a request."""
+"""Checks of the keywords of `App` and of limits: what they don't accept is refused when it is given."""
 
 import re
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")  # RFC 6454 §6.2
 
 
 def is_whole(value: Any, least: int = 0) -> bool:
-    """Whether it is an int, but no bool, of at least so much."""
+    """True if it is an int, but no bool, of at least so much."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is an int or float, but no bool."""
+    """True if it is an int or float, but no bool."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

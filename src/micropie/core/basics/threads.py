@@ -268,7 +268,7 @@ class _Threads:
             worker.jobs.put(_WAKE)
 
     def next_job(self, worker: _Worker) -> Any:
-        """What the thread does next, by turns one of its own jobs and one of everybody's; None if it has to wait.
+        """The thread's next job, by turns one of its own and one of everybody's; None if it has to wait.
 
         `_OVER` if it is to end.
         """
@@ -368,7 +368,7 @@ def _outcome(
 
 
 def _without_stop(error: StopIteration) -> RuntimeError:
-    """What generators make of a StopIteration, which no future can carry (PEP 479)."""
+    """The RuntimeError that generators make of a StopIteration, which no future can carry (PEP 479)."""
     replacement = RuntimeError("a handler raised StopIteration")
     replacement.__cause__ = error
     return replacement

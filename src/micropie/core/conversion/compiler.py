@@ -378,7 +378,7 @@ def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
 
 
 def _of_all(misfits: list[ConversionError]) -> ConversionError:
-    """What is wrong with a value that no member of a union takes: inside of it, if one member came so far."""
+    """The error for a value that no member of a union takes: inside of it, if one member came so far."""
     inside = [misfit for misfit in misfits if misfit.faults[0][0]]
     if len(inside) == 1:
         return inside[0]
@@ -387,7 +387,7 @@ def _of_all(misfits: list[ConversionError]) -> ConversionError:
 
 
 def _outside(where: str, message: str) -> str:
-    """What is wrong with a value as a whole, if something inside of it is."""
+    """The message for a value as a whole, if something inside of it is wrong."""
     if not where:
         return message
     return "expected a valid list" if where.startswith("[") else "expected a valid object"

@@ -1,4 +1,4 @@
-"""What makes a type of what a client sends: functions that return a value, or raise `ConversionError`."""
+"""Converters: functions from what a client sends to a value of a type, or to a `ConversionError`."""
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
@@ -72,7 +72,7 @@ def deferred(find: Callable[[], Converter]) -> Converter:
 
 
 def form_taken_by(take: Callable[[Any], Any], repeated: AbstractSet[str]) -> Callable[[Params], Any]:
-    """What makes a form, as one object, of its fields: all values of those that are repeated, else the first."""
+    """The converter of a form as one object: all values of fields that are repeated, else the first."""
     return lambda form: take({name: values if name in repeated else values[0] for name, values in form.items()})
 
 

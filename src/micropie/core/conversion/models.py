@@ -42,7 +42,7 @@ _NO_OBJECT = frozenset(("model_type", "model_attributes_type", "dataclass_type",
 
 
 def is_model(kind: Any) -> bool:
-    """Whether pydantic validates the type: a model, a dataclass of its own, or another type that is made for it."""
+    """True if pydantic validates the type: a model, a dataclass of its own, or another type that is made for it."""
     return is_pydantic(kind) or (isinstance(kind, type) and hasattr(kind, "__get_pydantic_core_schema__"))
 
 
@@ -97,7 +97,7 @@ class Model:
         return self._checked(chosen.validate_python, given)
 
     def shown(self, result: Any) -> Any:
-        """What a handler's result is in JSON's types, once it is of the type. `ValidationError` if it can't be."""
+        """A handler's result in JSON's types, once it is of the type. `ValidationError` if it can't be."""
         # Its members are found by their names, too; older versions have no such option.
         names = {"by_alias", "by_name"} & self._adapter.validate_python.__kwdefaults__.keys()
         value = self._adapter.validate_python(result, from_attributes=True, **dict.fromkeys(names, True))

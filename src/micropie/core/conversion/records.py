@@ -46,13 +46,13 @@ Value = TypeVar("Value")
 
 
 class TypeTable(Generic[Value]):
-    """What is known of types; not all of them could be keys of a dict: `Annotated[int, {}]`."""
+    """A table by types, not all of which could be keys of a dict: `Annotated[int, {}]`."""
 
     def __init__(self) -> None:
         self._pairs: list[tuple[Any, Value]] = []
 
     def get(self, kind: Any) -> Value | None:
-        """What was added last for the type; None if nothing was."""
+        """The value that was added last for the type; None if none was."""
         return next((known for other, known in reversed(self._pairs) if other == kind), None)
 
     def add(self, kind: Any, known: Value) -> None:
@@ -66,27 +66,27 @@ def class_of(kind: Any) -> Any:
 
 
 def is_dataclass_type(kind: Any) -> bool:
-    """Whether it is a class that `@dataclass` made."""
+    """True if it is a class that `@dataclass` made."""
     return _has(kind, "__dataclass_fields__")
 
 
 def is_typed_dict(kind: Any) -> bool:
-    """Whether it is a TypedDict, of `typing` or of `typing_extensions`."""
+    """True if it is a TypedDict, of `typing` or of `typing_extensions`."""
     return _has(kind, "__required_keys__") and dict in class_of(kind).__mro__
 
 
 def is_struct(kind: Any) -> bool:
-    """Whether it is a `msgspec.Struct`."""
+    """True if it is a `msgspec.Struct`."""
     return _has(kind, "__struct_fields__")
 
 
 def is_attrs(kind: Any) -> bool:
-    """Whether it is a class that attrs made."""
+    """True if it is a class that attrs made."""
     return _has(kind, "__attrs_attrs__")
 
 
 def is_pydantic(kind: Any) -> bool:
-    """Whether it is a model or a dataclass of pydantic's."""
+    """True if it is a model or a dataclass of pydantic's."""
     return _has(kind, "__pydantic_validator__")
 
 
@@ -96,7 +96,7 @@ def _has(kind: Any, mark: str) -> bool:
 
 
 def is_record(kind: Any) -> bool:
-    """Whether it is a record of any make."""
+    """True if it is a record of any make."""
     tests = (is_dataclass_type, is_typed_dict, is_struct, is_attrs, is_pydantic)
     return any(test(kind) for test in tests)
 
@@ -113,7 +113,7 @@ def strip_wrappers(annotation: Any) -> Any:
 
 
 def aliased(annotation: Any) -> Any:
-    """What a NewType, an alias of the `type` statement or a type variable stands for; None for other types."""
+    """The type that a NewType, a `type` alias or a type variable stands for; None for other types."""
     if isinstance(annotation, TypeVar):
         return _of_variable(annotation)
     try:
@@ -129,14 +129,14 @@ def aliased(annotation: Any) -> Any:
 
 
 def _of_variable(variable: TypeVar) -> Any:
-    """What a type variable may be that no argument stands for: its default (PEP 696), or what it is bound to."""
+    """The type of a variable that no argument stands for: its default (PEP 696), or its bound."""
     if getattr(variable, "has_default", bool)():
         return getattr(variable, "__default__", Any)
     return Union[variable.__constraints__] if variable.__constraints__ else variable.__bound__ or Any  # noqa: UP007
 
 
 def is_record_type(annotation: Any) -> bool:
-    """Whether the type is made of all fields of a place: a record, or one of several."""
+    """True if the type is made of all fields of a place: a record, or one of several."""
     kind = strip_wrappers(annotation)
     if get_origin(kind) in UNIONS:
         return all(is_record_type(one) for one in get_args(kind) if one is not NoneType)
@@ -154,7 +154,7 @@ def records_in(annotation: Any) -> Iterator[Any]:
 
 
 def is_collection(annotation: Any) -> bool:
-    """Whether the type is a collection, whose values a form has as repeated fields."""
+    """True if the type is a collection, whose values a form has as repeated fields."""
     kind = strip_wrappers(annotation)
     return (get_origin(kind) or kind) in MANY
 
@@ -172,7 +172,7 @@ class Member(NamedTuple):
 
 
 def members_taken(kind: Any) -> list[Member]:
-    """What a dataclass, a TypedDict or an attrs class takes from a client.
+    """The members that a dataclass, a TypedDict or an attrs class takes from a client.
 
     Private members with a default are none of its business. Whatever evaluating the annotations raises.
     """
@@ -226,7 +226,7 @@ def _typed_dict_members(kind: Any) -> Iterator[Member]:
 
 
 def _is_read_only(wrapper: Any) -> bool:
-    """Whether it is `ReadOnly` (PEP 705), which says nothing to us."""
+    """True if it is `ReadOnly` (PEP 705), which says nothing to us."""
     return getattr(wrapper, "_name", None) == "ReadOnly"
 
 

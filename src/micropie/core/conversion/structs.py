@@ -96,7 +96,7 @@ class Preparation:
         }
 
     def of(self, part: Any) -> Prepare | None:
-        """What is done to a value of a type; None where that is nothing."""
+        """The preparation of a value of a type; None where there is nothing to do."""
         if not any(map(self._is_special, _all_parts(part))):
             return None
         if id(part) not in self._made:
@@ -129,7 +129,7 @@ class Preparation:
         return prepared
 
     def _array(self, part: Any) -> Prepare:
-        """What is done to a Struct that is a list in JSON: it ends before its first private member."""
+        """The preparation of a Struct that is a list in JSON: it ends before its first private member."""
         start = 0 if part.tag is None else 1  # the tag comes first
         taken = list(itertools.takewhile(lambda field: not _stays_inside(field), part.fields))
         prepare = _each(list, {place: self.of(field.type) for place, field in enumerate(taken, start)})
@@ -205,7 +205,7 @@ def _all_parts(root: Any) -> Iterator[Any]:
 
 
 def _each(kind: Any, prepares: Mapping[Any, Prepare | None]) -> Prepare:
-    """What is done to an object, or to a list: to each of its members what is given for its key, or its position."""
+    """The preparation of an object or a list: of each member by its key, or by its position."""
     some = [(key, prepare) for key, prepare in prepares.items() if prepare is not None]
 
     def prepared(value: Any) -> Any:
@@ -228,7 +228,7 @@ def _each(kind: Any, prepares: Mapping[Any, Prepare | None]) -> Prepare:
 
 
 def _is_meant(part: Any, value: Any) -> bool:
-    """Whether the value can only be of that one of the types in a union."""
+    """True if the value can only be of that one of the types in a union."""
     if _sort_of(part) == "CustomType":
         return value is not None
     if _sort_of(part) in _ARRAYS or getattr(part, "array_like", False):

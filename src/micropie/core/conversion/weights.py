@@ -1,4 +1,4 @@
-"""What validation of a value by pydantic may cost, told before it begins.
+"""The weight of a value, which tells before validation by pydantic what that may cost.
 
 A union tries all its members: of unions inside each other the innermost is asked again and again, 2**n times. Every
 member of a recursive model may be a fault, and takes some 300 bytes. So of types that are recursive the steps and the
@@ -179,7 +179,7 @@ def _referred_to(schema: CoreSchema) -> set[str]:
 
 
 def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
-    """Whether any of the definitions leads back to itself, by those that each refers to."""
+    """True if any of the definitions leads back to itself, by those that each refers to."""
     for start in referred:
         line = [start]
         for ref in line:

@@ -1,1 +1,1 @@
-"""What a handler's signature says: how it is called, and what its result becomes."""
+"""A handler's signature, read once: where its arguments come from, and what of its result goes out."""

@@ -139,7 +139,7 @@ class Resolver:
             return self._source_alone(annotation)
 
     def _source_alone(self, annotation: Any) -> Any:
-        """What is left of a type that is not known: where the value comes from. A client must not choose that."""
+        """The source that an unknown type names all the same: a client must not choose that."""
         if isinstance(annotation, str):
             try:
                 annotation = eval(annotation, {}, _Lenient(self.names))  # noqa: S307 - the application's own code
@@ -150,7 +150,7 @@ class Resolver:
 
     @property
     def names(self) -> dict[str, Any]:
-        """What a name in an annotation means: a type of the class's own, else the module's, Python's, the class's.
+        """The meanings of names: types of the class's own, else the module's names, Python's, the class's.
 
         A method called `list` or `date` is none of the types that are meant.
         """

@@ -37,7 +37,7 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 
 
 class Plan:
-    """What a handler takes: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
+    """A handler's parameters: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
     `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
     served as it reads. `slots` are the parameters if any of them is typed, or has a mutable default; else empty.
@@ -188,7 +188,7 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
 
 
 def _is_typed(slot: ParameterBinder) -> bool:
-    """Whether the parameter is more than a name and a default to be used as it is."""
+    """True if the parameter is more than a name and a default to be used as it is."""
     return slot.parameter.annotation is not Any or slot.parameter.source != AUTO or slot.copies_default
 
 
@@ -244,7 +244,7 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
 
 
 def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
-    """What `**kwargs` take: the body's values, then the query's. A fault has the parameter's name, not the client's."""
+    """The values for `**kwargs`: the body's, then the query's. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):
         found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
@@ -259,7 +259,7 @@ def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Faul
 
 
 def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:
-    """The same for a typed signature: a list, or the whole body, needs the whole form."""
+    """The parameters of a typed signature that only a form can fill: a list, or the whole body, needs all of it."""
     remaining = iter(segments)
     slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
     wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]

@@ -113,11 +113,11 @@ class Endpoint(UserFunction):
 
     @property
     def takes_segments(self) -> bool:
-        """Whether path segments can be arguments."""
+        """True if path segments can be arguments."""
         return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
 
     def needs_segment(self, verb: str) -> bool:
-        """Whether the path is where a required argument belongs; the arguments of POST may all be the body's."""
+        """True if the path is where a required argument belongs; the arguments of POST may all be the body's."""
         if verb == "POST":
             return self.needs_path
         first = self._first
@@ -134,11 +134,11 @@ class Endpoint(UserFunction):
         return next(filter(takes_segment, self.plan.parameters), None)
 
     def takes(self, segments: Sequence[str]) -> bool:
-        """Whether all of these segments can be arguments, less what a trailing slash makes."""
+        """True if all of these segments can be arguments, less what a trailing slash makes."""
         count = len(segments) - (segments[-1:] == [""] and not self.keeps_slash)
         return self.plan.variadic or count <= self.plan.size
 
     @property
     def needs_path(self) -> bool:
-        """Whether nothing but the path can fill a required parameter."""
+        """True if nothing but the path can fill a required parameter."""
         return any(one.source == PATH and one.default is REQUIRED for one in self.plan.parameters)

@@ -143,7 +143,7 @@ class ResultCompiler:
 
 
 def declares_something(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
-    """Whether a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
+    """True if a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
     origin = class_of(annotation)
     if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, AbstractSet)):
         return True
@@ -211,7 +211,7 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
 
 
 def is_instance(value: Any, kind: Any) -> bool:
-    """Whether a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
+    """True if a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
     if (meant := aliased(kind)) is not None:
         return is_instance(value, meant)
     origin = class_of(kind)
@@ -232,7 +232,7 @@ def result_filter(returns: Any) -> ResultFilter | None:
 
 
 def _body_in(returns: Any) -> Any:
-    """What a return annotation says of the body: `tuple[int, Note]` is a status with it."""
+    """The body's part of a return annotation: in `tuple[int, Note]` the note."""
     origin, arguments = get_origin(returns), get_args(returns)
     if origin in UNIONS:
         return Union[tuple(map(_body_in, arguments))]  # noqa: UP007 - made of what is only known here

@@ -56,7 +56,7 @@ class Parameter(NamedTuple):
 
 
 def takes_segment(parameter: Parameter) -> bool:
-    """Whether binding gives it the next segment of the path."""
+    """True if binding gives it the next segment of the path."""
     return parameter.kind == POSITIONAL and parameter.source in (AUTO, PATH) and not parameter.is_body
 
 

@@ -66,11 +66,11 @@ class ParameterBinder:
 
     @property
     def needs_whole_form(self) -> bool:
-        """Whether the first field of its name does not tell the value yet."""
+        """True if the first field of its name does not tell the value yet."""
         return self.parameter.is_body or is_collection(self.parameter.annotation)
 
     def segment(self, given: Any) -> RawValue:
-        """What a path segment is; or what a hook has put in its place, which may be the value itself."""
+        """A path segment as a raw value; or what a hook has put in its place, which may be the value itself."""
         if isinstance(given, str):
             return PATH, self.converter.text, given
         fits = self.parameter.annotation is Any or is_instance(given, self.parameter.annotation)
@@ -106,7 +106,7 @@ class ParameterBinder:
 
 
 def _is_mutable(default: Any) -> bool:
-    """Whether a call must not see what another has made of the default: it can't be hashed, but copied."""
+    """True if a call must not see what another has made of the default: it can't be hashed, but copied."""
     try:
         hash(default)
     except TypeError:
@@ -246,7 +246,7 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
 
 
 def has_json_object(request: Request) -> bool:
-    """Whether the body is a JSON object with members."""
+    """True if the body is a JSON object with members."""
     return bool(request.get_json) and isinstance(request.get_json, dict)
 
 

@@ -16,7 +16,7 @@ _OFF = ("", "0", "false", "no", "off")
 
 
 class Debugger(Protocol):
-    """What development mode adds to an application: `micropie.debug.Debugger`."""
+    """The part of an application in development mode that shows failures: `micropie.debug.Debugger`."""
 
     def start(self) -> None:
         """Watch the event loop that runs now."""
@@ -28,7 +28,7 @@ class Debugger(Protocol):
         """A failure: what a handler could return; None where this client is told what every client is told."""
 
     def guide(self, request: Request, error: HTTPError) -> Any:
-        """The same for a request that leads nowhere."""
+        """A page for a request that leads nowhere; None where this client is told what every client is told."""
 
 
 def is_development_mode() -> bool:

@@ -1,4 +1,4 @@
-"""What becomes of an exception: a reply that tells the client what it may know; for a failure also a record in the log.
+"""An exception becomes a reply that tells the client what it may know; a failure also a record in the log.
 
 In development mode the debug pages may put a reply of theirs in its place.
 """
@@ -44,7 +44,7 @@ def spare_server(error: BaseException) -> None:
 
 
 def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
-    """What the client is told of an exception; what it must not know goes to the log."""
+    """The reply to an exception; what the client must not know goes to the log."""
     if isinstance(error, SurplusSegments):
         error = Unrouted(engine.surplus_path_status)
     if isinstance(error, BaseExceptionGroup):
@@ -94,7 +94,7 @@ def with_debug_page(request: Request, reply: Reply) -> Reply:
 
 
 def debug_page(engine: Engine, request: Request, error: BaseException) -> Reply | None:
-    """What the debug pages say of an exception, if there are any and this client may see them."""
+    """The debug page of an exception, if there is one and this client may see it."""
     debug = engine.debug
     if debug is None:
         return None
@@ -138,7 +138,7 @@ def title_of(function: Callable[..., Any]) -> str:
 
 
 def passes_through(error: BaseException, function: Callable[..., Any]) -> bool:
-    """Whether the traceback of an error shows a line of the function, or of what it wraps."""
+    """True if the traceback of an error shows a line of the function, or of what it wraps."""
     code = code_of(function)
     return any(frame.f_code is code for frame, _ in lazy_import("traceback").walk_tb(error.__traceback__))
 
@@ -160,6 +160,6 @@ def name_of_endpoint(endpoint: Endpoint) -> str:
 
 
 def request_id_of(request: Request) -> str | None:
-    """What a proxy in front of us calls the request: its `X-Request-ID`, if that is plain text of fair length."""
+    """The request's `X-Request-ID`, as a proxy in front of us sets it, if that is plain text of fair length."""
     text = request._header_bytes(b"x-request-id", b"").decode("latin-1").strip()
     return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None

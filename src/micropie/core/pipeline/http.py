@@ -82,7 +82,7 @@ async def reply_outside_guards(engine: Engine, request: Request, target: Target 
 
 
 async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:
-    """What the path leads to behind the hooks; if one has changed it, the body is read if nobody has yet."""
+    """The match behind the hooks; if one has led the request elsewhere, the body is read if nobody has yet."""
     if request._route_handler is None and request._route_key() == key:
         return match
     target, segments = engine.router.find_again(request, match)

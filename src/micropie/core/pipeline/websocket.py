@@ -127,7 +127,7 @@ async def run_connection(
 async def call_websocket_handler(
     endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]
 ) -> None:
-    """What the handler makes of the socket and its arguments."""
+    """Bind the handler's arguments, and call it with the socket."""
     args, kwargs = bind(endpoint.plan, request, segments)
     result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):

@@ -1,1 +1,1 @@
-"""What goes out."""
+"""Replies: made of a handler's result, and sent."""

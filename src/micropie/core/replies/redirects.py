@@ -66,7 +66,7 @@ def _is_safe(location: str, allowed_hosts: frozenset[str]) -> bool:
 
 
 def ascii_url(url: str) -> str:
-    """The same reference in ASCII: the host by IDNA 2008, the rest percent-encoded as UTF-8."""
+    """A reference in ASCII: the host by IDNA 2008, the rest percent-encoded as UTF-8."""
     parts = _AUTHORITY.fullmatch(url)
     if parts is None or url.isascii():
         return _quoted(url)
@@ -98,7 +98,7 @@ def _mapped(label: str) -> str:
 
 
 def _is_letter_or_digit(char: str) -> bool:
-    """Whether a domain may have it as it is (RFC 5892 §2.1 and §2.2; §2.6 has the two letters that stay)."""
+    """True if a domain may have it as it is (RFC 5892 §2.1 and §2.2; §2.6 has the two letters that stay)."""
     unicodedata = lazy_import("unicodedata")
     if unicodedata.category(char) not in ("Ll", "Lo", "Lm", "Mn", "Mc", "Nd"):
         return char == "-"

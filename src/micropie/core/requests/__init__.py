@@ -1,1 +1,1 @@
-"""What comes in."""
+"""Requests: their bodies, uploads and sessions, and WebSockets."""

@@ -24,7 +24,7 @@ LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to conver
 
 
 def has_body(request: Request) -> bool:
-    """Whether there is a body to parse: other methods' bodies mean nothing (RFC 9110 §9.3.1)."""
+    """True if there is a body to parse: other methods' bodies mean nothing (RFC 9110 §9.3.1)."""
     if request.method in BODY_METHODS:
         return True
     if request.method != "DELETE":
@@ -72,7 +72,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
 
 
 def is_preset(scope: Scope) -> bool:
-    """Whether an outer application has left in the scope what it read of the body."""
+    """True if an outer application has left in the scope what it read of the body."""
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
@@ -187,7 +187,7 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
 
 
 def _form_in(codec: str, raw: bytes) -> Params:
-    """What `parse_query` makes of a form, in another codec than UTF-8."""
+    """The fields of a form in another codec than UTF-8, as `parse_query` reads them."""
     unescape = lazy_import("urllib.parse").unquote_to_bytes
     fields: Params = {}
     for pair in raw.replace(b"+", b" ").split(b"&"):

@@ -20,7 +20,7 @@ TOO_SLOW = "Failed to receive body"
 
 
 class MinimumRate:
-    """Whether `MIN_RATE` is kept over any `window` seconds of waiting.
+    """True if `MIN_RATE` is kept over any `window` seconds of waiting.
 
     The receipts of the last bytes that are needed are kept; when the oldest of them leaves the window, the rate
     is broken. There are never more of them than bytes needed.

@@ -1,4 +1,4 @@
-"""What the peer of a WebSocket sends, in order, and a look ahead for its leaving.
+"""The messages of a WebSocket's peer, in order, and a look ahead for its leaving.
 
 Servers tell by an event that the peer has left, and most of them tell it only to those who receive: a handler that
 sends and sends would never end. So where nobody has received for a while, events are read ahead: few enough to hold a

@@ -35,7 +35,7 @@ class Limits(NamedTuple):
 
 
 def exceeds(number: int, limit: int | None) -> bool:
-    """Whether there is a limit, and the number is over it."""
+    """True if there is a limit, and the number is over it."""
     return limit is not None and number > limit
 
 

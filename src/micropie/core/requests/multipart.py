@@ -29,7 +29,7 @@ MAX_PREAMBLE = 1 << 16  # bytes before the first part; nobody sends any (RFC 204
 
 
 class Pace(Enum):
-    """What the parser does with a file's bytes that nobody has read yet."""
+    """The parser's way with bytes of a file that nobody has read yet."""
 
     READ_ON = "no handler runs yet: keep them"
     HOLD_BACK = "the handler runs: wait for it"
@@ -182,7 +182,7 @@ class MultipartForm:
 
 
 class Part(NamedTuple):
-    """What the header of a part says; without a file's name it is a text."""
+    """The header of a part; without a file's name it is a text."""
 
     name: str
     filename: str | None
@@ -226,7 +226,7 @@ class Recut:
         self._held = b""
 
     def chunk(self, chunk: bytes) -> bytes:
-        """What can be parsed by now; it may be empty."""
+        """The bytes that can be parsed by now; there may be none."""
         looked_at = max(0, len(self._held) - len(self._delimiter))
         chunk = self._held + chunk if self._held else chunk
         if not self._has_begun:

@@ -128,7 +128,7 @@ def _origin_form(path: str, root: str) -> str:
 
 
 def _is_text(path: str) -> bool:
-    """Whether it has no lone surrogates, which stand for bytes that some server could not decode."""
+    """True if it has no lone surrogates, which stand for bytes that some server could not decode."""
     return path.encode("utf-8", "replace").decode() == path
 
 
@@ -142,7 +142,7 @@ def _json_text(value: Any) -> str:
 
 
 async def never() -> Message:
-    """What a request receives that no server stands behind: nothing, ever."""
+    """The `receive` of a request that no server stands behind: it never returns."""
     forever: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
     return await forever
 
@@ -213,7 +213,7 @@ class Request:
         return scope["path"], scope.get("root_path"), self.method
 
     def _has_plain_path(self) -> bool:
-        """Whether the path was sent as it reads, without percent-encoding."""
+        """True if the path was sent as it reads, without percent-encoding."""
         return b"%" not in (self.scope.get("raw_path") or b"")
 
     def _path_without_root(self) -> str:
@@ -314,7 +314,7 @@ class Request:
         return values[0] if values else default
 
     def _has_json_fields(self) -> bool:
-        """Whether `body_params` would have to be made of a JSON object, which may have a million members."""
+        """True if `body_params` would have to be made of a JSON object, which may have a million members."""
         if "body_params" in vars(self) or not self.get_json or not isinstance(self.get_json, dict):
             return False
         return "body_params" not in self._preset
@@ -353,7 +353,7 @@ class Request:
             session.update(replacement)
 
     def _has_in_session(self, name: str) -> bool:
-        """Whether the session has a value of this name, without a look at others."""
+        """True if the session has a value of this name, without a look at others."""
         if self._session is None and "session" not in self._preset:
             return self._stored_session is not None and name in self._stored_session[1]
         return name in self.session

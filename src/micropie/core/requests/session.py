@@ -44,12 +44,12 @@ def creation_time(session_id: str) -> float | None:
 
 
 def handle_of(session_id: str) -> str:
-    """What a session may be called where others can read it: the SHA-256 of its id, in hexadecimal digits."""
+    """A session's name where others can read it: the SHA-256 of its id, in hexadecimal digits."""
     return str(lazy_import("hashlib").sha256(session_id.encode()).hexdigest())
 
 
 def is_flat(data: dict[str, Any]) -> bool:
-    """Whether no value can be changed in place."""
+    """True if no value can be changed in place."""
     for value in data.values():  # noqa: SIM110 - PERF: 0.07 µs for a value or two; a generator takes 0.3
         if type(value) not in _SCALARS:
             return False
@@ -124,13 +124,13 @@ class Session(dict[str, Any]):
 
     @property
     def handle(self) -> str | None:
-        """What `backend.sessions_of` calls it as it is stored now; no secret. None if it is not stored yet."""
+        """The session's name in `backend.sessions_of`, as it is stored now; no secret. None if it is not stored yet."""
         stored_under = self.retired[0] if self.retired else self.id
         return None if stored_under is None else handle_of(stored_under)
 
     @property
     def changed(self) -> bool:
-        """Whether it differs from what was loaded."""
+        """True if it differs from what was loaded."""
         changed, removed = self.changes()
         return bool(changed or removed)
 
@@ -155,7 +155,7 @@ def _snapshot(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_same(old: Any, new: Any) -> bool:
-    """Whether a value is what it was; 1, True and 1.0 differ. What can't be told counts as changed: harmless."""
+    """True if a value is what it was; 1, True and 1.0 differ. What can't be told counts as changed: harmless."""
     if type(old) is not type(new):
         return False
     if old is new or type(new) in _SCALARS:

@@ -17,7 +17,7 @@ PIECE = 1 << 16  # bytes read at once from disk
 
 
 class Spool:
-    """What the files of one form keep for readers to come: `MEMORY` bytes in memory, more in an unnamed file."""
+    """The bytes of one form's files that wait for readers: `MEMORY` of them in memory, more in an unnamed file."""
 
     def __init__(self) -> None:
         self.in_memory = 0  # bytes, of all files together
@@ -95,11 +95,11 @@ class FileQueue(asyncio.Queue[bytes | None]):
         return len(self._chunks) + self._over
 
     def empty(self) -> bool:
-        """Whether a reader would have to wait."""
+        """True if a reader would have to wait."""
         return not (self._chunks or self._over)
 
     def full(self) -> bool:
-        """Whether a writer has to wait: never for a reader who waits too."""
+        """True if a writer has to wait: never for a reader who waits too."""
         return bool(self._chunks) and self._spool.in_memory >= MEMORY
 
     def get_nowait(self) -> bytes | None:
@@ -175,7 +175,7 @@ class FileQueue(asyncio.Queue[bytes | None]):
 
 
 class Replacement:
-    """What a file will contain: written beside it under another name, which becomes the file's when all is there.
+    """The new content of a file, written beside it under another name, which becomes the file's when all is there.
 
     What is no regular file, such as a device or a pipe, is written to as it is.
     """
@@ -219,7 +219,7 @@ class Replacement:
 
 
 def is_special(path: Any) -> bool:
-    """Whether there is something that is no regular file; or it is a folder's name, or the number of an open file."""
+    """True if there is something that is no regular file; or it is a folder's name, or the number of an open file."""
     if isinstance(path, int) or os.fsdecode(path).endswith("/"):
         return True
     try:

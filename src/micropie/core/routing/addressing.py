@@ -26,7 +26,7 @@ def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> tu
 
 
 def is_verb_method(branch: "Branch", endpoint: Endpoint) -> bool:
-    """Whether it answers a verb on its resource's own path."""
+    """True if it answers a verb on its resource's own path."""
     return branch.resource is not None and endpoint.name not in branch.methods
 
 
@@ -85,7 +85,7 @@ def _names_in_path(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str
 
 
 def _leads(parameter: Parameter, *, is_first: bool, is_verb_method: bool, verbs: tuple[str, ...]) -> bool:
-    """Whether a client puts a parameter into the path if all before it are there."""
+    """True if a client puts a parameter into the path if all before it are there."""
     if parameter.default is not REQUIRED or is_collection(parameter.annotation):
         return False
     if not _always_have_body(verbs):
@@ -100,7 +100,7 @@ def _always_have_body(verbs: tuple[str, ...]) -> bool:
 
 
 def _is_identity(parameter: Parameter) -> bool:
-    """Whether its name or its type says that it tells one thing from others of its kind."""
+    """True if its name or its type says that it tells one thing from others of its kind."""
     kind = strip_wrappers(parameter.annotation)
     kind = aliased(kind) or kind
     is_uuid = (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")

@@ -1,4 +1,4 @@
-"""What in an application's classes is probably not meant as it stands: told once, when the application is made."""
+"""Warnings of what in an application's classes is probably not meant as it stands, told when it is made."""
 
 import inspect
 from collections.abc import Iterator

@@ -59,7 +59,7 @@ class Controller:
         return text
 
     def _template_context(self) -> Any:
-        """What the templates of this branch get, on top of what those above it give: a dict; `async def` or plain."""
+        """Values for the templates of this branch, on top of those from above: a dict; `async def` or plain."""
         return {}
 
     async def _before(self) -> Any:
@@ -122,7 +122,7 @@ def mount_segments(path: str) -> tuple[str, ...]:
 
 
 def is_private(name: str) -> bool:
-    """Whether no URL may name this method or branch."""
+    """True if no URL may name this method or branch."""
     return name.startswith(("_", "ws_"))
 
 
@@ -169,7 +169,7 @@ def methods(*verbs: str) -> Callable[[F], F]:
 
 
 def checked_handler(handler: F, mark: str) -> F:
-    """What a mark stands on. TypeError for what can be no handler, where it would have no effect."""
+    """The object that a mark stands on. TypeError for what can be no handler, where it would have no effect."""
     if isinstance(handler, type):
         raise TypeError(f"@{mark} marks a handler, {handler.__name__} is a class: mark its methods")
     if isinstance(handler, property) or not hasattr(type(handler), "__get__"):

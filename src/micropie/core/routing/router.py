@@ -48,7 +48,7 @@ class Router:
         return self.root.owner._micropie.sessions.backend
 
     def find(self, request: Request) -> Match:
-        """What answers the HTTP request, and the path's parameters; `NoHandler` if nothing does.
+        """The target of an HTTP request, and the path's parameters; `NoHandler` if nothing answers.
 
         `HTTPError` 400 for a path that is no UTF-8.
         """
@@ -75,7 +75,7 @@ class Router:
         return target, segments
 
     def find_websocket(self, request: Request) -> Match:
-        """What answers the WebSocket, and the path's parameters; `NoHandler` if nothing does."""
+        """The target of a WebSocket, and the path's parameters; `NoHandler` if nothing answers."""
         request._router = self
         target: Target
         if request._ws_route_handler is not None:
@@ -90,7 +90,7 @@ class Router:
         return target, segments
 
     def find_again(self, request: Request, match: Match) -> Match:
-        """What answers a request that a hook has led elsewhere; path parameters that the hook has set stay."""
+        """The match of a request that a hook has led elsewhere; path parameters that the hook has set stay."""
         if vars(request).get("path_params") is match[1]:
             del request.path_params
         return self.find_websocket(request) if isinstance(request, WebSocketRequest) else self.find(request)
@@ -163,7 +163,7 @@ def branches(root: Branch) -> Iterator[Branch]:
 
 
 def is_mount(entry: Any) -> TypeGuard[MountedApp]:
-    """Whether an entry of a branch is another application."""
+    """True if an entry of a branch is another application."""
     return isinstance(entry, MountedApp)
 
 

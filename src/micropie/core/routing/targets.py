@@ -1,4 +1,4 @@
-"""What a path can lead to: a handler, a choice of handlers by the verb, another application, or nothing.
+"""The targets of a path: a handler, a choice of handlers by the verb, another application, or nothing.
 
 Each is made once, when the application is, and knows the guards that stand before it, outermost first.
 """
@@ -127,7 +127,7 @@ class MountedApp:
 
     @property
     def engine(self) -> "Engine":
-        """What the application is made of, if it is an `App`."""
+        """The engine of the application, if it is an `App`."""
         app: Any = self.app
         return app._micropie  # type: ignore[no-any-return]
 

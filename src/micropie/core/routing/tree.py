@@ -39,7 +39,7 @@ _FRAMEWORK_CLASSES = Resource.__mro__
 
 
 class Branch:
-    """What one owner, the application or a controller, answers at one place in the tree.
+    """One owner's place in the tree, the application's or a controller's, with all that it answers there.
 
     `path` are the names that lead to it, `entries` all that it has, in order of definition.
     """
@@ -81,7 +81,7 @@ class Branch:
 
     @property
     def title(self) -> str:
-        """What a message calls it: the name of its class."""
+        """The name of the owner's class, for messages."""
         return type(self.owner).__name__
 
     # -- what the class has ---------------------------------------------------------------------------
@@ -194,7 +194,7 @@ class Branch:
         return ByVerb(endpoint.name, by_verb, endpoint.guards, is_nested=bool(self.path))
 
     def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
-        """What a resource answers by the verb: below its path, and on it, where `index` comes before `get`."""
+        """A resource's handlers by the verb: below its path, and on it, where `index` comes before `get`."""
         if not verbs:
             return None, None
         found = self.methods.get(INDEX)
@@ -226,7 +226,7 @@ class Branch:
         return found.find(segments[1:]) if isinstance(found, Branch) else (found, segments[1:])
 
     def _find_otherwise(self, segments: list[str]) -> Match:
-        """The same for all but the names in the class."""
+        """The target of segments that do not begin with a name as it is written in the class."""
         if (mount := self._mounted_at(segments)) is not None:
             return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
@@ -240,14 +240,14 @@ class Branch:
         return below.find(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
 
     def _mounted_at(self, segments: list[str]) -> MountedApp | None:
-        """What is mounted at a path of its own that these segments begin with."""
+        """The application mounted at a path of its own that these segments begin with."""
         for mount in self.mounts:
             if tuple(segments[: len(mount.segments)]) == mount.segments:
                 return mount
         return None
 
     def _own(self, segments: list[str]) -> Match:
-        """What answers on this branch's own path, or takes whatever is below it."""
+        """The target on this branch's own path, or the one that takes whatever is below it."""
         is_bare = not segments or segments == [""]
         if self.resource is not None and self.collection is not None:
             target = self.collection if is_bare else self.resource
@@ -263,7 +263,7 @@ class Branch:
         return (index, segments) if takes_them else (self.nothing, segments)
 
     def find_websocket(self, segments: list[str]) -> Match:
-        """The same for a WebSocket."""
+        """The target of a WebSocket's segments below this branch, and those of them that are left for it."""
         if (mount := self._mounted_at(segments)) is not None:
             return mount, segments[len(mount.segments) :]
         first = segments[0] if segments else ""
@@ -407,7 +407,7 @@ def bound(attribute: Any, owner: object) -> Callable[..., Any]:
 
 
 def left_by_mark(attribute: Any, name: str) -> Any:
-    """What a mark such as `@methods` has left on a class attribute or a method, or on what that wraps; None if none."""
+    """The value that a mark such as `@methods` has left on an attribute, or on what that wraps; None if none."""
     for _ in range(MAX_LAYERS):
         if (found := getattr(attribute, name, None)) is not None:
             return found
@@ -417,7 +417,7 @@ def left_by_mark(attribute: Any, name: str) -> Any:
 
 
 def _is_method(attribute: Any) -> bool:
-    """Whether an instance makes a bound callable of this class attribute, without running a property of the user's."""
+    """True if an instance makes a bound callable of this class attribute, without running a property of the user's."""
     if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod | singledispatchmethod):
         return True
     # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is

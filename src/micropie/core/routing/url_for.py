@@ -138,7 +138,7 @@ def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
 
 
 def key_of(handler: Any) -> Any:
-    """What two looks at the same method have in common: each makes another bound method."""
+    """The identity of a method: each look at one makes another bound method."""
     if isinstance(handler, MethodType):
         return id(handler.__self__), id(handler.__func__)
     return id(handler)
@@ -186,7 +186,7 @@ class Address:
         return names
 
     def _divided(self, segments: list[str], in_path: list[str], fields: Pairs) -> tuple[tuple[str, ...], Pairs]:
-        """The same, less those segments which no path can have: these are fields too, bound by name."""
+        """The segments and fields of a URL; those segments that no path can have are fields too, bound by name."""
         path = own_path(self._branch, self._endpoint, with_segments=bool(segments))
         is_network_path = not path and segments[:1] == [""]  # `//host` is another site (RFC 3986 §4.2)
         if segments and path == self._branch.path and (is_network_path or not self._is_led_to_by(segments)):
@@ -247,7 +247,7 @@ class Address:
 
     @property
     def is_websocket(self) -> bool:
-        """Whether the handler is one of WebSockets."""
+        """True if the handler is one of WebSockets."""
         return self._endpoint.name.startswith(WEBSOCKET)
 
     @property

@@ -102,7 +102,7 @@ class SessionStore:
 
     @property
     def may_be_known(self) -> bool:
-        """Whether there can be a session to load: not while the memory has none."""
+        """True if there can be a session to load: not while the memory has none."""
         return self._in_memory is None or bool(self._in_memory.sessions)
 
     # -- load -----------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class SessionStore:
         return [] if session_id is None else [session_id]
 
     def is_named_in(self, cookie: str) -> bool:
-        """Whether a Cookie header has a session's cookie."""
+        """True if a Cookie header has a session's cookie."""
         return bool(self._named_in(cookie))
 
     # -- save -----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
 
 
 def is_markup(name: str | None) -> bool:
-    """Whether values must be escaped in this template; a template without a name counts as markup."""
+    """True if values must be escaped in this template; a template without a name counts as markup."""
     if name is None:
         return True
     name = name.lower()
@@ -68,7 +68,7 @@ def in_async_mode(environment: Any) -> Any:
 
 
 async def shared_context(owners: Iterable[Any]) -> dict[str, Any]:
-    """What the `_template_context` of each of these gives to its pages, those of later ones on top."""
+    """The values that the `_template_context` of each of these gives, those of later ones on top."""
     context: dict[str, Any] = {}
     for owner in owners:
         given = owner._template_context()
