@@ -1,13 +1,12 @@
 """Ways through the core that few requests go."""
 
 import asyncio
-import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
 
-from micropie import RSGI, App, HttpMiddleware, InMemorySessionBackend, MissingDependency, Mount, limits
+from micropie import RSGI, App, HttpMiddleware, InMemorySessionBackend, Mount, limits
 from micropie.testing import WebSocketRefused
 from tests.client import http, run, visitor
 from tests.core.test_rsgi import Scope, serve
@@ -113,13 +112,6 @@ def test_a_member_of_a_union_may_be_annotated():
             return Cat("Tom")
 
     assert http(Pets()).json() == {"name": "Tom"}
-
-
-def test_a_backend_by_its_url_without_the_package(monkeypatch):
-    """The one-file form has none, and says what has."""
-    monkeypatch.setitem(sys.modules, "micropie.sessions", None)
-    with pytest.raises(MissingDependency, match="needs the whole package"):
-        App(session_backend="memory:")
 
 
 def test_a_backend_that_is_a_dict_too_has_no_update():
