@@ -352,17 +352,19 @@ def test_an_answer_that_is_lost_is_not_asked_for_again(server):
     assert run(main()) == (503, 1, {"user": "ann", "a": "second"})
 
 
-def test_a_server_that_is_full_can_still_be_read(own_server, caplog):
-    """What has to be written is a 503; one line in the log, and one when it is over."""
+@pytest.mark.parametrize("setting", [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")])
+def test_a_server_that_can_store_nothing_can_still_be_read(own_server, caplog, setting):
+    """A write is a 503, with no memory left or too few replicas; one line in the log for each turn."""
+    name, unable, able = setting
 
     async def main():
         backend = RedisSessionBackend(own_server.url)
         await backend.save(ID, {"user": "ann"}, 3600)
         async with asking(backend) as ask:
-            own_server.ask("CONFIG", "SET", "maxmemory", "1")
+            own_server.ask("CONFIG", "SET", name, unable)
             full = [await ask(path) for path in ("/put/a/1", "/put/a/2")]
             read = await backend.load(ID)
-            own_server.ask("CONFIG", "SET", "maxmemory", "0")
+            own_server.ask("CONFIG", "SET", name, able)
             return full, read, await ask("/put/a/3")
 
     full, read, after = run(main())

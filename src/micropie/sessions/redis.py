@@ -22,6 +22,7 @@ from micropie.sessions.outage import Outage
 from micropie.sessions.values import to_json_items
 
 MAX_CONNECTIONS = 50
+STATES_BY_WORD = ("MISCONF ", "NOREPLICAS ", "BUSY ")  # no disk, too few replicas, a slow script: they have no class
 AT_ONCE = 0.1  # seconds in which a server that is back again has answered
 _LISTS = """
 local function now()
@@ -167,7 +168,9 @@ class RedisSessionBackend(SessionBackend):
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await ask(self._client())
-        except unavailable(self._package) as error:
+        except (TimeoutError, self._package.exceptions.RedisError) as error:
+            if not is_unavailable(self._package, error):
+                raise
             raise self._outage.begin(str(error) or "no answer", writing=writing) from error
         finally:
             if is_first:
@@ -213,10 +216,12 @@ def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
     return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**{**connection, **limits, **rules}))
 
 
-def unavailable(redis: Any) -> tuple[type[Exception], ...]:
-    """The exceptions while the server is away, is busy with itself, or can't store anything."""
+def is_unavailable(redis: Any, error: Exception) -> bool:
+    """True of the exceptions while the server is away, is busy with itself, or can't store anything."""
     errors = redis.exceptions
-    return TimeoutError, errors.TimeoutError, errors.ConnectionError, errors.ReadOnlyError, errors.OutOfMemoryError
+    states = errors.ReadOnlyError, errors.OutOfMemoryError, errors.MasterDownError
+    lost = TimeoutError, errors.TimeoutError, errors.ConnectionError
+    return isinstance(error, lost + states) or str(error).startswith(STATES_BY_WORD)
 
 
 def place_of(connection: Mapping[str, Any]) -> str:
