@@ -1,29 +1,20 @@
 """RedisSessionBackend: sessions on a Redis or Valkey server, for any number of machines.
 
-To change this, know that redis-py resends a command whose answer is late, which applies it twice, up to ten times, and
-waits for each: here nothing is sent twice and every wait has an end. What changes a session is one script each, so that
-no other command comes between its steps.
+What changes a session is one script each, so that no other command comes between its steps.
 
 A session is a hash, `micropie:session:HANDLE`, with a field for each item: the server itself need not read JSON. The
 sessions of a user are a sorted set, `micropie:user:USER`, of their handles by the time when they expire.
 """
 
-import asyncio
 import json
-import math
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from micropie import MissingDependency, Session, SessionBackend
-from micropie.sessions.outage import Outage
+from micropie import Session, SessionBackend
 from micropie.sessions.values import to_json_items
+from micropie.stores.redis_client import MAX_CONNECTIONS, RedisClient
 
-MAX_CONNECTIONS = 50
-STATES_BY_WORD = ("MISCONF ", "NOREPLICAS ", "BUSY ")  # no disk, too few replicas, a slow script: they have no class
-AT_ONCE = 0.1  # seconds in which a server that is back again has answered
 _LISTS = """
 local function now()
     local time = redis.call('TIME')
@@ -109,18 +100,13 @@ class RedisSessionBackend(SessionBackend):
     def __init__(
         self, url: str, *, prefix: str = "micropie:", timeout: float = 5, max_connections: int = MAX_CONNECTIONS
     ) -> None:
-        self._package = package()
-        self._timeout = timeout
-        self._connection = {"max_connections": max_connections, **self._package.asyncio.connection.parse_url(url)}
+        self._redis = RedisClient("Sessions", url, timeout=timeout, max_connections=max_connections)
         self._sessions, self._users = f"{prefix}session:", f"{prefix}user:"
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
-        self._outage = Outage(place_of(self._connection))
-        self._tried_at = -math.inf  # since when a request waits for a server that is away
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """The session's data; `{}` if it is unknown or expired."""
         key = self._sessions + hashed(session_id)
-        return values_of(await self._answer(lambda redis: redis.hgetall(key)))
+        return values_of(await self._redis.answer(lambda redis: redis.hgetall(key)))
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> None:
         """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
@@ -136,98 +122,24 @@ class RedisSessionBackend(SessionBackend):
 
     async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
         """The data of a user's sessions by their handles, the one that is used last first."""
-        found = await self._run(LIST, self._user_key(user_id), self._sessions, writing=False)
+        found = await self._redis.run(LIST, self._user_key(user_id), self._sessions, writing=False)
         return {handle.decode(): values_of(paired(items)) for handle, items in found}
 
     async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
         """End all sessions of a user, or the one with this handle, but not `keep`; the number of those that ended."""
         only = [] if handle is None else [handle]  # an empty one is nobody's, and not all
-        return int(await self._run(END, self._user_key(user_id), self._sessions, keep or "", *only))
+        return int(await self._redis.run(END, self._user_key(user_id), self._sessions, keep or "", *only))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop, until the backend is used again."""
-        client = self._clients.pop(asyncio.get_running_loop(), None)
-        if client is not None:
-            await client.aclose()
+        await self._redis.aclose()
 
     def _user_key(self, user_id: object) -> str:
         return self._users + json.dumps(str(user_id))
 
     async def _change(self, script: str, session_id: str, timeout: float, *rest: Any) -> None:
         handle = hashed(session_id)
-        await self._run(script, self._sessions + handle, self._users, handle, round(timeout * 1000), *rest)
-
-    async def _run(self, script: str, key: str, *arguments: Any, writing: bool = True) -> Any:
-        # Whole scripts: by their hashes (EVALSHA) a server that was restarted takes three turns.
-        return await self._answer(lambda redis: redis.eval(script, 1, key, *arguments), writing=writing)
-
-    async def _answer(self, ask: Callable[[Any], Awaitable[Any]], *, writing: bool = False) -> Any:
-        """The server's answer. `HTTPError` 503 if it does not in time, or can't at the moment."""
-        is_away = self._outage.of_writing if writing else self._outage.of_reading
-        is_first = is_away and self._tries_first()
-        try:
-            async with asyncio.timeout(self._timeout):
-                answer = await ask(self._client())
-        except (TimeoutError, self._package.exceptions.RedisError) as error:
-            if not is_unavailable(self._package, error):
-                raise
-            raise self._outage.begin(str(error) or "no answer", writing=writing) from error
-        finally:
-            if is_first:
-                self._tried_at = -math.inf
-        self._outage.end(writing=writing)
-        return answer
-
-    def _tries_first(self) -> bool:
-        """True if a request is the first to try a server that is away; `HTTPError` 503 while that has no answer."""
-        now = time.monotonic()
-        waited = now - self._tried_at
-        if AT_ONCE < waited < self._timeout:
-            raise self._outage.error()
-        if waited < self._timeout:
-            return False
-        self._tried_at = now
-        return True
-
-    def _client(self) -> Any:
-        """The connections of the running event loop."""
-        loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
-            client = self._clients[loop] = connected(self._package, self._connection, self._timeout)
-        return client
-
-
-def package() -> Any:
-    """redis-py. `MissingDependency` without it."""
-    try:
-        import redis.asyncio  # noqa: PLC0415 - only for those who have it
-    except ImportError as error:
-        remedy = "pip install 'micropie[redis]', or redis alone"
-        raise MissingDependency(f"Sessions on Redis need the package 'redis': {remedy}") from error
-    return redis
-
-
-def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
-    """A client with a pool of connections, which waits no longer than that and sends nothing twice."""
-    limits = dict.fromkeys(("timeout", "socket_timeout", "socket_connect_timeout"), timeout)
-    once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
-    rules = {"retry": once, "retry_on_timeout": False, "protocol": 2, "decode_responses": False}
-    return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**{**connection, **limits, **rules}))
-
-
-def is_unavailable(redis: Any, error: Exception) -> bool:
-    """True of the exceptions while the server is away, is busy with itself, or can't store anything."""
-    errors = redis.exceptions
-    states = errors.ReadOnlyError, errors.OutOfMemoryError, errors.MasterDownError
-    lost = TimeoutError, errors.TimeoutError, errors.ConnectionError
-    return isinstance(error, lost + states) or str(error).startswith(STATES_BY_WORD)
-
-
-def place_of(connection: Mapping[str, Any]) -> str:
-    """Where the server is, for the log: without the password."""
-    where = connection.get("path") or f"{connection.get('host', 'localhost')}:{connection.get('port', 6379)}"
-    return f"Redis at {where}"
+        await self._redis.run(script, self._sessions + handle, self._users, handle, round(timeout * 1000), *rest)
 
 
 def hashed(session_id: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from micropie import Session, SessionBackend
 from micropie.sessions.database_thread import DatabaseThread
-from micropie.sessions.outage import Outage
 from micropie.sessions.values import to_json
+from micropie.stores.outage import Outage
 
 T = TypeVar("T")
 NO_DATA = to_json({})
@@ -58,7 +58,7 @@ class SQLiteSessionBackend(SessionBackend):
         if not own_folder and not folder.is_dir():
             raise FileNotFoundError(f"SQLiteSessionBackend({os.fspath(path)!r}): there is no folder {folder}")
         self._database = DatabaseThread(partial(opened, self.path, own_folder=own_folder), timeout)
-        self._outage = Outage(str(self.path))
+        self._outage = Outage("Sessions", str(self.path))
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """The session's data; `{}` if it is unknown or expired."""

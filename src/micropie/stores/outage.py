@@ -1,4 +1,4 @@
-"""A session backend whose store does not answer: a 503 to clients, one line to the log."""
+"""A store that does not answer: a 503 to clients, one line to the log."""
 
 import logging
 
@@ -11,10 +11,13 @@ RETRY_AFTER = 1  # seconds; who asks again finds out by that whether it is over
 class Outage:
     """True if a store answers, as each use of it tells; the log has one line when that changes.
 
+    `what` is kept there, in the plural: "Sessions".
+
     Writing can fail while reading goes on (a locked file, a full memory): then only writing tells that it is over.
     """
 
-    def __init__(self, store: str) -> None:
+    def __init__(self, what: str, store: str) -> None:
+        self.what = what
         self.store = store
         self.of_reading = False
         self.of_writing = False
@@ -22,7 +25,7 @@ class Outage:
     def begin(self, reason: object, *, writing: bool) -> HTTPError:
         """The store has not answered: the error to raise."""
         if not self.of_writing:
-            log.error("Sessions are not available, requests are answered 503: %s: %s", self.store, reason)
+            log.error("%s are not available, requests are answered 503: %s: %s", self.what, self.store, reason)
         self.of_writing = True
         self.of_reading = self.of_reading or not writing
         return self.error()
@@ -31,8 +34,8 @@ class Outage:
         """The store has answered."""
         if self.of_writing and (writing or self.of_reading):
             self.of_reading = self.of_writing = False
-            log.warning("Sessions are available again: %s", self.store)
+            log.warning("%s are available again: %s", self.what, self.store)
 
     def error(self) -> HTTPError:
         """The answer to a client."""
-        return HTTPError(503, "Sessions are not available at the moment", [("Retry-After", str(RETRY_AFTER))])
+        return HTTPError(503, f"{self.what} are not available at the moment", [("Retry-After", str(RETRY_AFTER))])
