@@ -141,6 +141,8 @@ __all__ = [
     "Request",
     "Resource",
     "Route",
+    "ServerSentEvent",
+    "Service",
     "Session",
     "SessionBackend",
     "UploadedFile",
@@ -149,11 +151,13 @@ __all__ = [
     "WebSocketRequest",
     "configuration",
     "current_request",
+    "dumps",
     "flash",
     "flashes",
     "is_local",
     "is_loopback_host",
     "limits",
+    "loads",
     "methods",
     "routes",
     "run",
@@ -511,6 +515,36 @@ def _spot(masked: bytes, brackets: bytes, index: int) -> int:
     if before < behind:
         return len(masked) - len(masked.split(kind, before + 1)[-1]) - 1
     return len(masked.rsplit(kind, behind + 1)[0])
+
+
+# ======================================================================================================================
+# core/basics/service.py
+#
+# Service: what an application has beside its routes, and is started and stopped with it.
+# ======================================================================================================================
+
+class Service:
+    """Something in the class body of an `App` or a `Controller` that lives as long as the application: no route.
+
+    `start` runs behind the startup handlers, in the order of definition; `stop` before the shutdown handlers, in the
+    reverse order. Where a server tells no lifespan neither runs.
+
+        class Poller(Service):
+            async def start(self, app):
+                self.task = asyncio.create_task(self.poll(app))
+
+            async def stop(self):
+                self.task.cancel()
+
+        class Site(App):
+            poller = Poller()
+    """
+
+    async def start(self, app: Any) -> None:
+        """Begin; what this raises, the startup fails of."""
+
+    async def stop(self) -> None:
+        """End."""
 
 
 # ======================================================================================================================
@@ -3317,6 +3351,8 @@ def _outside(where: str, message: str) -> str:
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+EVENTS = "text/event-stream"
+JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
 
@@ -3528,7 +3564,7 @@ async def close_unsent(body: Any) -> None:
 # ======================================================================================================================
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
-_CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON)}
+_CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON, EVENTS, JSON_LINES)}
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
 
@@ -3605,6 +3641,133 @@ async def send_bodyless(send: Send, reply: Reply) -> None:
 def stream_start(reply: Reply) -> Message:
     """The first message of a streamed reply."""
     return {"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)}
+
+
+# ======================================================================================================================
+# core/replies/events.py
+#
+# Objects of a stream: as server-sent events (WHATWG HTML, "Server-sent events"), or as lines of JSON.
+#
+# Text and bytes in a stream go out as they are; any other chunk is an event, or a line, as the client accepts it.
+# ======================================================================================================================
+
+KEEP_ALIVE = 15.0  # seconds; some proxies close what is silent for 30
+FOR_EVENTS: HeaderPairs = [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]  # the latter is nginx's
+_LINE_END = re.compile("\r\n|\r|\n")
+_COMMENT: Message = {"type": "http.response.body", "body": b":\n\n", "more_body": True}
+
+
+class ServerSentEvent:
+    """One event of a stream: text, or any JSON value, with what a browser's `EventSource` makes of it.
+
+    `event` is its type (`message` by default), `id` what a client that reconnects sends as `Last-Event-ID`, `retry` the
+    seconds after which it does. Without data a browser takes note of the other two only. ValueError for a type or an id
+    of several lines.
+
+        async def clock(self):
+            while True:
+                yield ServerSentEvent({"time": time.time()}, event="tick")
+                await asyncio.sleep(1)
+    """
+
+    __slots__ = ("data", "event", "id", "retry")
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        event: str | None = None,
+        id: str | None = None,  # noqa: A002 - the name in the format
+        retry: float | None = None,
+    ) -> None:
+        for name, text in (("event", event), ("id", id)):
+            if text is not None and any(character in text for character in "\r\n\0"):
+                raise ValueError(f"the {name} of a server-sent event is one line without NUL, {text!r} is not")
+        self.data = data
+        self.event = event
+        self.id = id
+        self.retry = retry
+
+    def __repr__(self) -> str:
+        return f"ServerSentEvent({self.data!r}, event={self.event!r}, id={self.id!r})"
+
+
+def event_bytes(chunk: Any) -> bytes:
+    """An object as a server-sent event."""
+    event = chunk if isinstance(chunk, ServerSentEvent) else ServerSentEvent(as_json(chunk).decode())
+    fields = [("event", event.event), ("id", event.id)]
+    if event.retry is not None:
+        fields.append(("retry", str(round(event.retry * 1000))))  # milliseconds there
+    lines = [f"{name}: {value}\n" for name, value in fields if value is not None]
+    if event.data is not None:
+        text = event.data if isinstance(event.data, str) else as_json(event.data).decode()
+        lines += [f"data: {line}\n" for line in _LINE_END.split(text)]
+    return "".join([*lines, "\n"]).encode()
+
+
+def json_line(chunk: Any) -> bytes:
+    """An object as a line of JSON; of an event with a type or an id those stand beside its data."""
+    if isinstance(chunk, ServerSentEvent):
+        named = {"event": chunk.event, "id": chunk.id, "data": chunk.data}
+        told = {name: value for name, value in named.items() if value is not None}
+        chunk = chunk.data if told.keys() <= {"data"} else told
+    return as_json(chunk) + b"\n"
+
+
+def as_json(value: Any) -> bytes:
+    """A JSON text. `UnusableResult` for what is none, and for None, which generators yield by mistake."""
+    try:
+        if value is not None:
+            return dumps(value)
+    except UNENCODABLE as error:
+        raise UnusableResult(f"a stream's chunks are str or bytes, or JSON values, {shown(value)} is none") from error
+    return no_object(value)
+
+
+def no_object(chunk: Any) -> bytes:
+    """The answer to an object in a stream of another type."""
+    raise UnusableResult(f"a stream's chunks are str or bytes, {shown(chunk)} is neither")
+
+
+OBJECT_FORMS = {EVENTS: event_bytes, JSON_LINES: json_line}  # what objects become, by the media type of their stream
+
+
+class KeptAlive:
+    """A `send` for a stream of events, which says something when there has been nothing to say for 15 seconds.
+
+    So no proxy takes the connection for dead, and a client that has left is noticed. `close` it in the end.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._timer: asyncio.TimerHandle | None = None
+        self._comment: asyncio.Task[None] | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Send the message, behind a comment that is on its way."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._comment is not None:
+            await asyncio.wait({self._comment})
+        await self._send(message)
+        self._wait()
+
+    def close(self) -> None:
+        """Say nothing any more."""
+        for waiting in (self._timer, self._comment):
+            if waiting is not None:
+                waiting.cancel()
+
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE, self._speak)
+
+    def _speak(self) -> None:
+        self._comment = asyncio.get_running_loop().create_task(self._send_comment())
+
+    async def _send_comment(self) -> None:
+        with contextlib.suppress(OSError):  # the client has left, which others notice
+            await self._send(_COMMENT)
+        self._wait()
 
 
 # ======================================================================================================================
@@ -3740,11 +3903,21 @@ class Stream(Generic[Whose]):
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
     _error: Exception | None = None
+    _encode: Callable[[Any], bytes] | None = None  # what objects become, when that is known
+    _kept_alive: KeptAlive | None = None
 
-    def __init__(self, send: Send, reply: Reply, until_gone: Callable[[Whose], Awaitable[None]], whose: Whose) -> None:
+    def __init__(
+        self,
+        send: Send,
+        reply: Reply,
+        until_gone: Callable[[Whose], Awaitable[None]],
+        form_of_objects: Callable[[Whose, Reply], str | None],
+        whose: Whose,
+    ) -> None:
         self.send = send
         self._reply = reply
         self._until_gone = until_gone
+        self._form_of_objects = form_of_objects
         self._whose = whose
 
     async def send_start(self) -> None:
@@ -3757,6 +3930,17 @@ class Stream(Generic[Whose]):
             if self._error is not None:
                 raise self._error
         self.is_steady = not self.is_gone
+
+    def encoded(self, chunk: Any) -> bytes:
+        """The bytes of a chunk; the first object may still say what kind of stream it is."""
+        if isinstance(chunk, str):
+            return chunk.encode()
+        if isinstance(chunk, bytes | bytearray | memoryview):
+            return bytes(chunk)
+        if self._encode is None:
+            behind_text = self.is_steady
+            self._encode = self._encoder() or (no_object if behind_text else self._json_lines())
+        return self._encode(chunk)
 
     async def send_unheard(self) -> None:
         """Send the start if it is not out, though the client has left: others may look at what is sent."""
@@ -3788,8 +3972,27 @@ class Stream(Generic[Whose]):
         self.is_steady = False
         self.interrupt()
 
+    def end(self) -> None:
+        """Send nothing any more by itself."""
+        if self._kept_alive is not None:
+            self._kept_alive.close()
+
+    def _encoder(self) -> Callable[[Any], bytes] | None:
+        """What makes bytes of objects, if handler or client have said so."""
+        form = self._form_of_objects(self._whose, self._reply)
+        if form == EVENTS:
+            self.send = self._kept_alive = KeptAlive(self.send)
+        return None if form is None else OBJECT_FORMS.get(form, no_object)
+
+    def _json_lines(self) -> Callable[[Any], bytes]:
+        """What makes lines of JSON, which the reply's type says if it is not out."""
+        if not self.is_begun:
+            self._reply.content_type = JSON_LINES
+        return json_line
+
     def _begin(self) -> None:
         if not self.is_begun:
+            self._encode = self._encoder()
             self.is_begun = True
             self._sending = asyncio.get_running_loop().create_task(self._send_alone())
 
@@ -3814,12 +4017,13 @@ async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
     try:
         async for chunk in chunks:
             # PERF: the usual chunk is encoded in place, 0.05 µs.
-            body = chunk.encode() if type(chunk) is str else _chunk_bytes(chunk)
+            body = chunk.encode() if type(chunk) is str else stream.encoded(chunk)
             try:
                 if not stream.is_steady:
                     if stream.is_gone:
                         return
                     await stream.send_start()
+                    send = stream.send
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             except OSError:  # ASGI 2.4: the client has left
                 return
@@ -3835,16 +4039,9 @@ async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
         except OSError:
             pass
     finally:
+        stream.end()
         if not is_exhausted:
             await _close(chunks)
-
-
-def _chunk_bytes(chunk: Any) -> bytes:
-    if isinstance(chunk, str):
-        return chunk.encode()
-    if isinstance(chunk, bytes | bytearray | memoryview):
-        return bytes(chunk)
-    raise UnusableResult(f"a stream's chunks are str or bytes, {shown(chunk)} is neither")
 
 
 async def _close(chunks: Any) -> None:
@@ -8656,6 +8853,11 @@ class Router:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
 
+    def services(self) -> list[Service]:
+        """The services of the application and its controllers, in order of definition, each once."""
+        found = (value for branch in branches(self.root) for value in class_values(type(branch.owner)))
+        return list({id(value): value for value in found if isinstance(value, Service)}.values())
+
     def tell_if_stray(self, owner: object, name: str, value: Any) -> None:
         """Log that a controller or a mount stands on an instance, where no path leads to it."""
         if isinstance(value, Controller | Mount) and id(value) not in self._owners and not is_private(name):
@@ -8679,6 +8881,12 @@ class Router:
         if not isinstance(target, NoHandler):
             request.path_params = segments
         return target, segments
+
+
+def class_values(owner: type) -> Iterator[Any]:
+    """The attributes of a class, inherited ones included, as they stand in its body."""
+    names = dict.fromkeys(name for base in reversed(owner.__mro__) for name in vars(base))
+    return (inspect.getattr_static(owner, name) for name in names)
 
 
 def given_params(request: Request) -> list[Any]:
@@ -9605,11 +9813,14 @@ class MountedLifespan:
 
 
 async def startup(engine: Engine) -> None:
-    """Run the startup handlers, once; then start the applications below."""
+    """Run the startup handlers, once; then start the services, and the applications below."""
     if engine.app._started:
         return
     try:
         await start(engine.app.startup_handlers, engine.state, engine.entered)
+        for service in engine.router.services():
+            await _contained(service.start(engine.app))
+            engine.running.append(service.stop)
         for below in {id(found.app): found for found in engine.router.mounted_apps}.values():
             await start_below(engine, below)
     except BaseException:
@@ -9621,7 +9832,7 @@ async def startup(engine: Engine) -> None:
 
 
 async def give_up(engine: Engine) -> None:
-    """Stop the applications below ours and leave what was entered; what goes wrong is logged."""
+    """Stop services and the applications below ours, and leave what was entered; what goes wrong is logged."""
     try:
         await stop([*what_runs_below(engine), *what_is_entered(engine)], engine.state)
     except Exception:
@@ -9644,7 +9855,7 @@ async def start_below(engine: Engine, found: MountedApp) -> None:
 
 
 def what_runs_below(engine: Engine) -> list[Handler]:
-    """How to stop the applications below ours, the last one first; once."""
+    """How to stop the services, and the applications below ours, the last one first; once."""
     running, engine.running = engine.running[::-1], []
     return running
 
@@ -9744,7 +9955,7 @@ async def send_head(send: Send, reply: Reply) -> None:
 
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
-    body, stream = reply.body, Stream(send, reply, until_gone, request)
+    body, stream = reply.body, Stream(send, reply, until_gone, form_of_objects, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
@@ -9769,6 +9980,25 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
         if request._session is not None and "session" not in request._preset:  # else an outer application saves it
             warn_of_lost_changes(request, request._session)
         current_request.reset(token)
+
+
+def form_of_objects(request: Request, reply: Reply) -> str | None:
+    """The media type that the objects of a stream are written as: the handler's, else the client's; None of neither.
+
+    One that the client names becomes that of the reply.
+    """
+    own = next((value for name, value in reply.headers if name.lower() == "content-type"), None)
+    if own is not None:
+        return parse_media_type(own)[0]
+    accept = request._header_bytes(b"accept", b"")
+    if b"text/event-stream" in accept:  # an EventSource names nothing else
+        reply.content_type = EVENTS
+        reply.headers = [*FOR_EVENTS, *reply.headers]
+        return EVENTS
+    if b"application/x-ndjson" in accept:
+        reply.content_type = JSON_LINES
+        return JSON_LINES
+    return None
 
 
 def in_place_of(reply: Reply, other: Reply) -> Reply:

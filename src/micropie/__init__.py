@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from micropie.core.app import App
 from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
+from micropie.core.basics.json_codec import dumps, loads
 from micropie.core.basics.locality import is_local, is_loopback_host
+from micropie.core.basics.service import Service
 from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQuery, FromSession, Header
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.replies.events import ServerSentEvent
 from micropie.core.replies.redirects import safe_redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
@@ -63,6 +66,8 @@ __all__ = [
     "Request",
     "Resource",
     "Route",
+    "ServerSentEvent",
+    "Service",
     "Session",
     "SessionBackend",
     "UploadedFile",
@@ -71,11 +76,13 @@ __all__ = [
     "WebSocketRequest",
     "configuration",
     "current_request",
+    "dumps",
     "flash",
     "flashes",
     "is_local",
     "is_loopback_host",
     "limits",
+    "loads",
     "methods",
     "routes",
     "run",

@@ -738,11 +738,20 @@ def test_24_a_stream_of_a_broken_reply_is_closed(threads):
         finally:
             closed.append(True)
 
-    for number, (chunks, escaping) in enumerate((((5,), None), (("x", 5), TypeError)), 1):
+    for number, (chunks, escaping) in enumerate((((None,), None), (("x", 5), TypeError)), 1):
         kept = broken(*chunks)
         app = Returning(lambda stream=kept: stream, sync_threads=threads)
         wire(app, raises=escaping)
         wait_for(lambda expected=number: len(closed) == expected)
+
+
+@pytest.mark.parametrize(("chunk", "line"), [({"a": 1}, b'{"a":1}'), (5, b"5"), (["x"], b'["x"]'), (("x",), b'["x"]')])
+@pytest.mark.parametrize("make", [agen, gen, AsyncIterator])
+def test_24_a_stream_that_begins_with_an_object_is_lines_of_json(make, chunk, line):
+    """Each object is a line, and the type says so; text in between goes out as it is."""
+    answer = reply(lambda: make(chunk, "text\n", chunk))
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    assert answer.content == line + b"\ntext\n" + line + b"\n"
 
 
 WRONG_FIRST_CHUNKS = [5, None, {"a": 1}, ("x",), 1.5, object()]

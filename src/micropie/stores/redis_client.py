@@ -7,7 +7,8 @@ waits for each: here nothing is sent twice and every wait has an end.
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -56,6 +57,21 @@ class RedisClient:
         self._outage.end(writing=writing)
         return answer
 
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What the connection of `listening` may raise."""
+        return OSError, self._package.exceptions.RedisError
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[Any]:
+        """A connection of its own for Pub/Sub, whose reads wait for ever: redis-py would end them after 5 s."""
+        client = connected(self._package, {**self._connection, "max_connections": 1}, self._timeout, read_timeout=None)
+        try:
+            async with client.pubsub() as pubsub:
+                yield pubsub
+        finally:
+            await client.aclose()
+
     async def aclose(self) -> None:
         """Close the connections of the running event loop, until they are used again."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
@@ -78,7 +94,9 @@ class RedisClient:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            client = self._clients[loop] = connected(self._package, self._connection, self._timeout)
+            client = self._clients[loop] = connected(
+                self._package, self._connection, self._timeout, read_timeout=self._timeout
+            )
         return client
 
 
@@ -92,9 +110,9 @@ def redis_package(what: str) -> Any:
     return redis
 
 
-def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
+def connected(redis: Any, connection: Mapping[str, Any], timeout: float, *, read_timeout: float | None) -> Any:
     """A client with a pool of connections, which waits no longer than that and sends nothing twice."""
-    limits = dict.fromkeys(("timeout", "socket_timeout", "socket_connect_timeout"), timeout)
+    limits = {"timeout": timeout, "socket_connect_timeout": timeout, "socket_timeout": read_timeout}
     once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
     rules = {"retry": once, "retry_on_timeout": False, "protocol": 2, "decode_responses": False}
     return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**{**connection, **limits, **rules}))

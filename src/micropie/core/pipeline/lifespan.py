@@ -193,11 +193,14 @@ class MountedLifespan:
 
 
 async def startup(engine: Engine) -> None:
-    """Run the startup handlers, once; then start the applications below."""
+    """Run the startup handlers, once; then start the services, and the applications below."""
     if engine.app._started:
         return
     try:
         await start(engine.app.startup_handlers, engine.state, engine.entered)
+        for service in engine.router.services():
+            await _contained(service.start(engine.app))
+            engine.running.append(service.stop)
         for below in {id(found.app): found for found in engine.router.mounted_apps}.values():
             await start_below(engine, below)
     except BaseException:
@@ -209,7 +212,7 @@ async def startup(engine: Engine) -> None:
 
 
 async def give_up(engine: Engine) -> None:
-    """Stop the applications below ours and leave what was entered; what goes wrong is logged."""
+    """Stop services and the applications below ours, and leave what was entered; what goes wrong is logged."""
     try:
         await stop([*what_runs_below(engine), *what_is_entered(engine)], engine.state)
     except Exception:
@@ -232,7 +235,7 @@ async def start_below(engine: Engine, found: MountedApp) -> None:
 
 
 def what_runs_below(engine: Engine) -> list[Handler]:
-    """How to stop the applications below ours, the last one first; once."""
+    """How to stop the services, and the applications below ours, the last one first; once."""
     running, engine.running = engine.running[::-1], []
     return running
 

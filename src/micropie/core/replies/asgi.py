@@ -7,10 +7,10 @@ from typing import Any
 from micropie.core.basics.errors import log
 from micropie.core.basics.headers import checked_headers, encode_value
 from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Send
-from micropie.core.replies.reply import BODYLESS, HTML, JSON, PRIVATE, Reply
+from micropie.core.replies.reply import BODYLESS, EVENTS, HTML, JSON, JSON_LINES, PRIVATE, Reply
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
-_CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON)}
+_CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON, EVENTS, JSON_LINES)}
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
 

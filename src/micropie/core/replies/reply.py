@@ -17,6 +17,8 @@ from micropie.core.basics.types import HeaderPairs
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+EVENTS = "text/event-stream"
+JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
 

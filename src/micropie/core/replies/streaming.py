@@ -9,10 +9,10 @@ import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
-from micropie.core.basics.errors import UnusableResult
 from micropie.core.basics.types import Send
 from micropie.core.replies.asgi import stream_start
-from micropie.core.replies.reply import Reply, shown
+from micropie.core.replies.events import OBJECT_FORMS, KeptAlive, json_line, no_object
+from micropie.core.replies.reply import EVENTS, JSON_LINES, Reply
 
 Whose = TypeVar("Whose")
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
@@ -32,11 +32,21 @@ class Stream(Generic[Whose]):
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
     _error: Exception | None = None
+    _encode: Callable[[Any], bytes] | None = None  # what objects become, when that is known
+    _kept_alive: KeptAlive | None = None
 
-    def __init__(self, send: Send, reply: Reply, until_gone: Callable[[Whose], Awaitable[None]], whose: Whose) -> None:
+    def __init__(
+        self,
+        send: Send,
+        reply: Reply,
+        until_gone: Callable[[Whose], Awaitable[None]],
+        form_of_objects: Callable[[Whose, Reply], str | None],
+        whose: Whose,
+    ) -> None:
         self.send = send
         self._reply = reply
         self._until_gone = until_gone
+        self._form_of_objects = form_of_objects
         self._whose = whose
 
     async def send_start(self) -> None:
@@ -49,6 +59,17 @@ class Stream(Generic[Whose]):
             if self._error is not None:
                 raise self._error
         self.is_steady = not self.is_gone
+
+    def encoded(self, chunk: Any) -> bytes:
+        """The bytes of a chunk; the first object may still say what kind of stream it is."""
+        if isinstance(chunk, str):
+            return chunk.encode()
+        if isinstance(chunk, bytes | bytearray | memoryview):
+            return bytes(chunk)
+        if self._encode is None:
+            behind_text = self.is_steady
+            self._encode = self._encoder() or (no_object if behind_text else self._json_lines())
+        return self._encode(chunk)
 
     async def send_unheard(self) -> None:
         """Send the start if it is not out, though the client has left: others may look at what is sent."""
@@ -80,8 +101,27 @@ class Stream(Generic[Whose]):
         self.is_steady = False
         self.interrupt()
 
+    def end(self) -> None:
+        """Send nothing any more by itself."""
+        if self._kept_alive is not None:
+            self._kept_alive.close()
+
+    def _encoder(self) -> Callable[[Any], bytes] | None:
+        """What makes bytes of objects, if handler or client have said so."""
+        form = self._form_of_objects(self._whose, self._reply)
+        if form == EVENTS:
+            self.send = self._kept_alive = KeptAlive(self.send)
+        return None if form is None else OBJECT_FORMS.get(form, no_object)
+
+    def _json_lines(self) -> Callable[[Any], bytes]:
+        """What makes lines of JSON, which the reply's type says if it is not out."""
+        if not self.is_begun:
+            self._reply.content_type = JSON_LINES
+        return json_line
+
     def _begin(self) -> None:
         if not self.is_begun:
+            self._encode = self._encoder()
             self.is_begun = True
             self._sending = asyncio.get_running_loop().create_task(self._send_alone())
 
@@ -106,12 +146,13 @@ async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
     try:
         async for chunk in chunks:
             # PERF: the usual chunk is encoded in place, 0.05 µs.
-            body = chunk.encode() if type(chunk) is str else _chunk_bytes(chunk)
+            body = chunk.encode() if type(chunk) is str else stream.encoded(chunk)
             try:
                 if not stream.is_steady:
                     if stream.is_gone:
                         return
                     await stream.send_start()
+                    send = stream.send
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             except OSError:  # ASGI 2.4: the client has left
                 return
@@ -127,16 +168,9 @@ async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
         except OSError:
             pass
     finally:
+        stream.end()
         if not is_exhausted:
             await _close(chunks)
-
-
-def _chunk_bytes(chunk: Any) -> bytes:
-    if isinstance(chunk, str):
-        return chunk.encode()
-    if isinstance(chunk, bytes | bytearray | memoryview):
-        return bytes(chunk)
-    raise UnusableResult(f"a stream's chunks are str or bytes, {shown(chunk)} is neither")
 
 
 async def _close(chunks: Any) -> None:

@@ -1,11 +1,13 @@
 """A request's path, matched to what answers it and the segments that are left as arguments."""
 
+import inspect
 import itertools
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 from weakref import WeakValueDictionary
 
 from micropie.core.basics.errors import log
+from micropie.core.basics.service import Service
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
@@ -99,6 +101,11 @@ class Router:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
 
+    def services(self) -> list[Service]:
+        """The services of the application and its controllers, in order of definition, each once."""
+        found = (value for branch in branches(self.root) for value in class_values(type(branch.owner)))
+        return list({id(value): value for value in found if isinstance(value, Service)}.values())
+
     def tell_if_stray(self, owner: object, name: str, value: Any) -> None:
         """Log that a controller or a mount stands on an instance, where no path leads to it."""
         if isinstance(value, Controller | Mount) and id(value) not in self._owners and not is_private(name):
@@ -122,6 +129,12 @@ class Router:
         if not isinstance(target, NoHandler):
             request.path_params = segments
         return target, segments
+
+
+def class_values(owner: type) -> Iterator[Any]:
+    """The attributes of a class, inherited ones included, as they stand in its body."""
+    names = dict.fromkeys(name for base in reversed(owner.__mro__) for name in vars(base))
+    return (inspect.getattr_static(owner, name) for name in names)
 
 
 def given_params(request: Request) -> list[Any]:

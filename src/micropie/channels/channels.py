@@ -1,0 +1,174 @@
+"""Channels: publish a message in one request, and have it in all the others that subscribe, on any worker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from micropie import App, ServerSentEvent, Service, current_request
+from micropie.channels.hub import Deliver, Engine, Hub, Tell
+from micropie.channels.memory import MemoryEngine
+from micropie.channels.message import Message, Notice, to_wire
+from micropie.channels.redis import RedisEngine
+from micropie.channels.subscription import Policy, SlowConsumer, Subscription
+
+MAX_NAME = 256  # characters
+REDIS = ("redis://", "rediss://", "unix://")
+
+
+class Channels(Service):
+    """Named channels, as an attribute of an application's class; an engine is known by its URL.
+
+    `memory:` is this process, `redis://…` (`rediss://`, `unix://`) a Redis or Valkey server, for any number of workers
+    and hosts. Each message is numbered in its channel; `history` of them are kept for `history_ttl` seconds after the
+    last one, for those who come back. A subscriber that has `queue_size` messages waiting is too slow: by `slow` it
+    loses the oldest (`drop_oldest`), its iteration ends with `SlowConsumer` (`disconnect`), or its publishers wait for
+    it, up to 5 s (`block`). A message has at most `max_message_size` bytes. `prefix` begins all keys on the server;
+    who waits for it more than `timeout` seconds gets an `HTTPError` 503.
+
+        class Site(App):
+            channels = Channels("redis://localhost:6379/0", history=50)
+
+            async def say(self, text):
+                await self.channels.publish("lobby", text)
+
+            async def events(self):
+                return self.channels.stream("lobby")
+
+            async def ws_lobby(self, ws):
+                await ws.accept()
+                async with self.channels.subscribe("lobby") as messages:
+                    await relay(ws, messages)
+    """
+
+    def __init__(
+        self,
+        url: str = "memory:",
+        *,
+        history: int = 0,
+        history_ttl: float = 3600,
+        queue_size: int = 1000,
+        slow: Policy = "drop_oldest",
+        max_message_size: int = 1 << 20,
+        prefix: str = "micropie:channel:",
+        timeout: float = 5,
+    ) -> None:
+        check("history", history, fits=history >= 0)
+        check("history_ttl", history_ttl, fits=history_ttl > 0)
+        check("queue_size", queue_size, fits=queue_size > 0)
+        check("slow", slow, fits=slow in ("drop_oldest", "disconnect", "block"))
+        check("max_message_size", max_message_size, fits=max_message_size > 0)
+        self._new_engine = engine_factory(url, history, history_ttl, prefix, timeout)
+        self._max_message_size = max_message_size
+        self._queue_size = queue_size
+        self._slow = slow
+        self._hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+    async def publish(self, channel: str, message: Any) -> str:
+        """Send text, bytes, or any JSON value to a channel; its position there.
+
+        ValueError for one that is too large, TypeError for one that is no JSON; `HTTPError` 503 if the engine is away:
+        then the message has reached its subscribers once, or not at all.
+        """
+        hub = self._hub()
+        return str(await hub.engine.publish(checked_name(channel), to_wire(message, self._max_message_size)))
+
+    def subscribe(
+        self,
+        *channels: str,
+        since: str | None = None,
+        replay: int = 0,
+        member: str | None = None,
+        queue_size: int | None = None,
+        slow: Policy | None = None,
+    ) -> Subscription:
+        """The messages that are published to these channels while the `async with` block runs.
+
+        `since`, the `position` of an earlier subscription to the same channels, goes on behind it; `replay` begins with
+        so many of the last messages; both as far as the history goes. `member` is who is there, for `members`.
+        """
+        if not channels:
+            raise TypeError("subscribe() takes the name of a channel, or several")
+        names = [checked_name(channel) for channel in channels]
+        size, policy = queue_size or self._queue_size, slow or self._slow
+        return Subscription(
+            self._hub(), names, queue_size=size, policy=policy, since=since, replay=replay, member=member
+        )
+
+    async def stream(
+        self, *channels: str, since: str | None = None, replay: int = 0, member: str | None = None
+    ) -> AsyncIterator[ServerSentEvent]:
+        """A handler's result: the messages as server-sent events, or JSON lines, whichever the client accepts.
+
+        `since` is the request's `Last-Event-ID`, unless given: a browser that reconnects gets what it missed, as far
+        as the history goes. Events named `gap`, `lost` and `back` tell what there is to know beside the messages. One
+        that reads too slowly is cut off if that is the policy; a browser then reconnects.
+        """
+        if since is None:
+            since = current_request.get().headers.get("last-event-id")
+        async with self.subscribe(*channels, since=since, replay=replay, member=member) as messages:
+            yield ServerSentEvent(id=messages.position)
+            try:
+                while True:
+                    yield event_of(await messages.next(), messages.position)
+            except (StopAsyncIteration, SlowConsumer):
+                return
+
+    async def members(self, channel: str) -> list[str]:
+        """Who subscribes with `member`, on all workers, sorted; those of a worker that was killed for up to 15 s."""
+        return await self._hub().engine.members(checked_name(channel))
+
+    async def check(self) -> None:
+        """Raise if the engine does not answer, for checks of health."""
+        await self._hub().engine.check()
+
+    async def start(self, app: App) -> None:
+        """Nothing is opened before it is used."""
+
+    async def stop(self) -> None:
+        """End the iteration of all subscribers in this event loop, and let the connections go."""
+        hub = self._hubs.pop(asyncio.get_running_loop(), None)
+        if hub is not None:
+            await hub.aclose()
+
+    def _hub(self) -> Hub:
+        loop = asyncio.get_running_loop()
+        hub = self._hubs.get(loop)
+        if hub is None:
+            hub = self._hubs[loop] = Hub(self._new_engine)
+        return hub
+
+
+def engine_factory(url: str, history: int, history_ttl: float, prefix: str, timeout: float) -> Any:
+    """The maker of the engine that a URL names. ValueError for others, which may have a password in them."""
+    if url == "memory:":
+        return partial(memory_engine, history=history, history_ttl=history_ttl)
+    if url.startswith(REDIS):
+        return partial(RedisEngine, url, prefix=prefix, history=history, history_ttl=history_ttl, timeout=timeout)
+    raise ValueError("a URL of no kind that channels know: 'memory:' and 'redis://localhost:6379/0' are accepted")
+
+
+def memory_engine(deliver: Deliver, _tell: Tell, *, history: int, history_ttl: float) -> Engine:
+    """The engine of one process, which is never away."""
+    return MemoryEngine(deliver, history=history, history_ttl=history_ttl)
+
+
+def event_of(item: Message | Notice, position: str) -> ServerSentEvent:
+    """A message, or a notice, as an event."""
+    if isinstance(item, Notice):
+        return ServerSentEvent({"channel": item.channel, "missed": item.missed}, event=item.kind)
+    return ServerSentEvent(item.data, id=position)
+
+
+def checked_name(channel: Any) -> str:
+    """A channel's name. ValueError for others."""
+    if isinstance(channel, str) and channel and len(channel) <= MAX_NAME and channel.isprintable():
+        return channel
+    raise ValueError(f"{channel!r:.300} can't name a channel: 1 to {MAX_NAME} printable characters can")
+
+
+def check(name: str, value: Any, *, fits: bool) -> None:
+    """ValueError for a setting that can't be."""
+    if not fits:
+        raise ValueError(f"Channels({name}={value!r}) can't be")

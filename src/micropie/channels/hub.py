@@ -1,0 +1,129 @@
+"""Hub: the subscribers of one event loop, and what their engine brings them: each message once, in its channel's order.
+
+An `Engine` is where channels live: in this process, or on a Redis server. It calls `deliver` with each message of the
+channels that it was told to listen to, and `tell` with what is to be known beside them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from micropie.channels.message import Message, Notice, Position, behind, position_from
+from micropie.channels.subscription import Subscription
+
+Deliver = Callable[[Message], Awaitable[None]]
+Tell = Callable[[Notice], None]
+
+
+class Engine(Protocol):
+    """Where channels live."""
+
+    async def publish(self, channel: str, wire: bytes) -> Position:
+        """Number a message, keep it if there is a history, and bring it to all who listen, here and elsewhere."""
+
+    async def listen(self, channel: str) -> None:
+        """Bring this channel's messages from now on."""
+
+    async def unlisten(self, channel: str) -> None:
+        """Bring this channel's messages no more."""
+
+    async def earlier(self, channel: str) -> tuple[Position, Sequence[Message]]:
+        """Where a channel stands, and its kept messages, the oldest first."""
+
+    async def enter(self, channel: str, member: str) -> None:
+        """Note a member of a channel; one that enters twice has to leave twice."""
+
+    async def leave(self, channel: str, member: str) -> None:
+        """Forget a member."""
+
+    async def members(self, channel: str) -> list[str]:
+        """The members of a channel in all processes, sorted, each once."""
+
+    async def check(self) -> None:
+        """Raise if the engine does not answer."""
+
+    async def aclose(self) -> None:
+        """Stop, and let connections go."""
+
+
+class Hub:
+    """The subscribers of one event loop."""
+
+    def __init__(self, make_engine: Callable[[Deliver, Tell], Engine]) -> None:
+        self.engine = make_engine(self.deliver, self.tell)
+        self._readers: dict[str, dict[Subscription, None]] = {}  # by channel, in the order in which they came
+        self._turn = asyncio.Lock()  # to change what the engine listens to
+
+    async def join(self, reader: Subscription) -> None:
+        """Let a reader have what is published from now on, and what it wants of the time before."""
+        try:
+            since = positions_from(reader.since or "", reader.channels)
+            for channel in reader.channels:
+                await self._listen(reader, channel)
+                await self._begin(reader, channel, since.get(channel))
+                if reader.member is not None:
+                    await self.engine.enter(channel, reader.member)
+        except BaseException:
+            await self.leave(reader)
+            raise
+
+    async def leave(self, reader: Subscription) -> None:
+        """Let a reader go."""
+        for channel in reader.channels:
+            async with self._turn:
+                readers = self._readers.get(channel, {})
+                is_there = reader in readers
+                readers.pop(reader, None)
+                if is_there and not readers:
+                    del self._readers[channel]
+                    await self.engine.unlisten(channel)
+            if is_there and reader.member is not None:
+                await self.engine.leave(channel, reader.member)
+
+    async def deliver(self, message: Message) -> None:
+        """Give a message to all readers of its channel."""
+        full = [reader for reader in self._readers.get(message.channel, ()) if not reader.put(message)]
+        if full:
+            await asyncio.gather(*(reader.put_when_there_is_room(message) for reader in full))
+
+    def tell(self, notice: Notice) -> None:
+        """Give a notice to all readers of its channel."""
+        for reader in self._readers.get(notice.channel, ()):
+            reader.tell(notice)
+
+    async def aclose(self) -> None:
+        """End the iteration of all readers, and stop the engine."""
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.end()
+        await self.engine.aclose()
+
+    async def _listen(self, reader: Subscription, channel: str) -> None:
+        async with self._turn:
+            readers = self._readers.setdefault(channel, {})
+            readers[reader] = None
+            if len(readers) == 1:
+                await self.engine.listen(channel)
+
+    async def _begin(self, reader: Subscription, channel: str, since: Position | None) -> None:
+        position, kept = await self.engine.earlier(channel)
+        if since is None:
+            reader.begin(channel, position, last(kept, reader.replay))
+            return
+        wanted, missed = behind(since, position, kept)
+        reader.begin(channel, position, wanted)
+        if missed != 0:
+            reader.tell(Notice("gap", channel, missed))
+
+
+def last(kept: Sequence[Message], count: int) -> Sequence[Message]:
+    """The last messages of the kept ones."""
+    return kept[-count:] if count else ()
+
+
+def positions_from(text: str, channels: Sequence[str]) -> dict[str, Position]:
+    """Where a reader of these channels wants to go on; nothing if the text, which may come from a client, says none."""
+    places = [position_from(part) for part in text.split(".")]
+    if len(places) != len(channels):
+        return {}
+    return {channel: place for channel, place in zip(channels, places, strict=True) if place is not None}

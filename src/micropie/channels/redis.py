@@ -1,0 +1,282 @@
+"""RedisEngine: channels on a Redis or Valkey server, for all workers of all hosts.
+
+Published messages are numbered, kept and sent by one script, so that their order is the same for everybody. They travel
+by Redis's Pub/Sub, which costs the server one write for each worker, however many subscribers it has, where reading a
+stream would cost a request for each batch; what Pub/Sub loses while a worker is not connected, the numbers tell, and
+the history, a list beside the numbers, brings it if it is kept.
+
+An epoch is a server's life: after a restart the count may have fallen back to what was on the disk, so that a number
+alone would mean two messages.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from micropie import HTTPError
+from micropie.channels.hub import Deliver, Tell
+from micropie.channels.message import START, Message, Notice, Position, before, behind
+from micropie.stores.redis_client import RedisClient
+
+log = logging.getLogger("micropie")
+BEAT = 5.0  # seconds between two signs of life
+SILENCE = 2 * BEAT  # seconds after which a server that says nothing is taken for lost
+MEMBER_TTL = 3 * BEAT  # seconds after which a member whose process has died is none
+PAUSES = (0.1, 2.0)  # seconds between two attempts to connect: the first, and the longest
+PUBLISH = """
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if redis.call('HGET', KEYS[1], 'run') ~= run then
+    epoch = ARGV[6]
+    redis.call('HSET', KEYS[1], 'run', run, 'epoch', epoch, 'number', 0)
+end
+local number = redis.call('HINCRBY', KEYS[1], 'number', 1)
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
+local message = epoch .. ' ' .. number .. ' ' .. ARGV[3]
+if tonumber(ARGV[4]) > 0 then
+    redis.call('RPUSH', ARGV[1], message)
+    redis.call('LTRIM', ARGV[1], -ARGV[4], -1)
+    redis.call('PEXPIRE', ARGV[1], ARGV[5])
+end
+redis.call('PUBLISH', ARGV[2], message)
+return {epoch, number}
+"""
+EARLIER = """
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'number', 'run')
+if known[3] ~= run and known[1] then
+    known = {ARGV[3], 0, run}
+    redis.call('HSET', KEYS[1], 'run', run, 'epoch', ARGV[3], 'number', 0)
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return {known[1] or '', known[2] or 0, redis.call('LRANGE', ARGV[1], 0, -1)}
+"""
+MEMBERS = """
+local time = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1])
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+"""
+ENTER = """
+redis.call('ZADD', KEYS[1], redis.call('TIME')[1] + ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
+
+
+class RedisEngine:
+    """The channels of one event loop on a server; connected while something is listened to."""
+
+    def __init__(
+        self, url: str, deliver: Deliver, tell: Tell, *, prefix: str, history: int, history_ttl: float, timeout: float
+    ) -> None:
+        self._redis = RedisClient("Channels", url, timeout=timeout)
+        self._failures: tuple[type[Exception], ...] = (*self._redis.failures, HTTPError)
+        self._deliver = deliver
+        self._tell = tell
+        self._prefix = prefix
+        self._history = history
+        self._ttl = round(history_ttl * 1000)
+        self._places: dict[str, Position | None] = {}  # of what is listened to: behind the last message; None: not yet
+        self._listening: dict[str, asyncio.Future[None]] = {}  # until the server has confirmed it
+        self._members: Counter[tuple[str, str]] = Counter()
+        self._process = secrets.token_hex(8)
+        self._pubsub: Any = None
+        self._is_lost = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def publish(self, channel: str, wire: bytes) -> Position:
+        """Number, keep and send a message. `HTTPError` 503 if the server does not answer: it may be sent or not."""
+        arguments = self._history_key(channel), self._topic(channel), wire, self._history, self._ttl, new_epoch()
+        epoch, number = await self._redis.run(PUBLISH, self._key(channel), *arguments)
+        return Position(epoch.decode(), number)
+
+    async def listen(self, channel: str) -> None:
+        """Bring this channel's messages from now on. `HTTPError` 503 if the server does not answer."""
+        self._places[channel] = None
+        confirmed = self._listening[channel] = asyncio.get_running_loop().create_future()
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(step()) for step in (self._keep_connected, self._beat)]
+        elif self._pubsub is not None:
+            with contextlib.suppress(*self._failures):  # the other task notices, and listens anew
+                await self._pubsub.subscribe(self._topic(channel))
+        await self._redis.answer(lambda _redis: asyncio.shield(confirmed))
+
+    async def unlisten(self, channel: str) -> None:
+        """Bring this channel's messages no more; without channels nothing stays connected."""
+        self._places.pop(channel, None)
+        self._listening.pop(channel, None)
+        if not self._places:
+            await self._disconnect()
+        elif self._pubsub is not None:
+            with contextlib.suppress(*self._failures):
+                await self._pubsub.unsubscribe(self._topic(channel))
+
+    async def earlier(self, channel: str) -> tuple[Position, Sequence[Message]]:
+        """Where the channel stands, and its kept messages."""
+        arguments = self._history_key(channel), self._ttl, new_epoch()
+        epoch, number, kept = await self._redis.run(EARLIER, self._key(channel), *arguments)
+        return Position(epoch.decode(), int(number)), [message_from(channel, one) for one in kept]
+
+    async def enter(self, channel: str, member: str) -> None:
+        """Note a member."""
+        self._members[channel, member] += 1
+        await self._enter(channel, member)
+
+    async def leave(self, channel: str, member: str) -> None:
+        """Forget a member; if the server is away, it forgets by itself."""
+        self._members[channel, member] -= 1
+        if self._members[channel, member] > 0:
+            return
+        del self._members[channel, member]
+        key, entry = self._members_key(channel), self._entry(member)
+        with contextlib.suppress(HTTPError):
+            await self._redis.answer(lambda redis: redis.zrem(key, entry), writing=True)
+
+    async def members(self, channel: str) -> list[str]:
+        """The members of a channel in all processes, sorted; those of a process that died for up to 15 s."""
+        entries = await self._redis.run(MEMBERS, self._members_key(channel))
+        return sorted({json.loads(entry)[1] for entry in entries})
+
+    async def check(self) -> None:
+        """Raise `HTTPError` 503 if the server does not answer."""
+        await self._redis.answer(lambda redis: redis.ping())
+
+    async def aclose(self) -> None:
+        """Stop listening, and let the connections go."""
+        await self._disconnect()
+        await self._redis.aclose()
+
+    # The connection that messages come by.
+
+    async def _keep_connected(self) -> None:
+        pause, longest = PAUSES
+        while True:
+            try:
+                async with self._redis.listening() as self._pubsub:
+                    await self._read(self._pubsub)
+            except self._failures as error:
+                self._note_lost(error)
+            finally:
+                self._pubsub = None
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - so that not all workers come at once
+            pause = PAUSES[0] if not self._is_lost else min(2 * pause, longest)
+
+    async def _read(self, pubsub: Any) -> None:
+        """Take what the server sends. TimeoutError when it has been silent for too long."""
+        loop = asyncio.get_running_loop()
+        await pubsub.subscribe(self._prefix, *map(self._topic, self._places))
+        async with asyncio.timeout(SILENCE) as limit:
+            async for event in pubsub.listen():
+                limit.reschedule(loop.time() + SILENCE)
+                if event["type"] == "message":
+                    await self._bring(event["channel"], event["data"])
+                elif event["type"] == "subscribe" and event["channel"] != self._prefix.encode():
+                    await self._begin(self._channel(event["channel"]))
+
+    async def _begin(self, channel: str) -> None:
+        """A channel is listened to, for the first time or again: bring what was missed."""
+        if channel not in self._places:
+            return
+        place = self._places[channel]
+        position, kept = await self.earlier(channel)
+        if place is not None:
+            await self._catch_up(channel, place, position, kept)
+        self._places[channel] = position
+        confirmed = self._listening.pop(channel, None)
+        if confirmed is not None and not confirmed.done():
+            confirmed.set_result(None)
+        if self._is_lost:
+            self._tell(Notice("back", channel))
+            if not self._listening:
+                self._is_lost = False
+                log.warning("Channels are connected again")
+
+    async def _bring(self, topic: bytes, data: bytes) -> None:
+        """Deliver a message, once, behind all before it."""
+        channel = self._channel(topic)
+        place = self._places.get(channel)
+        if place is None:  # nobody listens any more, or does not yet
+            return
+        message = message_from(channel, data)
+        epoch, number = message.position
+        if epoch == place.epoch and number <= place.number:
+            return
+        if number != place.number + 1 or (epoch != place.epoch and place != START):
+            _, kept = await self.earlier(channel)
+            positions = [one.position for one in kept]
+            known = kept[: positions.index(message.position)] if message.position in positions else kept
+            await self._catch_up(channel, place, before(message.position), known)
+        self._places[channel] = message.position
+        await self._deliver(message)
+
+    async def _catch_up(self, channel: str, place: Position, position: Position, kept: Sequence[Message]) -> None:
+        newer, missed = behind(place, position, kept)
+        if missed != 0:
+            self._tell(Notice("gap", channel, missed))
+        for message in newer:
+            await self._deliver(message)
+
+    def _note_lost(self, error: Exception) -> None:
+        if self._is_lost:
+            return
+        self._is_lost = True
+        log.error("Channels are not connected, subscribers wait: %s", str(error) or type(error).__name__)
+        for channel in self._places:
+            self._tell(Notice("lost", channel))
+
+    async def _beat(self) -> None:
+        """Show that this process lives, and see whether the server does."""
+        while True:
+            await asyncio.sleep(BEAT)
+            with contextlib.suppress(*self._failures):
+                if self._pubsub is not None:
+                    await self._pubsub.ping()
+                for channel, member in list(self._members):
+                    await self._enter(channel, member)
+
+    async def _enter(self, channel: str, member: str) -> None:
+        await self._redis.run(ENTER, self._members_key(channel), round(MEMBER_TTL), self._entry(member))
+
+    async def _disconnect(self) -> None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._is_lost = False
+
+    # Names on the server. Those of a channel have one hash tag, so that they are on one node.
+
+    def _topic(self, channel: str) -> str:
+        return f"{self._prefix}{{{channel}}}"
+
+    def _channel(self, topic: bytes) -> str:
+        return topic.decode().removeprefix(self._prefix)[1:-1]
+
+    def _key(self, channel: str) -> str:
+        return f"{self._topic(channel)}:place"
+
+    def _history_key(self, channel: str) -> str:
+        return f"{self._topic(channel)}:history"
+
+    def _members_key(self, channel: str) -> str:
+        return f"{self._topic(channel)}:members"
+
+    def _entry(self, member: str) -> str:
+        return json.dumps([self._process, member])
+
+
+def message_from(channel: str, data: bytes) -> Message:
+    """The message that the script has put together."""
+    epoch, number, wire = data.split(b" ", 2)
+    return Message(channel, Position(epoch.decode(), int(number)), wire)
+
+
+def new_epoch() -> str:
+    """A name for a new count, if one has to begin."""
+    return secrets.token_hex(6)

@@ -1,0 +1,184 @@
+"""Subscription: the messages of some channels for one reader, in a queue that is bounded."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Self
+
+from micropie.channels.message import START, Message, Notice, Position, before
+
+if TYPE_CHECKING:
+    from micropie.channels.hub import Hub
+
+Policy = Literal["drop_oldest", "disconnect", "block"]
+BLOCK_TIMEOUT = 5.0  # seconds that a reader with the policy "block" may hold up its publishers
+
+
+class SlowConsumer(Exception):  # noqa: N818 - the field's term for what happened
+    """A reader was so slow that its queue was full, and the policy is to disconnect it."""
+
+
+class Subscription:
+    """An async iterator of `Message`, to be used as `async with channels.subscribe("lobby") as messages`.
+
+    `missed` is how many messages this reader has lost so far, as far as that is known. `position` is where it stands: a
+    text to be given to `subscribe(since=…)`, which goes on behind it.
+    """
+
+    def __init__(
+        self,
+        hub: "Hub",
+        channels: Sequence[str],
+        *,
+        queue_size: int,
+        policy: Policy,
+        since: str | None = None,
+        replay: int = 0,
+        member: str | None = None,
+    ) -> None:
+        self.channels = tuple(dict.fromkeys(channels))
+        self.since = since
+        self.replay = replay
+        self.member = member
+        self.missed = 0
+        self._hub = hub
+        self._queue_size = queue_size
+        self._policy = policy
+        self._messages: deque[Message] = deque()
+        self._notices: deque[Notice] = deque()  # they are told before what is in the queue
+        self._positions = dict.fromkeys(self.channels, START)
+        self._waiter: asyncio.Future[None] | None = None  # of the reader
+        self._turn = asyncio.Lock()  # of publishers that wait for room
+        self._room: asyncio.Future[None] | None = None  # of the one whose turn it is
+        self._error: Exception | None = None
+        self._is_over = False
+
+    async def __aenter__(self) -> Self:
+        await self._hub.join(self)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end()
+        await self._hub.leave(self)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        # PERF: what is there is taken without a coroutine more.
+        while not self._messages:
+            await self._until_there()
+        self._notices.clear()
+        return self._take()
+
+    async def next(self) -> Message | Notice:
+        """The next message, or what there is to be told before it. `StopAsyncIteration` at the end."""
+        while not self._messages and not self._notices:
+            await self._until_there()
+        return self._notices.popleft() if self._notices else self._take()
+
+    @property
+    def position(self) -> str:
+        """The place behind the last message that was read of each channel, as a text."""
+        return ".".join(str(self._positions[channel]) for channel in self.channels)
+
+    def position_in(self, channel: str) -> Position:
+        """The place behind the last message that was read of this channel."""
+        return self._positions[channel]
+
+    # What the hub calls.
+
+    def begin(self, channel: str, position: Position, earlier: Sequence[Message]) -> None:
+        """Say where the reader stands in a channel, and what it gets of the time before."""
+        live = next((one.position for one in self._messages if one.channel == channel), None)
+        if live is not None:  # published while the earlier ones were looked up, and perhaps among those
+            places = [one.position for one in earlier]
+            earlier = earlier[: places.index(live)] if live in places else earlier
+        self._positions[channel] = before(earlier[0].position) if earlier else position
+        self._messages.extendleft(reversed(earlier))
+        self._wake()
+
+    def put(self, message: Message) -> bool:
+        """Take a message; False if there is no room for it, and its publisher is to wait for that."""
+        if self._is_over:
+            return True
+        if len(self._messages) >= self._queue_size or self._turn.locked():
+            if self._policy == "block":
+                return False
+            if self._policy == "disconnect":
+                self.give_up()
+                return True
+            self._drop_oldest()
+        self._messages.append(message)
+        if self._waiter is not None:
+            self._wake()
+        return True
+
+    async def put_when_there_is_room(self, message: Message) -> None:
+        """Take a message, behind those that wait already; who reads nothing for too long is given up."""
+        try:
+            async with asyncio.timeout(BLOCK_TIMEOUT), self._turn:
+                while len(self._messages) >= self._queue_size and not self._is_over:
+                    self._room = asyncio.get_running_loop().create_future()
+                    await self._room
+                self._messages.append(message)
+                self._wake()
+        except TimeoutError:
+            self.give_up()
+
+    def tell(self, notice: Notice) -> None:
+        """Take a notice; of those that nobody has read yet the latest."""
+        self.missed += notice.missed or 0
+        if len(self._notices) >= len(self.channels) + 2:
+            self._notices.popleft()
+        self._notices.append(notice)
+        self._wake()
+
+    def give_up(self) -> None:
+        """End the iteration with `SlowConsumer`."""
+        self._error = SlowConsumer(f"a subscriber of {self.channels!r} has {self._queue_size} messages waiting")
+        self._messages.clear()
+        self.end()
+
+    def end(self) -> None:
+        """End the iteration, behind what is in the queue."""
+        self._is_over = True
+        self._wake()
+        self._make_room()
+
+    def _take(self) -> Message:
+        message = self._messages.popleft()
+        self._positions[message.channel] = message.position
+        if self._room is not None:
+            self._make_room()
+        return message
+
+    def _drop_oldest(self) -> None:
+        oldest = self._messages.popleft()
+        last = self._notices[-1] if self._notices else None
+        if last is not None and last[:2] == ("gap", oldest.channel) and last.missed is not None:
+            self._notices[-1] = Notice("gap", oldest.channel, last.missed + 1)
+            self.missed += 1
+        else:
+            self.tell(Notice("gap", oldest.channel, 1))
+
+    async def _until_there(self) -> None:
+        """Wait for something to take. `StopAsyncIteration` if nothing comes any more, or `SlowConsumer`."""
+        if self._error is not None:
+            raise self._error
+        if self._is_over:
+            raise StopAsyncIteration
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _make_room(self) -> None:
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+        self._room = None

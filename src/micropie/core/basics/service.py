@@ -1,0 +1,27 @@
+"""Service: what an application has beside its routes, and is started and stopped with it."""
+
+from typing import Any
+
+
+class Service:
+    """Something in the class body of an `App` or a `Controller` that lives as long as the application: no route.
+
+    `start` runs behind the startup handlers, in the order of definition; `stop` before the shutdown handlers, in the
+    reverse order. Where a server tells no lifespan neither runs.
+
+        class Poller(Service):
+            async def start(self, app):
+                self.task = asyncio.create_task(self.poll(app))
+
+            async def stop(self):
+                self.task.cancel()
+
+        class Site(App):
+            poller = Poller()
+    """
+
+    async def start(self, app: Any) -> None:
+        """Begin; what this raises, the startup fails of."""
+
+    async def stop(self) -> None:
+        """End."""

@@ -1,0 +1,132 @@
+"""Objects of a stream: as server-sent events (WHATWG HTML, "Server-sent events"), or as lines of JSON.
+
+Text and bytes in a stream go out as they are; any other chunk is an event, or a line, as the client accepts it.
+"""
+
+import asyncio
+import contextlib
+import re
+from typing import Any
+
+from micropie.core.basics.errors import UnusableResult
+from micropie.core.basics.json_codec import dumps
+from micropie.core.basics.types import HeaderPairs, Message, Send
+from micropie.core.replies.reply import EVENTS, JSON_LINES, UNENCODABLE, shown
+
+KEEP_ALIVE = 15.0  # seconds; some proxies close what is silent for 30
+FOR_EVENTS: HeaderPairs = [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]  # the latter is nginx's
+_LINE_END = re.compile("\r\n|\r|\n")
+_COMMENT: Message = {"type": "http.response.body", "body": b":\n\n", "more_body": True}
+
+
+class ServerSentEvent:
+    """One event of a stream: text, or any JSON value, with what a browser's `EventSource` makes of it.
+
+    `event` is its type (`message` by default), `id` what a client that reconnects sends as `Last-Event-ID`, `retry` the
+    seconds after which it does. Without data a browser takes note of the other two only. ValueError for a type or an id
+    of several lines.
+
+        async def clock(self):
+            while True:
+                yield ServerSentEvent({"time": time.time()}, event="tick")
+                await asyncio.sleep(1)
+    """
+
+    __slots__ = ("data", "event", "id", "retry")
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        event: str | None = None,
+        id: str | None = None,  # noqa: A002 - the name in the format
+        retry: float | None = None,
+    ) -> None:
+        for name, text in (("event", event), ("id", id)):
+            if text is not None and any(character in text for character in "\r\n\0"):
+                raise ValueError(f"the {name} of a server-sent event is one line without NUL, {text!r} is not")
+        self.data = data
+        self.event = event
+        self.id = id
+        self.retry = retry
+
+    def __repr__(self) -> str:
+        return f"ServerSentEvent({self.data!r}, event={self.event!r}, id={self.id!r})"
+
+
+def event_bytes(chunk: Any) -> bytes:
+    """An object as a server-sent event."""
+    event = chunk if isinstance(chunk, ServerSentEvent) else ServerSentEvent(as_json(chunk).decode())
+    fields = [("event", event.event), ("id", event.id)]
+    if event.retry is not None:
+        fields.append(("retry", str(round(event.retry * 1000))))  # milliseconds there
+    lines = [f"{name}: {value}\n" for name, value in fields if value is not None]
+    if event.data is not None:
+        text = event.data if isinstance(event.data, str) else as_json(event.data).decode()
+        lines += [f"data: {line}\n" for line in _LINE_END.split(text)]
+    return "".join([*lines, "\n"]).encode()
+
+
+def json_line(chunk: Any) -> bytes:
+    """An object as a line of JSON; of an event with a type or an id those stand beside its data."""
+    if isinstance(chunk, ServerSentEvent):
+        named = {"event": chunk.event, "id": chunk.id, "data": chunk.data}
+        told = {name: value for name, value in named.items() if value is not None}
+        chunk = chunk.data if told.keys() <= {"data"} else told
+    return as_json(chunk) + b"\n"
+
+
+def as_json(value: Any) -> bytes:
+    """A JSON text. `UnusableResult` for what is none, and for None, which generators yield by mistake."""
+    try:
+        if value is not None:
+            return dumps(value)
+    except UNENCODABLE as error:
+        raise UnusableResult(f"a stream's chunks are str or bytes, or JSON values, {shown(value)} is none") from error
+    return no_object(value)
+
+
+def no_object(chunk: Any) -> bytes:
+    """The answer to an object in a stream of another type."""
+    raise UnusableResult(f"a stream's chunks are str or bytes, {shown(chunk)} is neither")
+
+
+OBJECT_FORMS = {EVENTS: event_bytes, JSON_LINES: json_line}  # what objects become, by the media type of their stream
+
+
+class KeptAlive:
+    """A `send` for a stream of events, which says something when there has been nothing to say for 15 seconds.
+
+    So no proxy takes the connection for dead, and a client that has left is noticed. `close` it in the end.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._timer: asyncio.TimerHandle | None = None
+        self._comment: asyncio.Task[None] | None = None
+
+    async def __call__(self, message: Message) -> None:
+        """Send the message, behind a comment that is on its way."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._comment is not None:
+            await asyncio.wait({self._comment})
+        await self._send(message)
+        self._wait()
+
+    def close(self) -> None:
+        """Say nothing any more."""
+        for waiting in (self._timer, self._comment):
+            if waiting is not None:
+                waiting.cancel()
+
+    def _wait(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE, self._speak)
+
+    def _speak(self) -> None:
+        self._comment = asyncio.get_running_loop().create_task(self._send_comment())
+
+    async def _send_comment(self) -> None:
+        with contextlib.suppress(OSError):  # the client has left, which others notice
+            await self._send(_COMMENT)
+        self._wait()

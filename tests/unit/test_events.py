@@ -1,0 +1,74 @@
+"""What a stream of events says while there is nothing to say."""
+
+import asyncio
+
+import pytest
+
+from micropie.core.replies import events
+from tests.client import run
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """A moment in place of 15 seconds."""
+    monkeypatch.setattr(events, "KEEP_ALIVE", 0.05)
+
+
+def test_a_comment_keeps_a_silent_stream_alive():
+    """One in each turn without a message; none after the close."""
+    sent = []
+
+    async def send(message):
+        sent.append(message.get("body"))
+
+    async def main():
+        kept = events.KeptAlive(send)
+        await kept({"body": b"first"})
+        await asyncio.sleep(0.13)
+        await kept({"body": b"second"})
+        kept.close()
+        await asyncio.sleep(0.1)
+
+    run(main())
+    assert sent == [b"first", b":\n\n", b":\n\n", b"second"]
+
+
+def test_a_message_waits_for_the_comment_before_it():
+    """Servers take one message after the other; what a send raises when the client has left is nobody's error."""
+    sent = []
+
+    async def send(message):
+        await asyncio.sleep(0.05)
+        sent.append(message["body"])
+        if message["body"] == b":\n\n":
+            raise OSError("the client has left")
+
+    async def main():
+        kept = events.KeptAlive(send)
+        await kept({"body": b"first"})
+        await asyncio.sleep(0.07)
+        await kept({"body": b"second"})
+        kept.close()
+
+    run(main())
+    assert sent == [b"first", b":\n\n", b"second"]
+
+
+def test_a_comment_on_its_way_ends_with_the_stream():
+    """Nothing is left behind."""
+
+    async def send(message):
+        if message["body"] == b":\n\n":
+            await asyncio.Event().wait()
+
+    async def main():
+        kept = events.KeptAlive(send)
+        await kept({"body": b"first"})
+        await asyncio.sleep(0.07)
+        before = len(asyncio.all_tasks())
+        kept.close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return before - len(asyncio.all_tasks())
+
+    assert run(main()) == 1
