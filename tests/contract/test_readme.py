@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from micropie import App
+from micropie.testing import TestClient
 from tests.client import http
 from tests.wire import awire, running, websocket, wire
 
@@ -277,9 +278,10 @@ def test_snippet_streaming(app):
     assert [chunk for chunk in count.chunks if chunk] == [b"0\n", b"1\n"]
     rows = wire(app, "GET", "/rows")
     assert [chunk for chunk in rows.chunks if chunk] == [b"id,name\n", b"1,apple\n"]
-    events = wire(app, "GET", "/events")
+    events = wire(app, "GET", "/events", headers=[("accept", "text/event-stream")])
     assert events.headers["content-type"] == "text/event-stream"
-    assert next(chunk for chunk in events.chunks if chunk) == b"event: tick\ndata: 0\n\n"
+    assert next(chunk for chunk in events.chunks if chunk) == b'event: tick\ndata: {"n":0}\n\n'
+    assert wire(app, "GET", "/events").text.splitlines()[1] == '{"event":"tick","data":{"n":1}}'
 
 
 def test_snippet_sessions(app):
@@ -407,6 +409,26 @@ def test_snippet_uploads(app):
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     assert http(app, "POST", "/upload", data={"picture": "text"}).status_code == 400
+
+
+@pytest.mark.needs("micropie.channels")
+def test_snippet_channels(app):
+    """What one says all hear, over sockets and as events."""
+
+    async def visit():
+        async with (
+            TestClient(app) as client,
+            client.stream("GET", "/events", headers={"accept": "text/event-stream"}) as stream,
+            client.websocket("/chat") as ann,
+            client.websocket("/chat") as bob,
+        ):
+            events = stream.aiter_text()
+            await anext(events)
+            await ann.send_text("hello")
+            return await ann.receive_text(), await bob.receive_text(), await anext(events)
+
+    mine, heard, event = asyncio.run(visit())
+    assert (mine, heard, event.endswith("data: hello\n\n")) == ("hello", "hello", True)
 
 
 @pytest.mark.needs("micropie.openapi")

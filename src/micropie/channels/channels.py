@@ -158,7 +158,8 @@ def event_of(item: Message | Notice, position: str) -> ServerSentEvent:
     """A message, or a notice, as an event."""
     if isinstance(item, Notice):
         return ServerSentEvent({"channel": item.channel, "missed": item.missed}, event=item.kind)
-    return ServerSentEvent(item.data, id=position)
+    event = item.event
+    return event if event.id == position else ServerSentEvent(event.data, id=position)
 
 
 def checked_name(channel: Any) -> str:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from micropie.channels.message import Message, Notice, Position, behind, position_from
+from micropie.channels.message import Message, Notice, Position, before, behind, position_from
 from micropie.channels.subscription import Subscription
 
 Deliver = Callable[[Message], Awaitable[None]]
@@ -108,10 +108,11 @@ class Hub:
     async def _begin(self, reader: Subscription, channel: str, since: Position | None) -> None:
         position, kept = await self.engine.earlier(channel)
         if since is None:
-            reader.begin(channel, position, last(kept, reader.replay))
+            wanted = last(kept, reader.replay)
+            reader.begin(channel, before(wanted[0].position) if wanted else position, wanted)
             return
         wanted, missed = behind(since, position, kept)
-        reader.begin(channel, position, wanted)
+        reader.begin(channel, since if wanted else position, wanted)
         if missed != 0:
             reader.tell(Notice("gap", channel, missed))
 

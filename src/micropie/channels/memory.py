@@ -90,7 +90,5 @@ class MemoryEngine:
     def _forget(self) -> None:
         """Forget a channel for the one that has come, if there are too many."""
         if len(self._kept) > MAX_CHANNELS:
-            for channel in self._kept:
-                if channel not in self._listened:
-                    del self._kept[channel]
-                    return
+            unheard = (channel for channel in self._kept if channel not in self._listened)
+            self._kept.pop(next(unheard, ""), None)

@@ -83,10 +83,12 @@ class RedisEngine:
         self._ttl = round(history_ttl * 1000)
         self._places: dict[str, Position | None] = {}  # of what is listened to: behind the last message; None: not yet
         self._listening: dict[str, asyncio.Future[None]] = {}  # until the server has confirmed it
+        self._unlistened: Counter[str] = Counter()  # how often the server has yet to confirm that
         self._members: Counter[tuple[str, str]] = Counter()
         self._process = secrets.token_hex(8)
         self._pubsub: Any = None
         self._is_lost = False
+        self._told_of_loss: set[str] = set()  # and not yet that it is over
         self._tasks: list[asyncio.Task[None]] = []
 
     async def publish(self, channel: str, wire: bytes) -> Position:
@@ -110,9 +112,11 @@ class RedisEngine:
         """Bring this channel's messages no more; without channels nothing stays connected."""
         self._places.pop(channel, None)
         self._listening.pop(channel, None)
+        self._told_of_loss.discard(channel)
         if not self._places:
             await self._disconnect()
         elif self._pubsub is not None:
+            self._unlistened[channel] += 1
             with contextlib.suppress(*self._failures):
                 await self._pubsub.unsubscribe(self._topic(channel))
 
@@ -169,36 +173,41 @@ class RedisEngine:
     async def _read(self, pubsub: Any) -> None:
         """Take what the server sends. TimeoutError when it has been silent for too long."""
         loop = asyncio.get_running_loop()
+        self._unlistened.clear()
         await pubsub.subscribe(self._prefix, *map(self._topic, self._places))
         async with asyncio.timeout(SILENCE) as limit:
             async for event in pubsub.listen():
                 limit.reschedule(loop.time() + SILENCE)
                 if event["type"] == "message":
-                    await self._bring(event["channel"], event["data"])
-                elif event["type"] == "subscribe" and event["channel"] != self._prefix.encode():
+                    await self._bring(self._channel(event["channel"]), event["data"])
+                elif event["type"] == "subscribe":
                     await self._begin(self._channel(event["channel"]))
+                elif event["type"] == "unsubscribe":
+                    self._unlistened[self._channel(event["channel"])] -= 1
 
     async def _begin(self, channel: str) -> None:
         """A channel is listened to, for the first time or again: bring what was missed."""
-        if channel not in self._places:
+        if channel not in self._places or self._unlistened[channel] > 0:  # it is confirmed what was taken back since
             return
-        place = self._places[channel]
+        place, confirmed = self._places[channel], self._listening.get(channel)
         position, kept = await self.earlier(channel)
+        if channel not in self._places or self._listening.get(channel) is not confirmed:  # taken back meanwhile
+            return
         if place is not None:
             await self._catch_up(channel, place, position, kept)
         self._places[channel] = position
-        confirmed = self._listening.pop(channel, None)
-        if confirmed is not None and not confirmed.done():
+        if confirmed is not None:
+            del self._listening[channel]
             confirmed.set_result(None)
-        if self._is_lost:
+        if channel in self._told_of_loss:
+            self._told_of_loss.discard(channel)
             self._tell(Notice("back", channel))
-            if not self._listening:
-                self._is_lost = False
-                log.warning("Channels are connected again")
+        if self._is_lost:
+            self._is_lost = False
+            log.warning("Channels are connected again")
 
-    async def _bring(self, topic: bytes, data: bytes) -> None:
+    async def _bring(self, channel: str, data: bytes) -> None:
         """Deliver a message, once, behind all before it."""
-        channel = self._channel(topic)
         place = self._places.get(channel)
         if place is None:  # nobody listens any more, or does not yet
             return
@@ -226,7 +235,8 @@ class RedisEngine:
             return
         self._is_lost = True
         log.error("Channels are not connected, subscribers wait: %s", str(error) or type(error).__name__)
-        for channel in self._places:
+        for channel in self._places.keys() - self._told_of_loss:
+            self._told_of_loss.add(channel)
             self._tell(Notice("lost", channel))
 
     async def _beat(self) -> None:
@@ -238,9 +248,16 @@ class RedisEngine:
                     await self._pubsub.ping()
                 for channel, member in list(self._members):
                     await self._enter(channel, member)
+                for channel in list(self._places):
+                    await self._keep_place(channel)
 
     async def _enter(self, channel: str, member: str) -> None:
         await self._redis.run(ENTER, self._members_key(channel), round(MEMBER_TTL), self._entry(member))
+
+    async def _keep_place(self, channel: str) -> None:
+        """Let the count go on while somebody listens, though nobody publishes."""
+        key = self._key(channel)
+        await self._redis.answer(lambda redis: redis.pexpire(key, self._ttl), writing=True)
 
     async def _disconnect(self) -> None:
         tasks, self._tasks = self._tasks, []

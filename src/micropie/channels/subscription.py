@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
-from micropie.channels.message import START, Message, Notice, Position, before
+from micropie.channels.message import START, Message, Notice, Position
 
 if TYPE_CHECKING:
     from micropie.channels.hub import Hub
@@ -45,6 +45,7 @@ class Subscription:
         self._queue_size = queue_size
         self._policy = policy
         self._messages: deque[Message] = deque()
+        self._begun = 0  # of those in the queue that are of the time before the block
         self._notices: deque[Notice] = deque()  # they are told before what is in the queue
         self._positions = dict.fromkeys(self.channels, START)
         self._waiter: asyncio.Future[None] | None = None  # of the reader
@@ -82,10 +83,6 @@ class Subscription:
         """The place behind the last message that was read of each channel, as a text."""
         return ".".join(str(self._positions[channel]) for channel in self.channels)
 
-    def position_in(self, channel: str) -> Position:
-        """The place behind the last message that was read of this channel."""
-        return self._positions[channel]
-
     # What the hub calls.
 
     def begin(self, channel: str, position: Position, earlier: Sequence[Message]) -> None:
@@ -94,8 +91,10 @@ class Subscription:
         if live is not None:  # published while the earlier ones were looked up, and perhaps among those
             places = [one.position for one in earlier]
             earlier = earlier[: places.index(live)] if live in places else earlier
-        self._positions[channel] = before(earlier[0].position) if earlier else position
-        self._messages.extendleft(reversed(earlier))
+        self._positions[channel] = position
+        for message in earlier:
+            self._messages.insert(self._begun, message)
+            self._begun += 1
         self._wake()
 
     def put(self, message: Message) -> bool:

@@ -23,8 +23,8 @@ class ServerSentEvent:
     """One event of a stream: text, or any JSON value, with what a browser's `EventSource` makes of it.
 
     `event` is its type (`message` by default), `id` what a client that reconnects sends as `Last-Event-ID`, `retry` the
-    seconds after which it does. Without data a browser takes note of the other two only. ValueError for a type or an id
-    of several lines.
+    seconds after which it does. Without data a browser takes note of the other two only. An event is not to be changed
+    once it was sent. ValueError for a type or an id of several lines.
 
         async def clock(self):
             while True:
@@ -32,7 +32,7 @@ class ServerSentEvent:
                 await asyncio.sleep(1)
     """
 
-    __slots__ = ("data", "event", "id", "retry")
+    __slots__ = ("_encoded", "data", "event", "id", "retry")
 
     def __init__(
         self,
@@ -49,22 +49,29 @@ class ServerSentEvent:
         self.event = event
         self.id = id
         self.retry = retry
+        self._encoded: bytes | None = None
 
     def __repr__(self) -> str:
         return f"ServerSentEvent({self.data!r}, event={self.event!r}, id={self.id!r})"
+
+    def encode(self) -> bytes:
+        """The event as it is sent; made once, since one event may go to many."""
+        if self._encoded is None:
+            retry = None if self.retry is None else round(self.retry * 1000)  # milliseconds there
+            fields = [("event", self.event), ("id", self.id), ("retry", retry)]
+            fields += [("data", line) for line in _LINE_END.split(self._text())] if self.data is not None else []
+            lines = [f"{name}: {value}\n" for name, value in fields if value is not None]
+            self._encoded = "".join([*lines, "\n"]).encode()
+        return self._encoded
+
+    def _text(self) -> str:
+        return self.data if isinstance(self.data, str) else as_json(self.data).decode()
 
 
 def event_bytes(chunk: Any) -> bytes:
     """An object as a server-sent event."""
     event = chunk if isinstance(chunk, ServerSentEvent) else ServerSentEvent(as_json(chunk).decode())
-    fields = [("event", event.event), ("id", event.id)]
-    if event.retry is not None:
-        fields.append(("retry", str(round(event.retry * 1000))))  # milliseconds there
-    lines = [f"{name}: {value}\n" for name, value in fields if value is not None]
-    if event.data is not None:
-        text = event.data if isinstance(event.data, str) else as_json(event.data).decode()
-        lines += [f"data: {line}\n" for line in _LINE_END.split(text)]
-    return "".join([*lines, "\n"]).encode()
+    return event.encode()
 
 
 def json_line(chunk: Any) -> bytes:

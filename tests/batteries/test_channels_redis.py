@@ -1,0 +1,325 @@
+"""Channels on a Redis server that is killed, frozen and slow, and on workers that are killed."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from micropie import HTTPError
+from micropie.channels import Channels, Message, Notice
+from micropie.channels import redis as engine
+from tests.batteries.redis_server import free_port, proxied, running_redis
+from tests.client import run
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server that a test may end or freeze."""
+    with running_redis(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Signs of life in moments, not in 5 seconds."""
+    monkeypatch.setattr(engine, "BEAT", 0.2)
+    monkeypatch.setattr(engine, "SILENCE", 0.6)
+    monkeypatch.setattr(engine, "MEMBER_TTL", 2)
+    monkeypatch.setattr(engine, "PAUSES", (0.02, 0.1))
+
+
+def use(steps, *urls, **options):
+    """Run a test's steps with channels as several workers have them, which are stopped in the end."""
+
+    async def main():
+        workers = [Channels(url, **options) for url in urls]
+        try:
+            return await asyncio.wait_for(steps(*workers), 30)
+        finally:
+            for worker in workers:
+                await worker.stop()
+
+    return run(main())
+
+
+async def items(messages, count):
+    """The next messages' data, and notices as they are."""
+    found = [await asyncio.wait_for(messages.next(), 10) for _ in range(count)]
+    return [item.data if isinstance(item, Message) else item for item in found]
+
+
+async def until_notice(messages, kind):
+    """What comes up to a notice of this kind."""
+    found: list[Any] = []
+    while not found or not isinstance(found[-1], Notice) or found[-1].kind != kind:
+        found += await items(messages, 1)
+    return found
+
+
+def test_messages_reach_other_workers(server):
+    """In one order for all; several publish at a time."""
+
+    async def steps(one, two):
+        async with one.subscribe("a") as first, two.subscribe("a") as second:
+            both = (publish(worker, range(start, 200, 2)) for start, worker in enumerate((one, two)))
+            await asyncio.gather(*both)
+            return await items(first, 200), await items(second, 200)
+
+    async def publish(worker, numbers):
+        for number in numbers:
+            await worker.publish("a", number)
+
+    first, second = use(steps, server.url, server.url)
+    assert first == second
+    assert [number for number in first if number % 2 == 0] == list(range(0, 200, 2))
+    assert [number for number in first if number % 2] == list(range(1, 200, 2))
+
+
+def test_members_of_other_workers(server):
+    """Those of a worker that has died are none after a while; those of one that lives stay."""
+
+    async def steps(one, two):
+        async with one.subscribe("a", member="ann"), two.subscribe("a", member="bob") as dead:
+            assert await one.members("a") == ["ann", "bob"]
+            await asyncio.sleep(3)
+            still = await one.members("a")
+            for task in dead._hub.engine._tasks:  # as by kill -9: it says nothing more
+                task.cancel()
+            await asyncio.sleep(3)
+            return still, await one.members("a")
+
+    assert use(steps, server.url, server.url) == (["ann", "bob"], ["ann"])
+
+
+def test_a_server_that_is_killed_and_comes_back(server, caplog):
+    """Subscribers stay, are told, and hear what is published then; publishing fails clearly meanwhile."""
+
+    async def steps(one, two):
+        async with one.subscribe("a") as messages, two.subscribe("b") as other:
+            await one.publish("a", 1)
+            assert await items(messages, 1) == [1]
+            server.kill()
+            assert await until_notice(messages, "lost") == [Notice("lost", "a")]
+            with pytest.raises(HTTPError) as caught:
+                await two.publish("a", "lost")
+            assert caught.value.status == 503
+            server.start()
+            back = await until_notice(messages, "back")
+            await until_notice(other, "back")
+            await two.publish("a", 2)
+            return back, await items(messages, 1)
+
+    back, after = use(steps, server.url, server.url, history=10)
+    assert back == [Notice("gap", "a", None), Notice("back", "a")]
+    assert after == [2]
+    assert "Channels are connected again" in caplog.text
+
+
+def test_what_was_missed_is_brought(server):
+    """By a worker whose connection breaks: from the history, once and in order."""
+
+    async def steps(one, two):
+        async with one.subscribe("a") as messages:
+            for number in range(100):
+                await two.publish("a", number)
+                if number % 20 == 10:
+                    server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            found: list[Any] = []
+            while len(found) < 100:
+                found += [item for item in await items(messages, 1) if not isinstance(item, Notice)]
+            return found, messages.missed
+
+    assert use(steps, server.url, server.url, history=1000) == (list(range(100)), 0)
+
+
+def test_a_gap_is_told_where_there_is_no_history(server):
+    """How many messages were lost while the connection was."""
+
+    async def steps(one, two):
+        async with one.subscribe("a") as messages:
+            await two.publish("a", 0)
+            assert await items(messages, 1) == [0]
+            server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            for number in range(1, 4):
+                await two.publish("a", number)
+            await asyncio.sleep(0.5)
+            await two.publish("a", 4)
+            found = []
+            while 4 not in found:
+                found += await items(messages, 1)
+            heard = [item for item in found if not isinstance(item, Notice)]
+            return len(heard) + messages.missed, heard
+
+    total, heard = use(steps, server.url, server.url)
+    assert (total, heard, len(heard) < 4) == (4, sorted(heard), True)
+
+
+def test_a_server_that_is_frozen(server):
+    """It is given up when it has been silent for too long; what it has kept comes then, and once."""
+
+    async def steps(one, two):
+        async with one.subscribe("a") as messages:
+            await two.publish("a", 1)
+            assert await items(messages, 1) == [1]
+            server.freeze()
+            assert (await until_notice(messages, "lost"))[-1] == Notice("lost", "a")
+            with pytest.raises(HTTPError):
+                await two.publish("a", 2)
+            server.thaw()
+            await until_notice(messages, "back")
+            await two.publish("a", 3)
+            found: list[Any] = []
+            while not found or found[-1] != 3:
+                found += await items(messages, 1)
+            return [item for item in found if not isinstance(item, Notice)], messages.missed
+
+    found, missed = use(steps, server.url, server.url, history=10, timeout=0.5)
+    # Whoever published to a frozen server does not know whether it will be heard; if so, once.
+    assert found in ([3], [2, 3])
+    assert missed == 0
+
+
+def test_nobody_can_subscribe_while_the_server_is_away(server, caplog):
+    """It is a 503, and nothing is left of it."""
+
+    async def steps(channels):
+        server.kill()
+        for _ in range(2):
+            with pytest.raises(HTTPError) as caught:
+                async with channels.subscribe("a"):
+                    raise AssertionError("it must not come to this")
+            assert caught.value.status == 503
+        with pytest.raises(HTTPError):
+            await channels.check()
+        server.start()
+        async with channels.subscribe("a") as messages:
+            await channels.publish("a", 1)
+            return await items(messages, 1)
+
+    assert use(steps, server.url, timeout=0.5) == [1]
+
+
+def test_leaving_while_the_server_is_away(server):
+    """It raises nothing, and takes no longer than the timeout."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", member="ann"), channels.subscribe("b"):
+            server.kill()
+            await asyncio.sleep(0.3)
+
+    use(steps, server.url, timeout=0.5)
+
+
+def test_a_message_is_sent_once(server):
+    """Though the answer to its publisher is lost: redis-py by itself would send it again."""
+
+    async def main():
+        async with proxied(server) as (proxy, url):
+            listener, publisher = Channels(server.url), Channels(url)
+            async with listener.subscribe("a") as messages:
+                proxy.loses_answer_to = b"EVAL"
+                with pytest.raises(HTTPError):
+                    await publisher.publish("a", 1)
+                proxy.loses_answer_to = None
+                await publisher.publish("a", 2)
+                found = await items(messages, 2)
+            await listener.stop()
+            await publisher.stop()
+            return found
+
+    assert run(main()) == [1, 2]
+
+
+def test_several_channels_are_told_of_a_loss_and_of_its_end(server):
+    """Each subscriber of its own; one that joins meanwhile is refused, and one that does not read is not flooded."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as one, channels.subscribe("b", "c") as two, channels.subscribe("d") as idle:
+            for _ in range(6):
+                server.kill()
+                await until_notice(one, "lost")
+                with pytest.raises(HTTPError):
+                    await channels.subscribe("e").__aenter__()
+                server.start()
+                await until_notice(one, "back")
+            back: set[str] = set()
+            while back != {"b", "c"}:
+                back.add((await until_notice(two, "back"))[-1].channel)
+            return len(await until_notice(idle, "back"))
+
+    assert use(steps, server.url, timeout=0.3) <= 5  # of the 18 that there were
+
+
+def test_joining_and_leaving_while_others_publish(server):
+    """Whoever comes hears what is published from then on; messages on their way to who has left are nobody's."""
+
+    async def steps(one, two):
+        async def publish():
+            for number in range(2000):
+                await two.publish("a", number)
+
+        publishing = asyncio.create_task(publish())
+        async with one.subscribe("other"):
+            for _ in range(40):
+                async with one.subscribe("a") as messages:
+                    numbers = await items(messages, 3)
+                    assert numbers == list(range(numbers[0], numbers[0] + 3))
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0):
+                        await one.subscribe("a").__aenter__()
+        publishing.cancel()
+        await asyncio.wait({publishing})
+
+    use(steps, server.url, server.url)
+
+
+def test_the_count_begins_anew_where_the_server_has_forgotten_it(server):
+    """Subscribers are told that something may be missing, and go on."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages:
+            await channels.publish("a", 1)
+            await items(messages, 1)
+            server.ask("FLUSHALL")
+            await channels.publish("a", 2)
+            return await items(messages, 2)
+
+    assert use(steps, server.url) == [Notice("gap", "a", None), 2]
+
+
+def test_nothing_listens_when_nobody_does(server):
+    """The connection is gone with the last subscriber."""
+
+    async def steps(channels):
+        async with channels.subscribe("a"):
+            async with channels.subscribe("b"):
+                during = server.ask("CLIENT", "LIST").count(b"sub=3")
+            fewer = server.ask("CLIENT", "LIST").count(b"sub=2")
+        await asyncio.sleep(0.1)
+        return during, fewer, server.ask("CLIENT", "LIST").count(b"cmd=subscribe")
+
+    assert use(steps, server.url) == (1, 1, 0)
+
+
+def test_a_place_lasts_as_long_as_somebody_listens(server, monkeypatch):
+    """Though nothing is published for longer than the history's time."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages:
+            await channels.publish("a", 1)
+            await asyncio.sleep(1.5)
+            await channels.publish("a", 2)
+            return await items(messages, 2)
+
+    assert use(steps, server.url, history_ttl=0.8) == [1, 2]
+
+
+def test_no_server_at_all():
+    """The URL of nobody is a 503 at once."""
+
+    async def steps(channels):
+        with pytest.raises(HTTPError) as caught:
+            await channels.publish("a", 1)
+        return caught.value.status
+
+    assert use(steps, f"redis://127.0.0.1:{free_port()}") == 503
