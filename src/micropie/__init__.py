@@ -13,9 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from micropie.core.app import App
-from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, MissingDependency
+from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput
 from micropie.core.basics.json_codec import dumps, loads
 from micropie.core.basics.locality import is_local, is_loopback_host
+from micropie.core.basics.optional import MissingDependency
 from micropie.core.basics.service import Service
 from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQuery, FromSession, Header
 from micropie.core.handlers.signature import Parameter

@@ -126,10 +126,6 @@ class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error o
         self.reason = reason
 
 
-class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
-    """An optional package is needed and not installed; the message says what to install."""
-
-
 def leaves(error: BaseException) -> Iterator[BaseException]:
     """The exceptions in a group, at any depth; of others themselves."""
     if isinstance(error, BaseExceptionGroup):

@@ -5,7 +5,9 @@ import importlib
 import re
 from types import ModuleType
 
-from micropie.core.basics.errors import MissingDependency
+
+class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
+    """An optional package is needed and not installed; the message says what to install."""
 
 
 @functools.cache

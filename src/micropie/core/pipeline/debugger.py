@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from micropie.core.basics.errors import HTTPError, MissingDependency
-from micropie.core.basics.optional import lazy_import
+from micropie.core.basics.errors import HTTPError
+from micropie.core.basics.optional import MissingDependency, lazy_import
 from micropie.core.requests.request import Request
 
 DEV = "MICROPIE_DEV"  # the variable of the environment by which `micropie run --dev` turns it on

@@ -11,7 +11,6 @@ from micropie.core.basics.errors import (
     FAILURES,
     HTTPError,
     InvalidInput,
-    MissingDependency,
     Unrouted,
     UnusableResult,
     log,
@@ -19,7 +18,7 @@ from micropie.core.basics.errors import (
     sole_error,
 )
 from micropie.core.basics.headers import names_json
-from micropie.core.basics.optional import lazy_import, lazy_pattern
+from micropie.core.basics.optional import MissingDependency, lazy_import, lazy_pattern
 from micropie.core.handlers.binding import SurplusSegments
 from micropie.core.handlers.endpoint import Endpoint, code_of, function_name, place_of
 from micropie.core.pipeline.engine import Engine

@@ -9,8 +9,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 
-from micropie.core.basics.errors import MissingDependency
-from micropie.core.basics.optional import lazy_import
+from micropie.core.basics.optional import MissingDependency, lazy_import
 from micropie.core.requests.session import Session, clone, handle_of
 
 SESSION_TIMEOUT = 8 * 3600  # seconds without a request
