@@ -9,7 +9,8 @@ from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.engine import Engine
 from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
-from micropie.core.routing.targets import MountedApp, joined
+from micropie.core.routing.controller import joined
+from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch
 from micropie.core.sessions.backends import SessionBackend
 

@@ -8,10 +8,10 @@ from micropie.core.handlers.annotations import AUTO, BODY, PATH, QUERY, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
 from micropie.core.handlers.signature import VARIADIC, Parameter, takes_segment
 from micropie.core.requests.body import BODY_METHODS
-from micropie.core.routing.controller import INDEX, is_private
-from micropie.core.routing.targets import ByVerb, joined
+from micropie.core.routing.controller import INDEX, is_private, joined
 
 if TYPE_CHECKING:
+    from micropie.core.routing.targets import ByVerb
     from micropie.core.routing.tree import Branch
 
 _IDENTITY = re.compile(r"(\w+_)?(id|uuid|slug)|key")
@@ -39,13 +39,13 @@ def verbs_of(branch: "Branch", endpoint: Endpoint) -> tuple[str, ...] | None:
     own = branch.methods.get(endpoint.name)
     if branch.resource is not None and endpoint.name == INDEX:
         return _verbs_that_lead_to(endpoint, branch.collection, branch.resource)
-    choices = [one for one in (own, branch.exactly(endpoint.name)) if isinstance(one, ByVerb)]
+    choices = [one for one in (own, branch.exactly(endpoint.name)) if one and not isinstance(one, Endpoint)]
     if own is not None or choices:
         return _verbs_that_lead_to(endpoint, *choices)
     return _verbs_that_lead_to(endpoint, branch.collection, branch.resource) or None
 
 
-def _verbs_that_lead_to(endpoint: Endpoint, *choices: ByVerb | None) -> tuple[str, ...]:
+def _verbs_that_lead_to(endpoint: Endpoint, *choices: "ByVerb | None") -> tuple[str, ...]:
     found = {verb for choice in choices if choice for verb, other in choice.verbs.items() if other is endpoint}
     return tuple(sorted(found, key=lambda verb: (verb not in ("GET", "HEAD"), verb)))
 

@@ -4,11 +4,12 @@
 request: `tree` reads these classes when the application is made.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any, TypeVar, Unpack
 
 from micropie.core.basics.headers import is_token
+from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, HeaderPairs
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
@@ -119,6 +120,12 @@ def mount_segments(path: str) -> tuple[str, ...]:
     if is_private(segments[0]):
         raise ValueError(f"Mount(path={path!r}): names that begin with '_' or 'ws_' are private, no URL reaches them")
     return segments
+
+
+def joined(segments: Sequence[str]) -> str:
+    """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
+    quote = lazy_import("urllib.parse").quote
+    return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
 def is_private(name: str) -> bool:

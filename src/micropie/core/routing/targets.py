@@ -8,11 +8,10 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp
 from micropie.core.handlers.endpoint import Endpoint, Guards
 from micropie.core.requests.request import Request, lazy
-from micropie.core.routing.controller import Mount
+from micropie.core.routing.controller import Mount, joined
 
 if TYPE_CHECKING:
     from micropie.core.pipeline.engine import Engine
@@ -41,12 +40,6 @@ class MatchedRoute:
     def path_format(self) -> str:
         """The template of the path, by the name that OpenTelemetry reads."""
         return self.path
-
-
-def joined(segments: Sequence[str]) -> str:
-    """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
-    quote = lazy_import("urllib.parse").quote
-    return "".join("/" + quote(segment, safe="") for segment in segments)
 
 
 class ByVerb:

@@ -17,9 +17,9 @@ from micropie.core.handlers.signature import KEYWORD, POSITIONAL, takes_segment
 from micropie.core.requests.origin import origin_of
 from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
-from micropie.core.routing.controller import INDEX, is_private
+from micropie.core.routing.controller import INDEX, is_private, joined
 from micropie.core.routing.router import ROUTERS, Router, branches
-from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint, joined
+from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint
 from micropie.core.routing.tree import Branch
 
 _SEVERAL = (list, tuple, set, frozenset)
