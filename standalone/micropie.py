@@ -8586,6 +8586,14 @@ class Branch:
         return endpoint
 
 
+def branches(root: Branch) -> Iterator[Branch]:
+    """The branch and all below it, in order of definition."""
+    yield root
+    for entry in root.entries:
+        if isinstance(entry, Branch):
+            yield from branches(entry)
+
+
 def _spelled(name: str) -> str | None:
     """The name with `_` for `-`; None if that would be a way in to a private one."""
     spelled = name.replace("-", "_")
@@ -8685,6 +8693,15 @@ def _is_method(attribute: Any) -> bool:
 _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
 
 
+def log_class_warnings(router: "Router") -> None:
+    """Log what is wrong with an application's classes, and what stands on their instances where no path leads to it."""
+    for warning in class_warnings(router.root):
+        log.warning("%s", warning)
+    for branch in branches(router.root):
+        for name, value in getattr(branch.owner, "__dict__", {}).items():
+            router.tell_if_stray(branch.owner, name, value)
+
+
 def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
@@ -8775,8 +8792,6 @@ def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]
 # A request's path, matched to what answers it and the segments that are left as arguments.
 # ======================================================================================================================
 
-ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
-_numbers = itertools.count()
 _NOTHING = NoHandler(reason=NO_WEBSOCKET)
 _NO_URL = NoHandler(reason="Private handler not allowed")
 
@@ -8794,14 +8809,7 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
-        self.warnings = tuple(class_warnings(self.root))
-        for warning in self.warnings:
-            log.warning("%s", warning)
-        for branch in branches(self.root):
-            for name, value in getattr(branch.owner, "__dict__", {}).items():
-                self.tell_if_stray(branch.owner, name, value)
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
-        ROUTERS[next(_numbers)] = self
 
     @property
     def session_backend(self) -> Any:
@@ -8926,14 +8934,6 @@ def without_slash(target: Target, segments: list[str]) -> list[str]:
     return segments
 
 
-def branches(root: Branch) -> Iterator[Branch]:
-    """The branch and all below it, in order of definition."""
-    yield root
-    for entry in root.entries:
-        if isinstance(entry, Branch):
-            yield from branches(entry)
-
-
 def is_mount(entry: Any) -> TypeGuard[MountedApp]:
     """True if an entry of a branch is another application."""
     return isinstance(entry, MountedApp)
@@ -8964,6 +8964,13 @@ def _static_paths(root: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
 _SEVERAL = (list, tuple, set, frozenset)
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
+_routers: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
+_numbers = itertools.count()
+
+
+def let_url_for_find(router: "Router") -> None:
+    """Let `url_for` look into the routes of an application, also where another one serves the request or none does."""
+    _routers[next(_numbers)] = router
 
 
 class HandlerLocation(NamedTuple):
@@ -9017,7 +9024,7 @@ def _located(handler: Any) -> tuple[tuple[str, ...], HandlerLocation]:
     )
 
 
-def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
+def _candidates() -> Iterator[tuple[tuple[str, ...], "Router"]]:
     """The routers to look into, with the root path of each: of the current request from inside out, then others."""
     request = current_request.get(None)
     scope = {} if request is None else request.scope
@@ -9031,16 +9038,16 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
         yield root, router
 
 
-def _everyone(mounted: tuple[MountedApp, ...]) -> list[Router]:
+def _everyone(mounted: tuple[MountedApp, ...]) -> list["Router"]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
-    everyone = list(ROUTERS.values())
+    everyone = list(_routers.values())
     below = {id(found.app) for router in everyone for found in router.mounted_apps}
     return sorted(
         everyone, key=lambda router: (not set(mounted) <= set(router.mounted_apps), id(router.root.owner) in below)
     )
 
 
-def _place(router: Router, handler: Any) -> HandlerLocation | None:
+def _place(router: "Router", handler: Any) -> HandlerLocation | None:
     """The first place in an application, or in those of ours below it."""
     if router.locations is None:
         router.locations = dict(reversed([*_keyed_places(router)]))
@@ -9053,7 +9060,7 @@ def _place(router: Router, handler: Any) -> HandlerLocation | None:
     return found
 
 
-def _keyed_places(router: Router) -> Iterator[tuple[Any, HandlerLocation]]:
+def _keyed_places(router: "Router") -> Iterator[tuple[Any, HandlerLocation]]:
     for branch in branches(router.root):
         yield id(branch.owner), HandlerLocation((), branch, None)
         for entry in branch.entries:
@@ -9066,7 +9073,7 @@ def _keyed_places(router: Router) -> Iterator[tuple[Any, HandlerLocation]]:
                     yield id(inspect.unwrap(entry.handler)), location
 
 
-def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
+def _replacement(router: "Router", handler: Any) -> HandlerLocation | None:
     """The place of a method that was bound to the application at run time."""
     for name, value in list(router.root.instance.items()):
         target = router.root.exactly(name) if value is handler and not is_private(name) else None
@@ -10795,9 +10802,12 @@ class App:
         is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
         check_setting("surplus_path_status", surplus_path_status, "a status from 400 to 599 is", fits=is_status)
         check_setting("sync_threads", sync_threads, "a number of threads, 0 for none, is", fits=is_whole(sync_threads))
+        router = Router(self, App, limits)
+        log_class_warnings(router)
+        let_url_for_find(router)
         self._micropie = Engine(
             self,
-            router=Router(self, App, limits),
+            router=router,
             sessions=SessionStore(
                 backend_of(session_backend, in_development=debugger is not None and is_development_mode()),
                 timeout=session_timeout,
@@ -10943,7 +10953,7 @@ class Route(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-def routes(app: App) -> list[Route]:
+def routes(app: "App") -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
     return list(_routes_below(app._micropie.router.root, "", ""))
 
@@ -10997,11 +11007,11 @@ class Configuration:
     controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: "App") -> None:
         engine: Engine = app._micropie
         self.session_backend: SessionBackend = engine.sessions.backend
         self.applications: list[Any] = [found.app for found in engine.router.mounted_apps if found.is_micropie]
-        self.oversights: tuple[str, ...] = engine.router.warnings
+        self.oversights: tuple[str, ...] = tuple(class_warnings(engine.router.root))
         self._templates = engine.templates
 
     @property
@@ -11010,7 +11020,7 @@ class Configuration:
         return self._templates.environment
 
 
-def configuration(app: App) -> Configuration:
+def configuration(app: "App") -> Configuration:
     """The configuration of an application.
 
     for sentence in configuration(app).oversights:

@@ -30,9 +30,10 @@ from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.requests.websocket import close_reason
+from micropie.core.routing.class_warnings import log_class_warnings
 from micropie.core.routing.controller import Controller, Mount
 from micropie.core.routing.router import Router
-from micropie.core.routing.url_for import url_for
+from micropie.core.routing.url_for import let_url_for_find, url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
 from micropie.core.sessions.flash import flashes
 from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
@@ -122,9 +123,12 @@ class App:
         is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
         check_setting("surplus_path_status", surplus_path_status, "a status from 400 to 599 is", fits=is_status)
         check_setting("sync_threads", sync_threads, "a number of threads, 0 for none, is", fits=is_whole(sync_threads))
+        router = Router(self, App, limits)
+        log_class_warnings(router)
+        let_url_for_find(router)
         self._micropie = Engine(
             self,
-            router=Router(self, App, limits),
+            router=router,
             sessions=SessionStore(
                 backend_of(session_backend, in_development=debugger is not None and is_development_mode()),
                 timeout=session_timeout,

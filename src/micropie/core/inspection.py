@@ -2,17 +2,20 @@
 
 import inspect
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from micropie.core.app import App
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.engine import Engine
 from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
+from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.controller import joined
 from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch
 from micropie.core.sessions.backends import SessionBackend
+
+if TYPE_CHECKING:
+    from micropie.core.app import App
 
 
 class Route(NamedTuple):
@@ -41,7 +44,7 @@ class Route(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-def routes(app: App) -> list[Route]:
+def routes(app: "App") -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
     return list(_routes_below(app._micropie.router.root, "", ""))
 
@@ -95,11 +98,11 @@ class Configuration:
     controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: "App") -> None:
         engine: Engine = app._micropie
         self.session_backend: SessionBackend = engine.sessions.backend
         self.applications: list[Any] = [found.app for found in engine.router.mounted_apps if found.is_micropie]
-        self.oversights: tuple[str, ...] = engine.router.warnings
+        self.oversights: tuple[str, ...] = tuple(class_warnings(engine.router.root))
         self._templates = engine.templates
 
     @property
@@ -108,7 +111,7 @@ class Configuration:
         return self._templates.environment
 
 
-def configuration(app: App) -> Configuration:
+def configuration(app: "App") -> Configuration:
     """The configuration of an application.
 
     for sentence in configuration(app).oversights:

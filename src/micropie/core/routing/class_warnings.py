@@ -2,13 +2,27 @@
 
 import inspect
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from micropie.core.basics.errors import log
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.routing.controller import GUARDS
 from micropie.core.routing.targets import MountedApp
-from micropie.core.routing.tree import Branch
+from micropie.core.routing.tree import Branch, branches
+
+if TYPE_CHECKING:
+    from micropie.core.routing.router import Router
 
 _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
+
+
+def log_class_warnings(router: "Router") -> None:
+    """Log what is wrong with an application's classes, and what stands on their instances where no path leads to it."""
+    for warning in class_warnings(router.root):
+        log.warning("%s", warning)
+    for branch in branches(router.root):
+        for name, value in getattr(branch.owner, "__dict__", {}).items():
+            router.tell_if_stray(branch.owner, name, value)
 
 
 def class_warnings(branch: Branch) -> Iterator[str]:

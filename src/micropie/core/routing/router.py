@@ -1,23 +1,18 @@
 """A request's path, matched to what answers it and the segments that are left as arguments."""
 
 import inspect
-import itertools
 from collections.abc import Iterator
 from typing import Any, TypeGuard
-from weakref import WeakValueDictionary
 
 from micropie.core.basics.errors import log
 from micropie.core.basics.service import Service
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
-from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.controller import INDEX, Controller, Mount, is_private
 from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
-from micropie.core.routing.tree import Branch
+from micropie.core.routing.tree import Branch, branches
 
-ROUTERS: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
-_numbers = itertools.count()
 _NOTHING = NoHandler(reason=NO_WEBSOCKET)
 _NO_URL = NoHandler(reason="Private handler not allowed")
 
@@ -35,14 +30,7 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
-        self.warnings = tuple(class_warnings(self.root))
-        for warning in self.warnings:
-            log.warning("%s", warning)
-        for branch in branches(self.root):
-            for name, value in getattr(branch.owner, "__dict__", {}).items():
-                self.tell_if_stray(branch.owner, name, value)
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
-        ROUTERS[next(_numbers)] = self
 
     @property
     def session_backend(self) -> Any:
@@ -165,14 +153,6 @@ def without_slash(target: Target, segments: list[str]) -> list[str]:
     if segments and segments[-1] == "" and not target.keeps_slash:
         segments.pop()
     return segments
-
-
-def branches(root: Branch) -> Iterator[Branch]:
-    """The branch and all below it, in order of definition."""
-    yield root
-    for entry in root.entries:
-        if isinstance(entry, Branch):
-            yield from branches(entry)
 
 
 def is_mount(entry: Any) -> TypeGuard[MountedApp]:

@@ -336,6 +336,14 @@ class Branch:
         return endpoint
 
 
+def branches(root: Branch) -> Iterator[Branch]:
+    """The branch and all below it, in order of definition."""
+    yield root
+    for entry in root.entries:
+        if isinstance(entry, Branch):
+            yield from branches(entry)
+
+
 def _spelled(name: str) -> str | None:
     """The name with `_` for `-`; None if that would be a way in to a private one."""
     spelled = name.replace("-", "_")
