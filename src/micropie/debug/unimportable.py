@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Any
 
-from micropie import App
+from micropie import RSGI, App
 from micropie.debug.paths import is_application_code
 
 
@@ -20,6 +20,12 @@ class Unimportable(App):
     async def index(self, *_path: str) -> Any:
         """Raise the exception that kept the application from being imported."""
         raise self._error.with_traceback(self._traceback)  # which would grow with each request
+
+
+def page_of_unimportable(error: BaseException, *, is_rsgi: bool) -> App | RSGI:
+    """The application that stands for one that can't be imported, in the protocol that the server speaks."""
+    page = Unimportable(error)
+    return RSGI(page) if is_rsgi else page
 
 
 def in_the_application(traceback: TracebackType | None) -> TracebackType | None:

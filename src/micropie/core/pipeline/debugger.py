@@ -5,11 +5,13 @@ The debug pages themselves are `micropie.debug`, which stands beside the core an
 
 import os
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from micropie.core.basics.errors import HTTPError
 from micropie.core.basics.optional import MissingDependency, lazy_import
-from micropie.core.requests.request import Request
+
+if TYPE_CHECKING:
+    from micropie.core.requests.request import Request
 
 DEV = "MICROPIE_DEV"  # the variable of the environment by which `micropie run --dev` turns it on
 _OFF = ("", "0", "false", "no", "off")
@@ -24,10 +26,10 @@ class Debugger(Protocol):
     def stop(self) -> None:
         """Watch no more."""
 
-    def explain(self, request: Request, error: BaseException, handler: Callable[..., Any] | None) -> Any:
+    def explain(self, request: "Request", error: BaseException, handler: Callable[..., Any] | None) -> Any:
         """A failure: what a handler could return; None where this client is told what every client is told."""
 
-    def guide(self, request: Request, error: HTTPError) -> Any:
+    def guide(self, request: "Request", error: HTTPError) -> Any:
         """A page for a request that leads nowhere; None where this client is told what every client is told."""
 
 

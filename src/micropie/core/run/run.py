@@ -13,7 +13,6 @@ from typing import Any
 
 from micropie.core.basics.optional import is_installed
 from micropie.core.pipeline.debugger import DEV
-from micropie.core.rsgi import RSGI
 from micropie.core.run.import_path import import_path_of
 from micropie.core.run.listening import refuse_taken, refuse_unreadable, stop_with
 from micropie.core.run.options import ServeOptions, with_options
@@ -67,7 +66,7 @@ def run(
     options = ServeOptions(
         app,
         import_path_of(app),
-        isinstance(app, RSGI),
+        hasattr(app, "__rsgi__"),
         host,
         port,
         uds,

@@ -6,7 +6,6 @@ from typing import Any
 from micropie.core.basics.errors import log
 from micropie.core.basics.optional import lazy_import
 from micropie.core.pipeline.debugger import is_development_mode
-from micropie.core.rsgi import RSGI
 from micropie.core.run.import_path import ImportPath
 from micropie.core.run.options import ServeOptions, options_from_environment
 from micropie.core.run.proxies import BehindProxy, TrustedProxies
@@ -26,8 +25,7 @@ def served() -> Any:
         log.exception("The application can't be imported")
         if not is_development_mode():
             raise SystemExit(STARTUP_FAILURE) from None
-        page = lazy_import("micropie.debug").Unimportable(error)
-        app = RSGI(page) if options.is_rsgi else page
+        app = lazy_import("micropie.debug").page_of_unimportable(error, is_rsgi=options.is_rsgi)
     return app if options.is_rsgi else behind_proxy(app, options)
 
 
