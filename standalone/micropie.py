@@ -3351,6 +3351,7 @@ def _outside(where: str, message: str) -> str:
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+JSON_HEADER = ("Content-Type", JSON)  # as hooks see it
 EVENTS = "text/event-stream"
 JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
@@ -3557,10 +3558,26 @@ async def close_unsent(body: Any) -> None:
         log.exception("A stream that was not sent could not be closed")
 
 
+def show_json_type(reply: Reply) -> None:
+    """Show the type of a JSON body among the headers, to code that looks for it there."""
+    if reply.content_type != JSON:
+        return
+    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
+        reply.headers.append(JSON_HEADER)
+
+
+def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
+    """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
+    # PERF: mostly ours is all there is, 0.5 µs.
+    if len(headers) == 1 and headers[0] is JSON_HEADER:
+        return []
+    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
+
+
 # ======================================================================================================================
 # core/replies/asgi.py
 #
-# A whole reply as ASGI messages.
+# A whole reply as ASGI messages, and a `send` that knows whether a reply has begun.
 # ======================================================================================================================
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
@@ -3641,6 +3658,35 @@ async def send_bodyless(send: Send, reply: Reply) -> None:
 def stream_start(reply: Reply) -> Message:
     """The first message of a streamed reply."""
     return {"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)}
+
+
+class WatchedSend:
+    """A `send` that knows whether the reply has started, and may do something right before."""
+
+    def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
+        self.started = False
+        self._send = send
+        self._before_start = before_start
+
+    async def __call__(self, message: Message) -> None:
+        """Send the message."""
+        if message["type"] == "http.response.start":
+            if self._before_start is not None:
+                await self._prepare(self._before_start, message)
+            self.started = True
+        await self._send(message)
+
+    @staticmethod
+    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
+        try:
+            await before_start(message)
+        except OSError as error:  # not to be taken for a client that has left
+            raise RuntimeError("The reply could not be prepared") from error
+
+    def check_started(self) -> None:
+        """RuntimeError if nothing was sent."""
+        if not self.started:
+            raise RuntimeError("Nothing was sent: a reply has at least a start")
 
 
 # ======================================================================================================================
@@ -9643,6 +9689,69 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
 
 
 # ======================================================================================================================
+# core/pipeline/hooks.py
+#
+# The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
+# ======================================================================================================================
+
+async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
+    reached = 0
+    try:
+        for middleware in middlewares:
+            reached += 1
+            short_cut: Any = middleware.before_request(request)
+            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
+                short_cut = await short_cut
+            if short_cut:
+                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
+    finally:
+        if reached < len(middlewares):
+            del middlewares[reached:]
+    return None
+
+
+async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
+    try:
+        show_json_type(reply)
+        for middleware in middlewares:
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if type(change) is CoroutineType or is_awaitable(change):
+                change = await change
+            if change:
+                reply = await replaced(reply, change, middleware.after_request)
+        reply.headers = hide_json_type(reply.headers)
+    except CAUGHT as error:
+        await close_unsent(reply.body)
+        reraise_cancellation(error)
+        return server_error(engine, request, error)
+    return reply
+
+
+async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change, hook)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
+    """The reply with what the hook's dict names in place of its own."""
+    with blaming(hook):
+        if not isinstance(change, Mapping):
+            wanted = "None is, or a dict of status_code, body, headers"
+            raise UnusableResult(f"a {type(change).__name__} that a hook returns is no answer: {wanted}")
+        status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+        headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+        if "body" not in change:
+            return Reply(status, reply.body, headers, reply.content_type)
+        body, content_type = replacing_body(change["body"], reply.content_type)
+        return Reply(status, body, headers, content_type)
+
+
+# ======================================================================================================================
 # core/pipeline/lifespan.py
 #
 # The lifespan protocol: an application's handlers run at startup and shutdown (the ASGI specification, "Lifespan").
@@ -9894,23 +10003,181 @@ async def shutdown(engine: Engine) -> None:
 
 
 # ======================================================================================================================
+# core/pipeline/mounts.py
+#
+# Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
+#
+# It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
+# ======================================================================================================================
+
+CLIENT_ERRORS, FAILURE = range(400, 500), 500
+ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
+
+
+class SubApp(NamedTuple):
+    """Another application that answers: what of the scope differs for it, and whether our tree has it."""
+
+    app: ASGIApp
+    changes: Scope
+    is_mounted: bool
+
+
+def mounted_subapp(request: Request, target: MountedApp, rest: list[str]) -> SubApp:
+    """The application that the path leads to; `rest` is the path below it."""
+    scope, segments = request.scope, request._segments()
+    mount = "/".join(segments[: len(segments) - len(rest)])
+    if target.is_micropie:
+        changes = below_path(scope, "/".join(rest), mount)
+        changes[MOUNTED] = (*scope.get(MOUNTED, ()), target)
+    else:
+        changes = below_root(scope, mount)
+    return SubApp(target.app, changes, is_mounted=True)
+
+
+def subapp_of_hook(request: Request, app: Any) -> SubApp:
+    """The application that a before hook has named by `request._subapp` and what belongs to it."""
+    return SubApp(app, below_path(request.scope, request._subapp_path, request._subapp_mount_path), is_mounted=False)
+
+
+def below_path(scope: Scope, path: str | None, mount: str | None) -> Scope:
+    """The changes for an application that is given the path below its mount, as an `App` is."""
+    changes: Scope = {}
+    if path is not None:
+        changes["path"] = "/" + path.removeprefix("/")
+        changes["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", changes["path"])
+        changes[RELATIVE_PATH] = True
+    if mount:
+        changes["root_path"] = f"{scope.get('root_path') or ''}/{mount.strip('/')}"
+    return changes
+
+
+def below_root(scope: Scope, mount: str) -> Scope:
+    """The changes for an application that is given the whole path, of which `root_path` is the beginning.
+
+    So the ASGI specification has it ("HTTP Connection Scope"). A server, or an application around us, may have given us
+    a path without it.
+    """
+    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
+        changes["path"] = root + path
+        if raw := scope.get("raw_path"):
+            changes["raw_path"] = lazy_import("urllib.parse").quote(root).encode() + raw
+    return changes
+
+
+async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | None:
+    """Let the other application answer; the reply that is still to be sent, if it fails before it has begun its own.
+
+    Our session is saved when its reply starts, unless that is a 500.
+    """
+    subapp = request._mount or subapp_of_hook(request, request._subapp)
+
+    async def save_session(message: Message) -> None:
+        if message.get("status") == FAILURE:
+            return
+        cookie = await engine.sessions.save(request)
+        if cookie is not None:
+            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
+
+    outgoing = WatchedSend(send, save_session)
+    if request._is_large:  # its members become texts
+        await engine.body_threads.run(getattr, (request, "body_params"), {})
+    try:
+        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
+        outgoing.check_started()
+    except FAILURES as error:
+        if outgoing.started:
+            spare_server(error)
+            raise
+        reply = reply_to_foreign_error(error) if subapp.is_mounted else None
+        return reply or with_debug_page(request, reply_to_error(engine, request, error))
+    return None
+
+
+def reply_to_foreign_error(error: BaseException) -> Reply | None:
+    """The answer that an exception of a mounted part stands for; None if it is a failure.
+
+    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status not in CLIENT_ERRORS:
+        return None
+    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
+
+
+async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
+    """Let the other application converse; `ws` learns whether the connection is closed, and how."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            ws.closed, ws.close_code = True, message.get("code", NORMAL)
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        elif message["type"] == "websocket.http.response.start":
+            ws.closed = True
+        await send(message)
+
+    scope = subapp_scope(request, subapp)
+    if engine.allowed_origins:
+        scope[ALLOWED_ORIGINS] = engine.allowed_origins
+    await subapp.app(scope, watched_receive, watched_send)
+
+
+def subapp_scope(request: Request, subapp: SubApp) -> Scope:
+    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
+    ours = {MOUNTED, "endpoint", "route"}
+    scope = {name: value for name, value in request.scope.items() if name not in ours}
+    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
+    return {**scope, **subapp.changes, **known, "get_json": request.get_json, "files": request.files}
+
+
+def raw_path_tail(raw: bytes, path: str) -> bytes:
+    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
+    segments = raw.split(b"/")
+    end = len(path)  # of what the segments so far do not say
+    for position in range(len(segments) - 1, 0, -1):
+        text = "/" + lazy_import("urllib.parse").unquote(segments[position].decode("latin-1"))
+        if not path.endswith(text, 0, end):
+            break
+        end -= len(text)
+        if end == 0:
+            return b"/" + b"/".join(segments[position:])
+    return bytes(lazy_import("urllib.parse").quote(path), "ascii")
+
+
+def replaying_receive(request: Request) -> Receive:
+    """The request's `receive`, in front of it the body that was read already."""
+    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await request._receive()
+
+    return receive
+
+
+def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
+    """ASGI headers with what the session's cookie asks for."""
+    pairs = list(headers)
+    reply = Reply(200, None, header_pairs(pairs))
+    set_session_cookie(reply, cookie)
+    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
+
+
+# ======================================================================================================================
 # core/pipeline/sending.py
 #
 # A reply is sent: whole, streamed, or by the application's own `_send_response`.
 # ======================================================================================================================
 
 _PAUSE = 0.1  # seconds
-JSON_HEADER = ("Content-Type", JSON)
+Sent = TypeVar("Sent")
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
-
-
-def show_json_type(reply: Reply) -> None:
-    """Show the type of a JSON body among the headers, to code that looks for it there."""
-    if reply.content_type != JSON:
-        return
-    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(JSON_HEADER)
 
 
 def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
@@ -9952,11 +10219,11 @@ def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     return reply
 
 
-async def as_current_request(request: Request, sending: Awaitable[None]) -> None:
+async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent:
     """Send while `self.request` is this request, since code of the application runs along."""
     token = current_request.set(request)
     try:
-        await sending
+        return await sending
     finally:
         current_request.reset(token)
 
@@ -10066,269 +10333,6 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
         await send_failure(engine, request, error, send, send_whole)
 
 
-class WatchedSend:
-    """A `send` that knows whether the reply has started, and may do something right before."""
-
-    def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
-        self.started = False
-        self._send = send
-        self._before_start = before_start
-
-    async def __call__(self, message: Message) -> None:
-        """Send the message."""
-        if message["type"] == "http.response.start":
-            if self._before_start is not None:
-                await self._prepare(self._before_start, message)
-            self.started = True
-        await self._send(message)
-
-    @staticmethod
-    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
-        try:
-            await before_start(message)
-        except OSError as error:  # not to be taken for a client that has left
-            raise RuntimeError("The reply could not be prepared") from error
-
-    def check_started(self) -> None:
-        """RuntimeError if nothing was sent."""
-        if not self.started:
-            raise RuntimeError("Nothing was sent: a reply has at least a start")
-
-
-# ======================================================================================================================
-# core/pipeline/hooks.py
-#
-# The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
-# ======================================================================================================================
-
-async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
-    reached = 0
-    try:
-        for middleware in middlewares:
-            reached += 1
-            short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
-                short_cut = await short_cut
-            if short_cut:
-                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
-    finally:
-        if reached < len(middlewares):
-            del middlewares[reached:]
-    return None
-
-
-async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
-    try:
-        show_json_type(reply)
-        for middleware in middlewares:
-            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if type(change) is CoroutineType or is_awaitable(change):
-                change = await change
-            if change:
-                reply = await replaced(reply, change, middleware.after_request)
-        reply.headers = hide_json_type(reply.headers)
-    except CAUGHT as error:
-        await close_unsent(reply.body)
-        reraise_cancellation(error)
-        return server_error(engine, request, error)
-    return reply
-
-
-async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
-    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change, hook)
-    if is_stream(reply.body) and not is_stream(changed.body):
-        await close_unsent(reply.body)
-    return changed
-
-
-def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
-    """The reply with what the hook's dict names in place of its own."""
-    with blaming(hook):
-        if not isinstance(change, Mapping):
-            wanted = "None is, or a dict of status_code, body, headers"
-            raise UnusableResult(f"a {type(change).__name__} that a hook returns is no answer: {wanted}")
-        status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-        headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-        if "body" not in change:
-            return Reply(status, reply.body, headers, reply.content_type)
-        body, content_type = replacing_body(change["body"], reply.content_type)
-        return Reply(status, body, headers, content_type)
-
-
-def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
-    """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
-    # PERF: mostly ours is all there is, 0.5 µs.
-    if len(headers) == 1 and headers[0] is JSON_HEADER:
-        return []
-    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
-
-
-# ======================================================================================================================
-# core/pipeline/mounts.py
-#
-# Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
-#
-# It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
-# ======================================================================================================================
-
-CLIENT_ERRORS, FAILURE = range(400, 500), 500
-ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
-
-
-class SubApp(NamedTuple):
-    """Another application that answers: what of the scope differs for it, and whether our tree has it."""
-
-    app: ASGIApp
-    changes: Scope
-    is_mounted: bool
-
-
-def mounted_subapp(request: Request, target: MountedApp, rest: list[str]) -> SubApp:
-    """The application that the path leads to; `rest` is the path below it."""
-    scope, segments = request.scope, request._segments()
-    mount = "/".join(segments[: len(segments) - len(rest)])
-    if target.is_micropie:
-        changes = below_path(scope, "/".join(rest), mount)
-        changes[MOUNTED] = (*scope.get(MOUNTED, ()), target)
-    else:
-        changes = below_root(scope, mount)
-    return SubApp(target.app, changes, is_mounted=True)
-
-
-def subapp_of_hook(request: Request, app: Any) -> SubApp:
-    """The application that a before hook has named by `request._subapp` and what belongs to it."""
-    return SubApp(app, below_path(request.scope, request._subapp_path, request._subapp_mount_path), is_mounted=False)
-
-
-def below_path(scope: Scope, path: str | None, mount: str | None) -> Scope:
-    """The changes for an application that is given the path below its mount, as an `App` is."""
-    changes: Scope = {}
-    if path is not None:
-        changes["path"] = "/" + path.removeprefix("/")
-        changes["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", changes["path"])
-        changes[RELATIVE_PATH] = True
-    if mount:
-        changes["root_path"] = f"{scope.get('root_path') or ''}/{mount.strip('/')}"
-    return changes
-
-
-def below_root(scope: Scope, mount: str) -> Scope:
-    """The changes for an application that is given the whole path, of which `root_path` is the beginning.
-
-    So the ASGI specification has it ("HTTP Connection Scope"). A server, or an application around us, may have given us
-    a path without it.
-    """
-    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
-    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
-    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
-        changes["path"] = root + path
-        if raw := scope.get("raw_path"):
-            changes["raw_path"] = lazy_import("urllib.parse").quote(root).encode() + raw
-    return changes
-
-
-async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
-    """Let the other application answer; our session is saved when its reply starts, unless that is a 500."""
-    subapp = request._mount or subapp_of_hook(request, request._subapp)
-
-    async def save_session(message: Message) -> None:
-        if message.get("status") == FAILURE:
-            return
-        cookie = await engine.sessions.save(request)
-        if cookie is not None:
-            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
-
-    outgoing = WatchedSend(send, save_session)
-    if request._is_large:  # its members become texts
-        await engine.body_threads.run(getattr, (request, "body_params"), {})
-    try:
-        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
-        outgoing.check_started()
-    except FAILURES as error:
-        if outgoing.started:
-            spare_server(error)
-            raise
-        reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        reply = reply or with_debug_page(request, reply_to_error(engine, request, error))
-        await send_reply(engine, request, reply, send, send_whole)
-
-
-def reply_to_foreign_error(error: BaseException) -> Reply | None:
-    """The answer that an exception of a mounted part stands for; None if it is a failure.
-
-    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
-    """
-    status = getattr(error, "status_code", None)
-    if not isinstance(status, int) or status not in CLIENT_ERRORS:
-        return None
-    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
-
-
-async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
-    """Let the other application converse; `ws` learns whether the connection is closed, and how."""
-
-    async def watched_receive() -> Message:
-        message = await request._receive()
-        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
-        return message
-
-    async def watched_send(message: Message) -> None:
-        if message["type"] == "websocket.close":
-            ws.closed, ws.close_code = True, message.get("code", NORMAL)
-        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
-        elif message["type"] == "websocket.http.response.start":
-            ws.closed = True
-        await send(message)
-
-    scope = subapp_scope(request, subapp)
-    if engine.allowed_origins:
-        scope[ALLOWED_ORIGINS] = engine.allowed_origins
-    await subapp.app(scope, watched_receive, watched_send)
-
-
-def subapp_scope(request: Request, subapp: SubApp) -> Scope:
-    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    ours = {MOUNTED, "endpoint", "route"}
-    scope = {name: value for name, value in request.scope.items() if name not in ours}
-    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
-    return {**scope, **subapp.changes, **known, "get_json": request.get_json, "files": request.files}
-
-
-def raw_path_tail(raw: bytes, path: str) -> bytes:
-    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
-    segments = raw.split(b"/")
-    end = len(path)  # of what the segments so far do not say
-    for position in range(len(segments) - 1, 0, -1):
-        text = "/" + lazy_import("urllib.parse").unquote(segments[position].decode("latin-1"))
-        if not path.endswith(text, 0, end):
-            break
-        end -= len(text)
-        if end == 0:
-            return b"/" + b"/".join(segments[position:])
-    return bytes(lazy_import("urllib.parse").quote(path), "ascii")
-
-
-def replaying_receive(request: Request) -> Receive:
-    """The request's `receive`, in front of it the body that was read already."""
-    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
-
-    async def receive() -> Message:
-        return messages.pop() if messages else await request._receive()
-
-    return receive
-
-
-def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
-    """ASGI headers with what the session's cookie asks for."""
-    pairs = list(headers)
-    reply = Reply(200, None, header_pairs(pairs))
-    set_session_cookie(reply, cookie)
-    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
-
-
 # ======================================================================================================================
 # core/pipeline/http.py
 #
@@ -10353,8 +10357,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             current_request.reset(token)
         if reply is not None:
             await engine.send_reply(engine, request, reply, send, send_whole)
-        else:
-            await as_current_request(request, serve_subapp(engine, request, send))
+        elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
+            await send_reply(engine, request, failed, send, send_whole)
     finally:
         if request._upload is not None:
             await request._upload.close()

@@ -5,18 +5,18 @@ from types import CoroutineType
 from typing import Any
 
 from micropie.core.basics.errors import UnusableResult, blaming
-from micropie.core.basics.types import HeaderPairs
 from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation, server_error
 from micropie.core.pipeline.middleware import HttpMiddleware
-from micropie.core.pipeline.sending import JSON_HEADER, show_json_type
 from micropie.core.replies.reply import (
     Reply,
     checked_status,
     close_unsent,
     header_pairs,
+    hide_json_type,
     is_stream,
     replacing_body,
+    show_json_type,
 )
 from micropie.core.requests.request import Request
 
@@ -76,11 +76,3 @@ def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
             return Reply(status, reply.body, headers, reply.content_type)
         body, content_type = replacing_body(change["body"], reply.content_type)
         return Reply(status, body, headers, content_type)
-
-
-def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
-    """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
-    # PERF: mostly ours is all there is, 0.5 µs.
-    if len(headers) == 1 and headers[0] is JSON_HEADER:
-        return []
-    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]

@@ -18,7 +18,7 @@ from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise
 from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.hooks import after_hooks, before_hooks
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp
-from micropie.core.pipeline.sending import SendWhole, as_current_request
+from micropie.core.pipeline.sending import SendWhole, as_current_request, send_reply
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
 from micropie.core.requests.request import Request, RouteKey, current_request
@@ -39,8 +39,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             current_request.reset(token)
         if reply is not None:
             await engine.send_reply(engine, request, reply, send, send_whole)
-        else:
-            await as_current_request(request, serve_subapp(engine, request, send))
+        elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
+            await send_reply(engine, request, failed, send, send_whole)
     finally:
         if request._upload is not None:
             await request._upload.close()

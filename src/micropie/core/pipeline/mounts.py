@@ -12,8 +12,7 @@ from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.error_replies import reply_to_error, spare_server, with_debug_page
-from micropie.core.pipeline.sending import WatchedSend, send_reply
-from micropie.core.replies.asgi import send_whole
+from micropie.core.replies.asgi import WatchedSend
 from micropie.core.replies.reply import Reply, error_reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.requests.websocket import NORMAL, WebSocket
@@ -76,8 +75,11 @@ def below_root(scope: Scope, mount: str) -> Scope:
     return changes
 
 
-async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
-    """Let the other application answer; our session is saved when its reply starts, unless that is a 500."""
+async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | None:
+    """Let the other application answer; the reply that is still to be sent, if it fails before it has begun its own.
+
+    Our session is saved when its reply starts, unless that is a 500.
+    """
     subapp = request._mount or subapp_of_hook(request, request._subapp)
 
     async def save_session(message: Message) -> None:
@@ -98,8 +100,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> None:
             spare_server(error)
             raise
         reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        reply = reply or with_debug_page(request, reply_to_error(engine, request, error))
-        await send_reply(engine, request, reply, send, send_whole)
+        return reply or with_debug_page(request, reply_to_error(engine, request, error))
+    return None
 
 
 def reply_to_foreign_error(error: BaseException) -> Reply | None:

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
 from types import AsyncGeneratorType
+from typing import TypeVar
 
 from micropie.core.basics.errors import FAILURES, ClientGone, log, shortened
 from micropie.core.basics.headers import is_about_content, parse_media_type
-from micropie.core.basics.types import Message, Send
+from micropie.core.basics.types import Send
 from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.error_replies import (
     CAUGHT,
@@ -18,25 +19,17 @@ from micropie.core.pipeline.error_replies import (
     spare_server,
     with_debug_page,
 )
-from micropie.core.replies.asgi import send_bodyless
+from micropie.core.replies.asgi import WatchedSend, send_bodyless
 from micropie.core.replies.events import FOR_EVENTS
-from micropie.core.replies.reply import BODYLESS, EVENTS, JSON, JSON_LINES, Reply, close_unsent, is_stream
+from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, close_unsent, is_stream, show_json_type
 from micropie.core.replies.streaming import Stream, send_stream
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.session import Session
 
 _PAUSE = 0.1  # seconds
-JSON_HEADER = ("Content-Type", JSON)
+Sent = TypeVar("Sent")
 SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
 SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
-
-
-def show_json_type(reply: Reply) -> None:
-    """Show the type of a JSON body among the headers, to code that looks for it there."""
-    if reply.content_type != JSON:
-        return
-    if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(JSON_HEADER)
 
 
 def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
@@ -78,11 +71,11 @@ def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     return reply
 
 
-async def as_current_request(request: Request, sending: Awaitable[None]) -> None:
+async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent:
     """Send while `self.request` is this request, since code of the application runs along."""
     token = current_request.set(request)
     try:
-        await sending
+        return await sending
     finally:
         current_request.reset(token)
 
@@ -190,32 +183,3 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
             spare_server(error)
             raise
         await send_failure(engine, request, error, send, send_whole)
-
-
-class WatchedSend:
-    """A `send` that knows whether the reply has started, and may do something right before."""
-
-    def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
-        self.started = False
-        self._send = send
-        self._before_start = before_start
-
-    async def __call__(self, message: Message) -> None:
-        """Send the message."""
-        if message["type"] == "http.response.start":
-            if self._before_start is not None:
-                await self._prepare(self._before_start, message)
-            self.started = True
-        await self._send(message)
-
-    @staticmethod
-    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
-        try:
-            await before_start(message)
-        except OSError as error:  # not to be taken for a client that has left
-            raise RuntimeError("The reply could not be prepared") from error
-
-    def check_started(self) -> None:
-        """RuntimeError if nothing was sent."""
-        if not self.started:
-            raise RuntimeError("Nothing was sent: a reply has at least a start")

@@ -1,7 +1,8 @@
-"""A whole reply as ASGI messages."""
+"""A whole reply as ASGI messages, and a `send` that knows whether a reply has begun."""
 
 import contextlib
 import functools
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from micropie.core.basics.errors import log
@@ -87,3 +88,32 @@ async def send_bodyless(send: Send, reply: Reply) -> None:
 def stream_start(reply: Reply) -> Message:
     """The first message of a streamed reply."""
     return {"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)}
+
+
+class WatchedSend:
+    """A `send` that knows whether the reply has started, and may do something right before."""
+
+    def __init__(self, send: Send, before_start: Callable[[Message], Awaitable[None]] | None = None) -> None:
+        self.started = False
+        self._send = send
+        self._before_start = before_start
+
+    async def __call__(self, message: Message) -> None:
+        """Send the message."""
+        if message["type"] == "http.response.start":
+            if self._before_start is not None:
+                await self._prepare(self._before_start, message)
+            self.started = True
+        await self._send(message)
+
+    @staticmethod
+    async def _prepare(before_start: Callable[[Message], Awaitable[None]], message: Message) -> None:
+        try:
+            await before_start(message)
+        except OSError as error:  # not to be taken for a client that has left
+            raise RuntimeError("The reply could not be prepared") from error
+
+    def check_started(self) -> None:
+        """RuntimeError if nothing was sent."""
+        if not self.started:
+            raise RuntimeError("Nothing was sent: a reply has at least a start")
