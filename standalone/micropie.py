@@ -5531,12 +5531,9 @@ class Request:
         if self._session is None:
             if "session" in self._preset:
                 self._session = self._preset["session"]
-            elif self._stored_session is not None:
-                session_id, data = self._stored_session
-                self._session = session = Session(data, session_id)
-                session._router = self._router
             else:
-                self._session = session = Session()
+                session_id, data = self._stored_session or (None, {})
+                self._session = session = Session(data, session_id)
                 session._router = self._router
         return self._session
 
@@ -5876,7 +5873,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
     """
-    if is_preset(request._preset):
+    if is_preset(request):
         request.body_parsed = True
         return
     media = media_type(request._header_bytes(b"content-type", b""))
@@ -5906,8 +5903,9 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     request.body_parsed = True
 
 
-def is_preset(scope: Scope) -> bool:
+def is_preset(request: Request) -> bool:
     """True if an outer application has left in the scope what it read of the body."""
+    scope = request._preset
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
@@ -5935,8 +5933,8 @@ async def _parse_large(request: Request, raw: bytes, media: MediaType, limits: L
 def _parse_whole(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
     """Put into the request what its body is, the fields of one that is no form too: later it would be on the loop."""
     _parse(request, raw, media, limits)
-    if request._late_params is not None:
-        request.body_params = request._late_params()
+    if (make_params := request._late_params) is not None:
+        request.body_params = make_params()
 
 
 def _parse(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
@@ -6958,7 +6956,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
         return BODY, convert.value, json_of(request, slot)
     media = media_type(request._header_bytes(b"content-type", b""))
     if media.is_json:  # no bytes at all are no document
-        return (BODY, convert.value, json_of(request, slot)) if request.body or is_preset(request._preset) else None
+        return (BODY, convert.value, json_of(request, slot)) if request.body or is_preset(request) else None
     if convert.form is not None:
         return form_as_record(request, slot, convert.form)
     raw, charset = request.body, media.parameters.get("charset")
@@ -7747,8 +7745,8 @@ class SessionStore:
         A session without an id gets `new_id`, or a fresh one.
         """
         session, value = request._session, None
-        if session is None and request._stored_session is not None:  # nobody looked at it
-            value = await self._push(request._stored_session[0])
+        if session is None and (stored := request._stored_session) is not None:  # nobody looked at it
+            value = await self._push(stored[0])
         elif session is None or request._preset.get("session") is session:  # an outer application's, which saves it
             pass
         elif session.id is None:
@@ -8893,8 +8891,8 @@ class Router:
         """The target of a WebSocket, and the path's parameters; `NoHandler` if nothing answers."""
         request._router = self
         target: Target
-        if request._ws_route_handler is not None:
-            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, given_params(request)
+        if (chosen_name := request._ws_route_handler) is not None:
+            target, segments = self.root.for_websocket(chosen_name) or _NOTHING, given_params(request)
         elif (segments := of_path(request._segments(), request))[0].startswith("_"):
             target = _NO_URL
         else:
@@ -9078,10 +9076,9 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], "Router"]]:
     for handover in reversed(scope.get(MOUNTED, ())):
         yield root, handover.router
         root = root[: len(root) - len(handover.segments)]
-    if request is not None and request._router is not None:
-        yield root, request._router
-    for router in _everyone(scope.get(MOUNTED, ())[:1]):
+    if request is not None and (router := request._router) is not None:
         yield root, router
+    yield from ((root, other) for other in _everyone(scope.get(MOUNTED, ())[:1]))
 
 
 def _everyone(mounted: tuple[MountedApp, ...]) -> list["Router"]:
@@ -9631,7 +9628,7 @@ def path_of_request(request: Request) -> str:
 
 def endpoint_of(request: Request) -> Endpoint | None:
     """The handler that the request is for, whether it got there or not; None if there is none."""
-    return request._target if isinstance(request._target, Endpoint) else None
+    return target if isinstance(target := request._target, Endpoint) else None
 
 
 def name_of_endpoint(endpoint: Endpoint) -> str:
@@ -10423,8 +10420,8 @@ def call_handler(engine: Engine, request: Request, target: Any, segments: list[s
 async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
     """The result of whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Endpoint):
-        if request._upload is not None:
-            return await call_with_upload(engine, request, target, segments, request._upload)
+        if (upload := request._upload) is not None:
+            return await call_with_upload(engine, request, target, segments, upload)
         args, kwargs = await bind_arguments(engine, request, target, segments)
         return await call(engine, target, args, kwargs)
     if isinstance(target, MountedApp):
@@ -10549,14 +10546,15 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
 async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
     """Close the connection, if the peer has not left by now; with a private code where the server refuses ours."""
     code, reason = closing
+    close = engine.app._send_websocket_close
     try:
-        await engine.app._send_websocket_close(send, code, reason)
+        await close(send, code, reason)
     except OSError:
         return
     except Exception:  # Daphne sends 1000 and 3000 to 4999 only, and 1011 for an application that raises
         if code not in (REFUSED, UNSUPPORTED, INVALID):
             raise
-        await engine.app._send_websocket_close(send, code + PRIVATE_CODES, reason)
+        await close(send, code + PRIVATE_CODES, reason)
 
 
 async def closing_after(request: Request, conversation: Awaitable[Closing]) -> Closing:
@@ -10590,14 +10588,14 @@ async def run_connection(
     check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
         await engine.sessions.load(request, cookie)
-    ws.session_id = request._stored_session[0] if request._stored_session else new_session_id()
+    ws.session_id = stored[0] if (stored := request._stored_session) else new_session_id()
     target, segments = engine.router.find_websocket(request)
     key = request._route_key()
     refusal = await before_websocket_hooks(engine.app.ws_middlewares, entered, request)
     if refusal is not None:
         return refusal
-    if request._subapp is not None:
-        await serve_subapp_websocket(engine, request, subapp_of_hook(request, request._subapp), ws, send)
+    if (app := request._subapp) is not None:
+        await serve_subapp_websocket(engine, request, subapp_of_hook(request, app), ws, send)
         return NORMAL, ""
     if request._ws_route_handler is not None or request._route_key() != key:
         target, segments = engine.router.find_again(request, (target, segments))
@@ -10726,6 +10724,11 @@ MiB = 1 << 20
 BODY_THREADS = 2  # for large bodies: a slow one does not keep the others waiting, and more would not be faster
 
 
+def overrides(app: "App", name: str) -> bool:
+    """True if the class of an application has a method of its own in place of one of ours."""
+    return getattr(type(app), name) is not getattr(App, name)
+
+
 class _SetByConstructor:
     """An attribute that `App.__init__` sets. Who looks at it before is told what is missing.
 
@@ -10800,7 +10803,7 @@ class App:
         self.shutdown_handlers = []
         self._started = False
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
-        send = send_reply if type(self)._send_response is App._send_response else send_by_override
+        send = send_by_override if overrides(self, "_send_response") else send_reply
         debugger = debugger_of(self, wanted=debug)
         check_limits(limits._asdict(), "App({})")
         is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
@@ -10825,7 +10828,7 @@ class App:
                     session_cookie_secure,
                 ).checked(),
                 parse_cookies=self._parse_cookies,
-                parses_itself=type(self)._parse_cookies is not App._parse_cookies,
+                parses_itself=overrides(self, "_parse_cookies"),
             ),
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
@@ -11700,8 +11703,7 @@ def obstacles_of(server: str, options: ServeOptions) -> Iterator[str]:
 # `response_` methods are sync, a client that has left is a `RuntimeError`, and `headers` are copied at every access.
 # ======================================================================================================================
 
-_ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
-_ASGI_NAMES = {"_asgi_app_http", "_asgi_app_lifespan"}
+_ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
 
 
@@ -11714,12 +11716,12 @@ class RSGI:
     """
 
     def __init__(self, app: App) -> None:
-        kind = type(app)
         if not isinstance(app, App):
             raise TypeError(f"RSGI() serves an App, {app!r} is none: serve it with --interface asgi")
-        is_replaced = not _ASGI_NAMES.isdisjoint(vars(app))  # on the instance, as instrumentation does
-        if is_replaced or (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
-            raise TypeError(f"RSGI() would go past the ASGI methods of {kind.__name__}: serve it with --interface asgi")
+        # On the instance too, as instrumentation does.
+        if any(overrides(app, name) or name in vars(app) for name in _ASGI_METHODS):
+            name = type(app).__name__
+            raise TypeError(f"RSGI() would go past the ASGI methods of {name}: serve it with --interface asgi")
         self._engine = app._micropie
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -43,6 +43,11 @@ MiB = 1 << 20
 BODY_THREADS = 2  # for large bodies: a slow one does not keep the others waiting, and more would not be faster
 
 
+def overrides(app: "App", name: str) -> bool:
+    """True if the class of an application has a method of its own in place of one of ours."""
+    return getattr(type(app), name) is not getattr(App, name)
+
+
 class _SetByConstructor:
     """An attribute that `App.__init__` sets. Who looks at it before is told what is missing.
 
@@ -117,7 +122,7 @@ class App:
         self.shutdown_handlers = []
         self._started = False
         limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
-        send = send_reply if type(self)._send_response is App._send_response else send_by_override
+        send = send_by_override if overrides(self, "_send_response") else send_reply
         debugger = debugger_of(self, wanted=debug)
         check_limits(limits._asdict(), "App({})")
         is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
@@ -142,7 +147,7 @@ class App:
                     session_cookie_secure,
                 ).checked(),
                 parse_cookies=self._parse_cookies,
-                parses_itself=type(self)._parse_cookies is not App._parse_cookies,
+                parses_itself=overrides(self, "_parse_cookies"),
             ),
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),

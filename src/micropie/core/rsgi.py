@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from micropie.core.app import App
+from micropie.core.app import App, overrides
 from micropie.core.basics.errors import HTTPError, log, shortened
 from micropie.core.basics.headers import content_length
 from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Scope
@@ -21,8 +21,7 @@ from micropie.core.replies.reply import BODYLESS, HTML, JSON, Reply
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
-_ASGI_METHODS = App.__call__, App._asgi_app_http, App._asgi_app_lifespan
-_ASGI_NAMES = {"_asgi_app_http", "_asgi_app_lifespan"}
+_ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
 _PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
 
 
@@ -35,12 +34,12 @@ class RSGI:
     """
 
     def __init__(self, app: App) -> None:
-        kind = type(app)
         if not isinstance(app, App):
             raise TypeError(f"RSGI() serves an App, {app!r} is none: serve it with --interface asgi")
-        is_replaced = not _ASGI_NAMES.isdisjoint(vars(app))  # on the instance, as instrumentation does
-        if is_replaced or (kind.__call__, kind._asgi_app_http, kind._asgi_app_lifespan) != _ASGI_METHODS:
-            raise TypeError(f"RSGI() would go past the ASGI methods of {kind.__name__}: serve it with --interface asgi")
+        # On the instance too, as instrumentation does.
+        if any(overrides(app, name) or name in vars(app) for name in _ASGI_METHODS):
+            name = type(app).__name__
+            raise TypeError(f"RSGI() would go past the ASGI methods of {name}: serve it with --interface asgi")
         self._engine = app._micropie
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:

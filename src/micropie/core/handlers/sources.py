@@ -216,7 +216,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
         return BODY, convert.value, json_of(request, slot)
     media = media_type(request._header_bytes(b"content-type", b""))
     if media.is_json:  # no bytes at all are no document
-        return (BODY, convert.value, json_of(request, slot)) if request.body or is_preset(request._preset) else None
+        return (BODY, convert.value, json_of(request, slot)) if request.body or is_preset(request) else None
     if convert.form is not None:
         return form_as_record(request, slot, convert.form)
     raw, charset = request.body, media.parameters.get("charset")

@@ -150,7 +150,7 @@ def path_of_request(request: Request) -> str:
 
 def endpoint_of(request: Request) -> Endpoint | None:
     """The handler that the request is for, whether it got there or not; None if there is none."""
-    return request._target if isinstance(request._target, Endpoint) else None
+    return target if isinstance(target := request._target, Endpoint) else None
 
 
 def name_of_endpoint(endpoint: Endpoint) -> str:

@@ -105,8 +105,8 @@ def call_handler(engine: Engine, request: Request, target: Any, segments: list[s
 async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
     """The result of whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Endpoint):
-        if request._upload is not None:
-            return await call_with_upload(engine, request, target, segments, request._upload)
+        if (upload := request._upload) is not None:
+            return await call_with_upload(engine, request, target, segments, upload)
         args, kwargs = await bind_arguments(engine, request, target, segments)
         return await call(engine, target, args, kwargs)
     if isinstance(target, MountedApp):

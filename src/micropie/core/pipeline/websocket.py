@@ -60,14 +60,15 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
 async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
     """Close the connection, if the peer has not left by now; with a private code where the server refuses ours."""
     code, reason = closing
+    close = engine.app._send_websocket_close
     try:
-        await engine.app._send_websocket_close(send, code, reason)
+        await close(send, code, reason)
     except OSError:
         return
     except Exception:  # Daphne sends 1000 and 3000 to 4999 only, and 1011 for an application that raises
         if code not in (REFUSED, UNSUPPORTED, INVALID):
             raise
-        await engine.app._send_websocket_close(send, code + PRIVATE_CODES, reason)
+        await close(send, code + PRIVATE_CODES, reason)
 
 
 async def closing_after(request: Request, conversation: Awaitable[Closing]) -> Closing:
@@ -101,14 +102,14 @@ async def run_connection(
     check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
         await engine.sessions.load(request, cookie)
-    ws.session_id = request._stored_session[0] if request._stored_session else new_session_id()
+    ws.session_id = stored[0] if (stored := request._stored_session) else new_session_id()
     target, segments = engine.router.find_websocket(request)
     key = request._route_key()
     refusal = await before_websocket_hooks(engine.app.ws_middlewares, entered, request)
     if refusal is not None:
         return refusal
-    if request._subapp is not None:
-        await serve_subapp_websocket(engine, request, subapp_of_hook(request, request._subapp), ws, send)
+    if (app := request._subapp) is not None:
+        await serve_subapp_websocket(engine, request, subapp_of_hook(request, app), ws, send)
         return NORMAL, ""
     if request._ws_route_handler is not None or request._route_key() != key:
         target, segments = engine.router.find_again(request, (target, segments))

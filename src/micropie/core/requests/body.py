@@ -10,7 +10,7 @@ from micropie.core.basics.json_codec import loads
 from micropie.core.basics.large_json import JSON_PIECE, TooManyContainersError
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.threads import WorkerThreads
-from micropie.core.basics.types import Message, Params, Scope
+from micropie.core.basics.types import Message, Params
 from micropie.core.requests.body_stream import BodyStream
 from micropie.core.requests.limits import Limits, exceeds
 from micropie.core.requests.multipart import MultipartForm
@@ -41,7 +41,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
     is left as it is.
     """
-    if is_preset(request._preset):
+    if is_preset(request):
         request.body_parsed = True
         return
     media = media_type(request._header_bytes(b"content-type", b""))
@@ -71,8 +71,9 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     request.body_parsed = True
 
 
-def is_preset(scope: Scope) -> bool:
+def is_preset(request: Request) -> bool:
     """True if an outer application has left in the scope what it read of the body."""
+    scope = request._preset
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
@@ -100,8 +101,8 @@ async def _parse_large(request: Request, raw: bytes, media: MediaType, limits: L
 def _parse_whole(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
     """Put into the request what its body is, the fields of one that is no form too: later it would be on the loop."""
     _parse(request, raw, media, limits)
-    if request._late_params is not None:
-        request.body_params = request._late_params()
+    if (make_params := request._late_params) is not None:
+        request.body_params = make_params()
 
 
 def _parse(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:

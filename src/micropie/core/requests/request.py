@@ -335,12 +335,9 @@ class Request:
         if self._session is None:
             if "session" in self._preset:
                 self._session = self._preset["session"]
-            elif self._stored_session is not None:
-                session_id, data = self._stored_session
-                self._session = session = Session(data, session_id)
-                session._router = self._router
             else:
-                self._session = session = Session()
+                session_id, data = self._stored_session or (None, {})
+                self._session = session = Session(data, session_id)
                 session._router = self._router
         return self._session
 

@@ -68,8 +68,8 @@ class Router:
         """The target of a WebSocket, and the path's parameters; `NoHandler` if nothing answers."""
         request._router = self
         target: Target
-        if request._ws_route_handler is not None:
-            target, segments = self.root.for_websocket(request._ws_route_handler) or _NOTHING, given_params(request)
+        if (chosen_name := request._ws_route_handler) is not None:
+            target, segments = self.root.for_websocket(chosen_name) or _NOTHING, given_params(request)
         elif (segments := of_path(request._segments(), request))[0].startswith("_"):
             target = _NO_URL
         else:

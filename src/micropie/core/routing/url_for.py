@@ -97,10 +97,9 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], "Router"]]:
     for handover in reversed(scope.get(MOUNTED, ())):
         yield root, handover.router
         root = root[: len(root) - len(handover.segments)]
-    if request is not None and request._router is not None:
-        yield root, request._router
-    for router in _everyone(scope.get(MOUNTED, ())[:1]):
+    if request is not None and (router := request._router) is not None:
         yield root, router
+    yield from ((root, other) for other in _everyone(scope.get(MOUNTED, ())[:1]))
 
 
 def _everyone(mounted: tuple[MountedApp, ...]) -> list["Router"]:

@@ -139,8 +139,8 @@ class SessionStore:
         A session without an id gets `new_id`, or a fresh one.
         """
         session, value = request._session, None
-        if session is None and request._stored_session is not None:  # nobody looked at it
-            value = await self._push(request._stored_session[0])
+        if session is None and (stored := request._stored_session) is not None:  # nobody looked at it
+            value = await self._push(stored[0])
         elif session is None or request._preset.get("session") is session:  # an outer application's, which saves it
             pass
         elif session.id is None:
