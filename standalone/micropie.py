@@ -94,7 +94,6 @@ from typing import (
     Protocol,
     Required,
     TYPE_CHECKING,
-    TypeGuard,
     TypeVar,
     TypedDict,
     Union,
@@ -593,11 +592,6 @@ def is_whole(value: Any, least: int = 0) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def is_number(value: Any) -> bool:
-    """True if it is an int or float, but no bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def check_setting(name: str, value: Any, accepted: str, *, fits: bool) -> None:
     """ValueError that says what is accepted, unless the value fits."""
     if not fits:
@@ -1016,18 +1010,14 @@ def is_local(scope: Scope) -> bool:
     """
     names = [name.decode("latin-1").lower() for name, _ in scope.get("headers") or ()]
     hosts = [value.decode("latin-1") for name, value in scope.get("headers") or () if name.lower() == b"host"]
+    client = scope.get("client") or ("",)  # none over a Unix socket, which may come from anywhere
     return (
-        is_loopback_peer(scope.get("client"))
+        is_loopback_address(str(client[0]))
         and len(hosts) == 1
         and is_loopback_host(hosts[0])
         and not any(map(lazy_pattern(_FORWARDED).fullmatch, names))
         and scope.get("http_version", _OLD_VERSIONS[0]) not in _OLD_VERSIONS
     )
-
-
-def is_loopback_peer(client: Any) -> bool:
-    """True for a connection from this machine; one over a Unix socket may come from anywhere."""
-    return bool(client) and is_loopback_address(str(client[0]))
 
 
 def is_loopback_address(text: str) -> bool:
@@ -1651,7 +1641,11 @@ def loads(raw: bytes) -> Any:
     except RecursionError:
         raise ValueError("nested too deep") from None
     # PERF: short documents can't be deep, and others are looked at only if they have the brackets for it, 1 µs.
-    if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and json_depth(raw) > MAX_JSON_DEPTH:
+    if (
+        len(raw) > 2 * MAX_JSON_DEPTH
+        and raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH
+        and json_depth(raw) > MAX_JSON_DEPTH
+    ):
         raise ValueError("nested too deep")
     return value
 
@@ -1679,10 +1673,6 @@ def exact_loads(raw: bytes) -> Any:
         return value if isinstance(value, int) else number(text)
 
     return lazy_import("json").loads(raw, parse_float=number, parse_int=integer)
-
-
-def _may_be_deep(raw: bytes) -> bool:
-    return raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH
 
 
 # ######################################################################################################################
@@ -2071,7 +2061,9 @@ def hints_of(kind: Any) -> dict[str, Any]:
     Whatever evaluating the annotations raises.
     """
     cls, variables = class_of(kind), _variables_by_class(kind)
-    hints = {name: _initial(hint) for name, hint in get_type_hints(cls, include_extras=True).items()}
+    hints = get_type_hints(cls, include_extras=True)
+    # What is only there for `__post_init__` stands for its type.
+    hints = {name: hint.type if type(hint).__name__ == "InitVar" else hint for name, hint in hints.items()}
     # A TypedDict has the annotations of its bases among its own, and is not derived from them.
     line = variables if is_typed_dict(kind) else reversed(cls.__mro__)
     owners = {name: owner for owner in line for name in getattr(owner, "__annotations__", ())}
@@ -2097,11 +2089,6 @@ def _substituted(hint: Any, variables: dict[Any, Any]) -> Any:
         return variables.get(hint, hint)
     inside = getattr(hint, "__parameters__", ()) if get_origin(hint) is not None else ()
     return hint[tuple(variables.get(one, one) for one in inside)] if inside and variables else hint
-
-
-def _initial(hint: Any) -> Any:
-    """The type of what is only there for `__post_init__`; the hint itself, if it is no such thing."""
-    return hint.type if type(hint).__name__ == "InitVar" else hint
 
 
 def _given_to(converter: Any) -> Any:
@@ -2622,7 +2609,12 @@ class Weights:
     def __init__(self, schema: CoreSchema) -> None:
         schemas = schemas_in(schema)
         self._definitions = {one["ref"]: one for outer in schemas for one in outer.get("definitions", ())}
-        self._recursive = _is_recursive({ref: _referred_to(one) for ref, one in self._definitions.items()})
+        self._recursive = _is_recursive(
+            {
+                ref: {one["schema_ref"] for one in schemas_in(definition) if one["type"] == "definition-ref"}
+                for ref, definition in self._definitions.items()
+            }
+        )
         self._widest = max((len(one["choices"]) for one in schemas if "choices" in one), default=1)
         self._referred: dict[str, Weigh] = {}
         self._makers: dict[str, Callable[[CoreSchema], Weigh | None]] = {
@@ -2705,7 +2697,11 @@ class Weights:
 
     def _object(self, schema: CoreSchema, fields: Iterable[tuple[str, CoreSchema]]) -> Weigh | None:
         members = [(_paths(name, field), field) for name, field in fields]
-        required = [{path[0] for path in paths} for paths, field in members if _is_required(field)]
+        required = [
+            {path[0] for path in paths}
+            for paths, field in members
+            if field.get("required", not is_optional(field["schema"]))
+        ]
         weighed = [(path, inner) for paths, field in members if (inner := self._of(field["schema"])) for path in paths]
         extra = self._of(schema.get("extras_schema", {"type": "any"}))
         if not (weighed or extra or self._recursive):
@@ -2767,10 +2763,6 @@ class Weights:
         return self._referred[ref]
 
 
-def _referred_to(schema: CoreSchema) -> set[str]:
-    return {one["schema_ref"] for one in schemas_in(schema) if one["type"] == "definition-ref"}
-
-
 def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
     """True if any of the definitions leads back to itself, by those that each refers to."""
     for start in referred:
@@ -2780,10 +2772,6 @@ def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
             if start in referred[ref]:
                 return True
     return False
-
-
-def _is_required(field: CoreSchema) -> bool:
-    return bool(field.get("required", not is_optional(field["schema"])))
 
 
 def _paths(name: str, field: CoreSchema) -> list[list[Any]]:
@@ -4508,7 +4496,8 @@ def check_limits(limits: Mapping[str, Any], title: str) -> None:
     """ValueError for a limit that is none; `title` says how one of them is written, as in `App({})`."""
     for name, value in limits.items():
         if name == "body_timeout":
-            accepted, fits = "seconds, more than 0,", is_number(value) and 0 < value < math.inf
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            accepted, fits = "seconds, more than 0,", is_number and 0 < value < math.inf
         else:
             accepted, fits = "a whole number, at least 0,", is_whole(value)
         if value is not None and not fits:
@@ -5026,8 +5015,9 @@ class MultipartForm:
     def discard(self) -> None:
         """The handler is done: read the rest for the sake of the connection, and keep nothing."""
         self._pace = Pace.DISCARD
-        for file in self._all_files():
-            file.queue.drop()
+        for first in self.files.values():
+            for file in (first, *first.others):
+                file.queue.drop()
         self._spool.abandon()
 
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
@@ -5124,9 +5114,6 @@ class MultipartForm:
         if self._file is not None:  # broken off midway: never a truncated file that looks whole
             self._file.queue.finish(self.error or ClientGone())
         self._ready.set()
-
-    def _all_files(self) -> list[UploadedFile]:
-        return [file for first in self.files.values() for file in (first, *first.others)]
 
 
 class Part(NamedTuple):
@@ -7715,8 +7702,9 @@ class SessionStore:
 
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
-        for session_id in self._named_in(cookie):
-            made_at = creation_time(id_in_cookie(session_id) if self.backend.in_cookie else session_id)
+        for session_id in self.ids_in(cookie):
+            # Of a session that is kept in its cookie, the id is the beginning.
+            made_at = creation_time(".".join(session_id.split(".")[:2]) if self.backend.in_cookie else session_id)
             # An id that the backend does not know is not adopted: an attacker could have planted it.
             if made_at is None or not (data := await self.backend.load(session_id)):
                 continue
@@ -7725,17 +7713,13 @@ class SessionStore:
                 return
             await self._delete(session_id)
 
-    def _named_in(self, cookie: str) -> list[str]:
+    def ids_in(self, cookie: str) -> list[str]:
         """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
         name = self.cookie_rules.name
         if not self._parses_itself and cookie.count(name) > 1:
             return cookie_values(cookie, name)[:MAX_NAMED]
         session_id = self._parse_cookies(cookie).get(name)
         return [] if session_id is None else [session_id]
-
-    def is_named_in(self, cookie: str) -> bool:
-        """True if a Cookie header has a session's cookie."""
-        return bool(self._named_in(cookie))
 
     # -- save -----------------------------------------------------------------------------------------
 
@@ -7844,11 +7828,6 @@ class SessionStore:
             return bool(self.cookie_rules.secure)
         plain = (scope.get("scheme") or "http") in ("http", "ws")
         return not (plain and is_local(scope))
-
-
-def id_in_cookie(value: str) -> str:
-    """The id of a session that is kept in its cookie: the beginning of the value."""
-    return ".".join(value.split(".", 2)[:2])
 
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
@@ -8847,7 +8826,8 @@ class Router:
         self.root = Branch(owner, base, limits)
         self._instance = self.root.instance
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
-        self.mounted_apps = [one for branch in branches(self.root) for one in branch.entries if is_mount(one)]
+        entries = [entry for branch in branches(self.root) for entry in branch.entries]
+        self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
         # PERF: the paths without parameters, found in one step.
         self._static = dict(_static_paths(self.root))
         # PERF: the application's own handlers, found by the first segment.
@@ -8976,11 +8956,6 @@ def without_slash(target: Target, segments: list[str]) -> list[str]:
     if segments and segments[-1] == "" and not target.keeps_slash:
         segments.pop()
     return segments
-
-
-def is_mount(entry: Any) -> TypeGuard[MountedApp]:
-    """True if an entry of a branch is another application."""
-    return isinstance(entry, MountedApp)
 
 
 def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
@@ -9593,7 +9568,7 @@ def log_failure(request: Request, error: BaseException) -> None:
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
     method, path, endpoint = request.method, shortened(path_of_request(request)), endpoint_of(request)
-    handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
+    handler, request_id = endpoint and (function_name(endpoint.handler) or endpoint.name), request_id_of(request)
     where = f" in {handler}" if handler else ""
     told = isinstance(error, MissingDependency)
     if isinstance(error, UnusableResult):
@@ -9629,11 +9604,6 @@ def path_of_request(request: Request) -> str:
 def endpoint_of(request: Request) -> Endpoint | None:
     """The handler that the request is for, whether it got there or not; None if there is none."""
     return target if isinstance(target := request._target, Endpoint) else None
-
-
-def name_of_endpoint(endpoint: Endpoint) -> str:
-    """The class and the method, as far as the handler knows them."""
-    return function_name(endpoint.handler) or endpoint.name
 
 
 def request_id_of(request: Request) -> str | None:
@@ -10200,13 +10170,6 @@ def showing_debug_pages(send: SendReply) -> SendReply:
     return send_shown
 
 
-def send_failure(
-    engine: Engine, request: Request, error: BaseException, send: Send, send_whole: SendWhole
-) -> Awaitable[None]:
-    """Send the 500 of what went wrong behind the hooks."""
-    return send_reply(engine, request, with_debug_page(request, server_error(engine, request, error)), send, send_whole)
-
-
 def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with its text as bytes; a 500 if that can't be."""
     try:
@@ -10327,7 +10290,8 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
         if outgoing.started:
             spare_server(error)
             raise
-        await send_failure(engine, request, error, send, send_whole)
+        failed = with_debug_page(request, server_error(engine, request, error))
+        await send_reply(engine, request, failed, send, send_whole)
 
 
 # ======================================================================================================================
@@ -10627,7 +10591,7 @@ def check_origin(engine: Engine, request: Request) -> None:
     allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
     if not origin or "*" in allowed or origin in allowed:
         return
-    if not engine.sessions.is_named_in(request._cookies()):
+    if not engine.sessions.ids_in(request._cookies()):
         return
     host = request._header_bytes(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])

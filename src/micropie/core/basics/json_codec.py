@@ -244,7 +244,11 @@ def loads(raw: bytes) -> Any:
     except RecursionError:
         raise ValueError("nested too deep") from None
     # PERF: short documents can't be deep, and others are looked at only if they have the brackets for it, 1 µs.
-    if len(raw) > 2 * MAX_JSON_DEPTH and _may_be_deep(raw) and json_depth(raw) > MAX_JSON_DEPTH:
+    if (
+        len(raw) > 2 * MAX_JSON_DEPTH
+        and raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH
+        and json_depth(raw) > MAX_JSON_DEPTH
+    ):
         raise ValueError("nested too deep")
     return value
 
@@ -272,7 +276,3 @@ def exact_loads(raw: bytes) -> Any:
         return value if isinstance(value, int) else number(text)
 
     return lazy_import("json").loads(raw, parse_float=number, parse_int=integer)
-
-
-def _may_be_deep(raw: bytes) -> bool:
-    return raw.count(b"[") + raw.count(b"{") > MAX_JSON_DEPTH

@@ -5,8 +5,6 @@ resolved to this machine (DNS rebinding), so all signs have to agree. A proxy th
 may write that into Host, and add no header: nginx speaks HTTP/1.0 then.
 """
 
-from typing import Any
-
 from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import Scope
 
@@ -31,18 +29,14 @@ def is_local(scope: Scope) -> bool:
     """
     names = [name.decode("latin-1").lower() for name, _ in scope.get("headers") or ()]
     hosts = [value.decode("latin-1") for name, value in scope.get("headers") or () if name.lower() == b"host"]
+    client = scope.get("client") or ("",)  # none over a Unix socket, which may come from anywhere
     return (
-        is_loopback_peer(scope.get("client"))
+        is_loopback_address(str(client[0]))
         and len(hosts) == 1
         and is_loopback_host(hosts[0])
         and not any(map(lazy_pattern(_FORWARDED).fullmatch, names))
         and scope.get("http_version", _OLD_VERSIONS[0]) not in _OLD_VERSIONS
     )
-
-
-def is_loopback_peer(client: Any) -> bool:
-    """True for a connection from this machine; one over a Unix socket may come from anywhere."""
-    return bool(client) and is_loopback_address(str(client[0]))
 
 
 def is_loopback_address(text: str) -> bool:

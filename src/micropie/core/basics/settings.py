@@ -12,11 +12,6 @@ def is_whole(value: Any, least: int = 0) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def is_number(value: Any) -> bool:
-    """True if it is an int or float, but no bool."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def check_setting(name: str, value: Any, accepted: str, *, fits: bool) -> None:
     """ValueError that says what is accepted, unless the value fits."""
     if not fits:

@@ -236,7 +236,9 @@ def hints_of(kind: Any) -> dict[str, Any]:
     Whatever evaluating the annotations raises.
     """
     cls, variables = class_of(kind), _variables_by_class(kind)
-    hints = {name: _initial(hint) for name, hint in get_type_hints(cls, include_extras=True).items()}
+    hints = get_type_hints(cls, include_extras=True)
+    # What is only there for `__post_init__` stands for its type.
+    hints = {name: hint.type if type(hint).__name__ == "InitVar" else hint for name, hint in hints.items()}
     # A TypedDict has the annotations of its bases among its own, and is not derived from them.
     line = variables if is_typed_dict(kind) else reversed(cls.__mro__)
     owners = {name: owner for owner in line for name in getattr(owner, "__annotations__", ())}
@@ -262,11 +264,6 @@ def _substituted(hint: Any, variables: dict[Any, Any]) -> Any:
         return variables.get(hint, hint)
     inside = getattr(hint, "__parameters__", ()) if get_origin(hint) is not None else ()
     return hint[tuple(variables.get(one, one) for one in inside)] if inside and variables else hint
-
-
-def _initial(hint: Any) -> Any:
-    """The type of what is only there for `__post_init__`; the hint itself, if it is no such thing."""
-    return hint.type if type(hint).__name__ == "InitVar" else hint
 
 
 def _given_to(converter: Any) -> Any:

@@ -29,7 +29,12 @@ class Weights:
     def __init__(self, schema: CoreSchema) -> None:
         schemas = schemas_in(schema)
         self._definitions = {one["ref"]: one for outer in schemas for one in outer.get("definitions", ())}
-        self._recursive = _is_recursive({ref: _referred_to(one) for ref, one in self._definitions.items()})
+        self._recursive = _is_recursive(
+            {
+                ref: {one["schema_ref"] for one in schemas_in(definition) if one["type"] == "definition-ref"}
+                for ref, definition in self._definitions.items()
+            }
+        )
         self._widest = max((len(one["choices"]) for one in schemas if "choices" in one), default=1)
         self._referred: dict[str, Weigh] = {}
         self._makers: dict[str, Callable[[CoreSchema], Weigh | None]] = {
@@ -112,7 +117,11 @@ class Weights:
 
     def _object(self, schema: CoreSchema, fields: Iterable[tuple[str, CoreSchema]]) -> Weigh | None:
         members = [(_paths(name, field), field) for name, field in fields]
-        required = [{path[0] for path in paths} for paths, field in members if _is_required(field)]
+        required = [
+            {path[0] for path in paths}
+            for paths, field in members
+            if field.get("required", not is_optional(field["schema"]))
+        ]
         weighed = [(path, inner) for paths, field in members if (inner := self._of(field["schema"])) for path in paths]
         extra = self._of(schema.get("extras_schema", {"type": "any"}))
         if not (weighed or extra or self._recursive):
@@ -174,10 +183,6 @@ class Weights:
         return self._referred[ref]
 
 
-def _referred_to(schema: CoreSchema) -> set[str]:
-    return {one["schema_ref"] for one in schemas_in(schema) if one["type"] == "definition-ref"}
-
-
 def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
     """True if any of the definitions leads back to itself, by those that each refers to."""
     for start in referred:
@@ -187,10 +192,6 @@ def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
             if start in referred[ref]:
                 return True
     return False
-
-
-def _is_required(field: CoreSchema) -> bool:
-    return bool(field.get("required", not is_optional(field["schema"])))
 
 
 def _paths(name: str, field: CoreSchema) -> list[list[Any]]:

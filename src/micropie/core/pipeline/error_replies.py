@@ -115,7 +115,7 @@ def log_failure(request: Request, error: BaseException) -> None:
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
     method, path, endpoint = request.method, shortened(path_of_request(request)), endpoint_of(request)
-    handler, request_id = None if endpoint is None else name_of_endpoint(endpoint), request_id_of(request)
+    handler, request_id = endpoint and (function_name(endpoint.handler) or endpoint.name), request_id_of(request)
     where = f" in {handler}" if handler else ""
     told = isinstance(error, MissingDependency)
     if isinstance(error, UnusableResult):
@@ -151,11 +151,6 @@ def path_of_request(request: Request) -> str:
 def endpoint_of(request: Request) -> Endpoint | None:
     """The handler that the request is for, whether it got there or not; None if there is none."""
     return target if isinstance(target := request._target, Endpoint) else None
-
-
-def name_of_endpoint(endpoint: Endpoint) -> str:
-    """The class and the method, as far as the handler knows them."""
-    return function_name(endpoint.handler) or endpoint.name
 
 
 def request_id_of(request: Request) -> str | None:

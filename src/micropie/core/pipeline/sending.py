@@ -55,13 +55,6 @@ def showing_debug_pages(send: SendReply) -> SendReply:
     return send_shown
 
 
-def send_failure(
-    engine: Engine, request: Request, error: BaseException, send: Send, send_whole: SendWhole
-) -> Awaitable[None]:
-    """Send the 500 of what went wrong behind the hooks."""
-    return send_reply(engine, request, with_debug_page(request, server_error(engine, request, error)), send, send_whole)
-
-
 def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with its text as bytes; a 500 if that can't be."""
     try:
@@ -182,4 +175,5 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
         if outgoing.started:
             spare_server(error)
             raise
-        await send_failure(engine, request, error, send, send_whole)
+        failed = with_debug_page(request, server_error(engine, request, error))
+        await send_reply(engine, request, failed, send, send_whole)

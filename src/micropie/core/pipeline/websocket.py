@@ -141,7 +141,7 @@ def check_origin(engine: Engine, request: Request) -> None:
     allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
     if not origin or "*" in allowed or origin in allowed:
         return
-    if not engine.sessions.is_named_in(request._cookies()):
+    if not engine.sessions.ids_in(request._cookies()):
         return
     host = request._header_bytes(b"host", b"").decode("latin-1")
     origin_host = host_of(origin.partition("://")[2])

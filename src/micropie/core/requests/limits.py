@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
 
-from micropie.core.basics.settings import is_number, is_whole
+from micropie.core.basics.settings import is_whole
 
 
 class LimitKeywords(TypedDict, total=False):
@@ -43,7 +43,8 @@ def check_limits(limits: Mapping[str, Any], title: str) -> None:
     """ValueError for a limit that is none; `title` says how one of them is written, as in `App({})`."""
     for name, value in limits.items():
         if name == "body_timeout":
-            accepted, fits = "seconds, more than 0,", is_number(value) and 0 < value < math.inf
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            accepted, fits = "seconds, more than 0,", is_number and 0 < value < math.inf
         else:
             accepted, fits = "a whole number, at least 0,", is_whole(value)
         if value is not None and not fits:

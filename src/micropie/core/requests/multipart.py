@@ -78,8 +78,9 @@ class MultipartForm:
     def discard(self) -> None:
         """The handler is done: read the rest for the sake of the connection, and keep nothing."""
         self._pace = Pace.DISCARD
-        for file in self._all_files():
-            file.queue.drop()
+        for first in self.files.values():
+            for file in (first, *first.others):
+                file.queue.drop()
         self._spool.abandon()
 
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
@@ -176,9 +177,6 @@ class MultipartForm:
         if self._file is not None:  # broken off midway: never a truncated file that looks whole
             self._file.queue.finish(self.error or ClientGone())
         self._ready.set()
-
-    def _all_files(self) -> list[UploadedFile]:
-        return [file for first in self.files.values() for file in (first, *first.others)]
 
 
 class Part(NamedTuple):

@@ -109,8 +109,9 @@ class SessionStore:
 
     async def load(self, request: Request, cookie: str) -> None:
         """Give the request the session that its Cookie header names, if the backend knows it."""
-        for session_id in self._named_in(cookie):
-            made_at = creation_time(id_in_cookie(session_id) if self.backend.in_cookie else session_id)
+        for session_id in self.ids_in(cookie):
+            # Of a session that is kept in its cookie, the id is the beginning.
+            made_at = creation_time(".".join(session_id.split(".")[:2]) if self.backend.in_cookie else session_id)
             # An id that the backend does not know is not adopted: an attacker could have planted it.
             if made_at is None or not (data := await self.backend.load(session_id)):
                 continue
@@ -119,17 +120,13 @@ class SessionStore:
                 return
             await self._delete(session_id)
 
-    def _named_in(self, cookie: str) -> list[str]:
+    def ids_in(self, cookie: str) -> list[str]:
         """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
         name = self.cookie_rules.name
         if not self._parses_itself and cookie.count(name) > 1:
             return cookie_values(cookie, name)[:MAX_NAMED]
         session_id = self._parse_cookies(cookie).get(name)
         return [] if session_id is None else [session_id]
-
-    def is_named_in(self, cookie: str) -> bool:
-        """True if a Cookie header has a session's cookie."""
-        return bool(self._named_in(cookie))
 
     # -- save -----------------------------------------------------------------------------------------
 
@@ -238,11 +235,6 @@ class SessionStore:
             return bool(self.cookie_rules.secure)
         plain = (scope.get("scheme") or "http") in ("http", "ws")
         return not (plain and is_local(scope))
-
-
-def id_in_cookie(value: str) -> str:
-    """The id of a session that is kept in its cookie: the beginning of the value."""
-    return ".".join(value.split(".", 2)[:2])
 
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
