@@ -161,16 +161,13 @@ class RSGIRequest(Request):
             self._chunks = aiter(self._protocol)
         chunk = await self._chunk()
         if not chunk:
-            await self._check_end()
+            # Granian ends a body with an empty chunk, and with two if it is broken off.
+            if self._missing or await self._chunk() is not None:
+                raise RuntimeError("The body is not whole")
         elif self._missing is not None:
             self._missing -= len(chunk)
         self._body_over = not chunk or self._missing == 0
         return {"type": "http.request", "body": chunk, "more_body": not self._body_over}
-
-    async def _check_end(self) -> None:
-        """RuntimeError if the body is broken off. Granian ends it with an empty chunk, and with two if it broke."""
-        if self._missing or await self._chunk() is not None:
-            raise RuntimeError("The body is not whole")
 
     async def _chunk(self) -> bytes | None:
         try:

@@ -95,7 +95,7 @@ def call_handler(engine: Engine, request: Request, target: Any, segments: list[s
     """The result of what the path leads to, a `Target`, to be awaited."""
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
     if target.is_direct and not request._is_large:
-        if not segments and target.is_bare:
+        if not segments and target.is_bare:  # PERF: there is nothing to bind, 26 instructions of 435
             return target.call()  # type: ignore[no-any-return]
         args, kwargs = bind(target.plan, request, segments)
         return target.call(*args, **kwargs)  # type: ignore[no-any-return]

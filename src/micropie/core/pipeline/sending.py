@@ -21,7 +21,7 @@ from micropie.core.pipeline.error_replies import (
 )
 from micropie.core.replies.asgi import WatchedSend, send_bodyless
 from micropie.core.replies.events import FOR_EVENTS
-from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, close_unsent, is_stream, show_json_type
+from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_json_type
 from micropie.core.replies.streaming import Stream, send_stream
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.session import Session
@@ -42,7 +42,7 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_
     if not is_stream(reply.body):
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
-        return as_current_request(request, send_head(send, reply))
+        return as_current_request(request, send_bodyless(send, reply))
     return stream_reply(engine, request, reply, send, send_whole)
 
 
@@ -71,12 +71,6 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
         return await sending
     finally:
         current_request.reset(token)
-
-
-async def send_head(send: Send, reply: Reply) -> None:
-    """Send the head of a streamed reply alone; the stream is closed, unread."""
-    await close_unsent(reply.body)
-    await send_bodyless(send, reply)
 
 
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:

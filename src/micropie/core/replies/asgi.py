@@ -8,7 +8,7 @@ from typing import Any
 from micropie.core.basics.errors import log
 from micropie.core.basics.headers import checked_headers, encode_value
 from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Send
-from micropie.core.replies.reply import BODYLESS, EVENTS, HTML, JSON, JSON_LINES, PRIVATE, Reply
+from micropie.core.replies.reply import BODYLESS, EVENTS, HTML, JSON, JSON_LINES, PRIVATE, Reply, close_unsent
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON, EVENTS, JSON_LINES)}
@@ -79,7 +79,8 @@ async def send_whole(send: Send, reply: Reply, body: bytes, method: str) -> None
 
 
 async def send_bodyless(send: Send, reply: Reply) -> None:
-    """Send the head of a streamed reply alone, as the answer to HEAD."""
+    """Send the head of a streamed reply alone, as the answer to HEAD; the stream is closed, unread."""
+    await close_unsent(reply.body)
     with contextlib.suppress(OSError):
         await send(stream_start(reply))
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -65,7 +65,10 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     request.body = raw
     if len(raw) > LARGE:
         request._is_large = True
-        await _parse_large(request, raw, media, limits, threads)
+        if len(raw) > JSON_PIECE:
+            await threads.run(_parse_whole, (request, raw, media, limits), {})
+        else:
+            _parse(request, raw, media, limits)
     elif raw:  # no bytes at all are no document
         _parse(request, raw, media, limits)
     request.body_parsed = True
@@ -89,13 +92,6 @@ def announced_size(request: Request, limit: int | None) -> int | None:
         if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
             return None
     return size
-
-
-async def _parse_large(request: Request, raw: bytes, media: MediaType, limits: Limits, threads: WorkerThreads) -> None:
-    if len(raw) > JSON_PIECE:
-        await threads.run(_parse_whole, (request, raw, media, limits), {})
-    else:
-        _parse(request, raw, media, limits)
 
 
 def _parse_whole(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
