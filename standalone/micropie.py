@@ -4523,6 +4523,8 @@ _MARSHAL = 2
 # Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others, but no path on anybody's disk.
 _POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")
 
+SESSION_COOKIE = "session_id"  # the name of its cookie, unless `App(session_cookie=…)` names another
+
 
 def new_session_id() -> str:
     """144 random bits from the operating system, and when they were drawn, which dates the session."""
@@ -5588,7 +5590,7 @@ def close_reason(reason: str | None) -> str:
 
 def secure_cookie(session_id: str) -> str:
     """The session cookie as it is set where nothing is known of the connection: for https only."""
-    return set_cookie("session_id", session_id, secure=True)
+    return set_cookie(SESSION_COOKIE, session_id, secure=True)
 
 
 class WebSocket:
@@ -10740,7 +10742,7 @@ class App:
         body_timeout: float | None = 5,
         session_timeout: int = SESSION_TIMEOUT,
         session_lifetime: int | None = SESSION_LIFETIME,
-        session_cookie: str = "session_id",
+        session_cookie: str = SESSION_COOKIE,
         session_cookie_path: str = "/",
         session_cookie_domain: str | None = None,
         session_cookie_samesite: str = "Lax",

@@ -28,6 +28,7 @@ from micropie.core.replies.reply import to_reply
 from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import Request, current_request
+from micropie.core.requests.session import SESSION_COOKIE
 from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.requests.websocket import close_reason
 from micropie.core.routing.class_warnings import log_class_warnings
@@ -104,7 +105,7 @@ class App:
         body_timeout: float | None = 5,
         session_timeout: int = SESSION_TIMEOUT,
         session_lifetime: int | None = SESSION_LIFETIME,
-        session_cookie: str = "session_id",
+        session_cookie: str = SESSION_COOKIE,
         session_cookie_path: str = "/",
         session_cookie_domain: str | None = None,
         session_cookie_samesite: str = "Lax",

@@ -18,6 +18,7 @@ from micropie import App, Session, SessionBackend
 from micropie.testing.sync_client import TestClient
 
 ID, OTHER_ID = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+COOKIE = "session_id"
 LONG = 3600  # seconds
 SHORT = 1
 UNTIL_EXPIRED = 1.6  # a store may round to whole seconds
@@ -44,7 +45,7 @@ class Site(App):
     """The application under test: a site that keeps values, and can be held up."""
 
     def __init__(self, backend: SessionBackend) -> None:
-        super().__init__(backend)
+        super().__init__(backend, session_cookie=COOKIE)
         self.entered = asyncio.Event()
         self.go = asyncio.Event()
 
@@ -232,7 +233,7 @@ class SessionBackendSuite:
                     await workers.ask(1, "/show"), {"list": ["pie", "tea"], "user": "ann"}, "what was stored in turn"
                 )
                 await workers.ask(1, "/rotate")
-                fresh = workers.cookies["session_id"]
+                fresh = workers.cookies[COOKIE]
                 expect(await workers.ask(0, "/show"), {}, "the session under its old id, after rotate()")
                 await workers.ask(0, "/drop/user", fresh)
                 expect(await workers.ask(1, "/show", fresh), {"list": ["pie", "tea"]}, "the session under its new id")
@@ -504,7 +505,7 @@ class Workers:
 
     async def ask(self, worker: int, path: str, session_id: str = ID) -> Any:
         """The answer of a worker."""
-        reply = await self._clients[worker].get(path, cookies={"session_id": session_id})
+        reply = await self._clients[worker].get(path, cookies={COOKIE: session_id})
         self.cookies = reply.cookies
         return reply.raise_for_status().json() if path == "/show" else reply.raise_for_status().text
 

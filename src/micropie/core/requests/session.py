@@ -26,6 +26,8 @@ _MARSHAL = 2
 # Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others, but no path on anybody's disk.
 _POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")
 
+SESSION_COOKIE = "session_id"  # the name of its cookie, unless `App(session_cookie=…)` names another
+
 
 def new_session_id() -> str:
     """144 random bits from the operating system, and when they were drawn, which dates the session."""

@@ -14,7 +14,7 @@ from micropie.core.basics.large_json import JSON_PIECE
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import Message, Receive, Send
 from micropie.core.requests.inbox import DISCONNECT, Inbox
-from micropie.core.requests.session import creation_time
+from micropie.core.requests.session import SESSION_COOKIE, creation_time
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
@@ -43,7 +43,7 @@ def close_reason(reason: str | None) -> str:
 
 def secure_cookie(session_id: str) -> str:
     """The session cookie as it is set where nothing is known of the connection: for https only."""
-    return set_cookie("session_id", session_id, secure=True)
+    return set_cookie(SESSION_COOKIE, session_id, secure=True)
 
 
 class WebSocket:
