@@ -10547,15 +10547,16 @@ async def run_connection(
         await engine.sessions.load(request, cookie)
     ws.session_id = stored[0] if (stored := request._stored_session) else new_session_id()
     target, segments = engine.router.find_websocket(request)
-    key = request._route_key()
-    refusal = await before_websocket_hooks(engine.app.ws_middlewares, entered, request)
-    if refusal is not None:
-        return refusal
-    if (app := request._subapp) is not None:
-        await serve_subapp_websocket(engine, request, subapp_of_hook(request, app), ws, send)
-        return NORMAL, ""
-    if request._ws_route_handler is not None or request._route_key() != key:
-        target, segments = engine.router.find_again(request, (target, segments))
+    if middlewares := engine.app.ws_middlewares:
+        key = request._route_key()
+        refusal = await before_websocket_hooks(middlewares, entered, request)
+        if refusal is not None:
+            return refusal
+        if (app := request._subapp) is not None:
+            await serve_subapp_websocket(engine, request, subapp_of_hook(request, app), ws, send)
+            return NORMAL, ""
+        if request._ws_route_handler is not None or request._route_key() != key:
+            target, segments = engine.router.find_again(request, (target, segments))
     if target.guards and (answer := await before_guards(engine, target.guards, [])) is not None:
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)
