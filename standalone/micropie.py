@@ -1408,9 +1408,8 @@ def _without_stop(error: StopIteration) -> RuntimeError:
 # ======================================================================================================================
 # core/basics/json_codec.py
 #
-# The packages that are used where they are installed, and the JSON codec.
+# The JSON codec: orjson where it is installed, imported when it is first needed, else the standard library's.
 #
-# Nothing is imported before it is needed: `import micropie` stays quick, and works without any of them.
 # orjson and the standard library's json give equal results here; what one does by itself the other is
 # taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
 # ======================================================================================================================
@@ -6168,7 +6167,7 @@ def _trusting(is_current: Callable[[], bool]) -> Callable[[], bool]:
 # ======================================================================================================================
 # core/handlers/annotations.py
 #
-# Makes types of a handler's annotations, and says which it could not.
+# What a handler's annotations say: the markers `Header`, `Cookie`, `FromQuery` and so on; and types, made of text.
 # ======================================================================================================================
 
 REQUIRED: Any = inspect.Parameter.empty
@@ -7384,7 +7383,7 @@ class Endpoint(UserFunction):
 # ======================================================================================================================
 # core/sessions/backends.py
 #
-# Where sessions live between requests, and the rules of their cookie.
+# Where sessions live between requests: what a backend must do, and the one that keeps them in memory.
 #
 # A backend knows ids and plain dicts; which id a client gets, when something is saved, and what the cookie
 # says is decided here, the same for every backend.
@@ -9261,16 +9260,17 @@ def text_of(value: Any) -> str:
 #
 # The way of a request, step by step, and the file where each step is.
 #
-# 1  the body is read, within its limits                     requests/body.py
-# 2  the session is loaded                                   sessions/store.py
-# 3  before hooks                                            hooks.py
-# 4  the path leads to a handler, past its guards            routing/router.py, guards.py
-# 5  its arguments are bound                                 handlers/binding.py
-# 6  it is called, in a thread if it may block               engine.py
-# 7  its result becomes a Reply                              replies/reply.py
-# 8  after hooks                                             hooks.py
-# 9  the session is saved                                    sessions/store.py
-# 10 the reply is sent                                       sending.py, replies/asgi.py, replies/streaming.py
+# 1  the path leads to a handler                             routing/router.py
+# 2  the body is read, within that handler's limits          requests/body.py
+# 3  the session is loaded                                   sessions/store.py
+# 4  before hooks                                            hooks.py
+# 5  the guards of the branch                                guards.py
+# 6  the arguments are bound                                 handlers/binding.py
+# 7  the handler is called, in a thread if it may block      engine.py
+# 8  its result becomes a Reply                              replies/reply.py
+# 9  after hooks                                             hooks.py
+# 10 the session is saved                                    sessions/store.py
+# 11 the reply is sent                                       sending.py, replies/asgi.py, replies/streaming.py
 #
 # The steps are called in http.py. What goes wrong on the way: error_replies.py. Another application answers: mounts.py.
 # A WebSocket: websocket.py.

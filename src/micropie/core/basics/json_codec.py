@@ -1,6 +1,5 @@
-"""The packages that are used where they are installed, and the JSON codec.
+"""The JSON codec: orjson where it is installed, imported when it is first needed, else the standard library's.
 
-Nothing is imported before it is needed: `import micropie` stays quick, and works without any of them.
 orjson and the standard library's json give equal results here; what one does by itself the other is
 taught. Where they differ by nature the stricter reading wins: RFC 8259 JSON, finite numbers, valid text.
 """

@@ -1,4 +1,4 @@
-"""Makes types of a handler's annotations, and says which it could not."""
+"""What a handler's annotations say: the markers `Header`, `Cookie`, `FromQuery` and so on; and types, made of text."""
 
 import builtins
 import inspect
