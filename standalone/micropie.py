@@ -1022,12 +1022,17 @@ def is_local(scope: Scope) -> bool:
 
 def is_loopback_address(text: str) -> bool:
     """True for an IP address of this machine itself (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    address = address_of(text)
+    return address is not None and bool(address.is_loopback)
+
+
+def address_of(text: str) -> Any:
+    """The IP address, an IPv4 one also where it is mapped to IPv6 (RFC 4291 §2.5.5.2); None if it is none."""
     try:
         address = lazy_import("ipaddress").ip_address(text)
     except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def is_loopback_host(host: str) -> bool:
@@ -2646,34 +2651,14 @@ class Weights:
         return None if inside is None else self._of(inside)
 
     def _list(self, schema: CoreSchema, limit: int | None) -> Weigh | None:
-        item = self._of(schema.get("items_schema", {"type": "any"}))
-        if item is None and limit is None:
-            return None
-
-        def weigh(value: Any, seen: Seen) -> int:
-            if not isinstance(value, list):
-                return 1
-            check_size(value, limit)
-            return 1 if item is None else 1 + _weight_of_all(item, value, seen)
-
-        return weigh
+        return _weigh_collection(list, self._of(schema.get("items_schema", {"type": "any"})), limit)
 
     def _dict(self, schema: CoreSchema) -> Weigh | None:
         keys = schema.get("keys_schema", {"type": "any"})
         while "schema" in keys:
             keys = keys["schema"]
         limit = None if keys["type"] in _TEXT_KEYS else MAX_SET
-        item = self._of(schema.get("values_schema", {"type": "any"}))
-        if item is None and limit is None:
-            return None
-
-        def weigh(value: Any, seen: Seen) -> int:
-            if not isinstance(value, dict):
-                return 1
-            check_size(value, limit)
-            return 1 if item is None else 1 + _weight_of_all(item, value.values(), seen)
-
-        return weigh
+        return _weigh_collection(dict, self._of(schema.get("values_schema", {"type": "any"})), limit)
 
     def _tuple(self, schemas: list[CoreSchema], variadic: int | None) -> Weigh | None:
         items = [self._of(one) for one in schemas]
@@ -2789,6 +2774,20 @@ def _at_end_of(value: Any, path: list[Any]) -> Any:
         except (LookupError, TypeError):
             return None
     return value
+
+
+def _weigh_collection(kind: type[Any], item: Weigh | None, limit: int | None) -> Weigh | None:
+    if item is None and limit is None:
+        return None
+
+    def weigh(value: Any, seen: Seen) -> int:
+        if not isinstance(value, kind):
+            return 1
+        check_size(value, limit)
+        parts: Iterable[Any] = value.values() if isinstance(value, dict) else value
+        return 1 if item is None else 1 + _weight_of_all(item, parts, seen)
+
+    return weigh
 
 
 def _weight_of_all(weigh: Weigh, values: Iterable[Any], seen: Seen) -> int:
@@ -7386,7 +7385,7 @@ class Endpoint(UserFunction):
 # Where sessions live between requests: what a backend must do, and the one that keeps them in memory.
 #
 # A backend knows ids and plain dicts; which id a client gets, when something is saved, and what the cookie
-# says is decided here, the same for every backend.
+# says is decided by the `SessionStore`, the same for every backend.
 # ======================================================================================================================
 
 SESSION_TIMEOUT = 8 * 3600  # seconds without a request
@@ -11072,7 +11071,7 @@ class TrustedProxies:
         return self._contains(host)
 
     def _find(self, host: str) -> bool:
-        address = _address(host)
+        address = address_of(host)
         return self._all or (address is not None and any(address in network for network in self._networks))
 
     def client_in(self, chain: str) -> tuple[str, int] | None:
@@ -11084,21 +11083,12 @@ class TrustedProxies:
         client = None
         for text in reversed(chain.split(",")):
             host, port = _split_port(text.strip())
-            if _address(host) is None:
+            if address_of(host) is None:
                 break
             client = host, port
             if host not in self:
                 break
         return client
-
-
-def _address(host: str) -> Any:
-    """The IP address, an IPv4 one also where it is mapped to IPv6 (RFC 4291 §2.5.5.2); None if it is none."""
-    try:
-        address = lazy_import("ipaddress").ip_address(host)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _split_port(text: str) -> tuple[str, int]:

@@ -5,6 +5,8 @@ resolved to this machine (DNS rebinding), so all signs have to agree. A proxy th
 may write that into Host, and add no header: nginx speaks HTTP/1.0 then.
 """
 
+from typing import Any
+
 from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import Scope
 
@@ -41,12 +43,17 @@ def is_local(scope: Scope) -> bool:
 
 def is_loopback_address(text: str) -> bool:
     """True for an IP address of this machine itself (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3)."""
+    address = address_of(text)
+    return address is not None and bool(address.is_loopback)
+
+
+def address_of(text: str) -> Any:
+    """The IP address, an IPv4 one also where it is mapped to IPv6 (RFC 4291 §2.5.5.2); None if it is none."""
     try:
         address = lazy_import("ipaddress").ip_address(text)
     except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def is_loopback_host(host: str) -> bool:

@@ -67,34 +67,14 @@ class Weights:
         return None if inside is None else self._of(inside)
 
     def _list(self, schema: CoreSchema, limit: int | None) -> Weigh | None:
-        item = self._of(schema.get("items_schema", {"type": "any"}))
-        if item is None and limit is None:
-            return None
-
-        def weigh(value: Any, seen: Seen) -> int:
-            if not isinstance(value, list):
-                return 1
-            check_size(value, limit)
-            return 1 if item is None else 1 + _weight_of_all(item, value, seen)
-
-        return weigh
+        return _weigh_collection(list, self._of(schema.get("items_schema", {"type": "any"})), limit)
 
     def _dict(self, schema: CoreSchema) -> Weigh | None:
         keys = schema.get("keys_schema", {"type": "any"})
         while "schema" in keys:
             keys = keys["schema"]
         limit = None if keys["type"] in _TEXT_KEYS else MAX_SET
-        item = self._of(schema.get("values_schema", {"type": "any"}))
-        if item is None and limit is None:
-            return None
-
-        def weigh(value: Any, seen: Seen) -> int:
-            if not isinstance(value, dict):
-                return 1
-            check_size(value, limit)
-            return 1 if item is None else 1 + _weight_of_all(item, value.values(), seen)
-
-        return weigh
+        return _weigh_collection(dict, self._of(schema.get("values_schema", {"type": "any"})), limit)
 
     def _tuple(self, schemas: list[CoreSchema], variadic: int | None) -> Weigh | None:
         items = [self._of(one) for one in schemas]
@@ -210,6 +190,20 @@ def _at_end_of(value: Any, path: list[Any]) -> Any:
         except (LookupError, TypeError):
             return None
     return value
+
+
+def _weigh_collection(kind: type[Any], item: Weigh | None, limit: int | None) -> Weigh | None:
+    if item is None and limit is None:
+        return None
+
+    def weigh(value: Any, seen: Seen) -> int:
+        if not isinstance(value, kind):
+            return 1
+        check_size(value, limit)
+        parts: Iterable[Any] = value.values() if isinstance(value, dict) else value
+        return 1 if item is None else 1 + _weight_of_all(item, parts, seen)
+
+    return weigh
 
 
 def _weight_of_all(weigh: Weigh, values: Iterable[Any], seen: Seen) -> int:

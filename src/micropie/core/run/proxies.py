@@ -4,8 +4,8 @@ Both servers have options for it, with two meanings; so it is done here, in one 
 """
 
 import functools
-from typing import Any
 
+from micropie.core.basics.locality import address_of
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Receive, Scope, Send
 
@@ -34,7 +34,7 @@ class TrustedProxies:
         return self._contains(host)
 
     def _find(self, host: str) -> bool:
-        address = _address(host)
+        address = address_of(host)
         return self._all or (address is not None and any(address in network for network in self._networks))
 
     def client_in(self, chain: str) -> tuple[str, int] | None:
@@ -46,21 +46,12 @@ class TrustedProxies:
         client = None
         for text in reversed(chain.split(",")):
             host, port = _split_port(text.strip())
-            if _address(host) is None:
+            if address_of(host) is None:
                 break
             client = host, port
             if host not in self:
                 break
         return client
-
-
-def _address(host: str) -> Any:
-    """The IP address, an IPv4 one also where it is mapped to IPv6 (RFC 4291 §2.5.5.2); None if it is none."""
-    try:
-        address = lazy_import("ipaddress").ip_address(host)
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _split_port(text: str) -> tuple[str, int]:

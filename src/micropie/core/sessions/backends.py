@@ -1,7 +1,7 @@
 """Where sessions live between requests: what a backend must do, and the one that keeps them in memory.
 
 A backend knows ids and plain dicts; which id a client gets, when something is saved, and what the cookie
-says is decided here, the same for every backend.
+says is decided by the `SessionStore`, the same for every backend.
 """
 
 import time
