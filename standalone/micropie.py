@@ -1807,15 +1807,15 @@ def refusing(message: str) -> Callable[[Any], Any]:
     return refused
 
 
-def instance(kind: type, message: str) -> Converter:
-    """The converter of a type whose values are handed over, and are made of no text and no JSON."""
+def taking(kind: type | tuple[type, ...], message: str) -> Callable[[Any], Any]:
+    """A function that takes values of a type as they are, and no others."""
 
     def taken(value: Any) -> Any:
         if isinstance(value, kind):
             return value
         raise ConversionError(("", message))
 
-    return Converter(taken, taken, takes_files=True)
+    return taken
 
 
 def deferred(find: Callable[[], Converter]) -> Converter:
@@ -2117,7 +2117,7 @@ def _given_to(converter: Any) -> Any:
 
 MAX_DIGITS = 100  # characters of a number; Python's own limit is 4,300 digits, and takes its time
 MAX_CHOICES = 20  # that a message lists
-INTEGER, NUMBER, BOOLEAN, STRING = "expected an integer", "expected a number", "expected a boolean", "expected a string"
+INTEGER, NUMBER, BOOLEAN = "expected an integer", "expected a number", "expected a boolean"
 UUID_TEXT, DATE, TIME = "expected a UUID", "expected a date (YYYY-MM-DD)", "expected a time (HH:MM:SS)"
 DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
 DURATION = "expected a duration (such as P1DT2H30M)"
@@ -2193,18 +2193,7 @@ def bool_from_text(text: str) -> bool:
     return found
 
 
-def bool_from_value(value: Any) -> bool:
-    """JSON's true and false."""
-    if isinstance(value, bool):
-        return value
-    raise ConversionError(("", BOOLEAN))
-
-
-def str_from_value(value: Any) -> str:
-    """A JSON string."""
-    if isinstance(value, str):
-        return value
-    raise ConversionError(("", STRING))
+str_from_value = taking(str, "expected a string")
 
 
 def bytes_from_text(text: str) -> bytes:
@@ -2284,7 +2273,7 @@ _BUILTIN: dict[Any, Converter] = {
     str: Converter(str, str_from_value),
     int: Converter(int_from_text, int_from_value),
     float: Converter(float_from_text, float_from_value),
-    bool: Converter(bool_from_text, bool_from_value),
+    bool: Converter(bool_from_text, taking(bool, BOOLEAN)),
     bytes: Converter(bytes_from_text, bytes_from_value),
     NoneType: Converter(refusing("expected null"), none_from_value),
 }
@@ -2969,7 +2958,7 @@ def _step(step: str | int, declared: frozenset[str]) -> str:
 # Everything that is wrong with a value is found in one go, up to `MAX_FAULTS`.
 # ======================================================================================================================
 
-ARRAY = "expected a list"
+array = taking((list, tuple, set, frozenset), "expected a list")
 
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -3029,7 +3018,8 @@ class Compiler:
         if (known := self._known.get(annotation)) is not None:
             return known
         if isinstance(annotation, type) and annotation in self._instances:
-            return instance(annotation, self._instances[annotation])
+            handed_over = taking(annotation, self._instances[annotation])
+            return Converter(handed_over, handed_over, takes_files=True)
         if is_model(annotation):
             return model_converter(annotation)
         if is_struct(annotation):
@@ -3078,7 +3068,7 @@ class Compiler:
 
         return Converter(
             lambda text: made(item.text, [text]),
-            lambda value: made(item.value, _array(value)),
+            lambda value: made(item.value, array(value)),
             lambda texts: made(item.text, texts),
             takes_files=item.takes_files,
         )
@@ -3097,7 +3087,7 @@ class Compiler:
 
         return Converter(
             lambda text: made([item.text for item in items], [text]),
-            lambda value: made([item.value for item in items], _array(value)),
+            lambda value: made([item.value for item in items], array(value)),
             lambda texts: made([item.text for item in items], texts),
             takes_files=any(item.takes_files for item in items),
         )
@@ -3194,12 +3184,6 @@ class Record:
             return self._class(**arguments)
         except self._refusals:
             raise ConversionError(("", f"expected a valid {self._class.__name__}")) from None
-
-
-def _array(value: Any) -> Any:
-    if isinstance(value, list | tuple | set | frozenset):
-        return value
-    raise ConversionError(("", ARRAY))
 
 
 def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:
@@ -5875,8 +5859,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     try:
         future = next(steps)
     except StopIteration as done:
-        message = done.value
-        raw = done.value.get("body")
+        raw = (message := done.value).get("body")
     else:
         message = raw = None
     if not raw or len(raw) != announced:

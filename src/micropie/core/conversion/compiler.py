@@ -25,8 +25,8 @@ from micropie.core.conversion.converter import (
     check_size,
     deferred,
     gathered,
-    instance,
     refusing,
+    taking,
 )
 from micropie.core.conversion.models import is_model, model_converter
 from micropie.core.conversion.records import (
@@ -44,7 +44,7 @@ from micropie.core.conversion.records import (
 from micropie.core.conversion.scalars import choices, scalar
 from micropie.core.conversion.structs import struct_converter
 
-ARRAY = "expected a list"
+array = taking((list, tuple, set, frozenset), "expected a list")
 
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
@@ -104,7 +104,8 @@ class Compiler:
         if (known := self._known.get(annotation)) is not None:
             return known
         if isinstance(annotation, type) and annotation in self._instances:
-            return instance(annotation, self._instances[annotation])
+            handed_over = taking(annotation, self._instances[annotation])
+            return Converter(handed_over, handed_over, takes_files=True)
         if is_model(annotation):
             return model_converter(annotation)
         if is_struct(annotation):
@@ -153,7 +154,7 @@ class Compiler:
 
         return Converter(
             lambda text: made(item.text, [text]),
-            lambda value: made(item.value, _array(value)),
+            lambda value: made(item.value, array(value)),
             lambda texts: made(item.text, texts),
             takes_files=item.takes_files,
         )
@@ -172,7 +173,7 @@ class Compiler:
 
         return Converter(
             lambda text: made([item.text for item in items], [text]),
-            lambda value: made([item.value for item in items], _array(value)),
+            lambda value: made([item.value for item in items], array(value)),
             lambda texts: made([item.text for item in items], texts),
             takes_files=any(item.takes_files for item in items),
         )
@@ -269,12 +270,6 @@ class Record:
             return self._class(**arguments)
         except self._refusals:
             raise ConversionError(("", f"expected a valid {self._class.__name__}")) from None
-
-
-def _array(value: Any) -> Any:
-    if isinstance(value, list | tuple | set | frozenset):
-        return value
-    raise ConversionError(("", ARRAY))
 
 
 def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:

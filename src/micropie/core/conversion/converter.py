@@ -55,15 +55,15 @@ def refusing(message: str) -> Callable[[Any], Any]:
     return refused
 
 
-def instance(kind: type, message: str) -> Converter:
-    """The converter of a type whose values are handed over, and are made of no text and no JSON."""
+def taking(kind: type | tuple[type, ...], message: str) -> Callable[[Any], Any]:
+    """A function that takes values of a type as they are, and no others."""
 
     def taken(value: Any) -> Any:
         if isinstance(value, kind):
             return value
         raise ConversionError(("", message))
 
-    return Converter(taken, taken, takes_files=True)
+    return taken
 
 
 def deferred(find: Callable[[], Converter]) -> Converter:

@@ -15,11 +15,11 @@ from typing import Any
 from micropie.core.basics.errors import ConversionError
 from micropie.core.basics.json_codec import is_a
 from micropie.core.basics.optional import lazy_import, lazy_pattern
-from micropie.core.conversion.converter import Converter, as_it_is, refusing
+from micropie.core.conversion.converter import Converter, as_it_is, refusing, taking
 
 MAX_DIGITS = 100  # characters of a number; Python's own limit is 4,300 digits, and takes its time
 MAX_CHOICES = 20  # that a message lists
-INTEGER, NUMBER, BOOLEAN, STRING = "expected an integer", "expected a number", "expected a boolean", "expected a string"
+INTEGER, NUMBER, BOOLEAN = "expected an integer", "expected a number", "expected a boolean"
 UUID_TEXT, DATE, TIME = "expected a UUID", "expected a date (YYYY-MM-DD)", "expected a time (HH:MM:SS)"
 DATETIME = "expected a date and time (YYYY-MM-DDTHH:MM:SS)"
 DURATION = "expected a duration (such as P1DT2H30M)"
@@ -95,18 +95,7 @@ def bool_from_text(text: str) -> bool:
     return found
 
 
-def bool_from_value(value: Any) -> bool:
-    """JSON's true and false."""
-    if isinstance(value, bool):
-        return value
-    raise ConversionError(("", BOOLEAN))
-
-
-def str_from_value(value: Any) -> str:
-    """A JSON string."""
-    if isinstance(value, str):
-        return value
-    raise ConversionError(("", STRING))
+str_from_value = taking(str, "expected a string")
 
 
 def bytes_from_text(text: str) -> bytes:
@@ -186,7 +175,7 @@ _BUILTIN: dict[Any, Converter] = {
     str: Converter(str, str_from_value),
     int: Converter(int_from_text, int_from_value),
     float: Converter(float_from_text, float_from_value),
-    bool: Converter(bool_from_text, bool_from_value),
+    bool: Converter(bool_from_text, taking(bool, BOOLEAN)),
     bytes: Converter(bytes_from_text, bytes_from_value),
     NoneType: Converter(refusing("expected null"), none_from_value),
 }

@@ -55,8 +55,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     try:
         future = next(steps)
     except StopIteration as done:
-        message = done.value
-        raw = done.value.get("body")
+        raw = (message := done.value).get("body")
     else:
         message = raw = None
     if not raw or len(raw) != announced:
