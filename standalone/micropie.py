@@ -863,11 +863,6 @@ class MediaType(NamedTuple):
     is_json: bool
 
 
-@functools.lru_cache(256)
-def _short_media_type(content_type: bytes) -> MediaType:
-    return _media_type(content_type)
-
-
 def media_type(content_type: bytes) -> MediaType:
     """The media type in a Content-Type field."""
     if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
@@ -880,6 +875,9 @@ def _media_type(content_type: bytes) -> MediaType:
     # RFC 6839 §3.1
     is_json = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
     return MediaType(name, parameters, is_json)
+
+
+_short_media_type = functools.lru_cache(256)(_media_type)
 
 
 def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
@@ -1110,7 +1108,8 @@ class WorkerThreads:
         It stays in the thread in which the request was served last, if it was in any: there its handler may have opened
         what it reads from.
         """
-        steps = self._steps_of(iterator)
+        in_thread = self._size > 0
+        steps = _StepsInThread(iterator, self._threads_here(), self._outbox_here()) if in_thread else _Steps(iterator)
         is_over = False
         try:
             while (item := await steps.next()) is not _END:
@@ -1126,11 +1125,6 @@ class WorkerThreads:
         if self._threads is not None:
             self._threads.let_go()
             self._threads = None
-
-    def _steps_of(self, iterator: Iterator[Any]) -> "_Steps":
-        if not self._size:
-            return _Steps(iterator)
-        return _StepsInThread(iterator, self._threads_here(), self._outbox_here())
 
     def _submit(self, call: "_Call") -> asyncio.Future[Any]:
         outbox = self._outbox_here()
@@ -1397,17 +1391,12 @@ def _outcome(
     """The result, or the exception, of calling a function in a context."""
     try:
         return context.run(function, *args, **kwargs), None
-    except StopIteration as error:
-        return None, _without_stop(error)
+    except StopIteration as error:  # which no future can carry: what generators make of it (PEP 479)
+        replacement = RuntimeError("a handler raised StopIteration")
+        replacement.__cause__ = error
+        return None, replacement
     except BaseException as error:
         return None, error
-
-
-def _without_stop(error: StopIteration) -> RuntimeError:
-    """The RuntimeError that generators make of a StopIteration, which no future can carry (PEP 479)."""
-    replacement = RuntimeError("a handler raised StopIteration")
-    replacement.__cause__ = error
-    return replacement
 
 
 # ======================================================================================================================
@@ -3262,7 +3251,10 @@ def _once(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return _outermost(convert, given)
         key = id(convert), id(given)
         if key not in outcomes:
-            outcomes[key] = _attempted(convert, given)
+            try:
+                outcomes[key] = convert(given)
+            except ConversionError as misfit:
+                outcomes[key] = misfit
         if isinstance(outcomes[key], ConversionError):
             raise ConversionError(*outcomes[key].faults)
         return outcomes[key]
@@ -3277,13 +3269,6 @@ def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
         return convert(given)
     finally:
         _outcomes.reset(token)
-
-
-def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
-    try:
-        return convert(given)
-    except ConversionError as misfit:
-        return misfit
 
 
 def _of_all(misfits: list[ConversionError]) -> ConversionError:
@@ -4995,7 +4980,9 @@ class MultipartForm:
         except Exception as error:  # it has a reader, who gets it
             self.error = error
         finally:
-            self._finish()
+            if self._file is not None:  # broken off midway: never a truncated file that looks whole
+                self._file.queue.finish(self.error or ClientGone())
+            self._ready.set()
 
     def discard(self) -> None:
         """The handler is done: read the rest for the sake of the connection, and keep nothing."""
@@ -5094,11 +5081,6 @@ class MultipartForm:
         if self._wanted and self._wanted <= self.fields.keys() | self.files.keys():
             self._pace = Pace.HOLD_BACK
             self._ready.set()
-
-    def _finish(self) -> None:
-        if self._file is not None:  # broken off midway: never a truncated file that looks whole
-            self._file.queue.finish(self.error or ClientGone())
-        self._ready.set()
 
 
 class Part(NamedTuple):
@@ -5570,9 +5552,8 @@ def close_reason(reason: str | None) -> str:
     return (reason or "").encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
 
 
-def secure_cookie(session_id: str) -> str:
-    """The session cookie as it is set where nothing is known of the connection: for https only."""
-    return set_cookie(SESSION_COOKIE, session_id, secure=True)
+# The session cookie as it is set where nothing is known of the connection: for https only.
+secure_cookie = partial(set_cookie, SESSION_COOKIE, secure=True)
 
 
 class WebSocket:
@@ -9855,7 +9836,7 @@ class MountedLifespan:
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
-            await self._app(scope, self._events.get, self._answer)
+            await self._app(scope, self._events.get, self._answers.put)
         except CAUGHT as error:
             reraise_cancellation(error)
             # An application that raises for this scope, or at its startup, has no lifespan (the ASGI specification).
@@ -9867,9 +9848,6 @@ class MountedLifespan:
                 self._answers.put_nowait({"type": "lifespan.startup.failed", "message": _words(error)})
         finally:
             self._answers.put_nowait(None)
-
-    async def _answer(self, message: Message) -> None:
-        self._answers.put_nowait(message)
 
     async def _phase(self, event: str) -> None:
         self._events.put_nowait({"type": event})

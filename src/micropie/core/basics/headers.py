@@ -68,11 +68,6 @@ class MediaType(NamedTuple):
     is_json: bool
 
 
-@functools.lru_cache(256)
-def _short_media_type(content_type: bytes) -> MediaType:
-    return _media_type(content_type)
-
-
 def media_type(content_type: bytes) -> MediaType:
     """The media type in a Content-Type field."""
     if len(content_type) < 100:  # noqa: PLR2004 # PERF: the usual ones are remembered, 2 µs; a long one may be hostile
@@ -85,6 +80,9 @@ def _media_type(content_type: bytes) -> MediaType:
     # RFC 6839 §3.1
     is_json = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
     return MediaType(name, parameters, is_json)
+
+
+_short_media_type = functools.lru_cache(256)(_media_type)
 
 
 def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:

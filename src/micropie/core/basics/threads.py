@@ -74,7 +74,8 @@ class WorkerThreads:
         It stays in the thread in which the request was served last, if it was in any: there its handler may have opened
         what it reads from.
         """
-        steps = self._steps_of(iterator)
+        in_thread = self._size > 0
+        steps = _StepsInThread(iterator, self._threads_here(), self._outbox_here()) if in_thread else _Steps(iterator)
         is_over = False
         try:
             while (item := await steps.next()) is not _END:
@@ -90,11 +91,6 @@ class WorkerThreads:
         if self._threads is not None:
             self._threads.let_go()
             self._threads = None
-
-    def _steps_of(self, iterator: Iterator[Any]) -> "_Steps":
-        if not self._size:
-            return _Steps(iterator)
-        return _StepsInThread(iterator, self._threads_here(), self._outbox_here())
 
     def _submit(self, call: "_Call") -> asyncio.Future[Any]:
         outbox = self._outbox_here()
@@ -361,14 +357,9 @@ def _outcome(
     """The result, or the exception, of calling a function in a context."""
     try:
         return context.run(function, *args, **kwargs), None
-    except StopIteration as error:
-        return None, _without_stop(error)
+    except StopIteration as error:  # which no future can carry: what generators make of it (PEP 479)
+        replacement = RuntimeError("a handler raised StopIteration")
+        replacement.__cause__ = error
+        return None, replacement
     except BaseException as error:
         return None, error
-
-
-def _without_stop(error: StopIteration) -> RuntimeError:
-    """The RuntimeError that generators make of a StopIteration, which no future can carry (PEP 479)."""
-    replacement = RuntimeError("a handler raised StopIteration")
-    replacement.__cause__ = error
-    return replacement

@@ -348,7 +348,10 @@ def _once(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return _outermost(convert, given)
         key = id(convert), id(given)
         if key not in outcomes:
-            outcomes[key] = _attempted(convert, given)
+            try:
+                outcomes[key] = convert(given)
+            except ConversionError as misfit:
+                outcomes[key] = misfit
         if isinstance(outcomes[key], ConversionError):
             raise ConversionError(*outcomes[key].faults)
         return outcomes[key]
@@ -363,13 +366,6 @@ def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
         return convert(given)
     finally:
         _outcomes.reset(token)
-
-
-def _attempted(convert: Callable[[Any], Any], given: Any) -> Any:
-    try:
-        return convert(given)
-    except ConversionError as misfit:
-        return misfit
 
 
 def _of_all(misfits: list[ConversionError]) -> ConversionError:

@@ -164,7 +164,7 @@ class MountedLifespan:
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
-            await self._app(scope, self._events.get, self._answer)
+            await self._app(scope, self._events.get, self._answers.put)
         except CAUGHT as error:
             reraise_cancellation(error)
             # An application that raises for this scope, or at its startup, has no lifespan (the ASGI specification).
@@ -176,9 +176,6 @@ class MountedLifespan:
                 self._answers.put_nowait({"type": "lifespan.startup.failed", "message": _words(error)})
         finally:
             self._answers.put_nowait(None)
-
-    async def _answer(self, message: Message) -> None:
-        self._answers.put_nowait(message)
 
     async def _phase(self, event: str) -> None:
         self._events.put_nowait({"type": event})

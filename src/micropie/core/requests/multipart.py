@@ -73,7 +73,9 @@ class MultipartForm:
         except Exception as error:  # it has a reader, who gets it
             self.error = error
         finally:
-            self._finish()
+            if self._file is not None:  # broken off midway: never a truncated file that looks whole
+                self._file.queue.finish(self.error or ClientGone())
+            self._ready.set()
 
     def discard(self) -> None:
         """The handler is done: read the rest for the sake of the connection, and keep nothing."""
@@ -172,11 +174,6 @@ class MultipartForm:
         if self._wanted and self._wanted <= self.fields.keys() | self.files.keys():
             self._pace = Pace.HOLD_BACK
             self._ready.set()
-
-    def _finish(self) -> None:
-        if self._file is not None:  # broken off midway: never a truncated file that looks whole
-            self._file.queue.finish(self.error or ClientGone())
-        self._ready.set()
 
 
 class Part(NamedTuple):

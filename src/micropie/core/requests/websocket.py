@@ -5,6 +5,7 @@ The order of calls is checked here, since servers differ in what they do with a 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from functools import partial
 from typing import Any, NoReturn
 
 from micropie.core.basics.errors import BadMessage, ConnectionClosed
@@ -41,9 +42,8 @@ def close_reason(reason: str | None) -> str:
     return (reason or "").encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
 
 
-def secure_cookie(session_id: str) -> str:
-    """The session cookie as it is set where nothing is known of the connection: for https only."""
-    return set_cookie(SESSION_COOKIE, session_id, secure=True)
+# The session cookie as it is set where nothing is known of the connection: for https only.
+secure_cookie = partial(set_cookie, SESSION_COOKIE, secure=True)
 
 
 class WebSocket:
