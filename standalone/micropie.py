@@ -93,6 +93,7 @@ from typing import (
     NotRequired,
     Protocol,
     Required,
+    Self,
     TYPE_CHECKING,
     TypeVar,
     TypedDict,
@@ -108,7 +109,6 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
-    from typing import Self
 
 
 __version__ = "1.0.0a1"
@@ -1511,17 +1511,23 @@ def _base64(value: Any) -> Any:
     return value
 
 
-def _finite(value: Any) -> Any:
-    """A document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
+def _plain(value: Any, default: Callable[[Any], Any]) -> Any:
+    """A document of what any encoder knows: without NaN and the infinities (RFC 8259 §6), and with texts as keys."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {_plain_key(key, default): _plain(item, default) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_plain(item, default) for item in value]
     if isinstance(value, str | int | None):
         return value
-    return _finite(jsonable(value))
+    return _plain(default(value), default)
+
+
+def _plain_key(key: Any, default: Callable[[Any], Any]) -> Any:
+    """The key of an object, a UUID or a member of an Enum for one, as what encoders make a text of."""
+    simple = key if isinstance(key, str | int | float | tuple | None) else default(key)
+    return simple if isinstance(simple, str | int | float | None) else key
 
 
 def _stdlib_dumps(value: Any, default: Callable[[Any], Any] = jsonable) -> bytes:
@@ -1537,7 +1543,9 @@ def _stdlib_dumps(value: Any, default: Callable[[Any], Any] = jsonable) -> bytes
         raise
     except ValueError:  # a NaN or an infinity; or a circle, which raises again here
         dump(value, allow_nan=True)
-        return dump(_finite(value), allow_nan=False)
+    except TypeError:  # keys that are neither text nor number; or what nobody knows, which raises again below
+        pass
+    return dump(_plain(value, default), allow_nan=False)
 
 
 def _parse_int(digits: str) -> float:
@@ -1913,6 +1921,11 @@ def _has(kind: Any, mark: str) -> bool:
     return isinstance(cls, type) and hasattr(cls, mark)
 
 
+def is_named_tuple(kind: Any) -> bool:
+    """True if it is a NamedTuple, which JSON has as a list."""
+    return _has(kind, "_fields") and issubclass(class_of(kind), tuple)
+
+
 def is_record(kind: Any) -> bool:
     """True if it is a record of any make."""
     tests = (is_dataclass_type, is_typed_dict, is_struct, is_attrs, is_pydantic)
@@ -2048,8 +2061,16 @@ def _is_read_only(wrapper: Any) -> bool:
     return getattr(wrapper, "_name", None) == "ReadOnly"
 
 
+def items_of(kind: Any) -> tuple[Any, ...]:
+    """The types of a NamedTuple's items. Whatever evaluating its annotations raises."""
+    hints = hints_of(kind)
+    return tuple(hints.get(name, Any) for name in class_of(kind)._fields)
+
+
 def hints_of(kind: Any) -> dict[str, Any]:
     """The types of a record's members, inherited ones too; for type variables stands what they mean in `kind`.
+
+    `Self` means `kind`.
 
     Whatever evaluating the annotations raises.
     """
@@ -2060,7 +2081,7 @@ def hints_of(kind: Any) -> dict[str, Any]:
     # A TypedDict has the annotations of its bases among its own, and is not derived from them.
     line = variables if is_typed_dict(kind) else reversed(cls.__mro__)
     owners = {name: owner for owner in line for name in getattr(owner, "__annotations__", ())}
-    return {name: _substituted(hint, variables.get(owners[name], {})) for name, hint in hints.items()}
+    return {name: _substituted(hint, {**variables.get(owners[name], {}), Self: kind}) for name, hint in hints.items()}
 
 
 def _variables_by_class(kind: Any) -> dict[Any, dict[Any, Any]]:
@@ -2076,12 +2097,17 @@ def _variables_by_class(kind: Any) -> dict[Any, dict[Any, Any]]:
     return found
 
 
-def _substituted(hint: Any, variables: dict[Any, Any]) -> Any:
-    """The type with other types in place of its variables; those that are not known stay."""
-    if isinstance(hint, TypeVar):
-        return variables.get(hint, hint)
-    inside = getattr(hint, "__parameters__", ()) if get_origin(hint) is not None else ()
-    return hint[tuple(variables.get(one, one) for one in inside)] if inside and variables else hint
+def _substituted(hint: Any, meanings: dict[Any, Any]) -> Any:
+    """The type with other types in place of its variables, and of `Self`; those that are not known stay."""
+    if isinstance(hint, TypeVar) or hint is Self:
+        return meanings.get(hint, hint)
+    parts = get_args(hint)
+    meant = tuple(_substituted(part, meanings) for part in parts)
+    if all(map(operator.is_, parts, meant)):
+        return hint
+    if get_origin(hint) in UNIONS:
+        return Union[meant]  # noqa: UP007 - made of what is only known here
+    return class_of(hint)[meant if len(meant) > 1 else meant[0]]
 
 
 def _given_to(converter: Any) -> Any:
@@ -6337,6 +6363,7 @@ def _innermost(handler: Any) -> Any:
 
 ResultFilter = Callable[[Any], Any]
 _ABSENT: Any = object()
+TEXTS = (str, bytes, bytearray, memoryview)
 _WITH_STATUS = (2, 3)  # (status, body), (status, body, headers)
 
 
@@ -6344,16 +6371,18 @@ class ResultCompiler:
     """Compiles return annotations."""
 
     def __init__(self) -> None:
-        self._known: TypeTable[ResultFilter] = TypeTable()  # what is inside of a record or an alias may be it again
+        self._known: TypeTable[ResultFilter] = TypeTable()  # what is inside of a type may be it again
 
     def shape(self, annotation: Any) -> ResultFilter | None:
-        """A function that leaves of a result what the annotation declares; None where it declares no record.
+        """A function that leaves of a result what the annotation declares; None where that is all of it.
 
         Whatever evaluating the annotations of a record raises.
         """
-        origin, arguments = get_origin(annotation), get_args(annotation)
+        origin, arguments = class_of(annotation), get_args(annotation)
         if is_record(annotation):
             return self._record(annotation)
+        if is_named_tuple(annotation):
+            return self._nested(annotation, lambda: self._tuple(items_of(annotation)))
         if origin is Annotated:
             return self.shape(annotation.__origin__)
         if origin in UNIONS:
@@ -6361,14 +6390,14 @@ class ResultCompiler:
         if isinstance(origin, type):
             return self._collection(origin, arguments)
         meant = aliased(annotation)
-        return None if meant is None else self._alias(annotation, meant)
+        return None if meant is None else self._nested(annotation, lambda: self.shape(meant))
 
-    def _alias(self, annotation: Any, meant: Any) -> ResultFilter | None:
-        """The shape of what an alias stands for, in which it may stand again: `type Notes = Note | list[Notes]`."""
+    def _nested(self, annotation: Any, make: Callable[[], ResultFilter | None]) -> ResultFilter | None:
+        """The shape of a type in which it may stand again: `type Notes = Note | list[Notes]`."""
         known = self._known.get(annotation)
-        if known is None and declares_something(meant):
+        if known is None and declares_something(annotation):
             self._known.add(annotation, lambda value: value if known is None else known(value))
-            known = self.shape(meant)
+            known = make()
         return known
 
     def _collection(self, origin: type, arguments: tuple[Any, ...]) -> ResultFilter | None:
@@ -6377,11 +6406,9 @@ class ResultCompiler:
             return self._tuple(arguments)
         if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
-        if issubclass(origin, AbstractSet):
-            return self._list((*arguments, Any)[0]) or _set_as_list
-        if issubclass(origin, Collection) or origin is Iterable:
-            return self._list((*arguments, Any)[0])
-        return None
+        if issubclass(origin, TEXTS) or not (issubclass(origin, Collection) or origin is Iterable):
+            return None
+        return self._list((*arguments, Any)[0]) or (None if issubclass(origin, list) else _as_list)
 
     def _record(self, kind: Any) -> ResultFilter:
         if (known := self._known.get(kind)) is not None:
@@ -6399,7 +6426,7 @@ class ResultCompiler:
             return None
 
         def shaped_list(value: Any) -> Any:
-            if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
+            if not isinstance(value, Collection) or isinstance(value, (*TEXTS, Mapping)):
                 raise ConversionError(("", f"{type(value).__name__} is no list"))
             return [inner(one) for one in value]
 
@@ -6451,11 +6478,13 @@ class ResultCompiler:
 def declares_something(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
     """True if a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
     origin = class_of(annotation)
-    if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, AbstractSet)):
+    if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, (AbstractSet, deque))):
         return True
     if annotation in inside:
         return False
     parts = get_args(annotation) if (meant := aliased(annotation)) is None else (meant,)
+    if is_named_tuple(annotation):
+        parts = items_of(annotation)
     return any(declares_something(one, (*inside, annotation)) for one in parts)
 
 
@@ -6488,9 +6517,10 @@ class RecordFilter:
         return found
 
 
-def _set_as_list(value: Any) -> Any:
-    """JSON has no sets."""
-    return list(value) if isinstance(value, AbstractSet) else value
+def _as_list(value: Any) -> Any:
+    """A set, a deque, a range or the like as JSON has it."""
+    is_foreign = isinstance(value, Collection) and not isinstance(value, (*TEXTS, Mapping, list, tuple))
+    return list(value) if is_foreign else value
 
 
 def _model_shape(kind: Any) -> ResultFilter:
@@ -6517,7 +6547,7 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
 
 
 def is_instance(value: Any, kind: Any) -> bool:
-    """True if a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
+    """True if a value is of a type, be that a union, an alias or annotated, and what is in a collection of its."""
     if (meant := aliased(kind)) is not None:
         return is_instance(value, meant)
     origin = class_of(kind)
@@ -6529,7 +6559,23 @@ def is_instance(value: Any, kind: Any) -> bool:
         return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):
         return kind is NoneType and value is None
-    return isinstance(origin, type) and origin is not Any and isinstance(value, origin)
+    return isinstance(origin, type) and origin is not Any and isinstance(value, origin) and _has_items_of(kind, value)
+
+
+def _has_items_of(kind: Any, value: Any) -> bool:
+    """True if all that is in a list, a tuple or a dict is of the types that it says. Streams are not looked into."""
+    types = items_of(kind) if is_named_tuple(kind) else get_args(kind)
+    if not types or is_record(kind) or not isinstance(value, Collection):
+        return True
+    if isinstance(value, Mapping):
+        return all(_is_item(one, types[-1]) for one in value.values())
+    if isinstance(value, tuple) and types[1:] != (Ellipsis,):
+        return len(value) == len(types) and all(map(_is_item, value, types))
+    return all(_is_item(one, types[0]) for one in value)
+
+
+def _is_item(value: Any, kind: Any) -> bool:
+    return kind is Any or is_instance(value, kind) or (kind is float and isinstance(value, int))
 
 
 def result_filter(returns: Any) -> ResultFilter | None:
@@ -6542,9 +6588,12 @@ def _body_in(returns: Any) -> Any:
     origin, arguments = get_origin(returns), get_args(returns)
     if origin in UNIONS:
         return Union[tuple(map(_body_in, arguments))]  # noqa: UP007 - made of what is only known here
-    if origin is tuple and len(arguments) in _WITH_STATUS and arguments[1] is not Ellipsis:
-        return arguments[1]
-    return returns
+    if origin is Annotated:
+        return _body_in(returns.__origin__)
+    if (meant := aliased(returns)) is not None:
+        return _body_in(meant)
+    items = items_of(returns) if is_named_tuple(returns) else arguments if origin is tuple else ()
+    return items[1] if len(items) in _WITH_STATUS and items[1] is not Ellipsis else returns
 
 
 def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter | None) -> Callable[..., Any]:
@@ -6657,9 +6706,17 @@ def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
     found = list(signature.parameters.values())
     skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
     parameters = [_parameter(one, resolve) for one in found if one not in skipped]
-    returns = resolve("the return value", signature.return_annotation)
+    returns = _awaited(resolve("the return value", signature.return_annotation))
     taken = frozenset((*signature.parameters, *_implicit(handler)))
     return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+
+
+def _awaited(returns: Any) -> Any:
+    """The type of a result that may be there only when it has been awaited: `Note` of `Awaitable[Note]`."""
+    origin, arguments = class_of(returns), get_args(returns)
+    if origin in UNIONS and (meant := tuple(map(_awaited, arguments))) != arguments:
+        return Union[meant]  # noqa: UP007 - made of what is only known here
+    return arguments[-1] if arguments and isinstance(origin, type) and issubclass(origin, Awaitable) else returns
 
 
 def _unreadable(handler: Callable[..., Any]) -> str:

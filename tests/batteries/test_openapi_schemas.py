@@ -6,10 +6,10 @@ import json
 import types
 import typing
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import InitVar, dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar, TypeVarTuple
+from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, Self, TypeVar, TypeVarTuple
 from uuid import UUID
 
 import annotated_types
@@ -580,6 +580,65 @@ def test_a_generic_class_is_described_with_its_arguments(kind):
         crumbs, numbers = (found[one["$ref"].rpartition("/")[2]] for one in found["Holder"]["properties"].values())
         assert crumbs["properties"]["items"]["items"] == CRUMB
         assert numbers["properties"]["items"]["items"] == {"type": "integer"}
+
+
+@dataclass
+class Node(Generic[T]):
+    item: T
+    next: Self | None
+    below: list[Self]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Node, "Node"), (Node[int], "Node_int")])
+def test_self_is_the_class_that_it_stands_in(kind, name):
+    """With its arguments, taken or sent."""
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    for found in (described(kind), described(sent=kind)):
+        assert list(found) == [name]
+        assert found[name]["properties"]["next"] == {"anyOf": [reference, {"type": "null"}]}
+        assert found[name]["properties"]["below"] == {"type": "array", "items": reference}
+
+
+class Step(NamedTuple, Generic[T]):
+    """One step."""
+
+    what: T
+    below: "list[Step[T]]"
+
+
+def test_a_named_tuple_is_a_list_in_a_reply():
+    """Of so many items, each of its type; in a body nothing is known of it."""
+    assert described(list[Step[int]], list[Step[int]]) == {
+        "Step_int": {
+            "description": "One step.",
+            "type": "array",
+            "prefixItems": [
+                {"type": "integer"},
+                {"type": "array", "items": {"$ref": "#/components/schemas/Step_int"}},
+            ],
+            "minItems": 2,
+            "maxItems": 2,
+        }
+    }
+
+
+class Created(NamedTuple):
+    status: Literal[201]
+    body: Crumb
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [Created, TypeAliasType("Alias", tuple[Literal[201], Crumb]), Annotated[Created, "note"], Awaitable[Created]],
+)
+def test_a_status_is_read_under_any_name_of_its_type(returns):
+    """A NamedTuple, an alias, and what is to be awaited."""
+
+    def it(self):
+        return self
+
+    it.__annotations__["return"] = returns
+    assert operation(it)["responses"]["201"]["content"] == any_of("Crumb")
 
 
 def test_type_arguments_reach_the_members_of_bases():

@@ -61,6 +61,10 @@ class Number(Enum):
     ONE = 1
 
 
+class Shape(Enum):
+    PAIR = (1, 2)
+
+
 class Word(str, Enum):  # noqa: UP042 - both kinds are used
     RED = "red"
 
@@ -139,6 +143,14 @@ def test_22_a_result_is_its_body(make, body, content_type):
         ({"took": datetime.timedelta(hours=25, milliseconds=5)}, '{"took":"P1DT3600.005S"}'),
         ([2**64, -(2**70)], "[18446744073709551616,-1180591620717411303424]"),
         ({1: "a", None: "b", False: "c"}, '{"1":"a","null":"b","false":"c"}'),
+        (
+            {UUID(int=5): {Colour.RED: [1, "a", None, (Point(1),), float("nan")]}},
+            '{"00000000-0000-0000-0000-000000000005":{"red":[1,"a",null,[{"x":1,"y":null}],null]}}',
+        ),
+        (
+            {datetime.date(2026, 1, 2): 1, Decimal("1.10"): 2, Number.ONE: 3, datetime.timedelta(1): 1.5},
+            '{"2026-01-02":1,"1.10":2,"1":3,"P1DT0S":1.5}',
+        ),
         ([(1, 2)], "[[1,2]]"),
         ([Point(1)], '[{"x":1,"y":null}]'),
         ([Pair(1, "a")], '[[1,"a"]]'),
@@ -186,9 +198,10 @@ def test_22_other_types_inside_are_500(value):
 
 def test_22_what_has_no_json_form_is_500(caplog):
     """An object that is no JSON is the application's mistake, and is logged."""
-    answer = reply(object)
-    assert (answer.status_code, answer.content) == (500, FAILED)
-    assert len(records(caplog)) == 1
+    for number, value in enumerate((object(), [{(1, 2): 3}], {Pair(1, "a"): 2}, {Shape.PAIR: 1}, {object(): 1}), 1):
+        answer = reply(lambda value=value: value)
+        assert (answer.status_code, answer.content) == (500, FAILED)
+        assert len(records(caplog)) == number
 
 
 def test_22_a_lone_surrogate_is_500():

@@ -3,17 +3,30 @@
 The packages are imported inside the tests: the other ones run without them.
 """
 
+import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping, MutableSequence, MutableSet, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, MutableSequence, MutableSet, Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Annotated, Any, Generic, NamedTuple, NewType, NotRequired, Required, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, NewType, NotRequired, Required, Self, TypedDict, TypeVar
 
 import pytest
 
 from micropie import App, FromBody, FromQuery, UploadedFile
 from tests.client import http
-from tests.contract.test_typed import ANN, PICTURE, SECRET, Public, Row, Zip, multipart, refused, showing, taking
+from tests.contract.test_typed import (
+    ANN,
+    PICTURE,
+    SECRET,
+    Private,
+    Public,
+    Row,
+    Zip,
+    multipart,
+    refused,
+    showing,
+    taking,
+)
 from tests.wire import websocket, wire
 
 T = TypeVar("T")
@@ -139,6 +152,181 @@ def test_13_a_generic_record_takes_a_form():
 )
 def test_22_a_generic_record_shapes_the_reply(returns, result, text):
     """What its arguments keep inside stays inside."""
+    assert http(showing(returns, result)).text == text
+
+
+class Ranked(NamedTuple):
+    rank: int
+    who: Public
+
+
+class Branch(NamedTuple):
+    who: Public
+    below: "list[Branch]"
+
+
+class Couple(NamedTuple, Generic[T]):
+    first: T
+    second: T
+
+
+class Named(TypedDict):
+    name: str
+
+
+class Outcome(NamedTuple):
+    status: int
+    body: Public
+
+
+class Plain(NamedTuple):
+    number: int
+    below: "list[Plain]"
+
+
+@dataclass
+class Winner:
+    ranked: Ranked
+
+
+@dataclass
+class Node:
+    name: str
+    next: Self | None = None
+    below: list[Self] = field(default_factory=list)
+    pages: "dict[str, Page[Self]] | None" = None
+
+
+@dataclass
+class Leaf(Node):
+    password: str = SECRET
+
+
+NODE = '{"name":"a","next":null,"below":[],"pages":null}'
+
+
+@pytest.mark.parametrize(
+    ("returns", "result", "text"),
+    [
+        (list[Ranked], [Ranked(1, Private("ann", 5))], f"[[1,{ANN}]]"),
+        (Winner, Winner(Ranked(1, Private("ann", 5))), f'{{"ranked":[1,{ANN}]}}'),
+        (list[Branch], [(Row(), [(Row(), [])])], f"[[{ANN},[[{ANN},[]]]]]"),
+        (dict[str, Couple[Public]], {"a": (Row(), Row())}, f'{{"a":[{ANN},{ANN}]}}'),
+        (Outcome, Outcome(201, Private("ann", 5)), ANN),
+        (Outcome | None, Outcome(201, Private("ann", 5)), ANN),
+        (list[Plain], [Plain(1, [])], "[[1,[]]]"),
+        (list[Ranked] | list[Zip], [Ranked(1, Private("ann", 5))], f"[[1,{ANN}]]"),
+    ],
+)
+def test_22_a_named_tuple_keeps_inside_what_its_items_do(returns, result, text):
+    """It is a list in JSON; one of two or three is a status, a body and headers where a handler returns it."""
+    assert http(showing(returns, result)).text == text
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (Leaf("a"), NODE),
+        (Node("b", next=Leaf("a")), f'{{"name":"b","next":{NODE},"below":[],"pages":null}}'),
+        (Node("b", below=[Leaf("a")]), f'{{"name":"b","next":null,"below":[{NODE}],"pages":null}}'),
+        (
+            Node("b", pages={"x": Page([Leaf("a")])}),
+            f'{{"name":"b","next":null,"below":[],"pages":{{"x":{{"items":[{NODE}],"first":null}}}}}}',
+        ),
+    ],
+)
+def test_22_self_is_the_record_that_it_stands_in(result, text):
+    """What that keeps inside stays inside at every depth."""
+    assert http(showing(Node, result)).text == text
+
+
+def test_13_self_is_the_record_that_it_stands_in():
+    """In what a client sends too."""
+    body = {"name": "b", "below": [{"name": "a"}], "next": {"name": "c", "password": SECRET}}
+    assert http(taking(Node), "POST", json=body).text == repr(Node("b", Node("c"), [Node("a")]))
+    assert http(taking(Node), "POST", json={"name": "b", "next": {"name": 1}}).text == refused(
+        "expected a string", "next.name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("returns", "result", "text"),
+    [
+        (list[int] | list[Public], [Private("ann", 5)], f"[{ANN}]"),
+        (list[Public] | list[int], [1], "[1]"),
+        (list[float] | list[Public], [1, 2.5], "[1,2.5]"),
+        (list[int] | list[Public], [], "[]"),
+        (list[Any] | Public, [1], "[1]"),
+        (dict[str, int] | dict[str, Public], {"a": Private("ann", 5)}, f'{{"a":{ANN}}}'),
+        (dict[str, int] | Named, {"name": "ann", "password": SECRET}, '{"name":"ann"}'),
+        (list[tuple[int, str]] | list[tuple[int, Public]], [(1, Private("ann", 5))], f"[[1,{ANN}]]"),
+        (list[tuple[int, ...]] | list[Public], [(1, 2)], "[[1,2]]"),
+        (list[tuple[int]] | list[tuple[int, Public]], [(1, Private("ann", 5))], f"[[1,{ANN}]]"),
+        (list[list[int] | None] | list[list[Public]], [[Private("ann", 5)]], f"[[{ANN}]]"),
+        (Iterator[str] | Public, iter(["a", "b"]), "ab"),
+    ],
+)
+def test_22_a_union_looks_at_what_is_in_a_collection(returns, result, text):
+    """A list of integers is no list of records."""
+    assert http(showing(returns, result)).text == text
+
+
+def test_22_a_union_refuses_a_collection_of_neither(caplog):
+    """It would go out whole."""
+    assert http(showing(list[int] | Public, [Private("ann", 5)])).status_code == 500
+    assert "list has no 'name'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        Annotated[tuple[int, Public], "note"],
+        NewType("Created", tuple[int, Public]),
+        Annotated[tuple[int, Public] | None, "note"],
+    ],
+)
+def test_22_a_status_stands_before_the_body_under_any_name(returns):
+    """Of the type: an alias, or one with metadata."""
+    answer = http(showing(returns, (201, Private("ann", 5))))
+    assert (answer.status_code, answer.text) == (201, ANN)
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        Awaitable[Public],
+        Coroutine[Any, Any, Public],
+        Public | Awaitable[Public],
+        Awaitable[tuple[int, Public]],
+        asyncio.Future[Public],
+    ],
+)
+def test_22_what_is_awaited_is_shaped(returns):
+    """A handler that is no coroutine function may return what is one, and say so."""
+
+    def index(self):
+        async def later():
+            return 200, Private("ann", 5)
+
+        return later()
+
+    index.__annotations__ = {"return": returns}
+    assert http(type("Showing", (App,), {"index": index})()).text == ANN
+
+
+@pytest.mark.parametrize(
+    ("returns", "result", "text"),
+    [
+        (deque[int], deque([1, 2]), "[1,2]"),
+        (Sequence[int], range(3), "[0,1,2]"),
+        (dict[str, deque[int]], {"a": deque([1])}, '{"a":[1]}'),
+        (Sequence[str], "text", "text"),
+        (deque, deque([1]), "[1]"),
+        (dict[str, set], {"a": {1}}, '{"a":[1]}'),  # type: ignore[type-arg]
+    ],
+)
+def test_22_any_collection_is_a_list(returns, result, text):
+    """As the document says, and as a parameter of the type is filled."""
     assert http(showing(returns, result)).text == text
 
 

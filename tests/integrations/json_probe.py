@@ -9,6 +9,7 @@ import datetime as dt
 import enum
 import json
 import logging
+import math
 import sys
 import uuid
 from collections import OrderedDict, defaultdict
@@ -118,6 +119,14 @@ RETURNED: dict[str, Any] = {
     "big-int-and-others": {"n": 2**70, "x": float("nan"), "d": Decimal("0.1"), "t": MIDNIGHT, "p": Point(1), "é": ID},
     "int-keys": {1: "a", -2: "b"},
     "other-keys": {None: 1, True: 2, False: 3, 1.5: 4},
+    "keys-with-a-text": {
+        uuid.UUID("12345678-1234-5678-1234-567812345678"): 1,
+        Colour.RED: 2,
+        dt.date(2024, 2, 29): 3,
+        Decimal("1.10"): [{dt.timedelta(days=1): math.nan}],
+        Level.HIGH: 4,
+        Word.YES: 5,
+    },
     "keys-and-others": {1: float("inf"), 2: Point(1), 3: [Colour.RED], 4: Slotted("s", [], MIDNIGHT)},
     "uuid-key": {ID: 1},
     "date-key": {dt.date(2024, 2, 29): 1},

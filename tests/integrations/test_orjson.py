@@ -33,6 +33,9 @@ RETURNED: dict[str, str | None] = {
     ),
     "int-keys": '{"1":"a","-2":"b"}',
     "other-keys": '{"null":1,"true":2,"false":3,"1.5":4}',
+    "keys-with-a-text": (
+        '{"12345678-1234-5678-1234-567812345678":1,"red":2,"2024-02-29":3,"1.10":[{"P1DT0S":null}],"3":4,"yes":5}'
+    ),
     "str-subclass": '{"k":"v"}',
     "containers": '[[1,2],{"b":1,"a":2},{"a":1}]',
     "top-level-numbers": "7",

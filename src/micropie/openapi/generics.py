@@ -1,22 +1,27 @@
 """Annotations with types in place of their type variables: the `list[T]` in `Page` is `list[int]` in `Page[int]`."""
 
 import inspect
+import operator
+import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Self, TypeVar, get_args, get_origin
 
 Types = Mapping[Any, Any]
 """Types by the variables that they stand for."""
 
 
 def hints_of(cls: type, arguments: Sequence[Any] = ()) -> dict[str, Any]:
-    """The annotations of a class, resolved, with its type arguments in place; none at all if one can't be resolved."""
+    """The annotations of a class, resolved, with its type arguments, and itself for `Self`, in place.
+
+    None at all if one can't be resolved.
+    """
     try:
         hints = typing.get_type_hints(cls, include_extras=True)
     except Exception:
         return {}
-    types = types_by_class(cls, arguments)
-    return {name: substituted(hint, types[_owner(cls, name)]) for name, hint in hints.items()}
+    known, itself = types_by_class(cls, arguments), cls[tuple(arguments)] if arguments else cls  # type: ignore[index]
+    return {name: substituted(hint, {**known[_owner(cls, name)], Self: itself}) for name, hint in hints.items()}
 
 
 def _owner(cls: type, name: str) -> type:
@@ -38,14 +43,16 @@ def types_by_class(cls: type, arguments: Sequence[Any]) -> dict[type, dict[Any, 
     return {**found, cls: {**inherited, **own}}
 
 
-def substituted(annotation: Any, types: Types) -> Any:
-    """The annotation with the types in place of its variables; those that have none stay."""
-    if isinstance(annotation, TypeVar):
-        return types.get(annotation, annotation)
-    variables = getattr(annotation, "__parameters__", ()) if get_origin(annotation) is not None else ()
-    if not variables or not all(isinstance(one, TypeVar) for one in variables):
+def substituted(annotation: Any, meant: Types) -> Any:
+    """The annotation with the types in place of its variables, and of `Self`; those that have none stay."""
+    if isinstance(annotation, TypeVar) or annotation is Self:
+        return meant.get(annotation, annotation)
+    parts = get_args(annotation)
+    made = tuple(substituted(part, meant) for part in parts)
+    if all(map(operator.is_, parts, made)):
         return annotation
-    return annotation[tuple(types.get(one, one) for one in variables)]
+    origin: Any = get_origin(annotation)
+    return (typing.Union if origin is types.UnionType else origin)[made if len(made) > 1 else made[0]]
 
 
 def aliased(annotation: Any) -> Any:

@@ -49,6 +49,17 @@ def is_attrs(cls: Any) -> bool:
     return hasattr(cls, "__attrs_attrs__")
 
 
+def is_named_tuple(cls: Any) -> bool:
+    """True if the class is a NamedTuple, which JSON has as a list."""
+    return isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields")
+
+
+def items_of(cls: Any, arguments: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """The types of a NamedTuple's items."""
+    hints = hints_of(cls, arguments)
+    return tuple(hints.get(name, Any) for name in cls._fields)
+
+
 def is_record(cls: Any) -> bool:
     """True if `members_of` knows the class."""
     return is_typed_dict(cls) or is_struct(cls) or is_attrs(cls) or dataclasses.is_dataclass(cls)

@@ -5,6 +5,8 @@ from inspect import isasyncgenfunction, isgeneratorfunction, unwrap
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from micropie import Route
+from micropie.openapi.generics import aliased
+from micropie.openapi.members import is_named_tuple, items_of
 from micropie.openapi.schemas import UNIONS
 
 
@@ -30,8 +32,8 @@ def outcomes_of(route: Route) -> Iterable[Outcome]:
 def outcomes(annotation: Any) -> Iterator[Outcome]:
     """The outcomes that a return annotation declares; one of kind `Any` where nothing is known."""
     for kind, metadata in alternatives(annotation):
-        args = get_args(kind)
-        if get_origin(kind) is tuple and len(args) in (2, 3) and ... not in args:
+        args = items_of(kind) if is_named_tuple(kind) else get_args(kind) if get_origin(kind) is tuple else ()
+        if len(args) in (2, 3) and ... not in args:
             statuses, has_headers = statuses_of(args[0]), args[2:] not in ((), (None,), (type(None),))
             for body, words in alternatives(args[1]):
                 yield Outcome(body, (*words, *metadata), statuses, has_status=True, has_headers=has_headers)
@@ -48,6 +50,8 @@ def alternatives(annotation: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
     elif origin in UNIONS:
         for one in get_args(annotation):
             yield from alternatives(one)
+    elif (meant := aliased(annotation)) is not None:
+        yield from alternatives(meant)
     else:
         yield type(None) if annotation is None else annotation, ()
 

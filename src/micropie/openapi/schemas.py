@@ -18,7 +18,7 @@ from micropie import UploadedFile
 from micropie.openapi.generics import aliased
 from micropie.openapi.json_values import said
 from micropie.openapi.keywords import discriminator_of, keywords
-from micropie.openapi.members import Member, is_record, members_of, tag_field
+from micropie.openapi.members import Member, is_named_tuple, is_record, items_of, members_of, tag_field
 from micropie.openapi.pydantic_schemas import is_of_pydantic, made_by_pydantic
 
 Schema: TypeAlias = dict[str, Any]
@@ -144,12 +144,14 @@ class Schemas:
             return self._adopted(annotation)
         if is_record(cls):
             return self._component(annotation, lambda: self._record(cls, args))
+        if is_named_tuple(cls) and self.is_sent:
+            return self._component(annotation, lambda: self._tuple(items_of(cls, args)))
         return {}
 
     def _generic(self, annotation: Any, origin: Any, args: tuple[Any, ...]) -> Schema:
         if not isinstance(origin, type):
             return {}
-        if is_of_pydantic(origin) or is_record(origin):
+        if is_of_pydantic(origin) or is_record(origin) or is_named_tuple(origin):
             return self._class(annotation, origin, args)
         if issubclass(origin, tuple):
             return self._tuple(args)

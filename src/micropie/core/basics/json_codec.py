@@ -120,17 +120,23 @@ def _base64(value: Any) -> Any:
     return value
 
 
-def _finite(value: Any) -> Any:
-    """A document with `None` for NaN and the infinities, which JSON does not have (RFC 8259 §6)."""
+def _plain(value: Any, default: Callable[[Any], Any]) -> Any:
+    """A document of what any encoder knows: without NaN and the infinities (RFC 8259 §6), and with texts as keys."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {_plain_key(key, default): _plain(item, default) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [_plain(item, default) for item in value]
     if isinstance(value, str | int | None):
         return value
-    return _finite(jsonable(value))
+    return _plain(default(value), default)
+
+
+def _plain_key(key: Any, default: Callable[[Any], Any]) -> Any:
+    """The key of an object, a UUID or a member of an Enum for one, as what encoders make a text of."""
+    simple = key if isinstance(key, str | int | float | tuple | None) else default(key)
+    return simple if isinstance(simple, str | int | float | None) else key
 
 
 def _stdlib_dumps(value: Any, default: Callable[[Any], Any] = jsonable) -> bytes:
@@ -146,7 +152,9 @@ def _stdlib_dumps(value: Any, default: Callable[[Any], Any] = jsonable) -> bytes
         raise
     except ValueError:  # a NaN or an infinity; or a circle, which raises again here
         dump(value, allow_nan=True)
-        return dump(_finite(value), allow_nan=False)
+    except TypeError:  # keys that are neither text nor number; or what nobody knows, which raises again below
+        pass
+    return dump(_plain(value, default), allow_nan=False)
 
 
 def _parse_int(digits: str) -> float:

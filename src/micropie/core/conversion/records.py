@@ -6,6 +6,7 @@ generic: `Page[Note]` is a record as `Page` is.
 """
 
 import inspect
+import operator
 from collections import deque
 from collections.abc import (
     Collection,
@@ -26,6 +27,7 @@ from typing import (
     NotRequired,
     Protocol,
     Required,
+    Self,
     TypeVar,
     Union,
     get_args,
@@ -93,6 +95,11 @@ def is_pydantic(kind: Any) -> bool:
 def _has(kind: Any, mark: str) -> bool:
     cls = class_of(kind)
     return isinstance(cls, type) and hasattr(cls, mark)
+
+
+def is_named_tuple(kind: Any) -> bool:
+    """True if it is a NamedTuple, which JSON has as a list."""
+    return _has(kind, "_fields") and issubclass(class_of(kind), tuple)
 
 
 def is_record(kind: Any) -> bool:
@@ -230,8 +237,16 @@ def _is_read_only(wrapper: Any) -> bool:
     return getattr(wrapper, "_name", None) == "ReadOnly"
 
 
+def items_of(kind: Any) -> tuple[Any, ...]:
+    """The types of a NamedTuple's items. Whatever evaluating its annotations raises."""
+    hints = hints_of(kind)
+    return tuple(hints.get(name, Any) for name in class_of(kind)._fields)
+
+
 def hints_of(kind: Any) -> dict[str, Any]:
     """The types of a record's members, inherited ones too; for type variables stands what they mean in `kind`.
+
+    `Self` means `kind`.
 
     Whatever evaluating the annotations raises.
     """
@@ -242,7 +257,7 @@ def hints_of(kind: Any) -> dict[str, Any]:
     # A TypedDict has the annotations of its bases among its own, and is not derived from them.
     line = variables if is_typed_dict(kind) else reversed(cls.__mro__)
     owners = {name: owner for owner in line for name in getattr(owner, "__annotations__", ())}
-    return {name: _substituted(hint, variables.get(owners[name], {})) for name, hint in hints.items()}
+    return {name: _substituted(hint, {**variables.get(owners[name], {}), Self: kind}) for name, hint in hints.items()}
 
 
 def _variables_by_class(kind: Any) -> dict[Any, dict[Any, Any]]:
@@ -258,12 +273,17 @@ def _variables_by_class(kind: Any) -> dict[Any, dict[Any, Any]]:
     return found
 
 
-def _substituted(hint: Any, variables: dict[Any, Any]) -> Any:
-    """The type with other types in place of its variables; those that are not known stay."""
-    if isinstance(hint, TypeVar):
-        return variables.get(hint, hint)
-    inside = getattr(hint, "__parameters__", ()) if get_origin(hint) is not None else ()
-    return hint[tuple(variables.get(one, one) for one in inside)] if inside and variables else hint
+def _substituted(hint: Any, meanings: dict[Any, Any]) -> Any:
+    """The type with other types in place of its variables, and of `Self`; those that are not known stay."""
+    if isinstance(hint, TypeVar) or hint is Self:
+        return meanings.get(hint, hint)
+    parts = get_args(hint)
+    meant = tuple(_substituted(part, meanings) for part in parts)
+    if all(map(operator.is_, parts, meant)):
+        return hint
+    if get_origin(hint) in UNIONS:
+        return Union[meant]  # noqa: UP007 - made of what is only known here
+    return class_of(hint)[meant if len(meant) > 1 else meant[0]]
 
 
 def _given_to(converter: Any) -> Any:

@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import wraps
@@ -21,16 +22,19 @@ from micropie.core.conversion.records import (
     TypeTable,
     aliased,
     class_of,
+    is_named_tuple,
     is_pydantic,
     is_record,
     is_struct,
     is_typed_dict,
+    items_of,
     members_shown,
 )
 from micropie.core.replies.reply import Reply
 
 ResultFilter = Callable[[Any], Any]
 _ABSENT: Any = object()
+TEXTS = (str, bytes, bytearray, memoryview)
 _WITH_STATUS = (2, 3)  # (status, body), (status, body, headers)
 
 
@@ -38,16 +42,18 @@ class ResultCompiler:
     """Compiles return annotations."""
 
     def __init__(self) -> None:
-        self._known: TypeTable[ResultFilter] = TypeTable()  # what is inside of a record or an alias may be it again
+        self._known: TypeTable[ResultFilter] = TypeTable()  # what is inside of a type may be it again
 
     def shape(self, annotation: Any) -> ResultFilter | None:
-        """A function that leaves of a result what the annotation declares; None where it declares no record.
+        """A function that leaves of a result what the annotation declares; None where that is all of it.
 
         Whatever evaluating the annotations of a record raises.
         """
-        origin, arguments = get_origin(annotation), get_args(annotation)
+        origin, arguments = class_of(annotation), get_args(annotation)
         if is_record(annotation):
             return self._record(annotation)
+        if is_named_tuple(annotation):
+            return self._nested(annotation, lambda: self._tuple(items_of(annotation)))
         if origin is Annotated:
             return self.shape(annotation.__origin__)
         if origin in UNIONS:
@@ -55,14 +61,14 @@ class ResultCompiler:
         if isinstance(origin, type):
             return self._collection(origin, arguments)
         meant = aliased(annotation)
-        return None if meant is None else self._alias(annotation, meant)
+        return None if meant is None else self._nested(annotation, lambda: self.shape(meant))
 
-    def _alias(self, annotation: Any, meant: Any) -> ResultFilter | None:
-        """The shape of what an alias stands for, in which it may stand again: `type Notes = Note | list[Notes]`."""
+    def _nested(self, annotation: Any, make: Callable[[], ResultFilter | None]) -> ResultFilter | None:
+        """The shape of a type in which it may stand again: `type Notes = Note | list[Notes]`."""
         known = self._known.get(annotation)
-        if known is None and declares_something(meant):
+        if known is None and declares_something(annotation):
             self._known.add(annotation, lambda value: value if known is None else known(value))
-            known = self.shape(meant)
+            known = make()
         return known
 
     def _collection(self, origin: type, arguments: tuple[Any, ...]) -> ResultFilter | None:
@@ -71,11 +77,9 @@ class ResultCompiler:
             return self._tuple(arguments)
         if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
-        if issubclass(origin, AbstractSet):
-            return self._list((*arguments, Any)[0]) or _set_as_list
-        if issubclass(origin, Collection) or origin is Iterable:
-            return self._list((*arguments, Any)[0])
-        return None
+        if issubclass(origin, TEXTS) or not (issubclass(origin, Collection) or origin is Iterable):
+            return None
+        return self._list((*arguments, Any)[0]) or (None if issubclass(origin, list) else _as_list)
 
     def _record(self, kind: Any) -> ResultFilter:
         if (known := self._known.get(kind)) is not None:
@@ -93,7 +97,7 @@ class ResultCompiler:
             return None
 
         def shaped_list(value: Any) -> Any:
-            if not isinstance(value, Collection) or isinstance(value, str | bytes | Mapping):
+            if not isinstance(value, Collection) or isinstance(value, (*TEXTS, Mapping)):
                 raise ConversionError(("", f"{type(value).__name__} is no list"))
             return [inner(one) for one in value]
 
@@ -145,11 +149,13 @@ class ResultCompiler:
 def declares_something(annotation: Any, inside: tuple[Any, ...] = ()) -> bool:
     """True if a shape is to be made for a type: there is a record in it, or a set. `inside` are aliases around it."""
     origin = class_of(annotation)
-    if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, AbstractSet)):
+    if is_record(annotation) or (isinstance(origin, type) and issubclass(origin, (AbstractSet, deque))):
         return True
     if annotation in inside:
         return False
     parts = get_args(annotation) if (meant := aliased(annotation)) is None else (meant,)
+    if is_named_tuple(annotation):
+        parts = items_of(annotation)
     return any(declares_something(one, (*inside, annotation)) for one in parts)
 
 
@@ -182,9 +188,10 @@ class RecordFilter:
         return found
 
 
-def _set_as_list(value: Any) -> Any:
-    """JSON has no sets."""
-    return list(value) if isinstance(value, AbstractSet) else value
+def _as_list(value: Any) -> Any:
+    """A set, a deque, a range or the like as JSON has it."""
+    is_foreign = isinstance(value, Collection) and not isinstance(value, (*TEXTS, Mapping, list, tuple))
+    return list(value) if is_foreign else value
 
 
 def _model_shape(kind: Any) -> ResultFilter:
@@ -211,7 +218,7 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
 
 
 def is_instance(value: Any, kind: Any) -> bool:
-    """True if a value is of a type, be that a union, an alias or annotated; the items of a collection may be any."""
+    """True if a value is of a type, be that a union, an alias or annotated, and what is in a collection of its."""
     if (meant := aliased(kind)) is not None:
         return is_instance(value, meant)
     origin = class_of(kind)
@@ -223,7 +230,23 @@ def is_instance(value: Any, kind: Any) -> bool:
         return any(type(value) is type(one) and value == one for one in get_args(kind))
     if kind is NoneType or is_typed_dict(kind):
         return kind is NoneType and value is None
-    return isinstance(origin, type) and origin is not Any and isinstance(value, origin)
+    return isinstance(origin, type) and origin is not Any and isinstance(value, origin) and _has_items_of(kind, value)
+
+
+def _has_items_of(kind: Any, value: Any) -> bool:
+    """True if all that is in a list, a tuple or a dict is of the types that it says. Streams are not looked into."""
+    types = items_of(kind) if is_named_tuple(kind) else get_args(kind)
+    if not types or is_record(kind) or not isinstance(value, Collection):
+        return True
+    if isinstance(value, Mapping):
+        return all(_is_item(one, types[-1]) for one in value.values())
+    if isinstance(value, tuple) and types[1:] != (Ellipsis,):
+        return len(value) == len(types) and all(map(_is_item, value, types))
+    return all(_is_item(one, types[0]) for one in value)
+
+
+def _is_item(value: Any, kind: Any) -> bool:
+    return kind is Any or is_instance(value, kind) or (kind is float and isinstance(value, int))
 
 
 def result_filter(returns: Any) -> ResultFilter | None:
@@ -236,9 +259,12 @@ def _body_in(returns: Any) -> Any:
     origin, arguments = get_origin(returns), get_args(returns)
     if origin in UNIONS:
         return Union[tuple(map(_body_in, arguments))]  # noqa: UP007 - made of what is only known here
-    if origin is tuple and len(arguments) in _WITH_STATUS and arguments[1] is not Ellipsis:
-        return arguments[1]
-    return returns
+    if origin is Annotated:
+        return _body_in(returns.__origin__)
+    if (meant := aliased(returns)) is not None:
+        return _body_in(meant)
+    items = items_of(returns) if is_named_tuple(returns) else arguments if origin is tuple else ()
+    return items[1] if len(items) in _WITH_STATUS and items[1] is not Ellipsis else returns
 
 
 def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter | None) -> Callable[..., Any]:

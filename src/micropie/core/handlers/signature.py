@@ -5,11 +5,11 @@ cannot be resolved counts as no annotation, and as a problem.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import MethodType
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from micropie.core.conversion.records import is_record_type, strip_wrappers
+from micropie.core.conversion.records import UNIONS, class_of, is_record_type, strip_wrappers
 from micropie.core.handlers.annotations import (
     _LENIENT,
     AUTO,
@@ -82,9 +82,17 @@ def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
     found = list(signature.parameters.values())
     skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
     parameters = [_parameter(one, resolve) for one in found if one not in skipped]
-    returns = resolve("the return value", signature.return_annotation)
+    returns = _awaited(resolve("the return value", signature.return_annotation))
     taken = frozenset((*signature.parameters, *_implicit(handler)))
     return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+
+
+def _awaited(returns: Any) -> Any:
+    """The type of a result that may be there only when it has been awaited: `Note` of `Awaitable[Note]`."""
+    origin, arguments = class_of(returns), get_args(returns)
+    if origin in UNIONS and (meant := tuple(map(_awaited, arguments))) != arguments:
+        return Union[meant]  # noqa: UP007 - made of what is only known here
+    return arguments[-1] if arguments and isinstance(origin, type) and issubclass(origin, Awaitable) else returns
 
 
 def _unreadable(handler: Callable[..., Any]) -> str:
