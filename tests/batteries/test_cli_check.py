@@ -544,8 +544,8 @@ def test_missing_packages(project, monkeypatch):
     assert project.call("check") == (
         1,
         (
-            "app.py:6: request.files needs multipart: pip install multipart\n"
-            "app.py:7: Site.up takes a file in 'f', which needs multipart: pip install multipart\n"
+            "app.py:6: request.files needs multipart 2: pip install 'multipart>=2'\n"
+            "app.py:7: Site.up takes a file in 'f', which needs multipart 2: pip install 'multipart>=2'\n"
             "app.py:9: _render_template needs Jinja2: pip install jinja2\n"
             "app.py:10: Site.ws_x: Uvicorn alone knows no WebSockets: pip install websockets\n"
         ),
@@ -553,12 +553,14 @@ def test_missing_packages(project, monkeypatch):
     )
 
 
-def test_another_multipart(project, monkeypatch):
-    """The package python-multipart has a module of that name too, which is not the one that is needed."""
-    other = "import warnings\nwarnings.warn('another one')\n"
+@pytest.mark.parametrize(
+    "other", ["import warnings\nwarnings.warn('another one')\n", "class PushMultipartParser:\n    pass\n"]
+)
+def test_another_multipart(other, project, monkeypatch):
+    """python-multipart has a module of that name too, which is not the one that is needed; nor is an older one."""
     project.write(app=site("    async def up(self, f: UploadedFile): ...\n"), multipart=other)
     monkeypatch.delitem(sys.modules, "multipart", raising=False)
-    message = "Site.up takes a file in 'f', which needs multipart: pip install multipart"
+    message = "Site.up takes a file in 'f', which needs multipart 2: pip install 'multipart>=2'"
     assert project.call("check") == (1, f"app.py:5: {message}\n", "1 finding\n")
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import itertools
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -717,3 +719,20 @@ class Typed(App):
 def test_a_file_is_no_dict_of_numbers(path, status):
     """Only where the values may be anything a file is what the annotation promises."""
     assert post(Typed(), path, form(("file", "f", b"content"))).status_code == status
+
+
+@pytest.mark.parametrize("members", [{}, {"PushMultipartParser": type("PushMultipartParser", (), {})}])
+def test_another_multipart_is_500_with_a_word_on_what_to_install(members, monkeypatch, caplog):
+    """python-multipart has a module of that name too; and version 1 gives other events."""
+    other = ModuleType("multipart")
+    vars(other).update(members)
+    monkeypatch.setitem(sys.modules, "multipart", other)
+
+    class Site(App):
+        async def index(self, text):
+            return text
+
+    headers = [("content-type", "multipart/form-data; boundary=b")]
+    assert wire(Site(), "POST", "/", headers=headers, body=b"--b--\r\n").status_code == 500
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "pip install -U 'multipart>=2'" in caplog.text

@@ -162,18 +162,22 @@ def assignments(owner: object, name: str, subject: Subject) -> Iterator[tuple[Cl
 
 
 def is_missing(package: str) -> bool:
-    """Tell whether a package is not installed; python-multipart, which has a `multipart` too, is another one."""
-    if find_spec(package) is None:
-        return True
+    """Tell whether a package is not installed, or is too old a one.
+
+    python-multipart, which has a `multipart` too, is another one.
+    """
+    if package != "multipart" or find_spec(package) is None:
+        return find_spec(package) is None
     with warnings.catch_warnings(action="ignore"):
-        return package == "multipart" and not hasattr(import_module(package), "PushMultipartParser")
+        parser = getattr(import_module(package), "PushMultipartParser", None)
+    return not hasattr(parser, "_on_segment_headerline")
 
 
 def missing_packages(subject: Subject) -> Iterator[Finding]:
     """Packages that the application will ask for and that are not installed."""
     if is_missing("multipart"):
         for finding in uploads(subject):
-            yield finding._replace(message=f"{finding.message} needs multipart: pip install multipart")
+            yield finding._replace(message=f"{finding.message} needs multipart 2: pip install 'multipart>=2'")
     if is_missing("jinja2"):
         for source, call in renderings(subject):
             yield source.finding(call, "_render_template needs Jinja2: pip install jinja2")

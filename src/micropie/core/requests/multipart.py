@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from micropie.core.basics.charsets import codec_of, decoded
-from micropie.core.basics.errors import ClientGone, HTTPError
+from micropie.core.basics.errors import ClientGone, HTTPError, MissingDependency
 from micropie.core.basics.headers import parse_media_type
 from micropie.core.basics.optional import lazy_import, require
 from micropie.core.basics.types import Params
@@ -24,6 +24,7 @@ from micropie.core.requests.uploaded_file import BlockingUploadedFile, Spool, Up
 DEFAULT_TYPE = "application/octet-stream"
 CHARSET_FIELD = "_charset_"
 MALFORMED = "Malformed multipart body"
+REMEDY = "pip install -U 'multipart>=2'"
 _UNUSUAL = bytes.maketrans(b"!#$%&'*+.^`|~", b"_" * 13)  # of a token (RFC 9110 §5.6.2), and refused by the parser
 MAX_PREAMBLE = 1 << 16  # bytes before the first part; nobody sends any (RFC 2046 §5.1.1)
 
@@ -87,8 +88,9 @@ class MultipartForm:
 
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
         package, recut = require("multipart", "File uploads"), Recut(boundary)
+        make = parser_class(package)
         try:
-            with parser_class(package)(boundary, max_segment_count=self._limits.max_form_parts or math.inf) as parser:
+            with make(boundary, max_segment_count=self._limits.max_form_parts or math.inf) as parser:
                 async for chunk in body:
                     if ready := recut.chunk(chunk):
                         await self._feed(parser, ready)
@@ -238,7 +240,12 @@ class Recut:
 
 @functools.cache
 def parser_class(package: Any) -> Any:
-    """The package's parser, which refuses some names of header fields, and some line breaks only where a chunk ends."""
+    """The package's parser, which refuses some names of header fields, and some line breaks only where a chunk ends.
+
+    `MissingDependency` if it is an older one, or that of python-multipart, which has the same name.
+    """
+    if not hasattr(getattr(package, "PushMultipartParser", None), "_on_segment_headerline"):
+        raise MissingDependency("File uploads need the package 'multipart' 2 (not python-multipart): " + REMEDY)
 
     class Parser(package.PushMultipartParser):  # type: ignore[misc]
         def _on_segment_headerline(self, line: bytes) -> None:
