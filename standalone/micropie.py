@@ -38,6 +38,7 @@ from abc import ABC, abstractmethod
 from asyncio import StreamReader
 from collections import deque
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
     Awaitable,
@@ -5755,8 +5756,7 @@ class WebSocket:
 
     async def _before_send(self) -> None:
         """Let others run, after many messages in a row. Raise if nothing can be sent."""
-        self._check_open()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # also before what is raised: somebody may catch it, and try again for ever
         self._check_open()
         self._sends = SENDS_IN_A_ROW
 
@@ -5797,7 +5797,7 @@ class WebSocket:
     async def _next_event(self) -> Message:
         """The next event, where it can't be asked for directly."""
         if self.closed and not self._peer_left:
-            raise ConnectionClosed(*self._ended)
+            await self._raise_closed()
         if not self.accepted:
             raise RuntimeError(NOT_ACCEPTED)
         return await self._inbox.next()
@@ -5825,6 +5825,7 @@ class WebSocket:
             raise ConnectionClosed(*self._ended) from error
 
     async def _raise_closed(self) -> NoReturn:
+        await asyncio.sleep(0)  # who catches it, and receives again and again, holds up nobody else
         raise ConnectionClosed(*self._ended)
 
 
@@ -9804,7 +9805,9 @@ async def _contained(step: Awaitable[Any]) -> Any:
     """Run a handler; what would pass the server unseen, such as SystemExit, becomes a RuntimeError of its words."""
     try:
         return await step
-    except (SystemExit, asyncio.CancelledError) as error:
+    except (Exception, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
         reraise_cancellation(error)
         raise RuntimeError(_words(error)) from error
 
@@ -10497,6 +10500,7 @@ REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
 PRIVATE_CODES = 3000  # to be added: 4000 to 4999 are for private use (RFC 6455 §7.4.2)
 Closing = tuple[int, str]
 FAILED: Closing = BROKEN, "Internal server error"
+INSTEAD = "await ws.send_text(…), ws.send_bytes(…) or ws.send_json(…) in its place"
 
 
 async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
@@ -10601,6 +10605,8 @@ async def call_websocket_handler(
     result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
         await result
+    elif isinstance(result, Generator | AsyncGenerator):
+        raise TypeError(f"{function_name(endpoint.handler)} yields, which a WebSocket handler can't: {INSTEAD}")
 
 
 def check_origin(engine: Engine, request: Request) -> None:

@@ -199,6 +199,10 @@ def test_38_a_failing_startup_is_reported(caplog):
     assert app._started is False
 
 
+class Interruption(BaseException):
+    """What some libraries stop a program with."""
+
+
 def raising(error):
     """A sync handler."""
 
@@ -217,6 +221,9 @@ def raising(error):
         (SystemExit(), "sys.exit(None)"),
         (asyncio.CancelledError("no answer"), "no answer"),
         (asyncio.CancelledError(), "CancelledError"),
+        (BaseExceptionGroup("no database", [SystemExit(1), OSError()]), "no database (2 sub-exceptions)"),
+        (BaseExceptionGroup("no answer", [asyncio.CancelledError()]), "no answer (1 sub-exception)"),
+        (Interruption("no database"), "no database"),
     ],
     ids=repr,
 )
@@ -256,7 +263,9 @@ def test_38_a_cancelled_server_cancels_the_startup():
         asyncio.run(main())
 
 
-@pytest.mark.parametrize("error", [SystemExit("stuck"), asyncio.CancelledError("stuck")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [SystemExit("stuck"), asyncio.CancelledError("stuck"), Interruption("stuck")], ids=repr
+)
 def test_38_a_shutdown_handler_that_exits_does_not_keep_the_others(error):
     """All run; then `lifespan.shutdown.failed` with the words."""
     calls: list[str] = []

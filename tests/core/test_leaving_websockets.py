@@ -1,6 +1,7 @@
 """A client leaves while the handler sends, on a server that tells only those who receive, as most servers do."""
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -445,3 +446,65 @@ def test_a_send_that_fails_before_it_is_open_raises_what_it_met(name):
             await (ws.accept() if name == "websocket.accept" else ws.send_text("x"))
 
     run(main())
+
+
+@pytest.mark.parametrize("leave", [lambda ws, server: server.leave(), lambda ws, server: ws.close()])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda ws: ws.receive_text(),
+        lambda ws: ws.receive_json(),
+        lambda ws: ws.send_text("tick"),
+        lambda ws: anext(aiter(ws)),
+    ],
+)
+def test_a_handler_that_insists_holds_up_nobody_else(leave, ask):
+    """One that catches whatever is raised, and tries again and again: others get their turn in between."""
+    turns: list[str] = []
+
+    async def script(ws):
+        await ws.accept()
+        if (closing := leave(ws, server)) is not None:
+            await closing
+        asyncio.get_running_loop().call_later(0.001, turns.append, "others")
+        for _ in range(20_000):
+            with contextlib.suppress(ConnectionClosed, RuntimeError, StopAsyncIteration):
+                await ask(ws)
+            if turns:
+                return
+        turns.append("nobody")
+
+    server = Server()
+
+    async def main():
+        async with watching():
+            await serve(script, server)
+
+    run(main())
+    assert turns == ["others"]
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_a_generator_is_no_handler_of_a_websocket(kind, caplog):
+    """None of it would run: the log says what is wrong, and the connection is closed as for any failure."""
+
+    class Site(App):
+        if kind == "async":
+
+            async def ws_index(self, ws):
+                await ws.accept()
+                yield "tick"
+        else:
+
+            def ws_index(self, ws):
+                yield ws
+
+    server = Server()
+
+    async def main():
+        async with watching():
+            await Site()({"type": "websocket", "path": "/"}, server.receive, server.send)
+
+    run(main())
+    assert server.closed == [1011]
+    assert "Site.ws_index yields, which a WebSocket handler can't: await ws.send_text" in caplog.text

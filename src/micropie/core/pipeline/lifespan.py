@@ -68,7 +68,9 @@ async def _contained(step: Awaitable[Any]) -> Any:
     """Run a handler; what would pass the server unseen, such as SystemExit, becomes a RuntimeError of its words."""
     try:
         return await step
-    except (SystemExit, asyncio.CancelledError) as error:
+    except (Exception, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
         reraise_cancellation(error)
         raise RuntimeError(_words(error)) from error
 

@@ -7,14 +7,14 @@ What goes wrong on the way is a close code and a reason, which tell the peer not
 """
 
 import functools
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Generator
 from typing import Any
 
 from micropie.core.basics.errors import BadMessage, ConnectionClosed, HTTPError, log, shortened, sole_error
 from micropie.core.basics.headers import host_of
 from micropie.core.basics.types import Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
-from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.handlers.endpoint import Endpoint, function_name
 from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_request, reraise_cancellation
 from micropie.core.pipeline.guards import before_guards
@@ -30,6 +30,7 @@ REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
 PRIVATE_CODES = 3000  # to be added: 4000 to 4999 are for private use (RFC 6455 §7.4.2)
 Closing = tuple[int, str]
 FAILED: Closing = BROKEN, "Internal server error"
+INSTEAD = "await ws.send_text(…), ws.send_bytes(…) or ws.send_json(…) in its place"
 
 
 async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,6 +135,8 @@ async def call_websocket_handler(
     result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
         await result
+    elif isinstance(result, Generator | AsyncGenerator):
+        raise TypeError(f"{function_name(endpoint.handler)} yields, which a WebSocket handler can't: {INSTEAD}")
 
 
 def check_origin(engine: Engine, request: Request) -> None:

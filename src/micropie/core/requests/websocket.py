@@ -212,8 +212,7 @@ class WebSocket:
 
     async def _before_send(self) -> None:
         """Let others run, after many messages in a row. Raise if nothing can be sent."""
-        self._check_open()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # also before what is raised: somebody may catch it, and try again for ever
         self._check_open()
         self._sends = SENDS_IN_A_ROW
 
@@ -254,7 +253,7 @@ class WebSocket:
     async def _next_event(self) -> Message:
         """The next event, where it can't be asked for directly."""
         if self.closed and not self._peer_left:
-            raise ConnectionClosed(*self._ended)
+            await self._raise_closed()
         if not self.accepted:
             raise RuntimeError(NOT_ACCEPTED)
         return await self._inbox.next()
@@ -282,4 +281,5 @@ class WebSocket:
             raise ConnectionClosed(*self._ended) from error
 
     async def _raise_closed(self) -> NoReturn:
+        await asyncio.sleep(0)  # who catches it, and receives again and again, holds up nobody else
         raise ConnectionClosed(*self._ended)
