@@ -5100,8 +5100,8 @@ class MultipartForm:
         values.append(decoded(raw, codec_of(charset or self._charset)))
         if charset is None and not raw.isascii():
             self._undeclared.append((values, len(values) - 1, raw))
-        if name == CHARSET_FIELD and self._charset is None:
-            self._charset = values[0]
+        if name == CHARSET_FIELD and raw and self._charset is None:
+            self._charset = values[-1]
             for earlier, index, text in self._undeclared:
                 earlier[index] = decoded(text, codec_of(self._charset))
 
@@ -5137,6 +5137,8 @@ def extended_filename(disposition: str) -> str | None:
     if "filename*" not in disposition.lower():
         return None
     _, parameters = parse_media_type(disposition)
+    if not any(name.startswith("filename*") for name in parameters):  # a name, or another value, that reads like it
+        return None
     charset, _, tagged = parameters.get("filename*", "").partition("'")
     text = tagged.partition("'")[2]
     try:
@@ -5989,7 +5991,7 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
     """The fields of a form. `HTTPError` 413 if they are too many or too long, 400 if their charset is unknown."""
     if exceeds(raw.count(b"&") + 1, limits.max_form_parts):
         raise HTTPError(413)
-    codec, size = codec_of(charset), limits.max_form_field_size
+    codec, size = codec_of(charset or _charset_field(raw)), limits.max_form_field_size
     is_long = exceeds(len(raw), size)
     # Before they are decoded, which takes its time: three bytes, `%41`, make at least one.
     if is_long and exceeds(max(max(map(len, pair.split(b"=", 1))) for pair in raw.split(b"&")), 3 * (size or 0)):
@@ -5999,6 +6001,15 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
     if is_long and any(exceeds(len(text.encode()), size) for text in texts):
         raise HTTPError(413)
     return fields
+
+
+def _charset_field(raw: bytes) -> str | None:
+    """The charset that a form names for its texts in a field that browsers fill (HTML, "Naming form controls")."""
+    field = f"{CHARSET_FIELD}=".encode()
+    if field not in raw:
+        return None
+    value = (b"&" + raw).partition(b"&" + field)[2].partition(b"&")[0]
+    return value.decode("ascii", "replace") or None
 
 
 def _form_in(codec: str, raw: bytes) -> Params:

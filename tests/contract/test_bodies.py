@@ -373,6 +373,28 @@ def test_18_a_form_is_decoded_as_declared(charset, body):
 
 
 @pytest.mark.parametrize(
+    ("body", "form"),
+    [
+        (b"_charset_=iso-8859-1&city=K%F6ln", {"_charset_": ["iso-8859-1"], "city": ["Köln"]}),
+        (b"city=K%F6ln&_charset_=windows-1252", {"_charset_": ["windows-1252"], "city": ["Köln"]}),
+        (b"_charset_=&city=K%C3%B6ln", {"city": ["Köln"]}),
+        (b"my_charset_=iso-8859-1&city=K%C3%B6ln", {"my_charset_": ["iso-8859-1"], "city": ["Köln"]}),
+    ],
+)
+def test_18_a_form_may_name_its_charset_in_a_field(body, form):
+    """Browsers fill the field `_charset_` with what they encode in; a blank one says nothing."""
+    assert seen(body=body, headers=FORM)["form"] == form
+
+
+def test_18_the_type_names_the_charset_before_a_field_does():
+    """An unknown one in the field alone is refused as it is in the type."""
+    headers = [("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")]
+    body = b"_charset_=klingon&city=K%C3%B6ln"
+    assert seen(body=body, headers=headers)["form"] == {"_charset_": ["klingon"], "city": ["Köln"]}
+    assert status_and_text(Echo(), body=body, headers=FORM) == (400, "400 Bad Request: Unknown charset")
+
+
+@pytest.mark.parametrize(
     ("charset", "body"),
     [
         ("iso-8859-1", b"K\xf6ln"),
@@ -988,6 +1010,8 @@ LATIN, UTF8 = "Köln".encode("latin-1"), "Köln".encode()
         [text("city", LATIN), text("_charset_", "iso-8859-1")],
         [text("_charset_", "iso-8859-1"), text("city", UTF8, "Content-Type: text/plain; charset=utf-8")],
         [text("_charset_", "iso-8859-1"), text("_charset_", "utf-16"), text("city", LATIN)],
+        [text("_charset_", ""), text("city", UTF8)],
+        [text("_charset_", ""), text("_charset_", "iso-8859-1"), text("city", LATIN)],
     ],
 )
 def test_20_texts_are_decoded_as_declared(parts):
@@ -1036,6 +1060,13 @@ def test_20_a_part_with_only_an_extended_name_is_a_file(parameters, filename):
     part = f'Content-Disposition: form-data; name="file"; {parameters}'.encode() + b"\r\n\r\n\xff\x00"
     answer = upload("/one", part).json()
     assert (answer["filename"], answer["content"]) == (filename, "\xff\x00")
+
+
+@needs_multipart
+@pytest.mark.parametrize("name", ["filename*", "filename*=UTF-8''a", "a; filename*=UTF-8''a", "FILENAME*0"])
+def test_20_a_text_may_be_called_like_an_extended_name(name):
+    """The name of a field is no name of a file."""
+    assert upload("/form", text(name, "x")).json() == {name: ["x"]}
 
 
 @needs_multipart

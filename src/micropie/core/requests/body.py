@@ -13,7 +13,7 @@ from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import Message, Params
 from micropie.core.requests.body_stream import BodyStream
 from micropie.core.requests.limits import Limits, exceeds
-from micropie.core.requests.multipart import MultipartForm
+from micropie.core.requests.multipart import CHARSET_FIELD, MultipartForm
 from micropie.core.requests.request import Request, parse_query
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
@@ -170,7 +170,7 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
     """The fields of a form. `HTTPError` 413 if they are too many or too long, 400 if their charset is unknown."""
     if exceeds(raw.count(b"&") + 1, limits.max_form_parts):
         raise HTTPError(413)
-    codec, size = codec_of(charset), limits.max_form_field_size
+    codec, size = codec_of(charset or _charset_field(raw)), limits.max_form_field_size
     is_long = exceeds(len(raw), size)
     # Before they are decoded, which takes its time: three bytes, `%41`, make at least one.
     if is_long and exceeds(max(max(map(len, pair.split(b"=", 1))) for pair in raw.split(b"&")), 3 * (size or 0)):
@@ -180,6 +180,15 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
     if is_long and any(exceeds(len(text.encode()), size) for text in texts):
         raise HTTPError(413)
     return fields
+
+
+def _charset_field(raw: bytes) -> str | None:
+    """The charset that a form names for its texts in a field that browsers fill (HTML, "Naming form controls")."""
+    field = f"{CHARSET_FIELD}=".encode()
+    if field not in raw:
+        return None
+    value = (b"&" + raw).partition(b"&" + field)[2].partition(b"&")[0]
+    return value.decode("ascii", "replace") or None
 
 
 def _form_in(codec: str, raw: bytes) -> Params:

@@ -166,8 +166,8 @@ class MultipartForm:
         values.append(decoded(raw, codec_of(charset or self._charset)))
         if charset is None and not raw.isascii():
             self._undeclared.append((values, len(values) - 1, raw))
-        if name == CHARSET_FIELD and self._charset is None:
-            self._charset = values[0]
+        if name == CHARSET_FIELD and raw and self._charset is None:
+            self._charset = values[-1]
             for earlier, index, text in self._undeclared:
                 earlier[index] = decoded(text, codec_of(self._charset))
 
@@ -203,6 +203,8 @@ def extended_filename(disposition: str) -> str | None:
     if "filename*" not in disposition.lower():
         return None
     _, parameters = parse_media_type(disposition)
+    if not any(name.startswith("filename*") for name in parameters):  # a name, or another value, that reads like it
+        return None
     charset, _, tagged = parameters.get("filename*", "").partition("'")
     text = tagged.partition("'")[2]
     try:
