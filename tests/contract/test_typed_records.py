@@ -6,13 +6,25 @@ The packages are imported inside the tests: the other ones run without them.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping, MutableSequence, MutableSet, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+)
 from dataclasses import InitVar, dataclass, field
 from typing import Annotated, Any, Generic, NamedTuple, NewType, NotRequired, Required, Self, TypedDict, TypeVar
 
 import pytest
 
-from micropie import App, FromBody, FromQuery, UploadedFile
+from micropie import App, FromBody, FromQuery, ServerSentEvent, UploadedFile
 from tests.client import http
 from tests.contract.test_typed import (
     ANN,
@@ -328,6 +340,89 @@ def test_22_what_is_awaited_is_shaped(returns):
 def test_22_any_collection_is_a_list(returns, result, text):
     """As the document says, and as a parameter of the type is filled."""
     assert http(showing(returns, result)).text == text
+
+
+class Endless:
+    """A stream that can't be closed."""
+
+    def __init__(self, chunks):
+        self._chunks = iter(chunks)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        return next(self._chunks)
+
+
+def later(chunks):
+    async def stream():
+        for chunk in chunks:
+            yield chunk
+
+    return stream()
+
+
+@pytest.mark.parametrize(
+    ("returns", "make"),
+    [
+        (AsyncIterator[Public], later),
+        (AsyncGenerator[Public, None], later),
+        (Iterator[Public], iter),
+        (Generator[Public, None, None], lambda chunks: (chunk for chunk in chunks)),
+        (Iterable[Public], iter),
+        (Iterable[Public], later),
+        (tuple[int, AsyncIterator[Public]], lambda chunks: (200, later(chunks))),
+        (AsyncIterator[Public] | None, later),
+    ],
+)
+def test_22_a_stream_keeps_inside_what_its_objects_do(returns, make):
+    """Of each object, and of the data of an event; text goes out as it is."""
+    chunks = [Private("ann", 5), ServerSentEvent(Private("ann", 5), event="new"), ServerSentEvent("x", id="1")]
+    answer = http(showing(returns, make(chunks)), headers=[("Accept", "text/event-stream")])
+    assert answer.text == f"data: {ANN}\n\nevent: new\ndata: {ANN}\n\nid: 1\ndata: x\n\n"
+    assert http(showing(returns, make(["text"]))).text == "text"
+
+
+@pytest.mark.parametrize("make", [later, iter, lambda chunks: (chunk for chunk in chunks), Endless])
+def test_22_an_object_that_does_not_fit_ends_the_stream(make, caplog):
+    """At its beginning as a 500, and cut off behind it."""
+    returns = AsyncIterator[Public] if make in (later, Endless) else Iterator[Public]
+    assert http(showing(returns, make([Zip(1)]))).status_code == 500
+    assert "an object of the stream does not fit its annotation: Zip has no 'name'" in caplog.text
+    caplog.clear()
+    with pytest.raises(ConnectionError, match="broke off its reply"):
+        http(showing(returns, make([Row(), Zip(1), Row()])))
+    assert "Zip has no 'name'" in caplog.text
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+def test_22_a_stream_that_is_cut_off_is_closed(is_async):
+    """What stands in its `finally` runs."""
+    closed = []
+
+    def stream():
+        try:
+            yield from (Row(), Zip(1))
+        finally:
+            closed.append(True)
+
+    async def later_stream():
+        try:
+            yield Row()
+            yield Zip(1)
+        finally:
+            closed.append(True)
+
+    app = showing(AsyncIterator[Public] if is_async else Iterator[Public], later_stream() if is_async else stream())
+    with pytest.raises(ConnectionError, match="broke off its reply"):
+        http(app)
+    assert closed == [True]
+
+
+def test_22_a_stream_that_is_none_is_a_list_of_its_objects():
+    """A handler may return all of them at once."""
+    assert http(showing(Iterable[Public], [Row()])).text == f"[{ANN}]"
 
 
 @pytest.mark.needs("msgspec", "attrs", "pydantic")

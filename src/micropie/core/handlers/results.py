@@ -5,9 +5,18 @@
 
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from collections.abc import Set as AbstractSet
-from functools import wraps
+from functools import partial, wraps
 from inspect import iscoroutinefunction
 from types import NoneType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -30,6 +39,7 @@ from micropie.core.conversion.records import (
     items_of,
     members_shown,
 )
+from micropie.core.replies.events import ServerSentEvent
 from micropie.core.replies.reply import Reply
 
 ResultFilter = Callable[[Any], Any]
@@ -72,12 +82,14 @@ class ResultCompiler:
         return known
 
     def _collection(self, origin: type, arguments: tuple[Any, ...]) -> ResultFilter | None:
-        """The shape of any kind of list, tuple or dict. Streams are none."""
+        """The shape of any kind of list, tuple, dict or stream."""
         if issubclass(origin, tuple):
             return self._tuple(arguments)
         if issubclass(origin, Mapping):
             return self._dict((*arguments, Any, Any)[1])
-        if issubclass(origin, TEXTS) or not (issubclass(origin, Collection) or origin is Iterable):
+        if issubclass(origin, (Iterator, AsyncIterable)) or origin is Iterable:
+            return self._stream((*arguments, Any)[0]) or (_as_list if origin is Iterable else None)
+        if issubclass(origin, TEXTS) or not issubclass(origin, Collection):
             return None
         return self._list((*arguments, Any)[0]) or (None if issubclass(origin, list) else _as_list)
 
@@ -102,6 +114,20 @@ class ResultCompiler:
             return [inner(one) for one in value]
 
         return shaped_list
+
+    def _stream(self, item: Any) -> ResultFilter | None:
+        """The shape of a stream, which is that of each object in it; an Iterable may be a list, too."""
+        inner, as_list = self.shape(item), self._list(item)
+        if inner is None or as_list is None:
+            return None
+        change = partial(_chunk_in_shape, inner)
+
+        def shaped_stream(value: Any) -> Any:
+            if isinstance(value, AsyncIterable):
+                return LaterShaped(value, change)
+            return Shaped(value, change) if isinstance(value, Iterator) else as_list(value)
+
+        return shaped_stream
 
     def _tuple(self, items: tuple[Any, ...]) -> ResultFilter | None:
         if items[1:] == (Ellipsis,):
@@ -186,6 +212,52 @@ class RecordFilter:
                 ("", f"{type(value).__name__} has no {member.name!r}, which {self._kind.__name__} declares")
             )
         return found
+
+
+def _chunk_in_shape(shape: ResultFilter, chunk: Any) -> Any:
+    """An object of a stream, or the data of an event; text and bytes go out as they are."""
+    if chunk is None or isinstance(chunk, TEXTS):
+        return chunk
+    if isinstance(chunk, ServerSentEvent):
+        data = _chunk_in_shape(shape, chunk.data)
+        return ServerSentEvent(data, event=chunk.event, id=chunk.id, retry=chunk.retry)
+    try:
+        return shape(chunk)
+    except ConversionError as misfit:
+        message = f"an object of the stream does not fit its annotation: {misfit.faults[0][1]}"
+        raise UnusableResult(message) from None
+
+
+class Shaped(Iterator[Any]):
+    """A stream, each of its chunks changed."""
+
+    def __init__(self, stream: Iterator[Any], change: ResultFilter) -> None:
+        self._stream = stream
+        self._change = change
+
+    def __next__(self) -> Any:
+        return self._change(next(self._stream))
+
+    def close(self) -> None:
+        """Close the stream, if it can be."""
+        if (close := getattr(self._stream, "close", None)) is not None:
+            close()
+
+
+class LaterShaped(AsyncIterator[Any]):
+    """An async stream, each of its chunks changed."""
+
+    def __init__(self, stream: AsyncIterable[Any], change: ResultFilter) -> None:
+        self._stream = aiter(stream)
+        self._change = change
+
+    async def __anext__(self) -> Any:
+        return self._change(await anext(self._stream))
+
+    async def aclose(self) -> None:
+        """Close the stream, if it can be."""
+        if (aclose := getattr(self._stream, "aclose", None)) is not None:
+            await aclose()
 
 
 def _as_list(value: Any) -> Any:
