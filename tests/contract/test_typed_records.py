@@ -269,6 +269,7 @@ def test_13_self_is_the_record_that_it_stands_in():
         (list[float] | list[Public], [1, 2.5], "[1,2.5]"),
         (list[int] | list[Public], [], "[]"),
         (list[Any] | Public, [1], "[1]"),
+        (list[Annotated[int, "note"]] | list[Public], [Private("ann", 5)], f"[{ANN}]"),
         (dict[str, int] | dict[str, Public], {"a": Private("ann", 5)}, f'{{"a":{ANN}}}'),
         (dict[str, int] | Named, {"name": "ann", "password": SECRET}, '{"name":"ann"}'),
         (list[tuple[int, str]] | list[tuple[int, Public]], [(1, Private("ann", 5))], f"[[1,{ANN}]]"),
