@@ -5,6 +5,7 @@
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -97,3 +98,11 @@ async def check_tasks(leavings: Callable[[], set[asyncio.Task[Any]]]) -> None:
         await asyncio.sleep(0)
     left.extend(leavings().difference(left))
     assert not left, f"the application left tasks behind: {left!r}"
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until a worker thread has done something."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.01)

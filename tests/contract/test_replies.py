@@ -17,7 +17,7 @@ import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, Reply
 from micropie.testing import TestClient
-from tests.client import ahttp, http, run
+from tests.client import ahttp, http, run, wait_for
 from tests.wire import wire
 
 HTML = "text/html; charset=utf-8"
@@ -713,14 +713,6 @@ def test_24_the_clients_leaving_cancels_an_idle_generator():
 
     reply(idle, leave_after=1)
     assert seen == ["cancelled", "closed"]
-
-
-def wait_for(condition):
-    """Wait until a worker thread has done something."""
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.01)
 
 
 def test_24_the_clients_leaving_closes_a_sync_generator():

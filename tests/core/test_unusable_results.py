@@ -74,7 +74,7 @@ def said(caplog: pytest.LogCaptureFixture, function: Any) -> str:
         (lambda: (200, "x", 5), f"the headers 5 are none: {HEADERS_ARE}"),
         (lambda: (200, "x", ["ab"]), "the header 'ab' is none: a pair of name and value is"),
         (lambda: (200, "x", [("a", "b", "c")]), "the header ('a', 'b', 'c') is none: a pair of name and value is"),
-        (lambda: iter([5]), "a stream's chunks are str or bytes, 5 is neither"),
+        (lambda: iter([None]), "a stream's chunks are str or bytes, None is neither"),
     ],
 )
 def test_a_result_that_means_no_reply_is_told_with_its_handler(make, says, path, caplog):

@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from micropie.core.basics.charsets import codec_of, decoded
-from micropie.core.basics.errors import ClientGone, HTTPError, MissingDependency
+from micropie.core.basics.errors import ClientGone, HTTPError
 from micropie.core.basics.headers import parse_media_type
-from micropie.core.basics.optional import lazy_import, require
+from micropie.core.basics.optional import MissingDependency, lazy_import, require
 from micropie.core.basics.types import Params
 from micropie.core.requests.limits import Limits, exceeds
 from micropie.core.requests.uploaded_file import BlockingUploadedFile, Spool, UploadedFile
