@@ -453,6 +453,35 @@ def test_urls_of_an_application_below(root):
     assert site is not None
 
 
+class Sub(App):
+    async def up(self):
+        return [url_for(DEEP.first), url_for(DEEP.api.page), url_for(self.up)]
+
+
+class DeepApi(Controller):
+    sub = Sub()
+    elsewhere = Mount(Sub(), path="v1/sub")
+
+    async def page(self): ...
+
+
+class Deep(App):
+    api = DeepApi()
+
+    async def first(self): ...
+
+
+DEEP = Deep()
+
+
+@pytest.mark.parametrize("root", ["", "/app"])
+@pytest.mark.parametrize("path", ["/api/sub", "/api/v1/sub"])
+def test_urls_of_an_application_below_a_controller(root, path):
+    """From below the handlers above are where they are, however long the path is that leads to the application."""
+    reply = wire(DEEP, path=f"{root}{path}/up", scope={"root_path": root})
+    assert reply.json() == [f"{root}/first", f"{root}/api/page", f"{root}{path}/up"]
+
+
 def test_outside_of_a_request_there_is_no_root_path():
     """The path alone; of an application that is a branch of another one, there."""
     app = Above()

@@ -96,7 +96,7 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], "Router"]]:
     root = tuple(filter(None, (scope.get("root_path") or "").split("/")))
     for handover in reversed(scope.get(MOUNTED, ())):
         yield root, handover.router
-        root = root[: len(root) - len(handover.segments)]
+        root = root[: len(root) - len(handover.path)]
     if request is not None and (router := request._router) is not None:
         yield root, router
     yield from ((root, other) for other in _everyone(scope.get(MOUNTED, ())[:1]))
