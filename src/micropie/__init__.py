@@ -28,7 +28,7 @@ from micropie.core.requests.request import Request, WebSocketRequest, current_re
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
 from micropie.core.requests.websocket import WebSocket
-from micropie.core.routing.controller import Controller, Mount, Resource, limits, methods
+from micropie.core.routing.controller import Controller, Mount, Nested, Resource, limits, methods
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 from micropie.core.sessions.flash import Flash, flash, flashes
@@ -62,6 +62,7 @@ __all__ = [
     "InvalidInput",
     "MissingDependency",
     "Mount",
+    "Nested",
     "Parameter",
     "Reply",
     "Request",

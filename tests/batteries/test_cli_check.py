@@ -446,6 +446,38 @@ def test_a_branch_in_the_constructor_of_a_branch(project):
     assert project.call("check") == (1, f"app.py:7: {message}\n", "1 finding\n")
 
 
+def test_a_nested_branch_in_the_constructor(project):
+    """Behind an identity too; what is nested is looked into as any branch is."""
+    head = f"from micropie import Nested\n{PARTS}class Area(Controller):\n    def __init__(self):\n"
+    head += "        self.users = Nested('user_id', Users())\n"
+    project.write(app=site("    area = Nested('user_id', Area())\n", head))
+    message = "Area.users is set on the instance, where it answers nothing: write users = Nested(…) in the class body"
+    assert project.call("check") == (1, f"app.py:8: {message}\n", "1 finding\n")
+
+
+def test_an_identity_in_the_path_is_not_meant_from_the_session(project):
+    """A `Nested` says where it is, for handlers that take it, and for applications that are only below it."""
+    head = (
+        "from micropie import Nested\nclass Posts(Controller):\n"
+        "    async def index(self, user_id: int):\n        return user_id\n"
+        "class Inner(App):\n    async def page(self, user=None):\n        return user\n"
+        "    async def login(self):\n        self.request.session['user_id'] = 7\n        return 'in'\n"
+    )
+    body = "    posts = Nested('user_id', Posts())\n    inner = Nested('user_id', Inner())\n"
+    body += "    async def login(self):\n        self.request.session['user_id'] = 7\n        return 'in'\n"
+    project.write(app=site(body, head))
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
+def test_an_index_behind_an_identity_that_answers_every_path(project):
+    """The identity above an application is none of the segments that its `index` takes."""
+    head = "from micropie import Nested\nclass Inner(App):\n    async def index(self, page=1):\n        return page\n"
+    project.write(app=site("    inner = Nested('user_id', Inner())\n", head))
+    message = "Inner.index answers every path that nothing else does, as /x with page='x': "
+    message += "write *, page, or Annotated[…, FromQuery()], if it is to come from the query"
+    assert project.call("check") == (1, f"app.py:4: {message}\n", "1 finding\n")
+
+
 def test_parts_that_know_each_other(project):
     """A controller that is handed to another one answers where it stands; private names are nobody's routes."""
     body = "    users = Users()\n    others = Users(users)\n    def __init__(self):\n        super().__init__()\n"

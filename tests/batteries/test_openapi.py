@@ -2,6 +2,7 @@
 
 import datetime
 import functools
+import re
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from micropie import (
     Header,
     HTTPError,
     Mount,
+    Nested,
     Reply,
     Request,
     Resource,
@@ -343,6 +345,55 @@ def test_the_mark_on_a_branch_hides_all_that_is_below_it(branch):
     made = document(site())
     assert [*made["paths"]] == ["/open/inner/shown", "/open/page"]
     assert [tag["name"] for tag in made["tags"]] == ["Marked", "Branch"]
+
+
+class OfUser(Controller):
+    async def index(self, user_id: int): ...
+
+    async def page(self, user_id: int, number: int = 1): ...
+
+    @methods("PUT")
+    async def note(self, user_id: int, id: int, text: str): ...
+
+
+class BelowUser(App):
+    async def where(self, n: int): ...
+
+
+def test_identities_are_path_parameters_of_every_operation_below():
+    """Required, in the order of the path, above an application too, where no handler has them."""
+
+    class Site(App):
+        part = Nested("user_id", OfUser())
+        below = Nested("user_id", BelowUser())
+
+    paths = document(Site())["paths"]
+    assert [*paths] == [
+        "/{user_id}/part", "/{user_id}/part/page", "/{user_id}/part/note/{id}", "/{user_id}/below/where/{n}"
+    ]  # fmt: skip
+    for path, item in paths.items():
+        for found in item.values():
+            in_path = [one for one in found["parameters"] if one["in"] == "path"]
+            assert [one["name"] for one in in_path] == re.findall(r"\{(\w+)\}", path)
+            assert all(one["required"] for one in in_path)
+    put = paths["/{user_id}/part/note/{id}"]["put"]
+    assert put["operationId"] == "part.note"
+    assert [one["schema"] for one in put["parameters"]] == [{"type": "integer"}] * 2
+
+
+@pytest.mark.parametrize(
+    "nested",
+    [
+        Nested("user_id", unlisted(OfUser())),
+        unlisted(Nested("user_id", OfUser())),
+        Nested("user_id", unlisted(Mount(BelowUser()))),
+        Nested("user_id", Mount(unlisted(BelowUser()))),
+    ],
+)
+def test_the_mark_on_what_is_nested(nested):
+    """It hides all that is below, on either side of the identity."""
+    site: Any = type("Site", (App,), {"nested": nested, "open": Nested("user_id", OfUser())})
+    assert {path.split("/")[2] for path in document(site())["paths"]} == {"open"}
 
 
 def test_a_controller_that_has_any_attribute_is_not_marked_by_it():

@@ -22,7 +22,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 
-from micropie import App, ConnectionClosed, Controller, HTTPError, HttpMiddleware, MissingDependency, Mount, methods
+from micropie import (
+    App,
+    ConnectionClosed,
+    Controller,
+    HTTPError,
+    HttpMiddleware,
+    MissingDependency,
+    Mount,
+    Nested,
+    methods,
+)
 from micropie.testing import ProtocolError, StatusError, TestClient, WebSocketRefused
 
 SHOWN = ("root_path", "scheme", "client", "server", "state", "path")
@@ -274,6 +284,27 @@ def test_the_base_url_is_one(app):
 def test_another_host(client):
     """A whole URL names its own host."""
     assert client.get("https://other.example/echo").json()["headers"]["host"] == "other.example"
+
+
+def test_a_nested_handler_is_an_address():
+    """Its identities are the first arguments, for WebSockets too."""
+
+    class Posts(Controller):
+        async def post(self, user_id: int, id: int):
+            return [user_id, id]
+
+        async def ws_live(self, ws, user_id: int):
+            await ws.accept()
+            await ws.send_json(user_id)
+
+    class Site(App):
+        posts = Nested("user_id", Posts())
+
+    site = Site()
+    with TestClient(site) as client:
+        assert client.get(site.posts.post, 7, 3).json() == [7, 3]
+        with client.websocket(site.posts.ws_live, 7) as ws:
+            assert ws.receive_json() == 7
 
 
 def test_a_handler_is_an_address(app, client):

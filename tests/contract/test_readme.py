@@ -192,6 +192,15 @@ def test_snippet_typed(app):
     assert http(app, "POST", "/order", data={"pie": "plum", "slices": "2"}).json()["slices"] == 2
 
 
+def test_snippet_nested(app):
+    """The identity goes to the guard and the handlers; `url_for` has it in the path."""
+    assert http(app, path="/users/7").json() == {"user": 7}
+    assert http(app, path="/users/7/posts/3").json() == {"user": 7, "post": 3}
+    made = http(app, "POST", "/users/7/posts", json={"text": "Hello"})
+    assert (made.status_code, made.json()) == (201, {"url": "/users/7/posts/4"})
+    assert http(app, path="/users/8/posts/3").status_code == 404
+
+
 def test_snippet_controllers(app):
     """The branch answers below its name, behind its guard, sockets too."""
     token = [("X-Token", "let-me-in")]

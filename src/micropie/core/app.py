@@ -32,7 +32,7 @@ from micropie.core.requests.session import SESSION_COOKIE
 from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.requests.websocket import close_reason
 from micropie.core.routing.class_warnings import log_class_warnings
-from micropie.core.routing.controller import Controller, Mount
+from micropie.core.routing.controller import Controller, Mount, Nested
 from micropie.core.routing.router import Router
 from micropie.core.routing.url_for import let_url_for_find, url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
@@ -176,7 +176,7 @@ class App:
 
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)
-            if isinstance(value, Controller | Mount) and "_micropie" in vars(self):
+            if isinstance(value, Controller | Mount | Nested) and "_micropie" in vars(self):
                 self._micropie.router.tell_if_stray(self, name, value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,12 +4,13 @@ import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from micropie.core.handlers.annotations import PATH, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
-from micropie.core.handlers.signature import Parameter
+from micropie.core.handlers.signature import POSITIONAL, Parameter
 from micropie.core.pipeline.engine import Engine
 from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
 from micropie.core.routing.class_warnings import class_warnings
-from micropie.core.routing.controller import joined
+from micropie.core.routing.path_templates import Template, identities_in, joined, names_in
 from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch
 from micropie.core.sessions.backends import SessionBackend
@@ -24,7 +25,8 @@ class Route(NamedTuple):
     `kind` is `"http"`, `"websocket"` or `"mount"`; `path` a template such as `/notes/{id}`, with `{rest*}` for what
     `*args` take; `verbs` are empty where every method is answered; `name` leads from the application to the handler.
     The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
-    `problems` say what of its signature can't be served as it reads.
+    `problems` say what of its signature can't be served as it reads. `identities` are the parameters that stand between
+    the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself.
 
         for route in routes(app):
             print(route.path, route.name)
@@ -42,48 +44,57 @@ class Route(NamedTuple):
     line: int | None = None
     doc: str = ""
     problems: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
 
 
 def routes(app: "App") -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
-    return list(_routes_below(app._micropie.router.root, "", ""))
+    return list(_routes_below(app._micropie.router.root, (), ""))
 
 
-def _routes_below(branch: Branch, path: str, name: str) -> Iterator[Route]:
-    """The routes of a branch, at the path and the name of what is above its application."""
+def _routes_below(branch: Branch, above: Template, name: str) -> Iterator[Route]:
+    """The routes of a branch, below the path and the name of its application."""
     for entry in branch.entries:
         if isinstance(entry, Branch):
-            yield from _routes_below(entry, path, name)
+            yield from _routes_below(entry, above, name)
         elif isinstance(entry, MountedApp):
-            yield from _routes_of_handover(entry, path, dotted(name, *branch.path, entry.name))
+            yield from _routes_of_handover(entry, above, dotted(name, *names_in(branch.path), entry.name))
         elif (verbs := verbs_of(branch, entry)) is not None:
-            yield _route(branch, entry, verbs, path, dotted(name, *branch.path, entry.name))
+            yield _route(branch, entry, verbs, above, dotted(name, *names_in(branch.path), entry.name))
 
 
-def _routes_of_handover(handover: MountedApp, path: str, name: str) -> Iterator[Route]:
-    path += joined(handover.path)
+def _routes_of_handover(handover: MountedApp, above: Template, name: str) -> Iterator[Route]:
+    path = above + handover.path
     if handover.is_micropie:
         yield from _routes_below(handover.router.root, path, name)
     else:
-        yield Route("mount", path, (), name, handover.owner, handover.app)
+        above = identities_in(path)
+        parameters = tuple(map(_identity, above))
+        yield Route("mount", joined(path), (), name, handover.owner, handover.app, parameters, identities=above)
 
 
-def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], path: str, name: str) -> Route:
-    place = place_of(endpoint.handler)
+def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Template, name: str) -> Route:
+    place, identities = place_of(endpoint.handler), identities_in(above)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
-        path + path_template(branch, endpoint) or "/",
+        joined(above) + path_template(branch, endpoint) or "/",
         verbs,
         name,
         branch.owner,
         endpoint.handler,
-        client_parameters(branch, endpoint),
+        (*map(_identity, identities), *client_parameters(branch, endpoint)),
         endpoint.plan.returns,
         None if place is None else place.file,
         None if place is None else place.line,
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
+        identities + endpoint.identities,
     )
+
+
+def _identity(name: str) -> Parameter:
+    """A segment above an application, which its handlers are not given."""
+    return Parameter(name, Any, (), PATH, name, REQUIRED, POSITIONAL, is_body=False)
 
 
 def dotted(*names: str) -> str:

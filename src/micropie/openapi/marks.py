@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from micropie import App, Mount, Route
+from micropie import App, Mount, Nested, Route
 
 UNLISTED = "__micropie_unlisted__"
 FORM = "__micropie_form__"
@@ -44,8 +44,8 @@ def way_to(app: App, route: Route) -> Iterator[Any]:
     for name in route.name.split("."):
         yield found
         found = inspect.getattr_static(type(found), name, None)  # as it was written: a static method, for one
-        if isinstance(found, Mount):
+        while isinstance(found, Mount | Nested):
             yield found
-            found = found.app
+            found = found.app if isinstance(found, Mount) else found.below
     yield found
     yield route.handler

@@ -32,7 +32,7 @@ def overridable_session_values(subject: Subject) -> Iterator[Finding]:
         source = subject.source_of(route)
         if source is None or uses_session(source.member(method_name(route))):
             continue  # who looks at the session knows what is in it
-        for parameter in route.parameters:
+        for parameter in (one for one in route.parameters if one.name not in route.identities):
             if parameter.name in kept and parameter.source != "session" and not names_its_source(route, parameter):
                 yield finding_at(
                     route,
@@ -86,7 +86,8 @@ def catching_index(subject: Subject) -> Iterator[Finding]:
 def optional_segments(route: Route) -> Iterator[Parameter]:
     """Yield the optional parameters of a handler that would take the first segment of a path."""
     kinds = [parameter.kind for parameter in route.parameters]
-    if "variadic" in kinds or any(one.source == "path" for one in route.parameters):
+    own = [parameter for parameter in route.parameters if parameter.name not in route.identities]
+    if "variadic" in kinds or any(parameter.source == "path" for parameter in own):
         return  # it is written to take paths
     for parameter in route.parameters:
         is_free = parameter.kind == "positional" and parameter.source in ("query", "body") and not parameter.is_body

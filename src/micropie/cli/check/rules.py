@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
-from micropie import App, Controller, InMemorySessionBackend, Mount, Route
+from micropie import App, Controller, InMemorySessionBackend, Mount, Nested, Route
 from micropie.cli.check.subject import (
     ClassSource,
     Finding,
@@ -139,7 +139,7 @@ def branches_on_instances(subject: Subject) -> Iterator[Finding]:
     served = {id(owner) for owner in subject.owners}
     for owner in subject.owners:
         for name, value in vars(owner).items():
-            is_branch = isinstance(value, Mount) or (isinstance(value, Controller) and id(value) not in served)
+            is_branch = isinstance(value, Mount | Nested) or (isinstance(value, Controller) and id(value) not in served)
             if is_branch and not name.startswith("_"):
                 title = f"{type(owner).__name__}.{name}"
                 made = f"{name} = {type(value).__name__}(…)"

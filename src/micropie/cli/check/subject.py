@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from micropie import App, Controller, Route, configuration, routes
+from micropie import App, Controller, Nested, Route, configuration, routes
 from micropie.cli.output import printable
 from micropie.cli.route_names import method_name
 from micropie.cli.target import UNREADABLE, is_user_file, short_path
@@ -77,7 +77,8 @@ class Subject:
 def branches_of(owner: object) -> Iterator[object]:
     """Yield an application or a controller, and all controllers below it that are its own."""
     yield owner
-    for name, value in inspect.getmembers_static(type(owner)):
+    for name, attribute in inspect.getmembers_static(type(owner)):
+        value = attribute.below if isinstance(attribute, Nested) else attribute
         if isinstance(value, Controller) and not name.startswith("_"):
             yield from branches_of(value)
 

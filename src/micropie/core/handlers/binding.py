@@ -6,7 +6,7 @@ are converted, and everything that is wrong with them is said at once.
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from micropie.core.basics.errors import MAX_FAULTS, ConversionError, Fault, HTTPError, InvalidInput, log
@@ -14,7 +14,18 @@ from micropie.core.conversion.compiler import Compiler
 from micropie.core.conversion.constraints import checks_of, package_named
 from micropie.core.conversion.converter import Converter, UnknownTypeError
 from micropie.core.conversion.records import is_record_type
-from micropie.core.handlers.annotations import AUTO, BODY, CONTEXT, COOKIE_SOURCE, FILE, HEADER, PATH, QUERY, REQUIRED
+from micropie.core.handlers.annotations import (
+    AUTO,
+    BODY,
+    CONTEXT,
+    COOKIE_SOURCE,
+    FILE,
+    HEADER,
+    PATH,
+    QUERY,
+    REQUIRED,
+    SESSION,
+)
 from micropie.core.handlers.results import ResultFilter, result_filter
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter, read_signature
 from micropie.core.handlers.sources import (
@@ -28,6 +39,7 @@ from micropie.core.requests.request import Request
 from micropie.core.requests.uploaded_file import UploadedFile
 
 _NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
+_OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, QUERY, SESSION)  # what there is before the body is looked at
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -65,7 +77,7 @@ class Plan:
         self.slots, more_problems = _slots(parameters)
         self.parameters = tuple(slot.parameter for slot in self.slots)
         self.shape, no_shape = _shape(self.returns)
-        self.problems: tuple[str, ...] = (*problems, *more_problems, *no_shape)
+        self.problems: tuple[str, ...] = (*problems, *more_problems, *_unreachable(self.parameters), *no_shape)
         if skip and any(p.is_body for p in self.parameters):
             self.problems += ("a WebSocket has no body to take a parameter from: send it as a message",)
         kinds = {p.kind for p in self.parameters}
@@ -90,6 +102,53 @@ class Plan:
             return []
         parameters = [*self.positional[len(segments) :], *self.keywords]
         return [name for name, _ in parameters if name not in request.query_params]
+
+
+class GuardPlan:
+    """The parameters of a controller's `_before`: identities of its path, by their names, and what a marker names.
+
+    Others keep their defaults: a client must not fill what a guard did not ask it for. TypeError for one without a
+    default. `problems` are those of a `Plan`.
+    """
+
+    __slots__ = ("_slots", "problems")
+
+    def __init__(self, guard: Callable[..., Any], identities: tuple[str, ...]) -> None:
+        signature = read_signature(guard, 0)
+        parameters = [_of_guard(one, identities) for one in signature.parameters if one.kind in (POSITIONAL, KEYWORD)]
+        for one in parameters:
+            if one.source == AUTO and one.default is REQUIRED:
+                raise TypeError(_unfilled(guard, one.name, identities))
+        while parameters and parameters[-1].source == AUTO:
+            parameters.pop()
+        slots, problems = _slots(tuple(parameters))
+        self._slots = [(slot, _index(slot.parameter, identities)) for slot in slots]
+        self.problems: tuple[str, ...] = (*signature.problems, *problems) if slots else ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True for a guard that is called without arguments."""
+        return not self._slots
+
+    def bind(self, request: Request, segments: list[str]) -> Arguments:
+        """The arguments of a guard before what the segments lead to. `InvalidInput` for values that do not fit."""
+        positional: list[Any] = []
+        keywords: dict[str, Any] = {}
+        faults: list[Fault] = []
+        for slot, index in self._slots:
+            if slot.parameter.source == AUTO:
+                value = slot.value(request, None, faults)
+            elif index is None or index >= len(segments):
+                value = slot.value(request, slot.find(request, slot), faults)
+            else:
+                value = slot.value(request, slot.segment(segments[index]), faults)
+            if slot.parameter.kind == KEYWORD:
+                keywords[slot.parameter.name] = value
+            else:
+                positional.append(value)
+        if faults:
+            raise InvalidInput(faults)
+        return positional, keywords
 
 
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
@@ -167,12 +226,16 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
             slots.append(ParameterBinder(untyped, AS_IT_CAME))
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
+    return slots, problems
+
+
+def _unreachable(parameters: tuple[Parameter, ...]) -> Iterator[str]:
+    for parameter in parameters:
         if parameter.source == PATH and parameter.kind in (KEYWORD, REST):
-            problems.append(
+            yield (
                 f"nothing fills parameter {parameter.name!r}, since no path segment goes to a keyword: "
                 "move it before the *, or take the FromPath() off"
             )
-    return slots, problems
 
 
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
@@ -190,6 +253,28 @@ def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
 def _is_typed(slot: ParameterBinder) -> bool:
     """True if the parameter is more than a name and a default to be used as it is."""
     return slot.parameter.annotation is not Any or slot.parameter.source != AUTO or slot.copies_default
+
+
+def _of_guard(parameter: Parameter, identities: tuple[str, ...]) -> Parameter:
+    """A parameter as a guard has it: from the path, from where its marker says, or (`AUTO`) from its default alone."""
+    if parameter.source in (AUTO, PATH) and parameter.name in identities:
+        return parameter._replace(source=PATH, is_body=False)
+    if parameter.source in _OF_GUARDS:
+        return parameter
+    return parameter._replace(source=AUTO, annotation=Any, metadata=(), is_body=False)
+
+
+def _index(parameter: Parameter, identities: tuple[str, ...]) -> int | None:
+    return identities.index(parameter.name) if parameter.source == PATH else None
+
+
+def _unfilled(guard: Callable[..., Any], name: str, identities: tuple[str, ...]) -> str:
+    title = getattr(guard, "__qualname__", repr(guard))
+    there = f"which has {', '.join(map(repr, identities))}" if identities else "which has none"
+    return (
+        f"{title} takes {name!r}, which nothing fills: a guard gets the identities of its path, {there}, and what a "
+        "marker such as Header() names. Give it a default, or leave it out"
+    )
 
 
 def _shape(returns: Any) -> tuple[ResultFilter | None, list[str]]:

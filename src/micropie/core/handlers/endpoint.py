@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from micropie.core.conversion.records import is_collection
 from micropie.core.handlers.annotations import PATH, REQUIRED
-from micropie.core.handlers.binding import Plan
+from micropie.core.handlers.binding import GuardPlan, Plan
 from micropie.core.handlers.results import with_filtered_result
 from micropie.core.handlers.signature import Parameter, takes_segment
 from micropie.core.requests.limits import Limits
@@ -56,10 +56,11 @@ class UserFunction:
 
 
 class Guard(NamedTuple):
-    """A controller's `_before` and `_after`, where its class defines them."""
+    """A controller's `_before` and `_after`, where its class defines them, and the plan of the former's parameters."""
 
     before: UserFunction | None
     after: UserFunction | None
+    plan: GuardPlan | None = None
 
 
 Guards = tuple[Guard, ...]
@@ -72,7 +73,9 @@ class Endpoint(UserFunction):
     """
 
     __slots__ = (
+        "first_argument",
         "guards",
+        "identities",
         "is_bare",
         "is_direct",
         "is_nested",
@@ -95,6 +98,7 @@ class Endpoint(UserFunction):
         *,
         guards: Guards = (),
         verbs: tuple[str, ...] = (),
+        identities: tuple[str, ...] = (),
         is_nested: bool = False,
         takes_socket: bool = False,
     ) -> None:
@@ -104,17 +108,20 @@ class Endpoint(UserFunction):
         self.limits = limits  # of its requests' bodies
         self.guards = guards
         self.verbs = verbs
+        self.identities = identities  # its parameters that segments before its own path fill
         self.is_nested = is_nested  # below a controller
         self.plan = Plan(handler, skip=1 if takes_socket else 0)  # the socket is not bound by name
         self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
+        first = self._first
+        self.first_argument = None if first is None else first.name  # to it a segment behind its path would go
         self.keeps_slash = self.plan.variadic
         self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
         self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
 
     @property
     def takes_segments(self) -> bool:
-        """True if path segments can be arguments."""
-        return self.plan.variadic or any(map(takes_segment, self.plan.parameters))
+        """True if segments behind its path can be arguments."""
+        return self.plan.variadic or any(map(takes_segment, self._own_parameters))
 
     def needs_segment(self, verb: str) -> bool:
         """True if the path is where a required argument belongs; the arguments of POST may all be the body's."""
@@ -125,13 +132,12 @@ class Endpoint(UserFunction):
         return is_first or self.needs_path
 
     @property
-    def first_argument(self) -> str | None:
-        """The name of what the first segment of the path would be."""
-        return None if self._first is None else self._first.name
+    def _first(self) -> Parameter | None:
+        return next(filter(takes_segment, self._own_parameters), None)
 
     @property
-    def _first(self) -> Parameter | None:
-        return next(filter(takes_segment, self.plan.parameters), None)
+    def _own_parameters(self) -> list[Parameter]:
+        return [one for one in self.plan.parameters if one.name not in self.identities]
 
     def takes(self, segments: Sequence[str]) -> bool:
         """True if all of these segments can be arguments, less what a trailing slash makes."""
@@ -141,4 +147,4 @@ class Endpoint(UserFunction):
     @property
     def needs_path(self) -> bool:
         """True if nothing but the path can fill a required parameter."""
-        return any(one.source == PATH and one.default is REQUIRED for one in self.plan.parameters)
+        return any(one.source == PATH and one.default is REQUIRED for one in self._own_parameters)

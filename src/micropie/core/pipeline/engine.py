@@ -96,9 +96,9 @@ def is_awaitable(value: Any) -> bool:
     return type(value) is CoroutineType or hasattr(type(value), "__await__")
 
 
-async def call_guard(engine: Engine, guard: "UserFunction", *args: Any) -> Any:
+async def call_guard(engine: Engine, guard: "UserFunction", *args: Any, **kwargs: Any) -> Any:
     """The result of a guard. What it sets in context variables its branch sees, whether it runs in a thread or not."""
-    function = partial(guard.call, *args)
+    function = partial(guard.call, *args, **kwargs)
     result = await engine.threads.run_in_context(function) if guard.in_thread else function()
     return await result if is_awaitable(result) else result
 

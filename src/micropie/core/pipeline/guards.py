@@ -10,12 +10,20 @@ from micropie.core.replies.reply import Reply, close_unsent, is_stream, replacin
 from micropie.core.requests.request import Request
 
 
-async def before_guards(engine: Engine, guards: Guards, entered: list[Guard]) -> Reply | None:
+async def before_guards(
+    engine: Engine, request: Request, guards: Guards, segments: list[str], entered: list[Guard]
+) -> Reply | None:
     """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
     for guard in guards:
         entered.append(guard)
-        result = None if guard.before is None else await call_guard(engine, guard.before)
-        if guard.before is not None and result is not None:
+        if guard.before is None:
+            continue
+        if guard.plan is None:
+            result = await call_guard(engine, guard.before)
+        else:
+            args, kwargs = guard.plan.bind(request, segments)
+            result = await call_guard(engine, guard.before, *args, **kwargs)
+        if result is not None:
             with blaming(guard.before.handler):
                 return to_reply(result)
     return None

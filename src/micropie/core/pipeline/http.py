@@ -139,7 +139,7 @@ async def call_behind_guards(engine: Engine, request: Request, target: Target, s
     """The reply from between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
     entered: list[Guard] = []
     try:
-        reply = await before_guards(engine, target.guards, entered)
+        reply = await before_guards(engine, request, target.guards, segments, entered)
         if reply is None:
             reply = to_reply(await call_target(engine, request, target, segments))
     except CAUGHT as error:

@@ -31,9 +31,9 @@ class SubApp(NamedTuple):
     is_mounted: bool
 
 
-def mounted_subapp(request: Request, target: MountedApp, rest: list[str]) -> SubApp:
-    """The application that the path leads to; `rest` is the path below it."""
-    scope, segments = request.scope, request._segments()
+def mounted_subapp(request: Request, target: MountedApp, params: list[str]) -> SubApp:
+    """The application that the path leads to; the parameters are the identities above it, and the path below it."""
+    scope, segments, rest = request.scope, request._segments(), params[target.identities :]
     mount = "/".join(segments[: len(segments) - len(rest)])
     if target.is_micropie:
         changes = below_path(scope, "/".join(rest), mount)

@@ -115,7 +115,8 @@ async def run_connection(
             return NORMAL, ""
         if request._ws_route_handler is not None or request._route_key() != key:
             target, segments = engine.router.find_again(request, (target, segments))
-    if target.guards and (answer := await before_guards(engine, target.guards, [])) is not None:
+    answer = await before_guards(engine, request, target.guards, segments, []) if target.guards else None
+    if answer is not None:
         await close_unsent(answer.body)
         return REFUSED, status_line(answer.status)
     if isinstance(target, MountedApp):

@@ -8,7 +8,8 @@ from micropie.core.handlers.annotations import AUTO, BODY, PATH, QUERY, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
 from micropie.core.handlers.signature import VARIADIC, Parameter, takes_segment
 from micropie.core.requests.body import BODY_METHODS
-from micropie.core.routing.controller import INDEX, is_private, joined
+from micropie.core.routing.controller import INDEX, is_private
+from micropie.core.routing.path_templates import Template, joined
 
 if TYPE_CHECKING:
     from micropie.core.routing.targets import ByVerb
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _IDENTITY = re.compile(r"(\w+_)?(id|uuid|slug)|key")
 
 
-def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> tuple[str, ...]:
-    """The names in the path of a handler, which segments may follow."""
+def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> Template:
+    """The names in the path of a handler, and the identities between them; segments may follow."""
     name = endpoint.name.removeprefix(WEBSOCKET)
     if is_verb_method(branch, endpoint) or endpoint.name == INDEX or (name == INDEX and not with_segments):
         return branch.path
@@ -74,12 +75,15 @@ def _source_of(parameter: Parameter, in_path: set[str], others: str) -> str:
 def _names_in_path(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str, ...]) -> set[str]:
     """The parameters that are in the path: from the first on, since a segment goes to the first that can take it.
 
-    What stands before `*args`, or before one that only the path can fill, is never elsewhere.
+    What stands before `*args`, or before one that only the path can fill, is never elsewhere, nor are identities.
     """
     takers = [one for one in endpoint.plan.parameters if takes_segment(one)]
+    above = len(endpoint.identities)
     certain = [number for number, one in enumerate(takers, 1) if one.source == PATH or endpoint.plan.variadic]
-    count = max(certain, default=0)
-    while count < len(takers) and _leads(takers[count], is_first=not count, is_verb_method=is_verb_method, verbs=verbs):
+    count = max(above, *certain) if certain else above
+    while count < len(takers):
+        if not _leads(takers[count], is_first=count == above, is_verb_method=is_verb_method, verbs=verbs):
+            break
         count += 1
     return {one.name for one in takers[:count]}
 
@@ -110,7 +114,7 @@ def _is_identity(parameter: Parameter) -> bool:
 def path_template(branch: "Branch", endpoint: Endpoint) -> str:
     """The path that a client should use, such as `/notes/{id}`, with `{rest*}` for what `*args` take; `""` for `/`."""
     parameters = client_parameters(branch, endpoint)
-    placeholders = "".join(map(_placeholder, parameters))
+    placeholders = "".join(_placeholder(one) for one in parameters if one.name not in endpoint.identities)
     return joined(own_path(branch, endpoint, with_segments=bool(placeholders))) + placeholders
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from micropie.core.basics.errors import log
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.routing.controller import GUARDS
+from micropie.core.routing.path_templates import joined
 from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch, branches
 
@@ -53,7 +54,7 @@ def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
         found = hidden if hidden != mount.name else _answering(branch, mount.segments)
         if found is not None:
             yield (
-                f"{branch.title}.{mount.name} is mounted at /{'/'.join(mount.path)}, where it hides {found}: "
+                f"{branch.title}.{mount.name} is mounted at {joined(mount.path)}, where it hides {found}: "
                 "give it a path of its own"
             )
 
@@ -63,7 +64,7 @@ def _mounts_past_guards(branch: Branch) -> Iterator[str]:
         guarded = _guarded_on_the_way(branch, mount.segments)
         if guarded is not None:
             yield (
-                f"{branch.title}.{mount.name} is mounted at /{'/'.join(mount.path)}, where {guarded.title}._before "
+                f"{branch.title}.{mount.name} is mounted at {joined(mount.path)}, where {guarded.title}._before "
                 f"does not guard it: make it an attribute of {guarded.title}, or give it another path"
             )
 

@@ -4,12 +4,12 @@
 request: `tree` reads these classes when the application is made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from inspect import isawaitable
-from typing import Any, TypeVar, Unpack
+from keyword import iskeyword
+from typing import Any, Generic, TypeVar, Unpack
 
 from micropie.core.basics.headers import is_token
-from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, HeaderPairs
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
@@ -23,6 +23,7 @@ LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
 GUARDS = ("_before", "_after")
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
+Below = TypeVar("Below")
 
 
 class Controller:
@@ -63,9 +64,12 @@ class Controller:
         """Values for the templates of this branch, on top of those from above: a dict; `async def` or plain."""
         return {}
 
-    async def _before(self) -> Any:
-        """Called before anything below this controller answers, `async def` or plain; a result but None answers."""
-        return await _next_in_line(super(), "_before")
+    async def _before(self, *args: Any, **kwargs: Any) -> Any:
+        """Called before anything below this controller answers, `async def` or plain; a result but None answers.
+
+        A parameter of the name of an identity in its path gets that, converted as its annotation says.
+        """
+        return await _next_in_line(super(), "_before", *args, **kwargs)
 
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
@@ -103,10 +107,37 @@ class Mount:
         self.segments = None if path is None else mount_segments(path)
 
 
-async def _next_in_line(following: Any, name: str, *args: Any) -> Any:
+class Nested(Generic[Below]):
+    """A controller, a `Mount` or an `App` behind an identity: `/users/7/posts` where `Users` has it as `posts`.
+
+    The segment before the name of the attribute is the first argument of every handler below, as the parameter
+    `identity`. Looked up on the owner it is what it holds.
+
+        class Posts(Resource):
+            async def get(self, user_id: int, id: int): ...     # GET /users/7/posts/3
+
+        class Users(Resource):
+            posts = Nested("user_id", Posts())
+    """
+
+    def __init__(self, identity: str, below: Below) -> None:
+        if not _is_parameter_name(identity):
+            raise TypeError(f'Nested() takes a parameter\'s name first, as in Nested("user_id", ...), not {identity!r}')
+        if isinstance(below, type):
+            raise TypeError(f"Nested({identity!r}, ...) takes an instance: write {below.__name__}()")
+        if isinstance(below, Mount) and below.segments is not None:
+            raise TypeError(f"Nested({identity!r}, ...) has the path of its name: leave the path of its Mount out")
+        self.identity = identity
+        self.below = below
+
+    def __get__(self, instance: object, owner: type) -> Below:
+        return self.below
+
+
+async def _next_in_line(following: Any, name: str, *args: Any, **kwargs: Any) -> Any:
     """The result of the guard of a class that is mixed in behind `Controller`, for those who call `super()`."""
     guard = getattr(following, name, None)
-    result = None if guard is None else guard(*args)
+    result = None if guard is None else guard(*args, **kwargs)
     return await result if isawaitable(result) else result
 
 
@@ -122,15 +153,13 @@ def mount_segments(path: str) -> tuple[str, ...]:
     return segments
 
 
-def joined(segments: Sequence[str]) -> str:
-    """A path of these segments, percent-encoded (RFC 3986 §3.3): a slash in one of them is no separator."""
-    quote = lazy_import("urllib.parse").quote
-    return "".join("/" + quote(segment, safe="") for segment in segments)
-
-
 def is_private(name: str) -> bool:
     """True if no URL may name this method or branch."""
     return name.startswith(("_", "ws_"))
+
+
+def _is_parameter_name(name: Any) -> bool:
+    return isinstance(name, str) and name.isidentifier() and not iskeyword(name) and not is_private(name)
 
 
 def _is_verb(verb: Any) -> bool:

@@ -9,7 +9,8 @@ from micropie.core.basics.service import Service
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
-from micropie.core.routing.controller import INDEX, Controller, Mount, is_private
+from micropie.core.routing.controller import INDEX, Controller, Mount, Nested, is_private
+from micropie.core.routing.path_templates import names_in
 from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
 from micropie.core.routing.tree import Branch, branches
 
@@ -97,7 +98,7 @@ class Router:
 
     def tell_if_stray(self, owner: object, name: str, value: Any) -> None:
         """Log that a controller or a mount stands on an instance, where no path leads to it."""
-        if isinstance(value, Controller | Mount) and id(value) not in self._owners and not is_private(name):
+        if isinstance(value, Controller | Mount | Nested) and id(value) not in self._owners and not is_private(name):
             log.warning(
                 "%s.%s is set on the instance, where it answers nothing: write %s = %s(...) in the class body",
                 type(owner).__name__,
@@ -163,8 +164,11 @@ def _public(branch: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
 def _static_paths(root: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
     """Each path without parameters, with what answers it."""
     for branch in branches(root):
+        if branch.identities:
+            continue
         own = branch.collection or branch.methods.get(INDEX)
-        paths = [((*branch.path, name), target) for name, target in _public(branch)]
+        above = names_in(branch.path)
+        paths = [((*above, name), target) for name, target in _public(branch)]
         if own is not None:
-            paths += [((*branch.path, ""), own), *([(branch.path, own)] if branch.path else [])]
+            paths += [((*above, ""), own), *([(above, own)] if above else [])]
         yield from (("/" + "/".join(path), target) for path, target in paths if root.find(list(path))[0] is target)

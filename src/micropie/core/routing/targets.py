@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from micropie.core.basics.types import ASGIApp
 from micropie.core.handlers.endpoint import Endpoint, Guards
 from micropie.core.requests.request import Request, lazy
-from micropie.core.routing.controller import Mount, joined
+from micropie.core.routing.controller import Mount
+from micropie.core.routing.path_templates import Template, identities_in, joined, names_in
 
 if TYPE_CHECKING:
     from micropie.core.pipeline.engine import Engine
@@ -94,22 +95,23 @@ def declared_endpoint(target: Endpoint | ByVerb) -> Endpoint:
 class MountedApp:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "is_micropie", "name", "owner", "path", "route", "segments", "what")
+    __slots__ = ("app", "guards", "identities", "is_micropie", "name", "owner", "path", "route", "segments", "what")
 
     is_bare = is_direct = is_choice = False
     keeps_slash = True
     limits = None
 
     def __init__(
-        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: tuple[str, ...], guards: Guards
+        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: Template, guards: Guards
     ) -> None:
         self.name = name
         self.what = what  # the value of the attribute
         self.app: ASGIApp = what.app if isinstance(what, Mount) else what
         self.segments = segments
         self.owner = owner  # the controller or application that has it
-        self.path = above + segments
-        self.route = MatchedRoute(".".join(self.path), partial(joined, self.path))
+        self.path: Template = above + segments
+        self.identities = len(identities_in(self.path))  # so many segments are no part of the path below it
+        self.route = MatchedRoute(".".join(names_in(self.path)), partial(joined, self.path))
         self.guards = guards
         self.is_micropie = False  # an `App`: it takes the path without what led to it
 

@@ -7,6 +7,7 @@ import inspect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from itertools import zip_longest
 from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
@@ -19,7 +20,8 @@ from micropie.core.handlers.signature import KEYWORD, POSITIONAL, takes_segment
 from micropie.core.requests.origin import origin_of
 from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
-from micropie.core.routing.controller import INDEX, is_private, joined
+from micropie.core.routing.controller import INDEX, is_private
+from micropie.core.routing.path_templates import Identity, Template, identities_in, joined
 from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint
 from micropie.core.routing.tree import Branch, branches
 
@@ -41,7 +43,7 @@ def let_url_for_find(router: "Router") -> None:
 class HandlerLocation(NamedTuple):
     """Where something stands: below `above` (the path of its application), in `branch`; `entry` is what of it."""
 
-    above: tuple[str, ...]
+    above: Template
     branch: Branch
     entry: "Address | MountedApp | None"  # None: the branch itself
 
@@ -60,14 +62,48 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
         url_for(self.confirm, token, external=True)         # https://shop.example/confirm/…
     """
     root, place = _located(handler)
-    path = (*root, *place.above)
+    above, args = _with_identities(place.above, args, query)
     if isinstance(place.entry, Address):
         own, pairs = place.entry.of(args, {name: value for name, value in query.items() if value is not None})
     else:
-        own = place.branch.path if place.entry is None else place.entry.path
+        own, args = _with_identities(place.branch.path if place.entry is None else place.entry.path, args, query)
         own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
+    path = joined(root + above + own) or "/"
     origin = _origin_here(place) if external else ""
-    return origin + (joined(path + own) or "/") + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+    return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+
+
+def _with_identities(
+    template: Template, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The template with arguments in place of its identities, and the arguments left; what is named is taken out."""
+    values = list(args)
+    for place, name in enumerate(identities_in(template)):
+        if place >= len(args) and name not in keywords:
+            raise TypeError(f"url_for(): {joined(template)} needs {name!r}, the arguments are {args!r}")
+        if place >= len(args):
+            values.append(keywords.pop(name))
+    count = len(identities_in(template))
+    if any(value is None or isinstance(value, _SEVERAL) for value in values[:count]):
+        raise TypeError(f"url_for(): {joined(template)} can't have {values[:count]!r} in it: a segment is one value")
+    return filled(template, [*map(text_of, values[:count])]), tuple(values[count:])
+
+
+def filled(template: Template, values: list[str], *, in_websocket: bool = False) -> tuple[str, ...]:
+    """The segments of a path, these values in place of its identities. ValueError for one that means something else."""
+    remaining = iter(values)
+    path: list[str] = []
+    for segment, following in zip_longest(template, template[1:], fillvalue=""):
+        if not isinstance(segment, Identity):
+            path.append(segment)
+            continue
+        value = next(remaining)
+        if value in _DOTS or not segment.branch.is_identity(value, str(following), in_websocket=in_websocket):
+            raise ValueError(
+                f"No URL leads to {joined(template)} with {value!r}: clients and routes read that otherwise"
+            )
+        path.append(value)
+    return tuple(path)
 
 
 def _origin_here(place: HandlerLocation) -> str:
@@ -168,7 +204,7 @@ class Address:
         self._in_query = {p.name for p in parameters if p.source == QUERY} | {
             p.name for p in originals if p.source == AUTO and not p.is_body
         }
-        self._only_in_path = {p.name for p in originals if p.source == PATH}
+        self._only_in_path = {p.name for p in originals if p.source == PATH or p.name in endpoint.identities}
         self._needed = [
             p.name
             for p in parameters
@@ -184,7 +220,9 @@ class Address:
         self._check_keywords(others)
         self._check_needed(in_path, others)
         fields = list(_query_fields({self._key(name): value for name, value in others.items()}))
-        return self._divided(segments, in_path, fields)
+        above = len(self._endpoint.identities)
+        template, fields = self._divided(segments[above:], in_path[above:], fields)
+        return filled(template, segments[:above], in_websocket=self.is_websocket), fields
 
     def _names_in_path(self, count: int, keywords: dict[str, Any]) -> list[str]:
         """The parameters that segments fill: by position, and those given by name right behind."""
@@ -195,8 +233,8 @@ class Address:
             names.append(name)
         return names
 
-    def _divided(self, segments: list[str], in_path: list[str], fields: Pairs) -> tuple[tuple[str, ...], Pairs]:
-        """The segments and fields of a URL; those segments that no path can have are fields too, bound by name."""
+    def _divided(self, segments: list[str], in_path: list[str], fields: Pairs) -> tuple[Template, Pairs]:
+        """The template and the fields of a URL; those segments that no path can have are fields too, bound by name."""
         path = own_path(self._branch, self._endpoint, with_segments=bool(segments))
         is_network_path = not path and segments[:1] == [""]  # `//host` is another site (RFC 3986 §4.2)
         if segments and path == self._branch.path and (is_network_path or not self._is_led_to_by(segments)):
@@ -208,7 +246,7 @@ class Address:
                 return path + tuple(segments[:position]), [*self._fields(segments, in_path, position), *fields]
         if segments and segments[-1] == "" and not self._endpoint.keeps_slash:
             segments.append("")
-        return path + tuple(segments), fields
+        return (*path, *segments), fields
 
     def _is_led_to_by(self, segments: list[str]) -> bool:
         target, rest = self._branch.find(list(segments))
@@ -248,6 +286,9 @@ class Address:
                 raise self._error(f"takes {name!r} from the {self._parameters[name].source}, which is no part of a URL")
 
     def _check_needed(self, in_path: list[str], keywords: dict[str, Any]) -> None:
+        for name in self._endpoint.identities:
+            if name not in in_path:
+                raise self._error(f"needs {name!r}, which is in the path to it")
         for name in self._needed:
             if name not in in_path and name not in keywords:
                 raise self._error(
