@@ -823,12 +823,16 @@ _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 def header_dict(headers: RawHeaders) -> dict[str, str]:
     """All fields by lower-case name; repeated ones joined by `, `, cookies by `; ` (RFC 9113 §8.2.3)."""
     joined: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}  # joined at the end: some servers take a million fields
     for raw_name, raw_value in headers:
         # Not all servers leave out the white space around a value (RFC 9110 §5.5).
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_WHITESPACE)
         if name in joined:
-            value = f"{joined[name]}{'; ' if name == 'cookie' else ', '}{value}"
-        joined[name] = value
+            repeated.setdefault(name, [joined[name]]).append(value)
+        else:
+            joined[name] = value
+    for name, values in repeated.items():
+        joined[name] = ("; " if name == "cookie" else ", ").join(values)
     return joined
 
 
@@ -849,7 +853,8 @@ def parse_cookies(cookie: str) -> dict[str, str]:
 
 def cookie_values(cookie: str, name: str) -> list[str]:
     """All values that a Cookie field has for a name: browsers send those of longer paths first (RFC 6265 §5.4)."""
-    return [found[name] for pair in cookie.split(";") if name in (found := parse_cookies(pair))]
+    pairs = [pair for pair in cookie.split(";") if name in pair]  # few, whoever sends a million of them
+    return [found[name] for pair in pairs if name in (found := parse_cookies(pair))]
 
 
 def _unquote_cookie(value: str) -> str:
@@ -892,7 +897,7 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
 
 def names_json(accept: str) -> bool:
     """True if an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
-    ranges = map(parse_media_type, accept.split(","))
+    ranges = [parse_media_type(text) for text in accept.split(",") if "json" in text.lower()]
     return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
 
@@ -5351,7 +5356,7 @@ class Request:
     _is_large: bool = False  # a multipart form, or another body that takes its time
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
-    _failure: BaseException | None = None  # an unhandled exception: the session is not saved
+    _failure: BaseException | None = None  # an unhandled exception, or a session that can't be had: none is saved
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
@@ -5392,7 +5397,10 @@ class Request:
         found = b""
         for name, value in self._raw_headers:
             if name == b"cookie":
-                found = found + b"; " + value if found else value
+                if found:  # HTTP/2 has one for each cookie
+                    found = b"; ".join([value for name, value in self._raw_headers if name == b"cookie"])
+                    break
+                found = value
         return found.decode("latin-1") if found else ""
 
     def _route_key(self) -> RouteKey:
@@ -7653,9 +7661,9 @@ class InMemorySessionBackend(SessionBackend):
         self._keep(session_id, timeout)
 
     async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
-        """Change these values of the session, if it is still there."""
+        """Change these values of the session, if it still lives."""
         data = self.sessions.get(session_id)
-        if data is None:
+        if data is None or self._is_expired(session_id):
             return
         data.update(clone(changes))
         for name in removed:
@@ -7667,7 +7675,7 @@ class InMemorySessionBackend(SessionBackend):
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
-        if session_id in self.sessions:
+        if session_id in self.sessions and not self._is_expired(session_id):
             self._timeouts[session_id] = timeout
             self.last_access[session_id] = time.time()
 
@@ -7882,17 +7890,24 @@ class SessionStore:
     # -- load -----------------------------------------------------------------------------------------
 
     async def load(self, request: Request, cookie: str) -> None:
-        """Give the request the session that its Cookie header names, if the backend knows it."""
-        for session_id in self.ids_in(cookie):
-            # Of a session that is kept in its cookie, the id is the beginning.
-            made_at = creation_time(".".join(session_id.split(".")[:2]) if self.backend.in_cookie else session_id)
-            # An id that the backend does not know is not adopted: an attacker could have planted it.
-            if made_at is None or not (data := await self.backend.load(session_id)):
-                continue
-            if self._lifetime is None or made_at + self._lifetime >= time.time():
-                request._stored_session = session_id, data
-                return
-            await self._delete(session_id)
+        """Give the request the session that its Cookie header names, if the backend knows it.
+
+        If that fails, nothing is saved after this request: a fresh session would take the place of the visitor's own.
+        """
+        try:
+            for session_id in self.ids_in(cookie):
+                # Of a session that is kept in its cookie, the id is the beginning.
+                made_at = creation_time(".".join(session_id.split(".")[:2]) if self.backend.in_cookie else session_id)
+                # An id that the backend does not know is not adopted: an attacker could have planted it.
+                if made_at is None or not (data := await self.backend.load(session_id)):
+                    continue
+                if self._lifetime is None or made_at + self._lifetime >= time.time():
+                    request._stored_session = session_id, data
+                    return
+                await self._delete(session_id)
+        except BaseException as error:
+            request._failure = error
+            raise
 
     def ids_in(self, cookie: str) -> list[str]:
         """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
@@ -10766,8 +10781,22 @@ async def make_reply(engine: Engine, request: Request) -> Reply | None:
 
 async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
     """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
+    error = await error_with_session(engine, request, error)
     reply = reply_to_error(engine, request, error)
     return reply if target is None else await after_guards(engine, request, target.guards, reply)
+
+
+async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
+    """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
+    is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
+    if is_known or request._failure is not None:
+        return error
+    try:
+        await engine.sessions.load(request, request._cookies())
+    except CAUGHT as failure:
+        reraise_cancellation(failure)
+        return failure
+    return error
 
 
 async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:

@@ -1,5 +1,6 @@
 """Hostile request lines, headers and scopes: each gets the contract's answer, never the framework's insides."""
 
+import time
 from typing import Any
 
 import pytest
@@ -53,6 +54,9 @@ class Site(App):
     async def visit(self):
         self.request.session["seen"] = True
         return "noted"
+
+    async def count(self, number: int):
+        return [number, len(self.request.headers)]
 
     def _private(self):
         raise AssertionError("a private method was called")
@@ -484,6 +488,24 @@ def test_many_headers_are_no_work_before_somebody_asks():
     """Ten thousand fields, some of them not text, change nothing."""
     headers = [(b"x-%d" % number, b"\xff\x00\x80" * 10) for number in range(10_000)]
     assert wire(Site(), headers=headers).text == "index"
+
+
+LINEAR = 5  # seconds of CPU, for what takes less than one; what is quadratic takes 15 and more
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[(b"cookie", b"a=b")] * 400_000, [(b"cookie", b"session_id=a")] * 300_000, [(b"x", b"y")] * 900_000],
+    ids=["cookies", "sessions", "fields"],
+)
+def test_megabytes_of_headers_hold_up_nobody(headers):
+    """Some servers have no limit, Uvicorn with httptools for one: the work is that of reading them once."""
+    app = Site()
+    assert wire(app, path="/visit").status_code == 200  # so there are sessions to be looked for
+    began = time.process_time()
+    answers = [wire(app, path=path, headers=headers) for path in ("/count/1", "/count/one")]
+    assert [answer.status_code for answer in answers] == [200, 400]
+    assert time.process_time() - began < LINEAR
 
 
 @pytest.mark.parametrize("method", ["get", "PoSt", "BREW", "", "\r\n", "GET\0", "é", "X" * 10_000])

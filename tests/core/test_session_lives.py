@@ -11,7 +11,9 @@ import pytest
 import micropie
 from micropie import (
     App,
+    Controller,
     HTTPError,
+    HttpMiddleware,
     InMemorySessionBackend,
     MissingDependency,
     Mount,
@@ -22,6 +24,7 @@ from micropie import (
 from tests.client import ahttp, http
 from tests.wire import lifespan, websocket, wire
 
+FORM = "application/x-www-form-urlencoded"
 IS_PACKAGE = hasattr(micropie, "__path__")
 
 
@@ -278,6 +281,24 @@ def test_expired_sessions_are_not_listed():
     assert asyncio.run(main()) == ({}, 0)
 
 
+@pytest.mark.parametrize("path", ["/slow", "/slow/seen"])
+def test_a_session_that_is_expired_meanwhile_stays_so(path):
+    """By `last_access[id] = 0`: a slow request neither pushes its expiry nor changes it back to life."""
+
+    class Slow(App):
+        async def slow(self, name=""):
+            session = self.request.session
+            backend.last_access[session.id or ""] = 0
+            if name:
+                session[name] = True
+            return "slow"
+
+    backend = InMemorySessionBackend()
+    asyncio.run(backend.save("1" * 32, {"user": "ann"}, 600))
+    assert http(Slow(backend), path=path, cookies={"session_id": "1" * 32}).text == "slow"
+    assert asyncio.run(backend.load("1" * 32)) == {}
+
+
 def test_a_backend_without_a_list_says_so():
     """In the log; the visitor sees a 500."""
 
@@ -378,6 +399,100 @@ def test_a_socket_closes_with_the_error_that_a_backend_raises(loads, caplog):
     sent = websocket(Site(Down(loads=loads, saves=False)), "/chat", cookies={"session_id": "1" * 32})
     assert sent.close == (1008, "Sessions are not available")
     assert caplog.records == []
+
+
+# -- requests that are refused before anybody looks at their session ----------------------------------------
+
+
+class Complaints(HttpMiddleware):
+    """Leaves a note in the session of whoever sent a request that was refused."""
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        if status_code >= 400:
+            request.session["note"] = f"{request.session.get(Session.USER)}: {status_code}"
+
+
+class Watched(Controller):
+    """A branch that does so by its guard."""
+
+    async def _after(self, reply):
+        if reply.status >= 400:
+            self.request.session["note"] = f"{self.request.session.get(Session.USER)}: {reply.status}"
+
+    async def save(self, text="nothing"):
+        return text
+
+
+class Form(Devices):
+    """Takes a text, and shows what the session holds."""
+
+    watched = Watched()
+
+    async def save(self, text="nothing"):
+        return text
+
+    async def note(self):
+        return str(self.request.session.get("note"))
+
+
+REFUSED = [
+    ("/save", b"{", "application/json", 400),
+    ("/save", b"text=" + 1000 * b"x", FORM, 413),
+    ("/save", b"text=x", f"{FORM}; charset=none", 400),
+    ("/save", b"text=x", "multipart/form-data", 400),
+    ("/%ff", b"", FORM, 400),
+    ("/watched/save", b"{", "application/json", 400),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "content_type", "status"), REFUSED)
+def test_a_refused_request_has_the_visitors_session(path, body, content_type, status):
+    """So what a hook or a guard leaves in it is there for the next page, and takes nobody's log-in away."""
+    app = Form(max_body_size=100)
+    if not path.startswith("/watched"):
+        app.middlewares.append(Complaints())
+    cookies = logged_in(app, "ann")
+    answer = wire(app, "POST", path, body=body, headers=[("content-type", content_type)], cookies=cookies)
+    assert (answer.status_code, answer.cookies) == (status, {})
+    assert http(app, path="/note", cookies=cookies).text == f"ann: {status}"
+    assert http(app, path="/me", cookies=cookies).json()["user"] == "ann"
+
+
+def test_a_refused_request_has_the_session_of_an_outer_application():
+    """Nothing is loaded in its place."""
+    app = Form()
+    app.middlewares.append(Complaints())
+    outer = {"session": {Session.USER: "bob"}}
+    cookies = logged_in(app, "ann")
+    answer = wire(app, "POST", "/%ff", cookies=cookies, scope=outer)
+    assert (answer.status_code, outer["session"]["note"]) == (400, "bob: 400")
+    assert http(app, path="/note", cookies=cookies).text == "None"
+
+
+class DownAtTimes(InMemorySessionBackend):
+    """One whose server can't be reached for one load."""
+
+    is_down = False
+
+    async def load(self, session_id: str) -> dict[str, Any]:
+        if self.is_down:
+            self.is_down = False
+            unavailable()
+        return await super().load(session_id)
+
+
+@pytest.mark.parametrize(("path", "body"), [("/save", b"{}"), ("/save", b"{"), ("/%ff", b"")])
+def test_a_session_that_can_not_be_had_is_not_replaced(path, body):
+    """A hook that fills one all the same, for the error's sake, gives the visitor no other one: his own comes back."""
+    backend = DownAtTimes()
+    app = Form(backend)
+    app.middlewares.append(Complaints())
+    cookies = logged_in(app, "ann")
+    backend.is_down = True
+    answer = wire(app, "POST", path, body=body, headers=[("content-type", "application/json")], cookies=cookies)
+    assert (answer.status_code, answer.cookies) == (503, {})
+    assert http(app, path="/me", cookies=cookies).json()["user"] == "ann"
+    assert len(backend.sessions) == 1
 
 
 # -- backends by their URLs, and their end ----------------------------------------------------------------

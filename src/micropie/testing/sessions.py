@@ -350,7 +350,7 @@ class AtomicSuite(SessionBackendSuite):
             await other.save(ID, {}, 0)
             await backend.save(OTHER_ID, {"a": 1}, SHORT)
             await asyncio.sleep(UNTIL_EXPIRED)
-            for session_id in (ID, OTHER_ID, never):
+            for session_id in (OTHER_ID, ID, never):  # before a load() finds out that it has expired
                 await backend.touch(session_id, LONG)
                 await backend.update(session_id, {"b": 1}, [], LONG)
                 await backend.touch(session_id, LONG)

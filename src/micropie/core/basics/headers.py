@@ -25,12 +25,16 @@ _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 def header_dict(headers: RawHeaders) -> dict[str, str]:
     """All fields by lower-case name; repeated ones joined by `, `, cookies by `; ` (RFC 9113 §8.2.3)."""
     joined: dict[str, str] = {}
+    repeated: dict[str, list[str]] = {}  # joined at the end: some servers take a million fields
     for raw_name, raw_value in headers:
         # Not all servers leave out the white space around a value (RFC 9110 §5.5).
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_WHITESPACE)
         if name in joined:
-            value = f"{joined[name]}{'; ' if name == 'cookie' else ', '}{value}"
-        joined[name] = value
+            repeated.setdefault(name, [joined[name]]).append(value)
+        else:
+            joined[name] = value
+    for name, values in repeated.items():
+        joined[name] = ("; " if name == "cookie" else ", ").join(values)
     return joined
 
 
@@ -51,7 +55,8 @@ def parse_cookies(cookie: str) -> dict[str, str]:
 
 def cookie_values(cookie: str, name: str) -> list[str]:
     """All values that a Cookie field has for a name: browsers send those of longer paths first (RFC 6265 §5.4)."""
-    return [found[name] for pair in cookie.split(";") if name in (found := parse_cookies(pair))]
+    pairs = [pair for pair in cookie.split(";") if name in pair]  # few, whoever sends a million of them
+    return [found[name] for pair in pairs if name in (found := parse_cookies(pair))]
 
 
 def _unquote_cookie(value: str) -> str:
@@ -94,7 +99,7 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
 
 def names_json(accept: str) -> bool:
     """True if an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
-    ranges = map(parse_media_type, accept.split(","))
+    ranges = [parse_media_type(text) for text in accept.split(",") if "json" in text.lower()]
     return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
 

@@ -77,8 +77,22 @@ async def make_reply(engine: Engine, request: Request) -> Reply | None:
 
 async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
     """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
+    error = await error_with_session(engine, request, error)
     reply = reply_to_error(engine, request, error)
     return reply if target is None else await after_guards(engine, request, target.guards, reply)
+
+
+async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
+    """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
+    is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
+    if is_known or request._failure is not None:
+        return error
+    try:
+        await engine.sessions.load(request, request._cookies())
+    except CAUGHT as failure:
+        reraise_cancellation(failure)
+        return failure
+    return error
 
 
 async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:

@@ -163,7 +163,7 @@ class Request:
     _is_large: bool = False  # a multipart form, or another body that takes its time
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
-    _failure: BaseException | None = None  # an unhandled exception: the session is not saved
+    _failure: BaseException | None = None  # an unhandled exception, or a session that can't be had: none is saved
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
@@ -204,7 +204,10 @@ class Request:
         found = b""
         for name, value in self._raw_headers:
             if name == b"cookie":
-                found = found + b"; " + value if found else value
+                if found:  # HTTP/2 has one for each cookie
+                    found = b"; ".join([value for name, value in self._raw_headers if name == b"cookie"])
+                    break
+                found = value
         return found.decode("latin-1") if found else ""
 
     def _route_key(self) -> RouteKey:

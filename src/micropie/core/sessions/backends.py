@@ -93,9 +93,9 @@ class InMemorySessionBackend(SessionBackend):
         self._keep(session_id, timeout)
 
     async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
-        """Change these values of the session, if it is still there."""
+        """Change these values of the session, if it still lives."""
         data = self.sessions.get(session_id)
-        if data is None:
+        if data is None or self._is_expired(session_id):
             return
         data.update(clone(changes))
         for name in removed:
@@ -107,7 +107,7 @@ class InMemorySessionBackend(SessionBackend):
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
-        if session_id in self.sessions:
+        if session_id in self.sessions and not self._is_expired(session_id):
             self._timeouts[session_id] = timeout
             self.last_access[session_id] = time.time()
 

@@ -108,17 +108,24 @@ class SessionStore:
     # -- load -----------------------------------------------------------------------------------------
 
     async def load(self, request: Request, cookie: str) -> None:
-        """Give the request the session that its Cookie header names, if the backend knows it."""
-        for session_id in self.ids_in(cookie):
-            # Of a session that is kept in its cookie, the id is the beginning.
-            made_at = creation_time(".".join(session_id.split(".")[:2]) if self.backend.in_cookie else session_id)
-            # An id that the backend does not know is not adopted: an attacker could have planted it.
-            if made_at is None or not (data := await self.backend.load(session_id)):
-                continue
-            if self._lifetime is None or made_at + self._lifetime >= time.time():
-                request._stored_session = session_id, data
-                return
-            await self._delete(session_id)
+        """Give the request the session that its Cookie header names, if the backend knows it.
+
+        If that fails, nothing is saved after this request: a fresh session would take the place of the visitor's own.
+        """
+        try:
+            for session_id in self.ids_in(cookie):
+                # Of a session that is kept in its cookie, the id is the beginning.
+                made_at = creation_time(".".join(session_id.split(".")[:2]) if self.backend.in_cookie else session_id)
+                # An id that the backend does not know is not adopted: an attacker could have planted it.
+                if made_at is None or not (data := await self.backend.load(session_id)):
+                    continue
+                if self._lifetime is None or made_at + self._lifetime >= time.time():
+                    request._stored_session = session_id, data
+                    return
+                await self._delete(session_id)
+        except BaseException as error:
+            request._failure = error
+            raise
 
     def ids_in(self, cookie: str) -> list[str]:
         """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
