@@ -9991,7 +9991,7 @@ def log_failure(request: Request, error: BaseException) -> None:
 
     It has the attributes `method`, `path`, `handler` and `request_id`; the last two may be None.
     """
-    method, path, endpoint = request.method, shortened(path_of_request(request)), endpoint_of(request)
+    method, path, endpoint = method_of_request(request), shortened(path_of_request(request)), endpoint_of(request)
     handler, request_id = endpoint and (function_name(endpoint.handler) or endpoint.name), request_id_of(request)
     where = f" in {handler}" if handler else ""
     told = isinstance(error, MissingDependency)
@@ -10017,6 +10017,12 @@ def passes_through(error: BaseException, function: Callable[..., Any]) -> bool:
     """True if the traceback of an error shows a line of the function, or of what it wraps."""
     code = code_of(function)
     return any(frame.f_code is code for frame, _ in lazy_import("traceback").walk_tb(error.__traceback__))
+
+
+def method_of_request(request: Request) -> str:
+    """The method, for the log: as it is if it is one, which not all servers see to, least of all over HTTP/2."""
+    method = shortened(request.method)
+    return method if is_token(request.method) else repr(method)
 
 
 def path_of_request(request: Request) -> str:
@@ -10681,7 +10687,7 @@ def warn_of_lost_changes(request: Request, session: Session) -> None:
         log.warning(
             "%s %r changed its session while its reply was streamed, which is not saved: change it before that, in a "
             "handler that returns the generator",
-            request.method,
+            method_of_request(request),
             shortened(path_of_request(request)),
         )
 

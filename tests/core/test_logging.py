@@ -55,6 +55,10 @@ class Site(App):
     def blocking(self):
         fail()
 
+    async def lost(self):
+        yield "x"
+        self.request.session["seen"] = True
+
     async def ws_chat(self, ws):
         fail()
 
@@ -87,6 +91,24 @@ def test_a_stream_that_breaks_is_one_record(caplog):
     """Its server is told by the same exception."""
     wire(Site(), "GET", "/words", raises=RuntimeError)
     assert [record.getMessage() for record in caplog.records] == ["GET '/words' failed in Site.words"]
+
+
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("BREW", "BREW"),
+        ("GET\x1b[31m", "'GET\\x1b[31m'"),
+        ("GET\nERROR forged", "'GET\\nERROR forged'"),
+        ("G" * 60_000, f"{200 * 'G'}…"),
+        ("", "''"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/page/x", "/lost"])
+def test_a_method_forges_no_record(method, told, path, caplog):
+    """Hypercorn hands on what an HTTP/2 client calls one: escape sequences, and thousands of letters."""
+    wire(Site(), "GET", path, scope={"method": method})
+    (record,) = caplog.records
+    assert record.getMessage().partition(" '/")[0] == told
 
 
 def test_a_websocket_that_fails_is_one_record(caplog):

@@ -12,6 +12,7 @@ from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.error_replies import (
     CAUGHT,
     log_failure,
+    method_of_request,
     path_of_request,
     reply_to_error,
     reraise_cancellation,
@@ -135,7 +136,7 @@ def warn_of_lost_changes(request: Request, session: Session) -> None:
         log.warning(
             "%s %r changed its session while its reply was streamed, which is not saved: change it before that, in a "
             "handler that returns the generator",
-            request.method,
+            method_of_request(request),
             shortened(path_of_request(request)),
         )
 
