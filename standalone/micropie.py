@@ -4400,6 +4400,10 @@ class Inbox:
         if self._reader is not None:
             self._reader.cancel()
 
+    def drop(self) -> None:
+        """Forget what is kept: nobody asks for it any more."""
+        self._kept.clear()
+
     async def until_closed(self) -> None:
         """Wait for the end of a connection that seems to be over; not for long."""
         if self._is_open:
@@ -5027,6 +5031,12 @@ class MultipartForm:
                 file.queue.drop()
         self._spool.abandon()
 
+    def let_go(self) -> None:
+        """Keep nothing, since the request is over, and the traceback of an error may lead back to here."""
+        if self.error is not None:
+            self.error.__traceback__ = None
+        self.fields, self.files, self._file, self._text, self._undeclared = {}, {}, None, bytearray(), []
+
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
         package, recut = require("multipart", "File uploads"), Recut(boundary)
         make = parser_class(package)
@@ -5356,7 +5366,7 @@ class Request:
     _is_large: bool = False  # a multipart form, or another body that takes its time
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
-    _failure: BaseException | None = None  # an unhandled exception, or a session that can't be had: none is saved
+    _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
@@ -5754,7 +5764,11 @@ class WebSocket:
         self._inbox.close(self._raise_closed)
 
     def release(self) -> None:
-        """Look for the peer's leaving no more: it has left, or whoever made the socket is done with it."""
+        """Whoever made the socket is done with it: look for the peer's leaving no more, and keep no message."""
+        self._look_no_more()
+        self._inbox.drop()
+
+    def _look_no_more(self) -> None:
         self._sends = 0
         self._inbox.close(self._raise_closed)
 
@@ -5822,7 +5836,7 @@ class WebSocket:
         """The peer has left; the first who notices says how."""
         if not self.closed:
             self.closed, self._peer_left, self._ended = True, True, (code, reason)
-        self.release()
+        self._look_no_more()
 
     async def _check_left(self, error: Exception) -> None:
         """`ConnectionClosed` if nothing can be sent since the connection is closed.
@@ -5995,6 +6009,7 @@ class Upload:
             form.discard()
             task.cancel()
             await self.finished()
+            form.let_go()
 
 
 def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
@@ -7905,8 +7920,8 @@ class SessionStore:
                     request._stored_session = session_id, data
                     return
                 await self._delete(session_id)
-        except BaseException as error:
-            request._failure = error
+        except BaseException:
+            request._failure = True
             raise
 
     def ids_in(self, cookie: str) -> list[str]:
@@ -9946,7 +9961,7 @@ def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Repl
 
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
-    request._failure = error
+    request._failure = True
     log_failure(request, error)
     reply = error_reply(HTTPError(500))
     note_debug_page(engine, request, error, reply)
@@ -10754,6 +10769,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
     finally:
         if request._upload is not None:
             await request._upload.close()
+            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
 
 
 async def make_reply(engine: Engine, request: Request) -> Reply | None:
@@ -10795,7 +10811,7 @@ async def reply_outside_guards(engine: Engine, request: Request, target: Target 
 async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
     """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
     is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
-    if is_known or request._failure is not None:
+    if is_known or request._failure:
         return error
     try:
         await engine.sessions.load(request, request._cookies())
@@ -10895,7 +10911,7 @@ async def call_with_upload(
 
 async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
-    if request._failure is not None:
+    if request._failure:
         return reply
     try:
         cookie = await engine.sessions.save(request)

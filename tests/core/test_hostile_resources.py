@@ -5,13 +5,15 @@ import gc
 import subprocess
 import sys
 import textwrap
+import time
 import tracemalloc
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from micropie import App, InMemorySessionBackend
+from micropie import App, HttpMiddleware, InMemorySessionBackend
 from tests.client import http, run
 from tests.wire import wire
 
@@ -373,6 +375,60 @@ def test_deleted_sessions_leave_nothing():
     http(app, path="/leave", cookies={"session_id": cookie})
     assert not backend.sessions
     assert not backend.last_access
+
+
+PART = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\nx\r\n'
+TEXT, FILE = PART % b"text", PART % b'file"; filename="a'
+UPLOAD = {"headers": [("content-type", "multipart/form-data; boundary=b")], "method": "POST"}
+
+
+@pytest.mark.parametrize(
+    ("path", "request_options"),
+    [
+        ("/page", {}),
+        ("/failing", {}),
+        ("/blocking", {}),
+        ("/page", {"method": "POST", "body": b"{", "headers": [("content-type", "application/json")]}),
+        ("/upload", {**UPLOAD, "body": TEXT + FILE + b"--b--\r\n"}),
+        ("/upload", {**UPLOAD, "body": TEXT + b"--b--\r\n"}),
+        ("/upload", {**UPLOAD, "body": TEXT + FILE}),
+        ("/failing", {**UPLOAD, "body": TEXT + FILE + b"--b--\r\n"}),
+    ],
+)
+def test_a_request_is_freed_when_it_is_over(path, request_options, caplog):
+    """With all that its client has sent: who waits for the garbage collector gathers gigabytes."""
+    caplog.set_level("CRITICAL", "micropie")  # a record keeps the traceback
+    seen = []
+
+    class Site(App):
+        async def page(self):
+            return "x"
+
+        async def failing(self):
+            raise RuntimeError
+
+        def blocking(self):
+            raise RuntimeError
+
+        async def upload(self, file):
+            return await file.read()
+
+    class Noting(HttpMiddleware):
+        async def after_request(self, request, status_code, response_body, extra_headers):
+            seen.append(weakref.ref(request))
+
+    app = Site()
+    app.middlewares.append(Noting())
+    gc.disable()
+    try:
+        wire(app, path=path, **request_options)
+        for _ in range(100):  # a thread may have to let go of it first
+            if seen[0]() is None:
+                break
+            time.sleep(0.01)
+        assert [reference() for reference in seen] == [None]
+    finally:
+        gc.enable()
 
 
 def test_requests_that_break_leave_no_descriptor_and_no_cycle():

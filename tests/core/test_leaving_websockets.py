@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -508,3 +510,30 @@ def test_a_generator_is_no_handler_of_a_websocket(kind, caplog):
     run(main())
     assert server.closed == [1011]
     assert "Site.ws_index yields, which a WebSocket handler can't: await ws.send_text" in caplog.text
+
+
+def test_what_nobody_has_received_goes_with_the_handler():
+    """Large messages are not kept until the garbage collector comes by."""
+
+    class Text(str):
+        """One that can be watched."""
+
+        __slots__ = ("__weakref__",)
+
+    watched: list[weakref.ref[Text]] = []
+
+    async def script(ws):
+        await ws.accept()
+        await asyncio.sleep(WHILE)
+
+    def say(server):
+        text = Text("x" * 1_000_000)
+        watched.append(weakref.ref(text))
+        server.say(text)
+
+    gc.disable()
+    try:
+        assert play(script, 0, say).taken == 1
+        assert watched[0]() is None
+    finally:
+        gc.enable()

@@ -69,7 +69,7 @@ def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Repl
 
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
-    request._failure = error
+    request._failure = True
     log_failure(request, error)
     reply = error_reply(HTTPError(500))
     note_debug_page(engine, request, error, reply)

@@ -44,6 +44,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
     finally:
         if request._upload is not None:
             await request._upload.close()
+            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
 
 
 async def make_reply(engine: Engine, request: Request) -> Reply | None:
@@ -85,7 +86,7 @@ async def reply_outside_guards(engine: Engine, request: Request, target: Target 
 async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
     """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
     is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
-    if is_known or request._failure is not None:
+    if is_known or request._failure:
         return error
     try:
         await engine.sessions.load(request, request._cookies())
@@ -185,7 +186,7 @@ async def call_with_upload(
 
 async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
     """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
-    if request._failure is not None:
+    if request._failure:
         return reply
     try:
         cookie = await engine.sessions.save(request)

@@ -164,6 +164,7 @@ class Upload:
             form.discard()
             task.cancel()
             await self.finished()
+            form.let_go()
 
 
 def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:

@@ -71,6 +71,10 @@ class Inbox:
         if self._reader is not None:
             self._reader.cancel()
 
+    def drop(self) -> None:
+        """Forget what is kept: nobody asks for it any more."""
+        self._kept.clear()
+
     async def until_closed(self) -> None:
         """Wait for the end of a connection that seems to be over; not for long."""
         if self._is_open:

@@ -86,6 +86,12 @@ class MultipartForm:
                 file.queue.drop()
         self._spool.abandon()
 
+    def let_go(self) -> None:
+        """Keep nothing, since the request is over, and the traceback of an error may lead back to here."""
+        if self.error is not None:
+            self.error.__traceback__ = None
+        self.fields, self.files, self._file, self._text, self._undeclared = {}, {}, None, bytearray(), []
+
     async def _parse(self, body: AsyncIterator[bytes], boundary: str) -> None:
         package, recut = require("multipart", "File uploads"), Recut(boundary)
         make = parser_class(package)

@@ -163,7 +163,7 @@ class Request:
     _is_large: bool = False  # a multipart form, or another body that takes its time
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
-    _failure: BaseException | None = None  # an unhandled exception, or a session that can't be had: none is saved
+    _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it

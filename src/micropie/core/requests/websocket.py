@@ -198,7 +198,11 @@ class WebSocket:
         self._inbox.close(self._raise_closed)
 
     def release(self) -> None:
-        """Look for the peer's leaving no more: it has left, or whoever made the socket is done with it."""
+        """Whoever made the socket is done with it: look for the peer's leaving no more, and keep no message."""
+        self._look_no_more()
+        self._inbox.drop()
+
+    def _look_no_more(self) -> None:
         self._sends = 0
         self._inbox.close(self._raise_closed)
 
@@ -266,7 +270,7 @@ class WebSocket:
         """The peer has left; the first who notices says how."""
         if not self.closed:
             self.closed, self._peer_left, self._ended = True, True, (code, reason)
-        self.release()
+        self._look_no_more()
 
     async def _check_left(self, error: Exception) -> None:
         """`ConnectionClosed` if nothing can be sent since the connection is closed.

@@ -123,8 +123,8 @@ class SessionStore:
                     request._stored_session = session_id, data
                     return
                 await self._delete(session_id)
-        except BaseException as error:
-            request._failure = error
+        except BaseException:
+            request._failure = True
             raise
 
     def ids_in(self, cookie: str) -> list[str]:
