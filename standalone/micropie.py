@@ -7831,22 +7831,36 @@ class CookieRules(NamedTuple):
 
     def checked(self) -> "CookieRules":
         """These rules. ValueError for what no browser would keep."""
-        if not is_token(self.name):
+        name: Any = self.name
+        texts: list[tuple[str, Any]] = [("path", self.path), ("domain", self.domain or "")]
+        if not isinstance(name, str) or not is_token(name):
             raise ValueError(f"session_cookie={self.name!r}: a cookie's name is a token, such as 'session_id'")
-        for keyword, value in (("path", self.path), ("domain", self.domain or "")):
-            if not value.isprintable() or not value.isascii() or ";" in value:
+        for keyword, value in texts:
+            if not isinstance(value, str) or not value.isprintable() or not value.isascii() or ";" in value:
                 raise ValueError(f"session_cookie_{keyword}={value!r}: printable ASCII without ';' is accepted")
         if not self.path.startswith("/"):
             raise ValueError(f"session_cookie_path={self.path!r}: a path begins with '/'")
         if self.samesite not in SAMESITE:
             raise ValueError(f"session_cookie_samesite={self.samesite!r}: one of {', '.join(SAMESITE)} is accepted")
-        if self.samesite == "None" and self.secure is False:
-            raise ValueError("session_cookie_samesite='None': browsers keep such a cookie only if it is Secure")
-        if self.max_age is not None and self.max_age < 1:
+        if self.max_age is not None and not is_whole(self.max_age, 1):
             raise ValueError(f"session_cookie_max_age={self.max_age!r}: seconds, at least 1, or None, are accepted")
         if self.secure not in (True, False, "auto"):
             raise ValueError(f"session_cookie_secure={self.secure!r}: True, False or 'auto' is accepted")
+        if self.is_kept_if_secure and self.secure is False:
+            said = "session_cookie_samesite='None'" if self.samesite == "None" else f"session_cookie={self.name!r}"
+            raise ValueError(f"{said}: browsers keep such a cookie only if it is Secure")
+        if self._has_prefix("__host-") and (self.path != "/" or self.domain):
+            wanted = "the path '/' and no domain"
+            raise ValueError(f"session_cookie={self.name!r}: browsers keep such a cookie only with {wanted}")
         return self
+
+    @property
+    def is_kept_if_secure(self) -> bool:
+        """True if browsers keep the cookie only if it is Secure (RFC 6265bis §4.1.3 and §5.7)."""
+        return self.samesite == "None" or self._has_prefix("__secure-") or self._has_prefix("__host-")
+
+    def _has_prefix(self, prefix: str) -> bool:
+        return self.name.lower().startswith(prefix)
 
 
 class Turns:
@@ -8035,7 +8049,7 @@ class SessionStore:
         return cookie
 
     def _is_secure(self, scope: Scope) -> bool:
-        if self.cookie_rules.secure != "auto":
+        if self.cookie_rules.secure != "auto" or self.cookie_rules.is_kept_if_secure:
             return bool(self.cookie_rules.secure)
         plain = (scope.get("scheme") or "http") in ("http", "ws")
         return not (plain and is_local(scope))

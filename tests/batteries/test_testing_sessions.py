@@ -122,6 +122,19 @@ class Lagging(InMemorySessionBackend):
         await super().update(session_id, changes, removed, self._timeouts.get(session_id, 0))
 
 
+class Faithful(InMemorySessionBackend):
+    async def touch(self, session_id, timeout):
+        await super().touch(session_id, max(timeout, self._timeouts.get(session_id, 0)))
+
+
+class Untimely(InMemorySessionBackend):
+    """One that pushes the expiry of what has expired and was not looked at since."""
+
+    async def touch(self, session_id, timeout):
+        if session_id in self.sessions:
+            await self.save(session_id, self.sessions[session_id], timeout)
+
+
 class Mixing(InMemorySessionBackend):
     """One whose cancelled loads leave their answers for the next."""
 
@@ -172,6 +185,9 @@ class Obedient(InMemorySessionBackend):
         (Reviving, "test_nothing_brings_a_session_back"),
         (Reviving, "test_an_update_that_deletes_the_last_value_ends_the_session"),
         (Lagging, "test_update_and_touch_push_the_expiry"),
+        (Lagging, "test_a_shorter_timeout_counts_for_sessions_that_are_there"),
+        (Faithful, "test_a_shorter_timeout_counts_for_sessions_that_are_there"),
+        (Untimely, "test_nothing_brings_a_session_back"),
         (Mixing, "test_a_cancelled_request_leaves_the_backend_in_order"),
         (Closed, "test_a_closed_backend_may_be_used_again"),
         (Showing, "test_the_sessions_of_a_user_are_listed"),

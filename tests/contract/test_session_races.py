@@ -441,6 +441,23 @@ def test_31_the_cookie_has_its_settings():
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [{"session_cookie": "__Host-id"}, {"session_cookie": "__SECURE-id"}, {"session_cookie_samesite": "None"}],
+)
+def test_31_a_cookie_that_browsers_want_secure_is_so_on_loopback_too(settings):
+    """Without it none would keep the cookie at all."""
+
+    class Visits(App):
+        async def index(self):
+            self.request.session["seen"] = True
+            return "x"
+
+    for app, is_secure in ((Visits(**settings), True), (Visits(), False)):
+        answer = wire(app, host="127.0.0.1:8000", client=("127.0.0.1", 4711), scope={"http_version": "1.1"})
+        assert ("; Secure" in answer.headers["set-cookie"]) == is_secure
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"session_cookie": "a b"}, "a cookie's name is a token"),
@@ -450,6 +467,16 @@ def test_31_the_cookie_has_its_settings():
         ({"session_cookie_samesite": "lax"}, "one of Lax, Strict, None"),
         ({"session_cookie_samesite": "None", "session_cookie_secure": False}, "only if it is Secure"),
         ({"session_cookie_max_age": 0}, "at least 1"),
+        ({"session_cookie_max_age": 1.5}, "at least 1"),
+        ({"session_cookie_max_age": True}, "at least 1"),
+        ({"session_cookie_max_age": "3600"}, "at least 1"),
+        ({"session_cookie": 5}, "a cookie's name is a token"),
+        ({"session_cookie_path": 5}, "printable ASCII without ';'"),
+        ({"session_cookie_domain": 5}, "printable ASCII without ';'"),
+        ({"session_cookie": "__Secure-id", "session_cookie_secure": False}, "only if it is Secure"),
+        ({"session_cookie": "__host-id", "session_cookie_secure": False}, "only if it is Secure"),
+        ({"session_cookie": "__Host-id", "session_cookie_path": "/shop"}, "only with the path '/' and no domain"),
+        ({"session_cookie": "__Host-id", "session_cookie_domain": "a.example"}, "only with the path '/' and no domain"),
         ({"session_cookie_secure": "yes"}, "True, False or 'auto'"),
     ],
 )

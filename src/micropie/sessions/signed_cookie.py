@@ -57,7 +57,8 @@ class SignedCookieSessionBackend(SessionBackend):
         """The cookie with its expiry pushed, if that is worth it, or it is to be signed with the newest secret."""
         signed, _, signature = session_id.rpartition(".")
         remaining = int(signed.rsplit(".", 2)[1], 16) - time.time()
-        if remaining > timeout - timeout / LAZINESS and signature == signature_of(signed, self._secrets[0]):
+        # Later than that it expires by a longer timeout, which the application had before.
+        if abs(remaining - timeout) < timeout / LAZINESS and signature == signature_of(signed, self._secrets[0]):
             return None
         return await self.save(session_id, await self.load(session_id), timeout)
 

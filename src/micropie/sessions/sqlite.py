@@ -30,7 +30,7 @@ CREATE INDEX IF NOT EXISTS micropie_sessions_by_user ON micropie_sessions (user_
 LOAD = "SELECT data FROM micropie_sessions WHERE id = ? AND expires > ?"
 SAVE = "REPLACE INTO micropie_sessions (id, data, expires, user_id) VALUES (?, ?, ?, ?)"
 DELETE = "DELETE FROM micropie_sessions WHERE id = ?"
-IS_STALE = "SELECT 1 FROM micropie_sessions WHERE id = ? AND expires > ? AND expires < ?"
+IS_STALE = "SELECT 1 FROM micropie_sessions WHERE id = ? AND expires > ? AND expires NOT BETWEEN ? AND ?"
 TOUCH = "UPDATE micropie_sessions SET expires = ? WHERE id = ? AND expires > ?"
 DELETE_EXPIRED = """
 DELETE FROM micropie_sessions WHERE id IN (SELECT id FROM micropie_sessions WHERE expires <= ? LIMIT ?)
@@ -163,8 +163,10 @@ def update(connection: sqlite3.Connection, handle: str, changes: str, removed: l
 
 def is_stale(connection: sqlite3.Connection, handle: str, timeout: int) -> bool:
     """True if a session lives, and its expiry is worth a write."""
-    now = time.time()
-    return connection.execute(IS_STALE, (handle, now, now + timeout - timeout / LAZINESS)).fetchone() is not None
+    now, laziness = time.time(), timeout / LAZINESS
+    # Later than that it expires by a longer timeout, which the application had before.
+    times = now + timeout - laziness, now + timeout + laziness
+    return connection.execute(IS_STALE, (handle, now, *times)).fetchone() is not None
 
 
 def touch(connection: sqlite3.Connection, handle: str, timeout: int) -> None:

@@ -372,6 +372,20 @@ class AtomicSuite(SessionBackendSuite):
 
         self._run(main)
 
+    def test_a_shorter_timeout_counts_for_sessions_that_are_there(self) -> None:
+        """From their next request on, by `update` and by `touch`."""
+
+        async def main(backend: Any, other: Any) -> None:
+            for session_id in (ID, OTHER_ID):
+                await backend.save(session_id, {"a": 1}, LONG)
+            await other.update(ID, {"b": 1}, [], SHORT)
+            await other.touch(OTHER_ID, SHORT)
+            await asyncio.sleep(UNTIL_EXPIRED)
+            expect(await backend.load(ID) or {}, {}, "load() after update() with a shorter timeout")
+            expect(await backend.load(OTHER_ID) or {}, {}, "load() after touch() with a shorter timeout")
+
+        self._run(main)
+
     def test_updates_of_two_workers_lose_nothing(self) -> None:
         """Each of twenty requests stores a value of its own at the same time, half of them asking another worker."""
 
