@@ -676,8 +676,11 @@ def decoded(raw: bytes, codec: str) -> str:
     if len(raw) <= TEXT_PIECE:
         return raw.decode(codec, "replace")
     decoder = codecs.getincrementaldecoder(codec)("replace")
-    pieces = [decoder.decode(raw[at : at + TEXT_PIECE]) for at in range(0, len(raw), TEXT_PIECE)]
-    return "".join(pieces) + decoder.decode(b"", final=True)
+    pieces = [raw[at : at + TEXT_PIECE] for at in range(0, len(raw), TEXT_PIECE)]
+    try:
+        return "".join(map(decoder.decode, pieces)) + decoder.decode(b"", final=True)
+    except UnicodeError:  # ISO-2022: escape sequences without an end have filled its buffer
+        return "".join(piece.decode(codec, "replace") for piece in pieces)
 
 
 @functools.cache
@@ -4971,6 +4974,7 @@ CHARSET_FIELD = "_charset_"
 MALFORMED = "Malformed multipart body"
 REMEDY = "pip install -U 'multipart>=2'"
 _UNUSUAL = bytes.maketrans(b"!#$%&'*+.^`|~", b"_" * 13)  # of a token (RFC 9110 §5.6.2), and refused by the parser
+PARTS_IN_A_ROW = 64  # parts; a thousand small ones, which come at once, take a tenth of a second
 MAX_PREAMBLE = 1 << 16  # bytes before the first part; nobody sends any (RFC 2046 §5.1.1)
 
 
@@ -4995,7 +4999,7 @@ class MultipartForm:
         self._pace = Pace.READ_ON
         self._wanted: set[str] | None = None
         self._ready = asyncio.Event()
-        self._text_size = self._upload_size = 0
+        self._text_size = self._upload_size = self._ended_parts = 0
         # The part that is being read: a file, or a text.
         self._part = Part("", None, DEFAULT_TYPE, None)
         self._text = bytearray()
@@ -5108,25 +5112,34 @@ class MultipartForm:
             self._file.queue.finish()
             self._file = None
         elif self._part.filename is None:  # else a file input that was left empty: nothing is chosen
-            self._end_text()
+            await self._end_text()
             self._look()
+        self._ended_parts += 1
+        if self._ended_parts % PARTS_IN_A_ROW == 0:
+            await asyncio.sleep(0)
 
-    def _end_text(self) -> None:
+    async def _end_text(self) -> None:
         raw, name, charset = bytes(self._text), self._part.name, self._part.charset
+        text = await decoded_aside(raw, codec_of(charset or self._charset))
         values = self.fields.setdefault(name, [])
-        values.append(decoded(raw, codec_of(charset or self._charset)))
+        values.append(text)
         if charset is None and not raw.isascii():
             self._undeclared.append((values, len(values) - 1, raw))
         if name == CHARSET_FIELD and raw and self._charset is None:
             self._charset = values[-1]
-            for earlier, index, text in self._undeclared:
-                earlier[index] = decoded(text, codec_of(self._charset))
+            for earlier, index, undeclared in self._undeclared:
+                earlier[index] = await decoded_aside(undeclared, codec_of(self._charset))
 
     def _look(self) -> None:
         """Let the handler start if all that it wants is there; from then on the parser waits for it."""
         if self._wanted and self._wanted <= self.fields.keys() | self.files.keys():
             self._pace = Pace.HOLD_BACK
             self._ready.set()
+
+
+async def decoded_aside(raw: bytes, codec: str) -> str:
+    """The text in a codec; a long one is decoded in a thread, so that others are served meanwhile."""
+    return decoded(raw, codec) if len(raw) <= TEXT_PIECE else await asyncio.to_thread(decoded, raw, codec)
 
 
 class Part(NamedTuple):

@@ -426,6 +426,9 @@ def test_18_a_text_is_decoded_as_declared(charset, body):
         ("utf-16be", b"\0a" * 50_000, "a" * 50_000),
         ("utf-8", b"\xc3" * 100_000 + "ö".encode() * 100_000, "\ufffd" * 100_000 + "ö" * 100_000),
         ("utf-8", b"x" * 65_535 + "ö".encode(), "x" * 65_535 + "ö"),
+        ("iso-2022-jp", b"\x1b$" * 50_000, "\ufffd$" * 50_000),
+        ("iso-2022-kr", b"\x1b$(" * 50_000, "\ufffd$(" * 50_000),
+        ("iso-2022-jp", "寿司".encode("iso-2022-jp") * 20_000, "寿司" * 20_000),
     ],
 )
 def test_18_what_cannot_be_decoded_is_replaced(charset, body, text):

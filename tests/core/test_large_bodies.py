@@ -97,6 +97,32 @@ def test_others_have_their_turns_while_a_large_body_is_read(path, body, headers,
     assert ticks > 50
 
 
+def parts(*texts):
+    """A multipart form of these fields, named by their numbers, and then by the last one the charset of them all."""
+    named = [(b"%d" % number, text) for number, text in enumerate(texts[:-1])] + [(b"_charset_", texts[-1])]
+    head = b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
+    return b"".join(head % field for field in named) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "turns"),
+    [
+        (parts(*[b"\0\xdc" * 500_000] * 4, b"utf-16"), 50),
+        (parts(*[b"\xe4" * 1_000_000] * 4, b"shift_jis"), 50),
+        (parts(*[b"x"] * 950, b"utf-8"), 10),
+    ],
+    ids=["late charset", "another", "small parts"],
+)
+@pytest.mark.parametrize("path", ["/look", "/keywords"])
+@pytest.mark.needs("multipart")
+def test_others_have_their_turns_while_a_multipart_form_is_read(path, body, turns):
+    """Also when all of it is there at once, and its last field says how the others are decoded."""
+    headers = [("content-type", "multipart/form-data; boundary=b")]
+    result, ticks = run(with_ticks(awire(Site(), "POST", path, body=body, headers=headers, timeout=60)))
+    assert result.status_code == 200
+    assert ticks > turns
+
+
 def test_others_have_their_turns_while_a_hook_hands_a_large_body_on():
     """Another application gets the members as texts, which takes its time."""
 

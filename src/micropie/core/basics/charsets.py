@@ -42,8 +42,11 @@ def decoded(raw: bytes, codec: str) -> str:
     if len(raw) <= TEXT_PIECE:
         return raw.decode(codec, "replace")
     decoder = codecs.getincrementaldecoder(codec)("replace")
-    pieces = [decoder.decode(raw[at : at + TEXT_PIECE]) for at in range(0, len(raw), TEXT_PIECE)]
-    return "".join(pieces) + decoder.decode(b"", final=True)
+    pieces = [raw[at : at + TEXT_PIECE] for at in range(0, len(raw), TEXT_PIECE)]
+    try:
+        return "".join(map(decoder.decode, pieces)) + decoder.decode(b"", final=True)
+    except UnicodeError:  # ISO-2022: escape sequences without an end have filled its buffer
+        return "".join(piece.decode(codec, "replace") for piece in pieces)
 
 
 @functools.cache
