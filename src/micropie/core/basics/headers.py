@@ -17,6 +17,7 @@ _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §
 _JSON_ANSWERS = ("application/json", "application/problem+json")
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
+MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
@@ -92,6 +93,7 @@ _short_media_type = functools.lru_cache(256)(_media_type)
 
 def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
     """`Multipart/Form-Data; Boundary="x"` as `("multipart/form-data", {"boundary": "x"})` (RFC 9110 §8.3.1)."""
+    content_type = content_type[:MAX_LOOKED_AT]
     media_type, _, _ = content_type.partition(";")
     found = _PARAMETER.findall(content_type, len(media_type))
     return media_type.strip().lower(), {name.lower(): _unquote(value.strip()) for name, value in found}
@@ -99,7 +101,7 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
 
 def names_json(accept: str) -> bool:
     """True if an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
-    ranges = [parse_media_type(text) for text in accept.split(",") if "json" in text.lower()]
+    ranges = map(parse_media_type, accept[:MAX_LOOKED_AT].split(","))
     return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
 
