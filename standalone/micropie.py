@@ -147,6 +147,7 @@ __all__ = [
     "Service",
     "Session",
     "SessionBackend",
+    "State",
     "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
@@ -4676,6 +4677,30 @@ def _is_same(old: Any, new: Any) -> bool:
 
 
 # ======================================================================================================================
+# core/requests/state.py
+#
+# The free attributes of a request.
+# ======================================================================================================================
+
+class State:
+    """Free attributes, kept in a dict that others may have too. AttributeError for one that nobody has set.
+
+    self.request.state.user = user
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.__dict__ = values
+
+    if TYPE_CHECKING:  # any name may have been set
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+        def __delattr__(self, name: str) -> None: ...
+
+
+# ======================================================================================================================
 # core/requests/uploaded_file.py
 #
 # Uploaded files, and where their bytes wait for a reader: in memory, then on disk.
@@ -5549,6 +5574,17 @@ class Request:
         if name is None:
             return self.get_json
         return self.get_json.get(name, default) if isinstance(self.get_json, dict) else default
+
+    @lazy
+    def state(self) -> State:
+        """Free attributes, for whoever serves the request: hooks, guards, handlers, mounted applications.
+
+        They begin with those of the lifespan's state, of which a server gives each request a copy of its own.
+        """
+        # ASGI, "Lifespan State": the copy is in the scope, which is where other frameworks keep theirs too.
+        if not isinstance(self.scope.get("state"), dict):
+            self.scope["state"] = dict(self.scope.get("state") or {})
+        return State(self.scope["state"])
 
     @property
     def session(self) -> Session:
@@ -10581,7 +10617,8 @@ def subapp_scope(request: Request, subapp: SubApp) -> Scope:
     ours = {MOUNTED, "endpoint", "route"}
     scope = {name: value for name, value in request.scope.items() if name not in ours}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
-    return {**scope, **subapp.changes, **known, "get_json": request.get_json, "files": request.files}
+    read = {"get_json": request.get_json, "files": request.files, "state": vars(request.state)}
+    return {**scope, **subapp.changes, **known, **read}
 
 
 def raw_path_tail(raw: bytes, path: str) -> bytes:

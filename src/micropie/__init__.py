@@ -26,6 +26,7 @@ from micropie.core.replies.redirects import safe_redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session
+from micropie.core.requests.state import State
 from micropie.core.requests.uploaded_file import UploadedFile
 from micropie.core.requests.websocket import WebSocket
 from micropie.core.routing.controller import Controller, Mount, Nested, Resource, limits, methods
@@ -72,6 +73,7 @@ __all__ = [
     "Service",
     "Session",
     "SessionBackend",
+    "State",
     "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",

@@ -65,6 +65,11 @@ class Application(App):
     async def path(self):
         return self.request.scope["path"]
 
+    async def state(self):
+        state = self.request.state
+        state.asked = getattr(state, "asked", 0) + 1
+        return vars(state)
+
     async def asked(self):
         return self.request.headers["x-asked"]
 
@@ -343,6 +348,12 @@ class Application(App):
         await ws.accept()
         raise RuntimeError("the password is hunter2")
 
+    async def ws_state(self, ws):
+        state = self.request.state
+        state.asked = getattr(state, "asked", 0) + 1
+        await ws.accept()
+        await ws.send_json(vars(state))
+
     async def ws_refuse(self, ws):
         await ws.close(1008, "not you")
 
@@ -352,7 +363,9 @@ class Application(App):
         await ws.send_text(f"You have visited {self.request.session['visits']} times.")
 
 
-async def open_shop():
+async def open_shop(state):
+    state["shelves"] = ["pies"]
+    state["asked"] = 0
     if os.environ.get("SHOP") == "burnt down":
         raise RuntimeError("no shop to open")
     if os.environ.get("SHOP") == "let":

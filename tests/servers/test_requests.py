@@ -215,3 +215,9 @@ def test_a_slow_sync_handler_does_not_hold_up_the_loop(server: Server, key: str)
         assert server.saw(key, "held") == "held"
         assert server.get(f"/release/{key}").text == "released"
         assert wire.reply().body == b"let go"
+
+
+def test_each_request_has_a_state_of_its_own(server: Server):
+    """It begins with what the startup has put there, where the server has a lifespan; nothing of it stays."""
+    expected = {"shelves": ["pies"], "asked": 1} if server.kind.lifespan else {"asked": 1}
+    assert [server.get("/state").json() for _ in range(2)] == [expected] * 2

@@ -283,3 +283,11 @@ def test_a_foreign_page_without_the_cookie_is_served(server: Server):
     with open_socket(server, "/echo", origin="http://other.example") as socket:
         socket.send("Hello")
         assert socket.recv(timeout=PATIENCE) == "Hello"
+
+
+def test_each_connection_has_a_state_of_its_own(server: Server):
+    """It begins with what the startup has put there, where the server has a lifespan; nothing of it stays."""
+    expected = {"shelves": ["pies"], "asked": 1} if server.kind.lifespan else {"asked": 1}
+    for _ in range(2):
+        with open_socket(server, "/state") as socket:
+            assert json.loads(socket.recv(timeout=PATIENCE)) == expected

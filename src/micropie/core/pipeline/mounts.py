@@ -142,7 +142,8 @@ def subapp_scope(request: Request, subapp: SubApp) -> Scope:
     ours = {MOUNTED, "endpoint", "route"}
     scope = {name: value for name, value in request.scope.items() if name not in ours}
     known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
-    return {**scope, **subapp.changes, **known, "get_json": request.get_json, "files": request.files}
+    read = {"get_json": request.get_json, "files": request.files, "state": vars(request.state)}
+    return {**scope, **subapp.changes, **known, **read}
 
 
 def raw_path_tail(raw: bytes, path: str) -> bytes:

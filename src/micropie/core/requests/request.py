@@ -16,6 +16,7 @@ from micropie.core.basics.json_codec import dumps, exact_loads, has_inexact_numb
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, Params, RawHeaders, Receive, Scope
 from micropie.core.requests.session import Session
+from micropie.core.requests.state import State
 
 if TYPE_CHECKING:
     from typing import Self
@@ -331,6 +332,17 @@ class Request:
         if name is None:
             return self.get_json
         return self.get_json.get(name, default) if isinstance(self.get_json, dict) else default
+
+    @lazy
+    def state(self) -> State:
+        """Free attributes, for whoever serves the request: hooks, guards, handlers, mounted applications.
+
+        They begin with those of the lifespan's state, of which a server gives each request a copy of its own.
+        """
+        # ASGI, "Lifespan State": the copy is in the scope, which is where other frameworks keep theirs too.
+        if not isinstance(self.scope.get("state"), dict):
+            self.scope["state"] = dict(self.scope.get("state") or {})
+        return State(self.scope["state"])
 
     @property
     def session(self) -> Session:
