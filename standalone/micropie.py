@@ -125,6 +125,7 @@ __all__ = [
     "Controller",
     "Cookie",
     "Fault",
+    "Faults",
     "Flash",
     "FromBody",
     "FromPath",
@@ -5407,6 +5408,7 @@ class Request:
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
     _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
+    _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
@@ -6449,6 +6451,81 @@ def _innermost(handler: Any) -> Any:
 
 
 # ======================================================================================================================
+# core/handlers/faults.py
+#
+# The faults of a request, for a handler that answers them itself, as a form does that is shown again.
+# ======================================================================================================================
+
+class Faults:
+    """The values of a request that don't fit, and the texts of all as they were sent; falsy if every value fits.
+
+    A handler with a parameter of this type runs whatever was sent, and answers by itself. A parameter whose value is
+    missing or does not fit has its default then, or None: look at the faults first.
+
+        async def post(self, email: str, age: int, faults: Faults):
+            if faults:
+                return 422, await self._render_template("signup.html", faults=faults)
+
+    In the template `faults["age"]` is what is wrong, `faults.sent("age")` what was typed. `Faults()` has neither: it
+    goes with a form that nobody has filled in yet.
+    """
+
+    def __init__(self, faults: list[Fault] | None = None, values: Callable[[], Mapping[str, Any]] = dict) -> None:
+        self._faults = [] if faults is None else faults
+        self._read_values = values
+
+    def __bool__(self) -> bool:
+        return bool(self._faults)
+
+    def __len__(self) -> int:
+        return len(self._faults[:MAX_FAULTS])
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter(self._faults[:MAX_FAULTS])
+
+    def __contains__(self, name: object) -> bool:
+        return any(fault.name == name for fault in self._faults)
+
+    def __getitem__(self, name: str) -> str:
+        """The message on a value, which may lie inside another one: `address.zip`, `tags[3]`; `""` if it fits."""
+        return next((fault.message for fault in self._faults if fault.name == name), "")
+
+    def add(self, name: str, message: str, place: str = "body") -> None:
+        """Add what only the handler can find: `faults.add("email", "has an account already")`."""
+        self._faults.append(Fault(place, name, message))
+
+    def sent(self, name: str) -> str:
+        """The text of a value as it was sent, the first one of several; of a file its name; `""` if there is none."""
+        return next(iter(self.sent_list(name)), "")
+
+    def sent_list(self, name: str) -> list[str]:
+        """The texts of a value as they were sent, all of them."""
+        values = self._read_values()
+        return _texts(values[name] if name in values else _inside(values, name))
+
+
+def _inside(value: Any, name: str) -> Any:
+    """The value at a name such as `address.zip` or `tags[3]`; None if there is none."""
+    for key in lazy_pattern(r"[^.\[\]]+").findall(name):
+        if isinstance(value, list):
+            value = value[int(key)] if key.isdecimal() and int(key) < len(value) else None
+        else:
+            value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _texts(value: Any) -> list[str]:
+    """The texts in a value: of a file its name, of what is no text its JSON."""
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [text for one in value for text in _texts(one)]
+    if isinstance(value, UploadedFile):
+        return [str(value["filename"])]
+    return [value if isinstance(value, str) else dumps(value).decode()]
+
+
+# ======================================================================================================================
 # core/handlers/results.py
 #
 # A return annotation, compiled once: the reply's JSON has the declared members and nothing else.
@@ -6821,8 +6898,8 @@ class Parameter(NamedTuple):
     """One parameter of a handler, as its signature says it.
 
     `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
-    segment, else by name), `context` (the request, the session) or the one place to look in, `key` the name there.
-    `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    segment, else by name), `context` (the request, the session, the faults) or the one place to look in, `key` the name
+    there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
     `inspect.Parameter.empty` for a required parameter.
     """
 
@@ -6918,7 +6995,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
 def _natural_source(annotation: Any) -> str:
     """The place that a type can only come from."""
     kind = strip_wrappers(annotation)
-    if kind in (Request, WebSocketRequest, Session):
+    if kind in (Request, WebSocketRequest, Session, Faults):
         return CONTEXT
     if UploadedFile in (kind, *get_args(kind)):
         return FILE
@@ -6979,10 +7056,11 @@ class ParameterBinder:
         return PATH, as_it_is if fits else self.converter.value, given
 
     def value(self, request: Request, found: RawValue | None, faults: list[Fault]) -> Any:
-        """The argument; what is wrong with it is added to the faults."""
+        """The argument; what is wrong with it is added to the faults, and then it is the default, or None."""
         if found is None:
             if self.parameter.default is REQUIRED:
                 faults.append(Fault(self._place(request), self.key, MISSING))
+                return None
             return deepcopy(self.parameter.default) if self.copies_default else self.parameter.default
         place, convert, given = found
         try:
@@ -6991,7 +7069,7 @@ class ParameterBinder:
             faults += [Fault(place, self._name(where), message) for where, message in misfit.faults]
         except RecursionError:
             faults.append(Fault(place, self.key, TOO_DEEP))
-        return None
+        return None if self.parameter.default is REQUIRED else self.value(request, None, faults)
 
     def _place(self, request: Request) -> str:
         """Where a value would have been expected."""
@@ -7103,7 +7181,9 @@ def _files_of(first: Any) -> list[Any]:
 
 
 def in_context(request: Request, slot: ParameterBinder) -> RawValue:
-    """The request, or its session."""
+    """The request, its session, or its faults."""
+    if slot.wanted is Faults:
+        return CONTEXT, as_it_is, request._faults
     return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
@@ -7172,6 +7252,7 @@ def members_for_keywords(request: Request) -> dict[str, Any]:
 
 _NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
 _OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, QUERY, SESSION)  # what there is before the body is looked at
+_NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -7201,6 +7282,7 @@ class Plan:
         "slots",
         "taken",
         "takes_any_keyword",
+        "takes_faults",
         "variadic",
     )
 
@@ -7217,6 +7299,7 @@ class Plan:
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
+        self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)
         if not any(map(_is_typed, self.slots)):
@@ -7432,8 +7515,10 @@ def _typed_arguments(plan: Plan, request: Request, segments: list[str]) -> Argum
     if len(segments) > plan.size and not plan.variadic:
         raise SurplusSegments
     faults: list[Fault] = []
+    if plan.takes_faults:
+        request._faults = Faults(faults, partial(_sent_values, plan, request, segments))
     arguments = _collected(plan, request, segments, faults)
-    if faults:
+    if faults and not plan.takes_faults:
         raise InvalidInput(faults)
     return arguments
 
@@ -7458,6 +7543,22 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
             else:
                 positional.append(value)
     return positional, keywords
+
+
+def _sent_values(plan: Plan, request: Request, segments: list[str]) -> dict[str, Any]:
+    """The values that the client has sent for the parameters, by their names there, as they came."""
+    values: dict[str, Any] = {}
+    remaining = iter(segments)
+    for slot in plan.slots:
+        if slot.parameter.kind == VARIADIC:
+            values[slot.key] = list(remaining)
+            continue
+        text = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
+        place, _, sent = (slot.find(request, slot) if text is _NOT_THERE else slot.segment(text)) or _NOT_SENT
+        if place in (CONTEXT, SESSION):
+            continue
+        values.update(sent if slot.is_whole and isinstance(sent, Mapping) else {slot.key: sent})
+    return values
 
 
 def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:

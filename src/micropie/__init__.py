@@ -19,6 +19,7 @@ from micropie.core.basics.locality import is_local, is_loopback_host
 from micropie.core.basics.optional import MissingDependency
 from micropie.core.basics.service import Service
 from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQuery, FromSession, Header
+from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.events import ServerSentEvent
@@ -51,6 +52,7 @@ __all__ = [
     "Controller",
     "Cookie",
     "Fault",
+    "Faults",
     "Flash",
     "FromBody",
     "FromPath",

@@ -21,6 +21,7 @@ from micropie import (
     App,
     Controller,
     Cookie,
+    Faults,
     FromBody,
     FromPath,
     FromQuery,
@@ -1422,3 +1423,30 @@ def test_the_page_has_an_address_like_any_handler():
             return url_for(self.docs.index)
 
     assert http(Linked()).text == "/docs"
+
+
+# -- faults
+
+
+def test_a_handler_that_asks_for_the_faults_answers_422():
+    """`Faults` is no parameter of the operation; the handler answers in place of the 400, by a page."""
+
+    async def it(self, faults: Faults, page: int = 1) -> str:
+        return "page"
+
+    found = operation(it)
+    assert [one["name"] for one in found["parameters"]] == ["page"]
+    assert found["responses"] == {
+        "200": {"description": "OK", "content": {"text/html": {"schema": {"type": "string"}}}},
+        "422": {"description": HTTPStatus(422).phrase, "content": {"text/html": {"schema": {"type": "string"}}}},
+        "default": {"$ref": "#/components/responses/Error"},
+    }
+
+
+def test_a_handler_says_itself_how_it_answers_faults():
+    """A return annotation with a 422 is believed."""
+
+    async def it(self, faults: Faults, page: int = 1) -> tuple[Literal[200, 422], dict[str, int]]:
+        return 200, {}
+
+    assert list(operation(it)["responses"]["422"]["content"]) == ["application/json"]

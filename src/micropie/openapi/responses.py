@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Iterator
 from http import HTTPStatus
 from typing import Any, get_origin
 
-from micropie import Route
+from micropie import Faults, Route
 from micropie.openapi.components import REFERENCE
 from micropie.openapi.docstring import Told
 from micropie.openapi.outcomes import Outcome, outcomes_of
@@ -14,7 +14,7 @@ from micropie.openapi.schemas import FILE, Schema, Schemas, any_of
 
 HTML, PROBLEM, ANYTHING = "text/html", "application/problem+json", "*/*"
 TEXT: Schema = {"type": "string"}
-OK, NO_CONTENT, NOT_MODIFIED, BAD_REQUEST = 200, 204, 304, 400
+OK, NO_CONTENT, NOT_MODIFIED, BAD_REQUEST, UNPROCESSABLE = 200, 204, 304, 400, 422
 
 MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;.*)?")
 CHUNKS = (bytes, bytearray, memoryview, AsyncIterable, Iterator)
@@ -57,7 +57,10 @@ SHARED: Schema = {
 def responses(route: Route, told: Told, schemas: Schemas) -> Schema:
     """Responses by status: those of the annotation and of the docstring, and the errors that any handler may give."""
     found = {**{status: {} for status in told.statuses}, **returned(route, told, schemas)}
-    may_be_invalid = any(one.source not in ("session", "context") for one in route.parameters)
+    answers_faults = any(one.annotation is Faults for one in route.parameters)
+    may_be_invalid = not answers_faults and any(one.source not in ("session", "context") for one in route.parameters)
+    if answers_faults:
+        found.setdefault(UNPROCESSABLE, {HTML: {"schema": TEXT}})
     if may_be_invalid and BAD_REQUEST in found:
         found[BAD_REQUEST] = {**ERROR_CONTENT, **found[BAD_REQUEST]}
     invalid = {"400": {"$ref": "#/components/responses/Invalid"}}

@@ -6,13 +6,14 @@ are converted, and everything that is wrong with them is said at once.
 """
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from micropie.core.basics.errors import MAX_FAULTS, ConversionError, Fault, HTTPError, InvalidInput, log
 from micropie.core.conversion.compiler import Compiler
 from micropie.core.conversion.constraints import checks_of, package_named
-from micropie.core.conversion.converter import Converter, UnknownTypeError
+from micropie.core.conversion.converter import Converter, UnknownTypeError, as_it_is
 from micropie.core.conversion.records import is_record_type
 from micropie.core.handlers.annotations import (
     AUTO,
@@ -26,12 +27,14 @@ from micropie.core.handlers.annotations import (
     REQUIRED,
     SESSION,
 )
+from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.results import ResultFilter, result_filter
 from micropie.core.handlers.signature import KEYWORD, POSITIONAL, REST, VARIADIC, Parameter, read_signature
 from micropie.core.handlers.sources import (
     AS_IT_CAME,
     FILE_EXPECTED,
     ParameterBinder,
+    RawValue,
     has_json_object,
     members_for_keywords,
 )
@@ -40,6 +43,7 @@ from micropie.core.requests.uploaded_file import UploadedFile
 
 _NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
 _OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, QUERY, SESSION)  # what there is before the body is looked at
+_NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -69,6 +73,7 @@ class Plan:
         "slots",
         "taken",
         "takes_any_keyword",
+        "takes_faults",
         "variadic",
     )
 
@@ -85,6 +90,7 @@ class Plan:
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
+        self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)
         if not any(map(_is_typed, self.slots)):
@@ -300,8 +306,10 @@ def _typed_arguments(plan: Plan, request: Request, segments: list[str]) -> Argum
     if len(segments) > plan.size and not plan.variadic:
         raise SurplusSegments
     faults: list[Fault] = []
+    if plan.takes_faults:
+        request._faults = Faults(faults, partial(_sent_values, plan, request, segments))
     arguments = _collected(plan, request, segments, faults)
-    if faults:
+    if faults and not plan.takes_faults:
         raise InvalidInput(faults)
     return arguments
 
@@ -326,6 +334,22 @@ def _collected(plan: Plan, request: Request, segments: list[str], faults: list[F
             else:
                 positional.append(value)
     return positional, keywords
+
+
+def _sent_values(plan: Plan, request: Request, segments: list[str]) -> dict[str, Any]:
+    """The values that the client has sent for the parameters, by their names there, as they came."""
+    values: dict[str, Any] = {}
+    remaining = iter(segments)
+    for slot in plan.slots:
+        if slot.parameter.kind == VARIADIC:
+            values[slot.key] = list(remaining)
+            continue
+        text = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
+        place, _, sent = (slot.find(request, slot) if text is _NOT_THERE else slot.segment(text)) or _NOT_SENT
+        if place in (CONTEXT, SESSION):
+            continue
+        values.update(sent if slot.is_whole and isinstance(sent, Mapping) else {slot.key: sent})
+    return values
 
 
 def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:

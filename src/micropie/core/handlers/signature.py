@@ -21,6 +21,7 @@ from micropie.core.handlers.annotations import (
     _is_source,
     _sources,
 )
+from micropie.core.handlers.faults import Faults
 from micropie.core.requests.request import Request, WebSocketRequest
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
@@ -40,8 +41,8 @@ class Parameter(NamedTuple):
     """One parameter of a handler, as its signature says it.
 
     `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
-    segment, else by name), `context` (the request, the session) or the one place to look in, `key` the name there.
-    `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    segment, else by name), `context` (the request, the session, the faults) or the one place to look in, `key` the name
+    there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
     `inspect.Parameter.empty` for a required parameter.
     """
 
@@ -137,7 +138,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
 def _natural_source(annotation: Any) -> str:
     """The place that a type can only come from."""
     kind = strip_wrappers(annotation)
-    if kind in (Request, WebSocketRequest, Session):
+    if kind in (Request, WebSocketRequest, Session, Faults):
         return CONTEXT
     if UploadedFile in (kind, *get_args(kind)):
         return FILE

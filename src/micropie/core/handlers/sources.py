@@ -24,6 +24,7 @@ from micropie.core.handlers.annotations import (
     REQUIRED,
     SESSION,
 )
+from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.results import is_instance
 from micropie.core.handlers.signature import Parameter, takes_segment
 from micropie.core.requests.body import is_preset
@@ -77,10 +78,11 @@ class ParameterBinder:
         return PATH, as_it_is if fits else self.converter.value, given
 
     def value(self, request: Request, found: RawValue | None, faults: list[Fault]) -> Any:
-        """The argument; what is wrong with it is added to the faults."""
+        """The argument; what is wrong with it is added to the faults, and then it is the default, or None."""
         if found is None:
             if self.parameter.default is REQUIRED:
                 faults.append(Fault(self._place(request), self.key, MISSING))
+                return None
             return deepcopy(self.parameter.default) if self.copies_default else self.parameter.default
         place, convert, given = found
         try:
@@ -89,7 +91,7 @@ class ParameterBinder:
             faults += [Fault(place, self._name(where), message) for where, message in misfit.faults]
         except RecursionError:
             faults.append(Fault(place, self.key, TOO_DEEP))
-        return None
+        return None if self.parameter.default is REQUIRED else self.value(request, None, faults)
 
     def _place(self, request: Request) -> str:
         """Where a value would have been expected."""
@@ -201,7 +203,9 @@ def _files_of(first: Any) -> list[Any]:
 
 
 def in_context(request: Request, slot: ParameterBinder) -> RawValue:
-    """The request, or its session."""
+    """The request, its session, or its faults."""
+    if slot.wanted is Faults:
+        return CONTEXT, as_it_is, request._faults
     return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 

@@ -21,6 +21,7 @@ from micropie.core.requests.state import State
 if TYPE_CHECKING:
     from typing import Self
 
+    from micropie.core.handlers.faults import Faults
     from micropie.core.pipeline.mounts import SubApp
     from micropie.core.requests.body import Upload
     from micropie.core.routing.router import Router
@@ -165,6 +166,7 @@ class Request:
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
     _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
+    _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
