@@ -58,6 +58,7 @@ from collections.abc import (
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractAsyncContextManager as AsyncContext,
+    AsyncExitStack,
     ContextDecorator,
     asynccontextmanager,
     contextmanager,
@@ -81,6 +82,7 @@ from types import (
     MethodType,
     ModuleType,
     NoneType,
+    TracebackType,
     UnionType,
 )
 from typing import (
@@ -5273,6 +5275,7 @@ MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer a
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 _ORIGIN_FORM = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
+Closer = Callable[[], Awaitable[None]]
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
 
@@ -5408,6 +5411,9 @@ class Request:
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
     _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
+    _raised: BaseException | None = None  # any exception that has ended the handler, or the sending of its reply
+    _provided: dict[type, Any]  # the values that providers have given it, by their classes; not there before that
+    _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
@@ -5945,6 +5951,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     media = media_type(request._header_bytes(b"content-type", b""))
     if media.name == MULTIPART:
         request._upload, request._is_large = Upload(request, _boundary(media.parameters), limits), True
+        request._closers = [request._upload.close]
         return
     announced = announced_size(request, limits.max_body_size)
     # PERF: a body of one message, as most are, needs no stream and no clock, 1 µs.
@@ -6258,8 +6265,8 @@ def _trusting(is_current: Callable[[], bool]) -> Callable[[], bool]:
 
 REQUIRED: Any = inspect.Parameter.empty
 
-AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
-    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context"
+AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT, PROVIDER = (
+    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context", "provider"
 )  # fmt: skip
 
 
@@ -6883,6 +6890,7 @@ def _name(annotation: Any) -> str:
 # cannot be resolved counts as no annotation, and as a problem.
 # ======================================================================================================================
 
+PROVIDE = "__provide__"  # the function of a class that makes a provider of it
 POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
 
 _KINDS = {
@@ -6898,9 +6906,9 @@ class Parameter(NamedTuple):
     """One parameter of a handler, as its signature says it.
 
     `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
-    segment, else by name), `context` (the request, the session, the faults) or the one place to look in, `key` the name
-    there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
-    `inspect.Parameter.empty` for a required parameter.
+    segment, else by name), `context` (the request, the session, the faults), `provider` (what the type provides) or the
+    one place to look in, `key` the name there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest`
+    (`**kwargs`); `default` is `inspect.Parameter.empty` for a required parameter.
     """
 
     name: str
@@ -6979,7 +6987,8 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     if get_origin(annotation) is Annotated:
         annotation, metadata = annotation.__origin__, annotation.__metadata__
     source = next(_sources(annotation, metadata), None)
-    place = _natural_source(annotation) if source is None else source.place
+    place = source.place if source is not None else _natural_source(annotation, metadata)
+    _check_one_provider(found, annotation, place)
     return Parameter(
         found.name,
         annotation,
@@ -6992,8 +7001,26 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     )
 
 
-def _natural_source(annotation: Any) -> str:
+def provider_in(annotation: Any, metadata: tuple[Any, ...]) -> type | None:
+    """The provider that a parameter asks for: a class in its `Annotated` that has `__provide__`, else its type."""
+    kinds = (*metadata, class_of(strip_wrappers(annotation)))
+    return next((one for one in kinds if isinstance(one, type) and hasattr(one, PROVIDE)), None)
+
+
+def _check_one_provider(found: inspect.Parameter, annotation: Any, place: str) -> None:
+    """TypeError for a parameter that no single provider fills; a client must not fill it in its place."""
+    is_many = found.kind in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
+    is_choice = place == AUTO and any(provider_in(one, ()) is not None for one in get_args(annotation))
+    if (place == PROVIDER and is_many) or is_choice:
+        raise TypeError(
+            f"The parameter {str(found)!r} is of a provider's type, not just that: a provider has one value"
+        )
+
+
+def _natural_source(annotation: Any, metadata: tuple[Any, ...]) -> str:
     """The place that a type can only come from."""
+    if provider_in(annotation, metadata) is not None:
+        return PROVIDER
     kind = strip_wrappers(annotation)
     if kind in (Request, WebSocketRequest, Session, Faults):
         return CONTEXT
@@ -7038,6 +7065,8 @@ class ParameterBinder:
         self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
+        if parameter.source == PROVIDER:
+            self.wanted = provider_in(parameter.annotation, parameter.metadata)
         self.takes_segment = takes_segment(parameter)
         place = BODY if parameter.is_body else parameter.source
         self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
@@ -7187,6 +7216,11 @@ def in_context(request: Request, slot: ParameterBinder) -> RawValue:
     return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
+def from_provider(request: Request, slot: ParameterBinder) -> RawValue:
+    """The value that a provider has given the request."""
+    return PROVIDER, as_it_is, request._provided[slot.wanted]
+
+
 def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     """The whole body: JSON, a form, or text; no bytes at all are none."""
     if not request.body_parsed and request._upload is None:
@@ -7224,6 +7258,7 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
     SESSION: in_session,
     FILE: in_files,
     CONTEXT: in_context,
+    PROVIDER: from_provider,
 }
 
 
@@ -7264,8 +7299,9 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 class Plan:
     """A handler's parameters: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
-    `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
-    served as it reads. `slots` are the parameters if any of them is typed, or has a mutable default; else empty.
+    `parameters` and `returns` are its signature, `provided` the providers in it, `shape` what `returns` makes of
+    results, `problems` what cannot be served as it reads. `slots` are the parameters if any of them is typed, or has a
+    mutable default; else empty.
     """
 
     __slots__ = (
@@ -7276,6 +7312,7 @@ class Plan:
         "plain",
         "positional",
         "problems",
+        "provided",
         "returns",
         "shape",
         "size",
@@ -7299,6 +7336,8 @@ class Plan:
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
+        providers = [slot.wanted for slot in self.slots if slot.parameter.source == PROVIDER]
+        self.provided: tuple[type, ...] = tuple(dict.fromkeys(providers))
         self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)
@@ -7456,6 +7495,8 @@ def _unreachable(parameters: tuple[Parameter, ...]) -> Iterator[str]:
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
     if parameter.source in (HEADER, COOKIE_SOURCE, PATH) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
+    if parameter.source == PROVIDER:
+        return AS_IT_CAME
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):
             compiler.problems.append(f"the constraints {parameter.metadata!r} are not checked")
@@ -7555,7 +7596,7 @@ def _sent_values(plan: Plan, request: Request, segments: list[str]) -> dict[str,
             continue
         text = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
         place, _, sent = (slot.find(request, slot) if text is _NOT_THERE else slot.segment(text)) or _NOT_SENT
-        if place in (CONTEXT, SESSION):
+        if place in (CONTEXT, PROVIDER, SESSION):
             continue
         values.update(sent if slot.is_whole and isinstance(sent, Mapping) else {slot.key: sent})
     return values
@@ -7696,7 +7737,8 @@ class Endpoint(UserFunction):
         first = self._first
         self.first_argument = None if first is None else first.name  # to it a segment behind its path would go
         self.keeps_slash = self.plan.variadic
-        self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
+        # All there is to do is to call it.
+        self.is_direct = self.is_coroutine and not (guards or self.plan.provided)
         self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
 
     @property
@@ -7729,6 +7771,78 @@ class Endpoint(UserFunction):
     def needs_path(self) -> bool:
         """True if nothing but the path can fill a required parameter."""
         return any(one.source == PATH and one.default is REQUIRED for one in self._own_parameters)
+
+
+# ======================================================================================================================
+# core/handlers/providers.py
+#
+# Providers: classes that make what handlers ask for by the annotation of a parameter.
+#
+# They are read when the application is made, each once, with all that they ask for themselves.
+# ======================================================================================================================
+
+_ALLOWED = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)
+
+
+class Provider:
+    """A class with `__provide__`: its `kind`, and how that function is called. TypeError if it can't be."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.title = f"{kind.__qualname__}.{PROVIDE}"
+        if not isinstance(inspect.getattr_static(kind, PROVIDE), classmethod | staticmethod):
+            raise self._wrong("is no @classmethod")
+        function = getattr(kind, PROVIDE)
+        self.function = UserFunction(function)
+        first = read_signature(function, 0).parameters[:1]
+        if not first or first[0].kind != POSITIONAL or first[0].source not in (AUTO, CONTEXT):
+            raise self._wrong("does not take the request first")
+        self.plan = Plan(function, skip=1)
+        for parameter in self.parameters:
+            if parameter.source not in _ALLOWED or self.plan.takes_faults:
+                raise self._wrong(self._unfilled(parameter))
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters behind the request."""
+        return self.plan.parameters
+
+    def _unfilled(self, parameter: Parameter) -> str:
+        known = "".join(f" ({problem})" for problem in self.plan.problems)
+        return (
+            f"takes {parameter.name!r}, which nothing fills{known}: say where it is by Header(), Cookie(), FromQuery() "
+            "or FromSession(), or annotate it with a provider"
+        )
+
+    def _wrong(self, what: str) -> TypeError:
+        place = place_of(inspect.unwrap(getattr(self.kind, PROVIDE)))
+        where = "" if place is None else f" ({place.file}, line {place.line})"
+        return TypeError(f"{self.title}{where} {what}: write @classmethod def {PROVIDE}(cls, request)")
+
+
+class Providers(dict[type, Provider]):
+    """The providers of an application by their classes; one that is not there yet is read."""
+
+    def __missing__(self, kind: type) -> Provider:
+        self.add(kind)
+        return self[kind]
+
+    def add(self, kind: type, above: tuple[type, ...] = ()) -> None:
+        """Read a provider that those above ask for, and what it asks for itself. TypeError if they go in a circle."""
+        if kind in above:
+            circle = " -> ".join(one.__qualname__ for one in (*above[above.index(kind) :], kind))
+            raise TypeError(f"Providers ask for each other in a circle: {circle}")
+        if kind not in self:
+            provider = Provider(kind)
+            for needed in provider.plan.provided:
+                self.add(needed, (*above, kind))
+            self[kind] = provider
+
+    def needed(self, kinds: Iterable[type]) -> Iterator[Provider]:
+        """The providers of these classes, behind those that they ask for; one may come several times."""
+        for kind in kinds:
+            yield from self.needed(self[kind].plan.provided)
+            yield self[kind]
 
 
 # ######################################################################################################################
@@ -9390,6 +9504,10 @@ class Router:
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
+        self.providers = Providers()
+        for endpoint in (entry for entry in entries if isinstance(entry, Endpoint)):
+            for kind in endpoint.plan.provided:
+                self.providers.add(kind)
         # PERF: the paths without parameters, found in one step.
         self._static = dict(_static_paths(self.root))
         # PERF: the application's own handlers, found by the first segment.
@@ -10128,6 +10246,8 @@ def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Repl
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failure = True
+    if request._closers is not None:
+        request._raised = error  # for what has to be closed
     log_failure(request, error)
     reply = error_reply(HTTPError(500))
     note_debug_page(engine, request, error, reply)
@@ -10755,6 +10875,105 @@ def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> 
 
 
 # ======================================================================================================================
+# core/pipeline/provide.py
+#
+# What providers give a request: made before its handler is called, once, and closed when all is over.
+# ======================================================================================================================
+
+SUBSTITUTES = "micropie.provide"  # in a scope: what a test gives in place of providers, by their classes
+
+
+async def provide(engine: Engine, request: Request, kinds: Iterable[type]) -> None:
+    """Let providers give the request their values, unless it has them."""
+    values = vars(request).setdefault("_provided", {})
+    for kind in kinds:
+        if kind not in values:
+            made = await made_by(engine, request, kind)
+            values[kind] = await entered(engine, request, made) if is_generator(made) else made
+
+
+async def made_by(engine: Engine, request: Request, kind: type) -> Any:
+    """The value of a provider, or the generator that yields it, once what the provider asks for is there."""
+    substitutes = request._preset.get(SUBSTITUTES, {})
+    if kind in substitutes:
+        given = substitutes[kind]
+        return await call(engine, UserFunction(given), [request], {}) if inspect.isroutine(given) else given
+    provider = engine.router.providers[kind]
+    await provide(engine, request, provider.plan.provided)
+    args, kwargs = bind(provider.plan, request, [])
+    return await call(engine, provider.function, [request, *args], kwargs)
+
+
+def is_generator(made: Any) -> bool:
+    """True for what is to be resumed behind its `yield` when the request is over."""
+    return inspect.isasyncgen(made) or inspect.isgenerator(made)
+
+
+async def entered(engine: Engine, request: Request, generator: Any) -> Any:
+    """The value that a generator yields; it is closed with the request."""
+    steps = in_thread(engine, generator) if inspect.isgenerator(generator) else generator
+    context = asynccontextmanager(lambda: steps)()
+    value = await context.__aenter__()
+    request._closers = [*(request._closers or ()), partial(leave, request, context)]
+    return value
+
+
+async def in_thread(engine: Engine, generator: Generator[Any, Any, Any]) -> AsyncIterator[Any]:
+    """Yield what a sync generator yields, all of whose steps run in one of the threads."""
+    raised: list[BaseException] = []
+
+    def steps() -> Iterator[Any]:
+        with contextmanager(lambda: generator)() as value:
+            yield value
+            for error in raised:
+                raise error
+
+    running = engine.threads.iterate(steps())
+    value = await anext(running)
+    try:
+        yield value
+    except BaseException as error:
+        raised.append(error)
+        raise
+    finally:
+        await anext(running, None)
+
+
+async def leave(request: Request, context: AbstractAsyncContextManager[Any]) -> None:
+    """Resume a generator behind its `yield`, or raise there what has ended the handler; the log is told of the rest."""
+    token = current_request.set(request)
+    try:
+        await context.__aexit__(*exception_of(request))
+    except CAUGHT as failure:
+        reraise_cancellation(failure)
+        log_failure(request, failure)
+    finally:
+        current_request.reset(token)
+
+
+def exception_of(request: Request) -> tuple[type[BaseException] | None, BaseException | None, TracebackType | None]:
+    """The exception that has ended the handler, as context managers are told of it."""
+    error = request._raised
+    return (None, None, None) if error is None else (type(error), error, error.__traceback__)
+
+
+def note_exception(request: Request, error: BaseException | None) -> None:
+    """Keep what has ended the handler for what has to be closed; an exception must not find itself in its frames."""
+    if request._closers is not None:
+        request._raised = error
+
+
+async def close_all(request: Request) -> None:
+    """Close all that has to be closed with the request, the last one first, whatever they raise."""
+    try:
+        async with AsyncExitStack() as stack:
+            for close in request._closers or ():
+                stack.push_async_callback(close)
+    finally:
+        request._closers = request._raised = None
+
+
+# ======================================================================================================================
 # core/pipeline/sending.py
 #
 # A reply is sent: whole, streamed, or by the application's own `_send_response`.
@@ -10823,6 +11042,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
     except ClientGone:  # the stream was reading the upload that broke off
         await stream.send_unheard()
     except CAUGHT as error:
+        note_exception(request, error)
         reraise_cancellation(error)
         if stream.is_begun:
             log_failure(request, error)
@@ -10908,192 +11128,6 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
 
 
 # ======================================================================================================================
-# core/pipeline/http.py
-#
-# The way of an HTTP request, step by step: begin here.
-#
-#     Request -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply -> after hooks
-#     -> session saved -> sent
-#
-# Each step is a function, mostly of another module: the folder's docstring says of which.
-# ======================================================================================================================
-
-async def serve_http(engine: Engine, request: Request, send: Send, send_whole: SendWhole) -> None:
-    """Answer one request, whatever it is and whatever happens."""
-    token = current_request.set(request)
-    try:
-        try:
-            reply = await make_reply(engine, request)
-            if reply is not None and (request._session is not None or request._stored_session is not None):
-                reply = await with_saved_session(engine, request, reply)
-        finally:
-            # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
-            current_request.reset(token)
-        if reply is not None:
-            await engine.send_reply(engine, request, reply, send, send_whole)
-        elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
-            await send_reply(engine, request, failed, send, send_whole)
-    finally:
-        if request._upload is not None:
-            await request._upload.close()
-            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
-
-
-async def make_reply(engine: Engine, request: Request) -> Reply | None:
-    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to."""
-    entered = engine.app.middlewares  # until the first hook runs, all of them see what goes wrong
-    target: Target | None = None
-    reply: Reply | None = None
-    try:
-        target, segments = engine.router.find(request)
-        if request.method != "GET" and target.limits is not None and has_body(request):
-            await take_body(request, target.limits, engine.body_threads)
-        # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
-        if engine.sessions.may_be_known and (cookie := request._cookies()) and "session" not in request._preset:
-            await engine.sessions.load(request, cookie)
-        if entered:
-            entered, key = list(entered), request._route_key()
-            reply = await before_hooks(entered, request)
-            if reply is None:
-                if request._subapp is not None:
-                    return None
-                target, segments = await found_again(engine, request, key, (target, segments))
-        if reply is None:
-            reply = to_reply(await call_handler(engine, request, target, segments))
-            if request._mount is not None:
-                return None
-    except CAUGHT as error:
-        reraise_cancellation(error)
-        reply = await reply_outside_guards(engine, request, target, error)
-    return await after_hooks(engine, entered, request, reply) if entered else reply
-
-
-async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
-    """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
-    error = await error_with_session(engine, request, error)
-    reply = reply_to_error(engine, request, error)
-    return reply if target is None else await after_guards(engine, request, target.guards, reply)
-
-
-async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
-    """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
-    is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
-    if is_known or request._failure:
-        return error
-    try:
-        await engine.sessions.load(request, request._cookies())
-    except CAUGHT as failure:
-        reraise_cancellation(failure)
-        return failure
-    return error
-
-
-async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:
-    """The match behind the hooks; if one has led the request elsewhere, the body is read if nobody has yet."""
-    if request._route_handler is None and request._route_key() == key:
-        return match
-    target, segments = engine.router.find_again(request, match)
-    if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
-        await take_body(request, target.limits, engine.body_threads)
-    return target, segments
-
-
-def call_handler(engine: Engine, request: Request, target: Any, segments: list[str]) -> Awaitable[Any]:
-    """The result of what the path leads to, a `Target`, to be awaited."""
-    # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
-    if target.is_direct and not request._is_large:
-        if not segments and target.is_bare:  # PERF: there is nothing to bind, 26 instructions of 435
-            return target.call()  # type: ignore[no-any-return]
-        args, kwargs = bind(target.plan, request, segments)
-        return target.call(*args, **kwargs)  # type: ignore[no-any-return]
-    return (call_behind_guards if target.guards else call_target)(engine, request, target, segments)
-
-
-async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
-    """The result of whatever a path can lead to, once its guards have let the request pass."""
-    if isinstance(target, Endpoint):
-        if (upload := request._upload) is not None:
-            return await call_with_upload(engine, request, target, segments, upload)
-        args, kwargs = await bind_arguments(engine, request, target, segments)
-        return await call(engine, target, args, kwargs)
-    if isinstance(target, MountedApp):
-        request._mount = mounted_subapp(request, target, segments)
-        return None
-    if isinstance(target, ByVerb):
-        return method_not_allowed(target, request.method, segments)
-    raise Unrouted(404)
-
-
-async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
-    """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
-    if request._is_large and endpoint.plan.slots:
-        arguments: Arguments = await engine.body_threads.run(bind, (endpoint.plan, request, segments), {})
-        return arguments
-    return bind(endpoint.plan, request, segments)
-
-
-def method_not_allowed(choice: ByVerb, verb: str, segments: list[str]) -> Reply:
-    """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
-    if not choice.verbs:
-        raise Unrouted(404)
-    allow = [("Allow", choice.allow(segments))]
-    if verb == "OPTIONS":
-        return Reply(204, None, allow)
-    raise Unrouted(405, headers=allow)
-
-
-async def call_behind_guards(engine: Engine, request: Request, target: Target, segments: list[str]) -> Reply:
-    """The reply from between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
-    entered: list[Guard] = []
-    try:
-        reply = await before_guards(engine, request, target.guards, segments, entered)
-        if reply is None:
-            reply = to_reply(await call_target(engine, request, target, segments))
-    except CAUGHT as error:
-        reraise_cancellation(error)
-        reply = reply_to_error(engine, request, error)
-    return reply if request._mount is not None else await after_guards(engine, request, entered, reply)
-
-
-async def call_with_upload(
-    engine: Engine, request: Request, endpoint: Endpoint, segments: list[str], upload: Upload
-) -> Reply:
-    """The reply of a handler that runs while a multipart form is read.
-
-    A handler that names no field gets the whole form, and so does one that can't wait for it.
-    """
-    form = upload.start(blocking=endpoint.blocking)
-    request.files, request.body_params = form.files, form.fields
-    try:
-        await form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
-        args, kwargs = bind(endpoint.plan, request, segments)
-        reply = to_reply(await call(engine, endpoint, args, kwargs))
-    except FAILURES:
-        await upload.discard()
-        raise
-    if not is_stream(reply.body):  # a stream may still read the files
-        await upload.discard()
-    return reply
-
-
-async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
-    if request._failure:
-        return reply
-    try:
-        cookie = await engine.sessions.save(request)
-    except CAUGHT as error:
-        await close_unsent(reply.body)
-        reraise_cancellation(error)
-        return reply_to_error(engine, request, error)
-    if cookie is not None:
-        set_session_cookie(reply, cookie)
-    elif request._session is not None:  # what the reply says may depend on it
-        keep_private(reply)
-    return reply
-
-
-# ======================================================================================================================
 # core/pipeline/websocket.py
 #
 # The way of a WebSocket through the framework, step by step.
@@ -11112,13 +11146,22 @@ INSTEAD = "await ws.send_text(…), ws.send_bytes(…) or ws.send_json(…) in i
 
 
 async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one connection: refuse it, or run its handler; then the after hooks, the session, the close."""
+    """Serve one connection, whatever happens."""
     request = WebSocketRequest(scope, receive)
+    try:
+        await serve_connection(engine, request, receive, send)
+    finally:
+        if request._closers is not None:
+            await close_all(request)
+
+
+async def serve_connection(engine: Engine, request: WebSocketRequest, receive: Receive, send: Send) -> None:
+    """Refuse the connection, or run its handler; then the after hooks, the session, the close."""
     ws = WebSocket(
         receive,
         send,
-        cookie=functools.partial(engine.sessions.cookie, scope=scope),
-        subprotocols=tuple(scope.get("subprotocols") or ()),
+        cookie=functools.partial(engine.sessions.cookie, scope=request.scope),
+        subprotocols=tuple(request.scope.get("subprotocols") or ()),
         id_to_give=functools.partial(id_to_give, request),
         threads=engine.body_threads,
     )
@@ -11155,8 +11198,11 @@ async def closing_after(request: Request, conversation: Awaitable[Closing]) -> C
     try:
         return await conversation
     except CAUGHT as error:
+        note_exception(request, error)
         reraise_cancellation(error)
-        return closing_for_error(request, sole_error(error))
+        if isinstance(told := sole_error(error), ConnectionClosed):  # as conversations end
+            note_exception(request, None)
+        return closing_for_error(request, told)
 
 
 def closing_for_error(request: Request, error: BaseException) -> Closing:
@@ -11200,6 +11246,7 @@ async def run_connection(
     if isinstance(target, MountedApp):
         await serve_subapp_websocket(engine, request, mounted_subapp(request, target, segments), ws, send)
     elif isinstance(target, Endpoint):
+        await provide(engine, request, target.plan.provided)
         await call_websocket_handler(target, request, ws, segments)
     else:
         raise HTTPError(404, target.reason if isinstance(target, NoHandler) else NO_WEBSOCKET)
@@ -11306,6 +11353,196 @@ def closing_of_session_in_cookie(request: Request, session: Session, closing: Cl
         return closing
     reason = "A WebSocket can't change a session that is kept in its cookie: change it in an HTTP request"
     return closing_for_error(request, TypeError(reason))
+
+
+# ======================================================================================================================
+# core/pipeline/http.py
+#
+# The way of an HTTP request, step by step: begin here.
+#
+#     Request -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply -> after hooks
+#     -> session saved -> sent
+#
+# Each step is a function, mostly of another module: the folder's docstring says of which.
+# ======================================================================================================================
+
+async def serve_http(engine: Engine, request: Request, send: Send, send_whole: SendWhole) -> None:
+    """Answer one request, whatever it is and whatever happens."""
+    token = current_request.set(request)
+    try:
+        try:
+            reply = await make_reply(engine, request)
+            if reply is not None and (request._session is not None or request._stored_session is not None):
+                reply = await with_saved_session(engine, request, reply)
+        finally:
+            # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
+            current_request.reset(token)
+        if reply is not None:
+            await engine.send_reply(engine, request, reply, send, send_whole)
+        elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
+            await send_reply(engine, request, failed, send, send_whole)
+    finally:
+        if request._closers is not None:
+            await close_all(request)
+            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
+
+
+async def make_reply(engine: Engine, request: Request) -> Reply | None:
+    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to."""
+    entered = engine.app.middlewares  # until the first hook runs, all of them see what goes wrong
+    target: Target | None = None
+    reply: Reply | None = None
+    try:
+        target, segments = engine.router.find(request)
+        if request.method != "GET" and target.limits is not None and has_body(request):
+            await take_body(request, target.limits, engine.body_threads)
+        # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
+        if engine.sessions.may_be_known and (cookie := request._cookies()) and "session" not in request._preset:
+            await engine.sessions.load(request, cookie)
+        if entered:
+            entered, key = list(entered), request._route_key()
+            reply = await before_hooks(entered, request)
+            if reply is None:
+                if request._subapp is not None:
+                    return None
+                target, segments = await found_again(engine, request, key, (target, segments))
+        if reply is None:
+            reply = to_reply(await call_handler(engine, request, target, segments))
+            if request._mount is not None:
+                return None
+    except CAUGHT as error:
+        note_exception(request, error)
+        reraise_cancellation(error)
+        reply = await reply_outside_guards(engine, request, target, error)
+    return await after_hooks(engine, entered, request, reply) if entered else reply
+
+
+async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
+    """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
+    error = await error_with_session(engine, request, error)
+    reply = reply_to_error(engine, request, error)
+    return reply if target is None else await after_guards(engine, request, target.guards, reply)
+
+
+async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
+    """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
+    is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
+    if is_known or request._failure:
+        return error
+    try:
+        await engine.sessions.load(request, request._cookies())
+    except CAUGHT as failure:
+        reraise_cancellation(failure)
+        return failure
+    return error
+
+
+async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:
+    """The match behind the hooks; if one has led the request elsewhere, the body is read if nobody has yet."""
+    if request._route_handler is None and request._route_key() == key:
+        return match
+    target, segments = engine.router.find_again(request, match)
+    if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
+        await take_body(request, target.limits, engine.body_threads)
+    return target, segments
+
+
+def call_handler(engine: Engine, request: Request, target: Any, segments: list[str]) -> Awaitable[Any]:
+    """The result of what the path leads to, a `Target`, to be awaited."""
+    # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
+    if target.is_direct and not request._is_large:
+        if not segments and target.is_bare:  # PERF: there is nothing to bind, 26 instructions of 435
+            return target.call()  # type: ignore[no-any-return]
+        args, kwargs = bind(target.plan, request, segments)
+        return target.call(*args, **kwargs)  # type: ignore[no-any-return]
+    return (call_behind_guards if target.guards else call_target)(engine, request, target, segments)
+
+
+async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
+    """The result of whatever a path can lead to, once its guards have let the request pass."""
+    if isinstance(target, Endpoint):
+        if target.plan.provided:
+            await provide(engine, request, target.plan.provided)
+        if (upload := request._upload) is not None:
+            return await call_with_upload(engine, request, target, segments, upload)
+        args, kwargs = await bind_arguments(engine, request, target, segments)
+        return await call(engine, target, args, kwargs)
+    if isinstance(target, MountedApp):
+        request._mount = mounted_subapp(request, target, segments)
+        return None
+    if isinstance(target, ByVerb):
+        return method_not_allowed(target, request.method, segments)
+    raise Unrouted(404)
+
+
+async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+    """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
+    if request._is_large and endpoint.plan.slots:
+        arguments: Arguments = await engine.body_threads.run(bind, (endpoint.plan, request, segments), {})
+        return arguments
+    return bind(endpoint.plan, request, segments)
+
+
+def method_not_allowed(choice: ByVerb, verb: str, segments: list[str]) -> Reply:
+    """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
+    if not choice.verbs:
+        raise Unrouted(404)
+    allow = [("Allow", choice.allow(segments))]
+    if verb == "OPTIONS":
+        return Reply(204, None, allow)
+    raise Unrouted(405, headers=allow)
+
+
+async def call_behind_guards(engine: Engine, request: Request, target: Target, segments: list[str]) -> Reply:
+    """The reply from between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
+    entered: list[Guard] = []
+    try:
+        reply = await before_guards(engine, request, target.guards, segments, entered)
+        if reply is None:
+            reply = to_reply(await call_target(engine, request, target, segments))
+    except CAUGHT as error:
+        note_exception(request, error)
+        reraise_cancellation(error)
+        reply = reply_to_error(engine, request, error)
+    return reply if request._mount is not None else await after_guards(engine, request, entered, reply)
+
+
+async def call_with_upload(
+    engine: Engine, request: Request, endpoint: Endpoint, segments: list[str], upload: Upload
+) -> Reply:
+    """The reply of a handler that runs while a multipart form is read.
+
+    A handler that names no field gets the whole form, and so does one that can't wait for it.
+    """
+    form = upload.start(blocking=endpoint.blocking)
+    request.files, request.body_params = form.files, form.fields
+    try:
+        await form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
+        args, kwargs = bind(endpoint.plan, request, segments)
+        reply = to_reply(await call(engine, endpoint, args, kwargs))
+    except FAILURES:
+        await upload.discard()
+        raise
+    if not is_stream(reply.body):  # a stream may still read the files
+        await upload.discard()
+    return reply
+
+
+async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
+    """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
+    if request._failure:
+        return reply
+    try:
+        cookie = await engine.sessions.save(request)
+    except CAUGHT as error:
+        await close_unsent(reply.body)
+        reraise_cancellation(error)
+        return reply_to_error(engine, request, error)
+    if cookie is not None:
+        set_session_cookie(reply, cookie)
+    elif request._session is not None:  # what the reply says may depend on it
+        keep_private(reply)
+    return reply
 
 
 # ======================================================================================================================
@@ -11538,7 +11775,8 @@ class Route(NamedTuple):
     `*args` take; `verbs` are empty where every method is answered; `name` leads from the application to the handler.
     The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
     `problems` say what of its signature can't be served as it reads. `identities` are the parameters that stand between
-    the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself.
+    the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself. `providers` are
+    those that it asks for, behind those that these ask for: each has its class, `kind`, and its `parameters`.
 
         for route in routes(app):
             print(route.path, route.name)
@@ -11557,35 +11795,39 @@ class Route(NamedTuple):
     doc: str = ""
     problems: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
+    providers: tuple[Provider, ...] = ()
 
 
 def routes(app: "App") -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
-    return list(_routes_below(app._micropie.router.root, (), ""))
+    router = app._micropie.router
+    return list(_routes_below(router, router.root, (), ""))
 
 
-def _routes_below(branch: Branch, above: Template, name: str) -> Iterator[Route]:
+def _routes_below(router: Router, branch: Branch, above: Template, name: str) -> Iterator[Route]:
     """The routes of a branch, below the path and the name of its application."""
     for entry in branch.entries:
         if isinstance(entry, Branch):
-            yield from _routes_below(entry, above, name)
+            yield from _routes_below(router, entry, above, name)
         elif isinstance(entry, MountedApp):
             yield from _routes_of_handover(entry, above, dotted(name, *names_in(branch.path), entry.name))
         elif (verbs := verbs_of(branch, entry)) is not None:
-            yield _route(branch, entry, verbs, above, dotted(name, *names_in(branch.path), entry.name))
+            yield _route(router, branch, entry, verbs, above, dotted(name, *names_in(branch.path), entry.name))
 
 
 def _routes_of_handover(handover: MountedApp, above: Template, name: str) -> Iterator[Route]:
     path = above + handover.path
     if handover.is_micropie:
-        yield from _routes_below(handover.router.root, path, name)
+        yield from _routes_below(handover.router, handover.router.root, path, name)
     else:
         above = identities_in(path)
         parameters = tuple(map(_identity, above))
         yield Route("mount", joined(path), (), name, handover.owner, handover.app, parameters, identities=above)
 
 
-def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Template, name: str) -> Route:
+def _route(
+    router: Router, branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Template, name: str
+) -> Route:
     place, identities = place_of(endpoint.handler), identities_in(above)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
@@ -11601,6 +11843,7 @@ def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Te
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
         identities + endpoint.identities,
+        tuple(dict.fromkeys(router.providers.needed(endpoint.plan.provided))),
     )
 
 

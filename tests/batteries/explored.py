@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from micropie import App, Cookie, FromBody, FromQuery, Header, Mount, UploadedFile, WebSocket, methods
+from micropie import App, Cookie, FromBody, FromQuery, Header, Mount, Request, UploadedFile, WebSocket, methods
 from micropie.openapi import Docs, form
 
 HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
@@ -23,6 +23,17 @@ class Kind(Enum):
 class Pie:
     name: str = field(metadata={"example": "apple"})
     slices: int = 8
+
+
+class Customer:
+    security = {"bearer": {"type": "http", "scheme": "bearer"}}
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    @classmethod
+    async def __provide__(cls, request: Request, authorization: Annotated[str, Header()]) -> "Customer":
+        return cls(authorization)
 
 
 class Site(App):
@@ -55,6 +66,11 @@ class Site(App):
     async def seen(self, *rest, authorization: Annotated[str, Header()] = "", theme: Annotated[str, Cookie()] = ""):
         """Say what arrived."""
         return {"rest": rest, "authorization": authorization, "theme": theme}
+
+    @methods("GET")
+    async def customer(self, customer: Customer):
+        """Say who asks."""
+        return {"token": customer.token}
 
     @methods("POST")
     async def upload(self, picture: UploadedFile, title: str = ""):

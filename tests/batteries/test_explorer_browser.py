@@ -40,7 +40,7 @@ def opened(browser: Browser, url: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text))
     page.goto(url)
-    expect(page.locator("#state")).to_have_text("13 handlers")
+    expect(page.locator("#state")).to_have_text("14 handlers")
     yield page
     context.close()
     assert [text for text in complaints if "the server responded with a status of 400" not in text] == []
@@ -146,6 +146,13 @@ def test_headers_cookies_and_the_rest_of_a_path(page):
     assert words[2].endswith("/seen/a/b%20c")
     assert "Authorization: Bearer pie" in words
     assert words[words.index("-b") + 1] == "theme=dark"
+
+
+def test_a_provider_is_told_who_asks(page):
+    """Its security scheme has a field, as a header of the handler's own has."""
+    entry = handler(page, "customer")
+    entry.get_by_label("Authorization").fill("Bearer pie")
+    expect(body_of(try_it(entry))).to_have_text('{\n  "token": "Bearer pie"\n}')
 
 
 def test_a_body_may_be_a_text(page):
@@ -316,7 +323,7 @@ def test_the_filter_leaves_what_has_all_the_words(page):
     expect(page.locator(".entry:visible")).to_have_count(1)
     expect(page.locator("#state")).to_have_text("1 handler")
     page.get_by_label("Filter").fill("")
-    expect(page.locator("#state")).to_have_text("13 handlers")
+    expect(page.locator("#state")).to_have_text("14 handlers")
 
 
 def test_an_address_opens_its_handler(page):

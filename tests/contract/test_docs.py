@@ -176,3 +176,15 @@ def test_the_reference_names_everything_public():
     """Every name that `micropie` exports is in the reference."""
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert [name for name in micropie.__all__ if not re.search(rf"\b{name}\b", reference)] == []
+
+
+def test_the_shop_of_the_page_on_providers():
+    """It knows its user, and gives each request a database."""
+    page = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
+    shop = run_code(fences(page, "python")[0])["app"]
+    headers = {"Authorization": "Bearer pie"}
+    assert http(shop, path="/me", headers=headers).json() == {"name": "Ann"}
+    assert http(shop, path="/pies", query="page=2", headers=headers).json() == {"pies": 3, "for": "Ann", "page": 2}
+    assert http(shop, path="/pies").status_code == 401
+    clock = run_code(fences(page, "python")[1])["app"]
+    assert re.fullmatch(r"\d+ o'clock", http(clock).text)

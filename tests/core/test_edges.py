@@ -491,26 +491,41 @@ def test_what_a_server_keeps_of_the_context_keeps_no_request():
     assert all(current_request not in context for context in kept)
 
 
+class Opened:
+    @classmethod
+    async def __provide__(cls, request: Request) -> AsyncIterator["Opened"]:
+        yield cls()
+
+
+class Failing(App):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    async def index(self):
+        if self.kind == "json":
+            return {"a": {1}}
+        return self._sync() if self.kind == "sync" else self._async()
+
+    async def provided(self, opened: Opened):
+        return await self.index()
+
+    async def _async(self):
+        if self.kind == "late":
+            await asyncio.sleep(0.15)
+        yield "x"
+        raise SystemExit if self.kind == "exit" else ArithmeticError
+
+    def _sync(self):
+        yield "x"
+        raise ArithmeticError
+
+
+@pytest.mark.parametrize("path", ["/", "/provided"])
 @pytest.mark.parametrize("kind", ["async", "late", "sync", "exit", "json"])
-def test_a_failure_leaves_nothing_to_the_garbage_collector(kind):
+def test_a_failure_leaves_nothing_to_the_garbage_collector(kind, path):
     """Granian, for one, ends a stream when nobody holds it any more: no exception may be held by its own frames."""
     held: list[weakref.ref[Any]] = []
-
-    class Failing(App):
-        async def index(self):
-            if kind == "json":
-                return {"a": {1}}
-            return self._sync() if kind == "sync" else self._async()
-
-        async def _async(self):
-            if kind == "late":
-                await asyncio.sleep(0.15)
-            yield "x"
-            raise SystemExit if kind == "exit" else ArithmeticError
-
-        def _sync(self):
-            yield "x"
-            raise ArithmeticError
 
     class Sending:
         async def __call__(self, message: Any) -> None:
@@ -521,9 +536,9 @@ def test_a_failure_leaves_nothing_to_the_garbage_collector(kind):
         sending = Sending()
         held.append(weakref.ref(sending))
         with suppress(Exception):
-            await app(scope(), asyncio.Event().wait, sending)  # type: ignore[arg-type]
+            await app({**scope(), "path": path}, asyncio.Event().wait, sending)  # type: ignore[arg-type]
 
-    app = Failing()
+    app = Failing(kind)
     logging.getLogger("micropie").propagate = False  # to pytest, which keeps all records
     gc.disable()
     try:

@@ -9,10 +9,25 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from micropie import RSGI, App, ConnectionClosed, HTTPError, WebSocket
+from micropie import RSGI, App, ConnectionClosed, HTTPError, Request, WebSocket
 
 THREADS = 32
 ROW, ROWS = 64 << 10, 40
+
+
+class Till:
+    """What a provider opens, and closes when the reply was sent."""
+
+    @classmethod
+    async def __provide__(cls, request: Request) -> AsyncIterator["Till"]:
+        key = request.query("key", "nothing")
+        app.seen[key] = "open"
+        try:
+            yield cls()
+        except BaseException as error:
+            app.seen[key] = type(error).__name__
+            raise
+        app.seen[key] = "closed"
 
 
 class Application(App):
@@ -64,6 +79,23 @@ class Application(App):
 
     async def path(self):
         return self.request.scope["path"]
+
+    async def pay(self, till: Till, key):
+        return self.seen[key]
+
+    async def pay_in_pieces(self, till: Till, key):
+        yield self.seen[key]
+        yield f" {self.seen[key]}"
+
+    async def pay_for_ever(self, till: Till, key):
+        while True:
+            yield "pie " * 1000
+            await asyncio.sleep(0.01)
+
+    async def ws_pay(self, ws, till: Till, key):
+        await ws.accept()
+        while True:
+            await ws.send_text(f"{self.seen[key]} {await ws.receive_text()}")
 
     async def state(self):
         state = self.request.state

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micropie.core.handlers.annotations import PATH, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
+from micropie.core.handlers.providers import Provider
 from micropie.core.handlers.signature import POSITIONAL, Parameter
 from micropie.core.pipeline.engine import Engine
 from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
 from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.path_templates import Template, identities_in, joined, names_in
+from micropie.core.routing.router import Router
 from micropie.core.routing.targets import MountedApp
 from micropie.core.routing.tree import Branch
 from micropie.core.sessions.backends import SessionBackend
@@ -26,7 +28,8 @@ class Route(NamedTuple):
     `*args` take; `verbs` are empty where every method is answered; `name` leads from the application to the handler.
     The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
     `problems` say what of its signature can't be served as it reads. `identities` are the parameters that stand between
-    the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself.
+    the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself. `providers` are
+    those that it asks for, behind those that these ask for: each has its class, `kind`, and its `parameters`.
 
         for route in routes(app):
             print(route.path, route.name)
@@ -45,35 +48,39 @@ class Route(NamedTuple):
     doc: str = ""
     problems: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
+    providers: tuple[Provider, ...] = ()
 
 
 def routes(app: "App") -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
-    return list(_routes_below(app._micropie.router.root, (), ""))
+    router = app._micropie.router
+    return list(_routes_below(router, router.root, (), ""))
 
 
-def _routes_below(branch: Branch, above: Template, name: str) -> Iterator[Route]:
+def _routes_below(router: Router, branch: Branch, above: Template, name: str) -> Iterator[Route]:
     """The routes of a branch, below the path and the name of its application."""
     for entry in branch.entries:
         if isinstance(entry, Branch):
-            yield from _routes_below(entry, above, name)
+            yield from _routes_below(router, entry, above, name)
         elif isinstance(entry, MountedApp):
             yield from _routes_of_handover(entry, above, dotted(name, *names_in(branch.path), entry.name))
         elif (verbs := verbs_of(branch, entry)) is not None:
-            yield _route(branch, entry, verbs, above, dotted(name, *names_in(branch.path), entry.name))
+            yield _route(router, branch, entry, verbs, above, dotted(name, *names_in(branch.path), entry.name))
 
 
 def _routes_of_handover(handover: MountedApp, above: Template, name: str) -> Iterator[Route]:
     path = above + handover.path
     if handover.is_micropie:
-        yield from _routes_below(handover.router.root, path, name)
+        yield from _routes_below(handover.router, handover.router.root, path, name)
     else:
         above = identities_in(path)
         parameters = tuple(map(_identity, above))
         yield Route("mount", joined(path), (), name, handover.owner, handover.app, parameters, identities=above)
 
 
-def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Template, name: str) -> Route:
+def _route(
+    router: Router, branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Template, name: str
+) -> Route:
     place, identities = place_of(endpoint.handler), identities_in(above)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
@@ -89,6 +96,7 @@ def _route(branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Te
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
         identities + endpoint.identities,
+        tuple(dict.fromkeys(router.providers.needed(endpoint.plan.provided))),
     )
 
 

@@ -12,9 +12,10 @@ from micropie import App, Route, routes
 from micropie.openapi.components import Components
 from micropie.openapi.docstring import read_docstring
 from micropie.openapi.marks import FORM, UNLISTED, is_marked
-from micropie.openapi.operation import describe, operations
+from micropie.openapi.operation import describe, operations, with_providers
 from micropie.openapi.responses import PROBLEM_SCHEMA, SHARED
 from micropie.openapi.schemas import Schema, Schemas
+from micropie.openapi.security import AUTHORIZATION, Guarded, guarded, requirements, security_schemes
 from micropie.openapi.settings import settings_of
 
 VERSION = "3.1.1"
@@ -23,8 +24,6 @@ FIRST = "1.0.0"
 """The version of an API that does not say its own."""
 
 PLACEHOLDER = re.compile(r"{(.*?)}")
-
-AUTHORIZATION: Schema = {"type": "apiKey", "in": "header", "name": "Authorization"}
 
 
 def openapi(
@@ -58,10 +57,11 @@ def openapi(
         "servers": [{"url": url} for url in servers],
         "tags": tags(shown, app),
         "paths": paths(app, shown, components),
-        "x-websockets": websockets(shown, components.taken),
+        "x-websockets": websockets(app, shown, components.taken),
     }
     document, schemas = components.joined({name: part for name, part in parts.items() if part or name == "paths"})
-    return {**document, "components": {"schemas": schemas, **shared_components(document)}}
+    shared = shared_components(document, security_schemes(app, shown))
+    return {**document, "components": {"schemas": schemas, **shared}}
 
 
 def own_docstring(owner: object) -> str:
@@ -91,7 +91,8 @@ def paths(app: App, shown: list[Route], components: Components) -> Schema:
             path = paths_by_shape.setdefault(PLACEHOLDER.sub("{}", own), own)
             item = found.setdefault(path, {})
             by_form = is_marked(FORM, app, route)
-            for verb, described in operations(with_names_of(path, route), components, by_form=by_form).items():
+            named, guards = with_names_of(path, route), guarded(app, route)
+            for verb, described in operations(named, components, guards, by_form=by_form).items():
                 item.setdefault(verb.lower(), described)
     return {path: item for path, item in found.items() if item}
 
@@ -108,22 +109,23 @@ def template(path: str) -> str:
     return path.replace("*}", "}")
 
 
-def websockets(shown: list[Route], schemas: Schemas) -> list[Schema]:
+def websockets(app: App, shown: list[Route], schemas: Schemas) -> list[Schema]:
     """The WebSocket handlers, described like operations. OpenAPI has no place for them but an extension."""
-    return [websocket(route, schemas) for route in shown if route.kind == "websocket"]
+    return [websocket(route, schemas, guarded(app, route)) for route in shown if route.kind == "websocket"]
 
 
-def websocket(route: Route, schemas: Schemas) -> Schema:
+def websocket(route: Route, schemas: Schemas, guards: list[Guarded]) -> Schema:
     """The description of one WebSocket handler."""
+    route = with_providers(route)
     described = describe(route, read_docstring(route.doc), schemas)
-    parts = {"path": template(route.path), "operationId": route.name, **described}
+    security = requirements(guards, ())
+    parts = {"path": template(route.path), "operationId": route.name, **described, "security": security}
     return {name: part for name, part in parts.items() if part}
 
 
-def shared_components(document: Schema) -> Schema:
+def shared_components(document: Schema, schemes: dict[str, Schema]) -> Schema:
     """The components that are no schemas (§4.8.7): the responses of every handler, and how clients say who they are."""
-    secured = any("security" in one for item in document["paths"].values() for one in item.values())
-    return {
-        "responses": SHARED,
-        **({"securitySchemes": {"Authorization": AUTHORIZATION}} if secured else {}),
-    }
+    needed = [one for item in document["paths"].values() for one in item.values()]
+    names = {name for one in needed for choice in one.get("security", ()) for name in choice}
+    schemes = {"Authorization": AUTHORIZATION, **schemes} if "Authorization" in names else schemes
+    return {"responses": SHARED, **({"securitySchemes": schemes} if schemes else {})}

@@ -4,7 +4,6 @@ The sections are those of the OpenAPI Specification 3.1.1.
 """
 
 from inspect import Parameter as Signature
-from typing import Any
 
 from micropie import Parameter, Route
 from micropie.openapi.components import Components
@@ -13,6 +12,7 @@ from micropie.openapi.json_values import default
 from micropie.openapi.request_body import request_body
 from micropie.openapi.responses import responses
 from micropie.openapi.schemas import Schema, Schemas
+from micropie.openapi.security import Guarded, requirements
 from micropie.openapi.text_schemas import text_schema
 
 TAKES_BODY = ("POST", "PUT", "PATCH", "DELETE")
@@ -27,15 +27,16 @@ DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
 """Headers that are no parameters (§4.8.12.1): the content says the first two, `security` the last."""
 
 
-def operations(route: Route, components: Components, *, by_form: bool) -> dict[str, Schema]:
+def operations(route: Route, components: Components, guards: list[Guarded], *, by_form: bool) -> dict[str, Schema]:
     """The Operation Objects of a handler by verb (§4.8.10); `by_form` describes its body as a form."""
+    route = with_providers(route)
     told = read_docstring(route.doc)
     takes_body = not {*TAKES_BODY}.isdisjoint(route.verbs or TAKES_BODY)
     body = request_body(route, components.taken, by_form=by_form) if takes_body else {}
     shared = {
         **describe(route, told, components.taken),
-        "responses": responses(route, told, components.sent),
-        "security": security(route.parameters),
+        "responses": responses(route, told, components.sent, is_guarded=bool(guards)),
+        "security": requirements(guards, route.parameters),
         "deprecated": bool(getattr(route.handler, "__deprecated__", None)),
     }
     shown = verbs(route, body)
@@ -45,6 +46,15 @@ def operations(route: Route, components: Components, *, by_form: bool) -> dict[s
         parts = {**shared, "operationId": name, "requestBody": body if verb in TAKES_BODY else {}}
         found[verb] = {key: part for key, part in parts.items() if part}
     return found
+
+
+def with_providers(route: Route) -> Route:
+    """The route with the parameters of its providers behind its own; what several take is one."""
+    found = {(one.source, one.key): one for one in route.parameters}
+    for provider in route.providers:
+        for one in provider.parameters:
+            found.setdefault((one.source, one.key), one)
+    return route._replace(parameters=tuple(found.values()))
 
 
 def verbs(route: Route, body: Schema) -> list[str]:
@@ -104,11 +114,3 @@ def parameter(taken: Parameter, schemas: Schemas) -> Schema:
         # OpenAPI has no word for the rest of a path.
         **({"x-segments": True} if taken.kind == "variadic" else {}),
     }
-
-
-def security(parameters: tuple[Parameter, ...]) -> list[dict[str, list[Any]]]:
-    """The Security Requirements of a handler that takes the header Authorization; an empty one: it can do without."""
-    found = [one for one in parameters if one.source == "header" and one.key.lower() == "authorization"]
-    if not found:
-        return []
-    return [{"Authorization": []}, *([] if is_required(found[0]) else [{}])]

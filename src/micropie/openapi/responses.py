@@ -14,7 +14,10 @@ from micropie.openapi.schemas import FILE, Schema, Schemas, any_of
 
 HTML, PROBLEM, ANYTHING = "text/html", "application/problem+json", "*/*"
 TEXT: Schema = {"type": "string"}
-OK, NO_CONTENT, NOT_MODIFIED, BAD_REQUEST, UNPROCESSABLE = 200, 204, 304, 400, 422
+OK, NO_CONTENT, NOT_MODIFIED, BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 200, 204, 304, 400, 401, 422
+OURS = ("session", "context", "provider")
+"""The places of values that no client sends."""
+
 
 MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;.*)?")
 CHUNKS = (bytes, bytearray, memoryview, AsyncIterable, Iterator)
@@ -54,15 +57,17 @@ SHARED: Schema = {
 """The responses that most handlers have, as components."""
 
 
-def responses(route: Route, told: Told, schemas: Schemas) -> Schema:
+def responses(route: Route, told: Told, schemas: Schemas, *, is_guarded: bool) -> Schema:
     """Responses by status: those of the annotation and of the docstring, and the errors that any handler may give."""
     found = {**{status: {} for status in told.statuses}, **returned(route, told, schemas)}
     answers_faults = any(one.annotation is Faults for one in route.parameters)
-    may_be_invalid = not answers_faults and any(one.source not in ("session", "context") for one in route.parameters)
+    may_be_invalid = not answers_faults and any(one.source not in OURS for one in route.parameters)
     if answers_faults:
         found.setdefault(UNPROCESSABLE, {HTML: {"schema": TEXT}})
     if may_be_invalid and BAD_REQUEST in found:
         found[BAD_REQUEST] = {**ERROR_CONTENT, **found[BAD_REQUEST]}
+    if is_guarded:
+        found.setdefault(UNAUTHORIZED, {})
     invalid = {"400": {"$ref": "#/components/responses/Invalid"}}
     return {
         **{str(status): response(status, told, found[status]) for status in sorted(found)},

@@ -4,6 +4,7 @@ import copy
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Self, Unpack
 from urllib.parse import urljoin
 
@@ -40,6 +41,7 @@ class Client:
         follow_redirects: bool = False,
         raise_exceptions: bool = True,
         timeout: float | None = 10,
+        provide: Mapping[type, Any] = MappingProxyType({}),
     ) -> None:
         self.app = app
         self.cookies = Cookies()
@@ -47,6 +49,7 @@ class Client:
         self._follow_redirects = follow_redirects
         self._raising = raise_exceptions
         self._timeout = timeout
+        self._provide = _checked_substitutes(provide)
         self._lifespan: LifespanCall | None = None
         self._owns_lifespan = False  # else another client has started the application, and stops it
         self._listener = Listener()
@@ -196,6 +199,8 @@ class Client:
         cookie = self.cookies.header(url.path, options.get("cookies", {}), secure=url.scheme == "https")
         scope = self._address.scope(kind, url, (more, options.get("headers", ())), cookie)
         scope["state"] = self.state.copy()
+        if self._provide:
+            scope["micropie.provide"] = self._provide
         return scope
 
     def _kept_cookies(self, headers: Headers, url: URL) -> dict[str, str]:
@@ -252,6 +257,14 @@ class Client:
         finally:
             middlewares.remove(desk)
         return desk.session
+
+
+def _checked_substitutes(provide: Mapping[type, Any]) -> dict[type, Any]:
+    """What a test gives in place of providers. TypeError for what is none, which nobody would ask for."""
+    for kind in provide:
+        if not hasattr(kind, "__provide__"):
+            raise TypeError(f"TestClient(provide=...) takes providers and their values: {kind!r} has no __provide__")
+    return dict(provide)
 
 
 _MARK = "X-MicroPie-Testing-Session"

@@ -189,7 +189,8 @@ class TestClient(Client):
     What a handler raises is raised here too, and so is every illegal ASGI message, as `ProtocolError`. Cookies stay
     with the client. `follow_redirects` and `timeout` (seconds, for each wait; None: for ever) can also be said for one
     request. With `raise_exceptions=False` an exception is the 500 that clients see. A path in `base_url` is the
-    `root_path` at which the application stands.
+    `root_path` at which the application stands. `provide` has values in place of what providers make, by their
+    classes; a function there is called with the request.
 
         async with TestClient(app) as client:
             response = await client.get("/pies", params={"kind": "apple"})

@@ -13,8 +13,8 @@ from micropie.core.conversion.records import UNIONS
 
 REQUIRED: Any = inspect.Parameter.empty
 
-AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT = (
-    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context"
+AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT, PROVIDER = (
+    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context", "provider"
 )  # fmt: skip
 
 

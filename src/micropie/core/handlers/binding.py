@@ -23,6 +23,7 @@ from micropie.core.handlers.annotations import (
     FILE,
     HEADER,
     PATH,
+    PROVIDER,
     QUERY,
     REQUIRED,
     SESSION,
@@ -55,8 +56,9 @@ class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
 class Plan:
     """A handler's parameters: `positional` and `keywords` are pairs of a name and its default (or `REQUIRED`).
 
-    `parameters` and `returns` are its signature, `shape` what the latter makes of results, `problems` what cannot be
-    served as it reads. `slots` are the parameters if any of them is typed, or has a mutable default; else empty.
+    `parameters` and `returns` are its signature, `provided` the providers in it, `shape` what `returns` makes of
+    results, `problems` what cannot be served as it reads. `slots` are the parameters if any of them is typed, or has a
+    mutable default; else empty.
     """
 
     __slots__ = (
@@ -67,6 +69,7 @@ class Plan:
         "plain",
         "positional",
         "problems",
+        "provided",
         "returns",
         "shape",
         "size",
@@ -90,6 +93,8 @@ class Plan:
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
+        providers = [slot.wanted for slot in self.slots if slot.parameter.source == PROVIDER]
+        self.provided: tuple[type, ...] = tuple(dict.fromkeys(providers))
         self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)
@@ -247,6 +252,8 @@ def _unreachable(parameters: tuple[Parameter, ...]) -> Iterator[str]:
 def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
     if parameter.source in (HEADER, COOKIE_SOURCE, PATH) and is_record_type(parameter.annotation):
         raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
+    if parameter.source == PROVIDER:
+        return AS_IT_CAME
     if parameter.source in (CONTEXT, FILE):
         if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):
             compiler.problems.append(f"the constraints {parameter.metadata!r} are not checked")
@@ -346,7 +353,7 @@ def _sent_values(plan: Plan, request: Request, segments: list[str]) -> dict[str,
             continue
         text = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
         place, _, sent = (slot.find(request, slot) if text is _NOT_THERE else slot.segment(text)) or _NOT_SENT
-        if place in (CONTEXT, SESSION):
+        if place in (CONTEXT, PROVIDER, SESSION):
             continue
         values.update(sent if slot.is_whole and isinstance(sent, Mapping) else {slot.key: sent})
     return values

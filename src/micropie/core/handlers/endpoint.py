@@ -115,7 +115,8 @@ class Endpoint(UserFunction):
         first = self._first
         self.first_argument = None if first is None else first.name  # to it a segment behind its path would go
         self.keeps_slash = self.plan.variadic
-        self.is_direct = self.is_coroutine and not guards  # all there is to do is to call it
+        # All there is to do is to call it.
+        self.is_direct = self.is_coroutine and not (guards or self.plan.provided)
         self.is_bare = self.is_direct and not self.plan.parameters  # with nothing
 
     @property

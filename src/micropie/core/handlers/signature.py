@@ -17,6 +17,7 @@ from micropie.core.handlers.annotations import (
     CONTEXT,
     FILE,
     PATH,
+    PROVIDER,
     Resolver,
     _is_source,
     _sources,
@@ -26,6 +27,7 @@ from micropie.core.requests.request import Request, WebSocketRequest
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
 
+PROVIDE = "__provide__"  # the function of a class that makes a provider of it
 POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
 
 _KINDS = {
@@ -41,9 +43,9 @@ class Parameter(NamedTuple):
     """One parameter of a handler, as its signature says it.
 
     `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
-    segment, else by name), `context` (the request, the session, the faults) or the one place to look in, `key` the name
-    there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
-    `inspect.Parameter.empty` for a required parameter.
+    segment, else by name), `context` (the request, the session, the faults), `provider` (what the type provides) or the
+    one place to look in, `key` the name there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest`
+    (`**kwargs`); `default` is `inspect.Parameter.empty` for a required parameter.
     """
 
     name: str
@@ -122,7 +124,8 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     if get_origin(annotation) is Annotated:
         annotation, metadata = annotation.__origin__, annotation.__metadata__
     source = next(_sources(annotation, metadata), None)
-    place = _natural_source(annotation) if source is None else source.place
+    place = source.place if source is not None else _natural_source(annotation, metadata)
+    _check_one_provider(found, annotation, place)
     return Parameter(
         found.name,
         annotation,
@@ -135,8 +138,26 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     )
 
 
-def _natural_source(annotation: Any) -> str:
+def provider_in(annotation: Any, metadata: tuple[Any, ...]) -> type | None:
+    """The provider that a parameter asks for: a class in its `Annotated` that has `__provide__`, else its type."""
+    kinds = (*metadata, class_of(strip_wrappers(annotation)))
+    return next((one for one in kinds if isinstance(one, type) and hasattr(one, PROVIDE)), None)
+
+
+def _check_one_provider(found: inspect.Parameter, annotation: Any, place: str) -> None:
+    """TypeError for a parameter that no single provider fills; a client must not fill it in its place."""
+    is_many = found.kind in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
+    is_choice = place == AUTO and any(provider_in(one, ()) is not None for one in get_args(annotation))
+    if (place == PROVIDER and is_many) or is_choice:
+        raise TypeError(
+            f"The parameter {str(found)!r} is of a provider's type, not just that: a provider has one value"
+        )
+
+
+def _natural_source(annotation: Any, metadata: tuple[Any, ...]) -> str:
     """The place that a type can only come from."""
+    if provider_in(annotation, metadata) is not None:
+        return PROVIDER
     kind = strip_wrappers(annotation)
     if kind in (Request, WebSocketRequest, Session, Faults):
         return CONTEXT

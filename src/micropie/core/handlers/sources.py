@@ -20,13 +20,14 @@ from micropie.core.handlers.annotations import (
     FILE,
     HEADER,
     PATH,
+    PROVIDER,
     QUERY,
     REQUIRED,
     SESSION,
 )
 from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.results import is_instance
-from micropie.core.handlers.signature import Parameter, takes_segment
+from micropie.core.handlers.signature import Parameter, provider_in, takes_segment
 from micropie.core.requests.body import is_preset
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session
@@ -60,6 +61,8 @@ class ParameterBinder:
         self.copies_default = _is_mutable(parameter.default)
         self.key = parameter.key
         self.wanted = strip_wrappers(parameter.annotation)
+        if parameter.source == PROVIDER:
+            self.wanted = provider_in(parameter.annotation, parameter.metadata)
         self.takes_segment = takes_segment(parameter)
         place = BODY if parameter.is_body else parameter.source
         self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
@@ -209,6 +212,11 @@ def in_context(request: Request, slot: ParameterBinder) -> RawValue:
     return CONTEXT, as_it_is, request.session if slot.wanted is Session else request
 
 
+def from_provider(request: Request, slot: ParameterBinder) -> RawValue:
+    """The value that a provider has given the request."""
+    return PROVIDER, as_it_is, request._provided[slot.wanted]
+
+
 def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
     """The whole body: JSON, a form, or text; no bytes at all are none."""
     if not request.body_parsed and request._upload is None:
@@ -246,6 +254,7 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
     SESSION: in_session,
     FILE: in_files,
     CONTEXT: in_context,
+    PROVIDER: from_provider,
 }
 
 

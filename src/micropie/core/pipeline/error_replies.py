@@ -70,6 +70,8 @@ def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Repl
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
     request._failure = True
+    if request._closers is not None:
+        request._raised = error  # for what has to be closed
     log_failure(request, error)
     reply = error_reply(HTTPError(500))
     note_debug_page(engine, request, error, reply)

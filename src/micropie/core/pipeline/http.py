@@ -18,6 +18,7 @@ from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise
 from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.hooks import after_hooks, before_hooks
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp
+from micropie.core.pipeline.provide import close_all, note_exception, provide
 from micropie.core.pipeline.sending import SendWhole, as_current_request, send_reply
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
@@ -42,8 +43,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
         elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
             await send_reply(engine, request, failed, send, send_whole)
     finally:
-        if request._upload is not None:
-            await request._upload.close()
+        if request._closers is not None:
+            await close_all(request)
             request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
 
 
@@ -71,6 +72,7 @@ async def make_reply(engine: Engine, request: Request) -> Reply | None:
             if request._mount is not None:
                 return None
     except CAUGHT as error:
+        note_exception(request, error)
         reraise_cancellation(error)
         reply = await reply_outside_guards(engine, request, target, error)
     return await after_hooks(engine, entered, request, reply) if entered else reply
@@ -120,6 +122,8 @@ def call_handler(engine: Engine, request: Request, target: Any, segments: list[s
 async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
     """The result of whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Endpoint):
+        if target.plan.provided:
+            await provide(engine, request, target.plan.provided)
         if (upload := request._upload) is not None:
             return await call_with_upload(engine, request, target, segments, upload)
         args, kwargs = await bind_arguments(engine, request, target, segments)
@@ -158,6 +162,7 @@ async def call_behind_guards(engine: Engine, request: Request, target: Target, s
         if reply is None:
             reply = to_reply(await call_target(engine, request, target, segments))
     except CAUGHT as error:
+        note_exception(request, error)
         reraise_cancellation(error)
         reply = reply_to_error(engine, request, error)
     return reply if request._mount is not None else await after_guards(engine, request, entered, reply)

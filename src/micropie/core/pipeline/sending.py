@@ -20,6 +20,7 @@ from micropie.core.pipeline.error_replies import (
     spare_server,
     with_debug_page,
 )
+from micropie.core.pipeline.provide import note_exception
 from micropie.core.replies.asgi import WatchedSend, send_bodyless
 from micropie.core.replies.events import FOR_EVENTS
 from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_json_type
@@ -90,6 +91,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
     except ClientGone:  # the stream was reading the upload that broke off
         await stream.send_unheard()
     except CAUGHT as error:
+        note_exception(request, error)
         reraise_cancellation(error)
         if stream.is_begun:
             log_failure(request, error)

@@ -20,6 +20,7 @@ from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_re
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.middleware import WebSocketMiddleware
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
+from micropie.core.pipeline.provide import close_all, note_exception, provide
 from micropie.core.replies.reply import close_unsent, status_line
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session, new_session_id
@@ -34,13 +35,22 @@ INSTEAD = "await ws.send_text(…), ws.send_bytes(…) or ws.send_json(…) in i
 
 
 async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one connection: refuse it, or run its handler; then the after hooks, the session, the close."""
+    """Serve one connection, whatever happens."""
     request = WebSocketRequest(scope, receive)
+    try:
+        await serve_connection(engine, request, receive, send)
+    finally:
+        if request._closers is not None:
+            await close_all(request)
+
+
+async def serve_connection(engine: Engine, request: WebSocketRequest, receive: Receive, send: Send) -> None:
+    """Refuse the connection, or run its handler; then the after hooks, the session, the close."""
     ws = WebSocket(
         receive,
         send,
-        cookie=functools.partial(engine.sessions.cookie, scope=scope),
-        subprotocols=tuple(scope.get("subprotocols") or ()),
+        cookie=functools.partial(engine.sessions.cookie, scope=request.scope),
+        subprotocols=tuple(request.scope.get("subprotocols") or ()),
         id_to_give=functools.partial(id_to_give, request),
         threads=engine.body_threads,
     )
@@ -77,8 +87,11 @@ async def closing_after(request: Request, conversation: Awaitable[Closing]) -> C
     try:
         return await conversation
     except CAUGHT as error:
+        note_exception(request, error)
         reraise_cancellation(error)
-        return closing_for_error(request, sole_error(error))
+        if isinstance(told := sole_error(error), ConnectionClosed):  # as conversations end
+            note_exception(request, None)
+        return closing_for_error(request, told)
 
 
 def closing_for_error(request: Request, error: BaseException) -> Closing:
@@ -122,6 +135,7 @@ async def run_connection(
     if isinstance(target, MountedApp):
         await serve_subapp_websocket(engine, request, mounted_subapp(request, target, segments), ws, send)
     elif isinstance(target, Endpoint):
+        await provide(engine, request, target.plan.provided)
         await call_websocket_handler(target, request, ws, segments)
     else:
         raise HTTPError(404, target.reason if isinstance(target, NoHandler) else NO_WEBSOCKET)

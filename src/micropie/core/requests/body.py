@@ -47,6 +47,7 @@ async def take_body(request: Request, limits: Limits, threads: WorkerThreads) ->
     media = media_type(request._header_bytes(b"content-type", b""))
     if media.name == MULTIPART:
         request._upload, request._is_large = Upload(request, _boundary(media.parameters), limits), True
+        request._closers = [request._upload.close]
         return
     announced = announced_size(request, limits.max_body_size)
     # PERF: a body of one message, as most are, needs no stream and no clock, 1 µs.

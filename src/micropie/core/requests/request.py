@@ -6,7 +6,7 @@ attribute from then on, which middlewares may also assign.
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -31,6 +31,7 @@ MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer a
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 _ORIGIN_FORM = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
+Closer = Callable[[], Awaitable[None]]
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
 
@@ -166,6 +167,9 @@ class Request:
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
     _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
+    _raised: BaseException | None = None  # any exception that has ended the handler, or the sending of its reply
+    _provided: dict[type, Any]  # the values that providers have given it, by their classes; not there before that
+    _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it

@@ -7,6 +7,7 @@ from typing import Any
 from micropie.core.basics.errors import log
 from micropie.core.basics.service import Service
 from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.handlers.providers import Providers
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
 from micropie.core.routing.controller import INDEX, Controller, Mount, Nested, is_private
@@ -27,6 +28,10 @@ class Router:
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
+        self.providers = Providers()
+        for endpoint in (entry for entry in entries if isinstance(entry, Endpoint)):
+            for kind in endpoint.plan.provided:
+                self.providers.add(kind)
         # PERF: the paths without parameters, found in one step.
         self._static = dict(_static_paths(self.root))
         # PERF: the application's own handlers, found by the first segment.

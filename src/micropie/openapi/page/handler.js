@@ -61,7 +61,13 @@ function callForm(path, verb, operation) {
 function authorization({ security }) {
   const required = !security?.some((one) => Object.keys(one).length === 0);
   const described = { name: "Authorization", in: "header", required, schema: { type: "string" } };
-  return security?.some((one) => "Authorization" in one) ? [described] : [];
+  const schemes = (security ?? []).flatMap(Object.keys).map((name) => resolve({ $ref: `#/components/securitySchemes/${name}` }));
+  return schemes.some(isInAuthorization) ? [described] : [];
+}
+
+/** True for a security scheme by which a client says in the header Authorization who it is. */
+function isInAuthorization({ type, name, in: place }) {
+  return type === "apiKey" ? place === "header" && name.toLowerCase() === "authorization" : type !== "mutualTLS";
 }
 
 /** Fields by the part of the request that they belong to. */

@@ -1,0 +1,75 @@
+"""Providers: classes that make what handlers ask for by the annotation of a parameter.
+
+They are read when the application is made, each once, with all that they ask for themselves.
+"""
+
+import inspect
+from collections.abc import Iterable, Iterator
+
+from micropie.core.handlers.annotations import AUTO, CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION
+from micropie.core.handlers.binding import Plan
+from micropie.core.handlers.endpoint import UserFunction, place_of
+from micropie.core.handlers.signature import POSITIONAL, PROVIDE, Parameter, read_signature
+
+_ALLOWED = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)
+
+
+class Provider:
+    """A class with `__provide__`: its `kind`, and how that function is called. TypeError if it can't be."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.title = f"{kind.__qualname__}.{PROVIDE}"
+        if not isinstance(inspect.getattr_static(kind, PROVIDE), classmethod | staticmethod):
+            raise self._wrong("is no @classmethod")
+        function = getattr(kind, PROVIDE)
+        self.function = UserFunction(function)
+        first = read_signature(function, 0).parameters[:1]
+        if not first or first[0].kind != POSITIONAL or first[0].source not in (AUTO, CONTEXT):
+            raise self._wrong("does not take the request first")
+        self.plan = Plan(function, skip=1)
+        for parameter in self.parameters:
+            if parameter.source not in _ALLOWED or self.plan.takes_faults:
+                raise self._wrong(self._unfilled(parameter))
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters behind the request."""
+        return self.plan.parameters
+
+    def _unfilled(self, parameter: Parameter) -> str:
+        known = "".join(f" ({problem})" for problem in self.plan.problems)
+        return (
+            f"takes {parameter.name!r}, which nothing fills{known}: say where it is by Header(), Cookie(), FromQuery() "
+            "or FromSession(), or annotate it with a provider"
+        )
+
+    def _wrong(self, what: str) -> TypeError:
+        place = place_of(inspect.unwrap(getattr(self.kind, PROVIDE)))
+        where = "" if place is None else f" ({place.file}, line {place.line})"
+        return TypeError(f"{self.title}{where} {what}: write @classmethod def {PROVIDE}(cls, request)")
+
+
+class Providers(dict[type, Provider]):
+    """The providers of an application by their classes; one that is not there yet is read."""
+
+    def __missing__(self, kind: type) -> Provider:
+        self.add(kind)
+        return self[kind]
+
+    def add(self, kind: type, above: tuple[type, ...] = ()) -> None:
+        """Read a provider that those above ask for, and what it asks for itself. TypeError if they go in a circle."""
+        if kind in above:
+            circle = " -> ".join(one.__qualname__ for one in (*above[above.index(kind) :], kind))
+            raise TypeError(f"Providers ask for each other in a circle: {circle}")
+        if kind not in self:
+            provider = Provider(kind)
+            for needed in provider.plan.provided:
+                self.add(needed, (*above, kind))
+            self[kind] = provider
+
+    def needed(self, kinds: Iterable[type]) -> Iterator[Provider]:
+        """The providers of these classes, behind those that they ask for; one may come several times."""
+        for kind in kinds:
+            yield from self.needed(self[kind].plan.provided)
+            yield self[kind]
