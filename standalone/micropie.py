@@ -8219,11 +8219,12 @@ class SessionStore:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        session, value = request._session, None
-        if session is None and (stored := request._stored_session) is not None:  # nobody looked at it
-            value = await self._push(stored[0])
-        elif session is None or request._preset.get("session") is session:  # an outer application's, which saves it
-            pass
+        session = request._session
+        if session is None:  # nobody looked at it
+            stored = request._stored_session
+            value = None if stored is None else await self._push(stored[0])
+        elif request._preset.get("session") is session:  # an outer application's, which saves it
+            value = None
         elif session.id is None:
             return await self._create(session, request, new_id)
         elif not session:
@@ -10152,10 +10153,12 @@ async def call(engine: Engine, function: "UserFunction", args: Sequence[Any], kw
 # core/pipeline/middleware.py
 #
 # HttpMiddleware and WebSocketMiddleware: hooks around every request, in the order of the application's lists.
+#
+# An object in `App.middlewares` that is both has hooks around both, without a place in `ws_middlewares`.
 # ======================================================================================================================
 
 class HttpMiddleware:
-    """Hooks around an HTTP request; a subclass defines either or both, `async def` or plain.
+    """Hooks around an HTTP request; a subclass defines those that it needs, `async def` or plain.
 
     class Timing(HttpMiddleware):
         async def before_request(self, request):
@@ -10164,6 +10167,13 @@ class HttpMiddleware:
         async def after_request(self, request, status_code, response_body, extra_headers):
             extra_headers.append(("Server-Timing", f"app;dur={1000 * (time.perf_counter() - request.start):.1f}"))
     """
+
+    def before_routing(self, request: Request) -> Any:
+        """Called first of all, when neither route, body nor session are known.
+
+        A dict answers, as that of `before_request` does. What it sets in `request.scope` counts for all that follows.
+        """
+        return None
 
     async def before_request(self, request: Request) -> dict[str, Any] | None:
         """Called when body and session are there. A dict of `body`, `status_code` (200), `headers` answers."""
@@ -10175,9 +10185,24 @@ class HttpMiddleware:
         """Called with the reply, errors included. Append to `extra_headers`, or return a dict with what to replace."""
         return None
 
+    def mounted_send(self, request: Request, send: Send) -> Send:
+        """The ASGI `send` for a mounted application, whose replies `after_request` does not see; a plain function.
+
+        Its messages pass the middlewares in the order of the list, as other replies do.
+
+            def mounted_send(self, request, send):
+                async def with_header(message):
+                    if message["type"] == "http.response.start":
+                        message = {**message, "headers": [*message.get("headers", ()), (b"x-served-by", b"us")]}
+                    await send(message)
+
+                return with_header
+        """
+        return send
+
 
 class WebSocketMiddleware:
-    """Hooks around a WebSocket connection; a subclass defines either or both, `async def` or plain.
+    """Hooks around a WebSocket connection; a subclass defines those that it needs, `async def` or plain.
 
     class MembersOnly(WebSocketMiddleware):
         async def before_websocket(self, request):
@@ -10185,12 +10210,45 @@ class WebSocketMiddleware:
                 return {"code": 1008, "reason": "Log in first"}
     """
 
+    def before_routing(self, request: Request) -> Any:
+        """Called first of all, when neither route nor session are known. A dict refuses, as in `before_websocket`."""
+        return None
+
     async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
         """Called before the handler. A dict with `code` (1008) and `reason` refuses the connection."""
         return None
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
         """Called when the handler is done, however it ended."""
+
+
+class Hooked(Protocol):
+    """An application's lists of middlewares."""
+
+    middlewares: list[HttpMiddleware]
+    ws_middlewares: list[WebSocketMiddleware]
+
+
+def websocket_middlewares(app: Hooked) -> Sequence[WebSocketMiddleware]:
+    """The middlewares with hooks around WebSockets, each once: those among `middlewares`, then `ws_middlewares`."""
+    both = [one for one in app.middlewares if isinstance(one, WebSocketMiddleware)]
+    return [*both, *(one for one in app.ws_middlewares if not any(one is other for other in both))]
+
+
+def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
+    """The `send` for a mounted application, as the middlewares have changed it."""
+    for middleware in reversed(app.middlewares):
+        send = getattr(middleware, "mounted_send", no_mounted_send)(request, send)
+    return send
+
+
+def no_before_routing(_request: Request) -> None:
+    """The hook of a middleware that has none: any object with `before_request` and `after_request` is one."""
+
+
+def no_mounted_send(_request: Request, send: Send) -> Send:
+    """The hook of a middleware that has none."""
+    return send
 
 
 # ======================================================================================================================
@@ -10399,6 +10457,25 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
 #
 # The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
 # ======================================================================================================================
+
+async def answer_before_routing(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks that come before everything else, in order until one answers or raises."""
+    for middleware in middlewares:
+        hook = getattr(middleware, "before_routing", no_before_routing)
+        answer: Any = hook(request)
+        if answer is not None and is_awaitable(answer):
+            answer = await answer
+        if answer:
+            return _changed(Reply(200, None, []), answer, hook)
+    check_session_unseen(request)
+    return None
+
+
+def check_session_unseen(request: Request) -> None:
+    """RuntimeError if a hook before routing has looked at the session, which would hide the visitor's own."""
+    if request._session is not None and "session" not in request._preset:
+        raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
+
 
 async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
     """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
@@ -10789,7 +10866,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | 
     if request._is_large:  # its members become texts
         await engine.body_threads.run(getattr, (request, "body_params"), {})
     try:
-        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
+        hooked = mounted_send(engine.app, request, outgoing)
+        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), hooked)
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:
@@ -11132,8 +11210,8 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
 #
 # The way of a WebSocket through the framework, step by step.
 #
-#     handshake -> origin -> session -> before hooks -> routing -> guards -> binding -> handler -> after hooks -> session
-#     -> close
+#     handshake -> routing hooks -> origin -> session -> routing -> before hooks -> guards -> binding -> handler
+#     -> after hooks -> session -> close
 #
 # What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
 # ======================================================================================================================
@@ -11224,12 +11302,16 @@ async def run_connection(
     engine: Engine, request: WebSocketRequest, ws: WebSocket, entered: list[WebSocketMiddleware], send: Send
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
+    middlewares = websocket_middlewares(engine.app)
+    refusal = await websocket_routing_hooks(middlewares, request)
+    if refusal is not None:
+        return refusal
     check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
         await engine.sessions.load(request, cookie)
     ws.session_id = stored[0] if (stored := request._stored_session) else new_session_id()
     target, segments = engine.router.find_websocket(request)
-    if middlewares := engine.app.ws_middlewares:
+    if middlewares:
         key = request._route_key()
         refusal = await before_websocket_hooks(middlewares, entered, request)
         if refusal is not None:
@@ -11285,18 +11367,38 @@ def check_origin(engine: Engine, request: Request) -> None:
         raise HTTPError(403, "Origin not allowed")
 
 
+async def websocket_routing_hooks(
+    middlewares: Sequence[WebSocketMiddleware], request: WebSocketRequest
+) -> Closing | None:
+    """Call the hooks that come before everything else, in order until one refuses."""
+    for middleware in middlewares:
+        refusal = await refusal_by(getattr(middleware, "before_routing", no_before_routing), request)
+        if refusal is not None:
+            return refusal
+    check_session_unseen(request)
+    return None
+
+
 async def before_websocket_hooks(
-    middlewares: list[WebSocketMiddleware], entered: list[WebSocketMiddleware], request: WebSocketRequest
+    middlewares: Sequence[WebSocketMiddleware], entered: list[WebSocketMiddleware], request: WebSocketRequest
 ) -> Closing | None:
     """Call the hooks in order until one refuses."""
-    for middleware in list(middlewares):
+    for middleware in middlewares:
         entered.append(middleware)
-        refusal: Any = middleware.before_websocket(request)
-        if is_awaitable(refusal):
-            refusal = await refusal
-        if refusal:
-            return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
+        refusal = await refusal_by(middleware.before_websocket, request)
+        if refusal is not None:
+            return refusal
     return None
+
+
+async def refusal_by(hook: Callable[[WebSocketRequest], Any], request: WebSocketRequest) -> Closing | None:
+    """How to close if a hook refuses the connection."""
+    refusal = hook(request)
+    if is_awaitable(refusal):
+        refusal = await refusal
+    if not refusal:
+        return None
+    return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
 
 
 async def after_websocket_hooks(
@@ -11360,8 +11462,8 @@ def closing_of_session_in_cookie(request: Request, session: Session, closing: Cl
 #
 # The way of an HTTP request, step by step: begin here.
 #
-#     Request -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply -> after hooks
-#     -> session saved -> sent
+#     Request -> routing hooks -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply
+#     -> after hooks -> session saved -> sent
 #
 # Each step is a function, mostly of another module: the folder's docstring says of which.
 # ======================================================================================================================
@@ -11371,7 +11473,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
     token = current_request.set(request)
     try:
         try:
-            reply = await make_reply(engine, request)
+            entered = engine.app.middlewares
+            reply = await (make_hooked_reply if entered else make_reply)(engine, entered, request)
             if reply is not None and (request._session is not None or request._stored_session is not None):
                 reply = await with_saved_session(engine, request, reply)
         finally:
@@ -11380,16 +11483,35 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
         if reply is not None:
             await engine.send_reply(engine, request, reply, send, send_whole)
         elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
-            await send_reply(engine, request, failed, send, send_whole)
+            await send_in_place_of_mount(engine, request, failed, send)
     finally:
         if request._closers is not None:
             await close_all(request)
             request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
 
 
-async def make_reply(engine: Engine, request: Request) -> Reply | None:
-    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to."""
-    entered = engine.app.middlewares  # until the first hook runs, all of them see what goes wrong
+async def send_in_place_of_mount(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
+    """Send the reply of a mounted application that has failed, by a `send` as it was given one."""
+    await send_reply(engine, request, reply, mounted_send(engine.app, request, send), send_whole)
+
+
+async def make_hooked_reply(engine: Engine, middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """The reply of an application with middlewares, one of which may answer before anything else is done."""
+    try:
+        reply = await answer_before_routing(middlewares, request)
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        reply = reply_to_error(engine, request, error)
+    if reply is None:
+        return await make_reply(engine, middlewares, request)
+    return await after_hooks(engine, middlewares, request, reply)
+
+
+async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Request) -> Reply | None:
+    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to.
+
+    Until the first before hook runs, the after hooks of all middlewares see what goes wrong.
+    """
     target: Target | None = None
     reply: Reply | None = None
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from micropie.core.basics.errors import UnusableResult, blaming
 from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation, server_error
-from micropie.core.pipeline.middleware import HttpMiddleware
+from micropie.core.pipeline.middleware import HttpMiddleware, no_before_routing
 from micropie.core.replies.reply import (
     Reply,
     checked_status,
@@ -19,6 +19,25 @@ from micropie.core.replies.reply import (
     show_json_type,
 )
 from micropie.core.requests.request import Request
+
+
+async def answer_before_routing(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks that come before everything else, in order until one answers or raises."""
+    for middleware in middlewares:
+        hook = getattr(middleware, "before_routing", no_before_routing)
+        answer: Any = hook(request)
+        if answer is not None and is_awaitable(answer):
+            answer = await answer
+        if answer:
+            return _changed(Reply(200, None, []), answer, hook)
+    check_session_unseen(request)
+    return None
+
+
+def check_session_unseen(request: Request) -> None:
+    """RuntimeError if a hook before routing has looked at the session, which would hide the visitor's own."""
+    if request._session is not None and "session" not in request._preset:
+        raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
 
 
 async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:

@@ -1,7 +1,7 @@
 """The way of an HTTP request, step by step: begin here.
 
-    Request -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply -> after hooks
-    -> session saved -> sent
+    Request -> routing hooks -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply
+    -> after hooks -> session saved -> sent
 
 Each step is a function, mostly of another module: the folder's docstring says of which.
 """
@@ -16,10 +16,12 @@ from micropie.core.handlers.endpoint import Endpoint, Guard
 from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
 from micropie.core.pipeline.guards import after_guards, before_guards
-from micropie.core.pipeline.hooks import after_hooks, before_hooks
+from micropie.core.pipeline.hooks import after_hooks, answer_before_routing, before_hooks
+from micropie.core.pipeline.middleware import HttpMiddleware, mounted_send
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp
 from micropie.core.pipeline.provide import close_all, note_exception, provide
 from micropie.core.pipeline.sending import SendWhole, as_current_request, send_reply
+from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
 from micropie.core.requests.request import Request, RouteKey, current_request
@@ -32,7 +34,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
     token = current_request.set(request)
     try:
         try:
-            reply = await make_reply(engine, request)
+            entered = engine.app.middlewares
+            reply = await (make_hooked_reply if entered else make_reply)(engine, entered, request)
             if reply is not None and (request._session is not None or request._stored_session is not None):
                 reply = await with_saved_session(engine, request, reply)
         finally:
@@ -41,16 +44,35 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
         if reply is not None:
             await engine.send_reply(engine, request, reply, send, send_whole)
         elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
-            await send_reply(engine, request, failed, send, send_whole)
+            await send_in_place_of_mount(engine, request, failed, send)
     finally:
         if request._closers is not None:
             await close_all(request)
             request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
 
 
-async def make_reply(engine: Engine, request: Request) -> Reply | None:
-    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to."""
-    entered = engine.app.middlewares  # until the first hook runs, all of them see what goes wrong
+async def send_in_place_of_mount(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
+    """Send the reply of a mounted application that has failed, by a `send` as it was given one."""
+    await send_reply(engine, request, reply, mounted_send(engine.app, request, send), send_whole)
+
+
+async def make_hooked_reply(engine: Engine, middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """The reply of an application with middlewares, one of which may answer before anything else is done."""
+    try:
+        reply = await answer_before_routing(middlewares, request)
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        reply = reply_to_error(engine, request, error)
+    if reply is None:
+        return await make_reply(engine, middlewares, request)
+    return await after_hooks(engine, middlewares, request, reply)
+
+
+async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Request) -> Reply | None:
+    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to.
+
+    Until the first before hook runs, the after hooks of all middlewares see what goes wrong.
+    """
     target: Target | None = None
     reply: Reply | None = None
     try:

@@ -1,13 +1,17 @@
-"""HttpMiddleware and WebSocketMiddleware: hooks around every request, in the order of the application's lists."""
+"""HttpMiddleware and WebSocketMiddleware: hooks around every request, in the order of the application's lists.
 
-from typing import Any
+An object in `App.middlewares` that is both has hooks around both, without a place in `ws_middlewares`.
+"""
 
-from micropie.core.basics.types import HeaderPairs
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from micropie.core.basics.types import HeaderPairs, Send
 from micropie.core.requests.request import Request, WebSocketRequest
 
 
 class HttpMiddleware:
-    """Hooks around an HTTP request; a subclass defines either or both, `async def` or plain.
+    """Hooks around an HTTP request; a subclass defines those that it needs, `async def` or plain.
 
     class Timing(HttpMiddleware):
         async def before_request(self, request):
@@ -16,6 +20,13 @@ class HttpMiddleware:
         async def after_request(self, request, status_code, response_body, extra_headers):
             extra_headers.append(("Server-Timing", f"app;dur={1000 * (time.perf_counter() - request.start):.1f}"))
     """
+
+    def before_routing(self, request: Request) -> Any:
+        """Called first of all, when neither route, body nor session are known.
+
+        A dict answers, as that of `before_request` does. What it sets in `request.scope` counts for all that follows.
+        """
+        return None
 
     async def before_request(self, request: Request) -> dict[str, Any] | None:
         """Called when body and session are there. A dict of `body`, `status_code` (200), `headers` answers."""
@@ -27,9 +38,24 @@ class HttpMiddleware:
         """Called with the reply, errors included. Append to `extra_headers`, or return a dict with what to replace."""
         return None
 
+    def mounted_send(self, request: Request, send: Send) -> Send:
+        """The ASGI `send` for a mounted application, whose replies `after_request` does not see; a plain function.
+
+        Its messages pass the middlewares in the order of the list, as other replies do.
+
+            def mounted_send(self, request, send):
+                async def with_header(message):
+                    if message["type"] == "http.response.start":
+                        message = {**message, "headers": [*message.get("headers", ()), (b"x-served-by", b"us")]}
+                    await send(message)
+
+                return with_header
+        """
+        return send
+
 
 class WebSocketMiddleware:
-    """Hooks around a WebSocket connection; a subclass defines either or both, `async def` or plain.
+    """Hooks around a WebSocket connection; a subclass defines those that it needs, `async def` or plain.
 
     class MembersOnly(WebSocketMiddleware):
         async def before_websocket(self, request):
@@ -37,9 +63,42 @@ class WebSocketMiddleware:
                 return {"code": 1008, "reason": "Log in first"}
     """
 
+    def before_routing(self, request: Request) -> Any:
+        """Called first of all, when neither route nor session are known. A dict refuses, as in `before_websocket`."""
+        return None
+
     async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
         """Called before the handler. A dict with `code` (1008) and `reason` refuses the connection."""
         return None
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
         """Called when the handler is done, however it ended."""
+
+
+class Hooked(Protocol):
+    """An application's lists of middlewares."""
+
+    middlewares: list[HttpMiddleware]
+    ws_middlewares: list[WebSocketMiddleware]
+
+
+def websocket_middlewares(app: Hooked) -> Sequence[WebSocketMiddleware]:
+    """The middlewares with hooks around WebSockets, each once: those among `middlewares`, then `ws_middlewares`."""
+    both = [one for one in app.middlewares if isinstance(one, WebSocketMiddleware)]
+    return [*both, *(one for one in app.ws_middlewares if not any(one is other for other in both))]
+
+
+def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
+    """The `send` for a mounted application, as the middlewares have changed it."""
+    for middleware in reversed(app.middlewares):
+        send = getattr(middleware, "mounted_send", no_mounted_send)(request, send)
+    return send
+
+
+def no_before_routing(_request: Request) -> None:
+    """The hook of a middleware that has none: any object with `before_request` and `after_request` is one."""
+
+
+def no_mounted_send(_request: Request, send: Send) -> Send:
+    """The hook of a middleware that has none."""
+    return send

@@ -12,6 +12,7 @@ from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.error_replies import reply_to_error, spare_server, with_debug_page
+from micropie.core.pipeline.middleware import mounted_send
 from micropie.core.replies.asgi import WatchedSend
 from micropie.core.replies.reply import Reply, error_reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
@@ -93,7 +94,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | 
     if request._is_large:  # its members become texts
         await engine.body_threads.run(getattr, (request, "body_params"), {})
     try:
-        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), outgoing)
+        hooked = mounted_send(engine.app, request, outgoing)
+        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), hooked)
         outgoing.check_started()
     except FAILURES as error:
         if outgoing.started:

@@ -1,13 +1,13 @@
 """The way of a WebSocket through the framework, step by step.
 
-    handshake -> origin -> session -> before hooks -> routing -> guards -> binding -> handler -> after hooks -> session
-    -> close
+    handshake -> routing hooks -> origin -> session -> routing -> before hooks -> guards -> binding -> handler
+    -> after hooks -> session -> close
 
 What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
 """
 
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from typing import Any
 
 from micropie.core.basics.errors import BadMessage, ConnectionClosed, HTTPError, log, shortened, sole_error
@@ -18,7 +18,8 @@ from micropie.core.handlers.endpoint import Endpoint, function_name
 from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_request, reraise_cancellation
 from micropie.core.pipeline.guards import before_guards
-from micropie.core.pipeline.middleware import WebSocketMiddleware
+from micropie.core.pipeline.hooks import check_session_unseen
+from micropie.core.pipeline.middleware import WebSocketMiddleware, no_before_routing, websocket_middlewares
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.pipeline.provide import close_all, note_exception, provide
 from micropie.core.replies.reply import close_unsent, status_line
@@ -113,12 +114,16 @@ async def run_connection(
     engine: Engine, request: WebSocketRequest, ws: WebSocket, entered: list[WebSocketMiddleware], send: Send
 ) -> Closing:
     """Everything up to the handler's end; how to close then."""
+    middlewares = websocket_middlewares(engine.app)
+    refusal = await websocket_routing_hooks(middlewares, request)
+    if refusal is not None:
+        return refusal
     check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
         await engine.sessions.load(request, cookie)
     ws.session_id = stored[0] if (stored := request._stored_session) else new_session_id()
     target, segments = engine.router.find_websocket(request)
-    if middlewares := engine.app.ws_middlewares:
+    if middlewares:
         key = request._route_key()
         refusal = await before_websocket_hooks(middlewares, entered, request)
         if refusal is not None:
@@ -174,18 +179,38 @@ def check_origin(engine: Engine, request: Request) -> None:
         raise HTTPError(403, "Origin not allowed")
 
 
+async def websocket_routing_hooks(
+    middlewares: Sequence[WebSocketMiddleware], request: WebSocketRequest
+) -> Closing | None:
+    """Call the hooks that come before everything else, in order until one refuses."""
+    for middleware in middlewares:
+        refusal = await refusal_by(getattr(middleware, "before_routing", no_before_routing), request)
+        if refusal is not None:
+            return refusal
+    check_session_unseen(request)
+    return None
+
+
 async def before_websocket_hooks(
-    middlewares: list[WebSocketMiddleware], entered: list[WebSocketMiddleware], request: WebSocketRequest
+    middlewares: Sequence[WebSocketMiddleware], entered: list[WebSocketMiddleware], request: WebSocketRequest
 ) -> Closing | None:
     """Call the hooks in order until one refuses."""
-    for middleware in list(middlewares):
+    for middleware in middlewares:
         entered.append(middleware)
-        refusal: Any = middleware.before_websocket(request)
-        if is_awaitable(refusal):
-            refusal = await refusal
-        if refusal:
-            return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
+        refusal = await refusal_by(middleware.before_websocket, request)
+        if refusal is not None:
+            return refusal
     return None
+
+
+async def refusal_by(hook: Callable[[WebSocketRequest], Any], request: WebSocketRequest) -> Closing | None:
+    """How to close if a hook refuses the connection."""
+    refusal = hook(request)
+    if is_awaitable(refusal):
+        refusal = await refusal
+    if not refusal:
+        return None
+    return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
 
 
 async def after_websocket_hooks(

@@ -156,11 +156,12 @@ class SessionStore:
 
         A session without an id gets `new_id`, or a fresh one.
         """
-        session, value = request._session, None
-        if session is None and (stored := request._stored_session) is not None:  # nobody looked at it
-            value = await self._push(stored[0])
-        elif session is None or request._preset.get("session") is session:  # an outer application's, which saves it
-            pass
+        session = request._session
+        if session is None:  # nobody looked at it
+            stored = request._stored_session
+            value = None if stored is None else await self._push(stored[0])
+        elif request._preset.get("session") is session:  # an outer application's, which saves it
+            value = None
         elif session.id is None:
             return await self._create(session, request, new_id)
         elif not session:
