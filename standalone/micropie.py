@@ -151,10 +151,12 @@ __all__ = [
     "Session",
     "SessionBackend",
     "State",
+    "TrustedProxies",
     "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
+    "ascii_host",
     "configuration",
     "current_request",
     "dumps",
@@ -3896,10 +3898,10 @@ def ascii_url(url: str) -> str:
 def _ascii_authority(authority: str) -> str:
     user, at, host_and_port = authority.rpartition("@")
     host, colon, port = host_and_port.partition(":")
-    return _quoted(user) + at + _ascii_host(host) + colon + _quoted(port)
+    return _quoted(user) + at + ascii_host(host) + colon + _quoted(port)
 
 
-def _ascii_host(host: str) -> str:
+def ascii_host(host: str) -> str:
     """The host in ASCII (RFC 5891 §4.4), or percent-encoded (RFC 3986 §3.2.2) if it has what only clients can map.
 
     Python's codec `idna` is IDNA 2003, for which straße.example is strasse.example, another domain.
@@ -5273,6 +5275,7 @@ def bare_name(filename: str) -> str:
 
 MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
+TEMPLATE_CONTEXT = "micropie.template_context"  # in a scope: what hooks give to templates
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 _ORIGIN_FORM = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
 Closer = Callable[[], Awaitable[None]]
@@ -5449,6 +5452,12 @@ class Request:
         """A function: the value of a header field by its lower-case name, of repeated ones any; or a default."""
         return dict(self._raw_headers).get
 
+    def _use_headers(self, headers: RawHeaders) -> None:
+        """Go on with other header fields than those that came."""
+        self._raw_headers = headers
+        self._header_bytes = dict(headers).get
+        vars(self).pop("headers", None)
+
     def _cookies(self) -> str:
         """All Cookie fields as one, `""` if there is none."""
         # PERF: a bare loop over the raw pairs, 0.2 µs for ten headers; decoding them would cost 2 µs, a dict 0.4 µs.
@@ -5507,6 +5516,12 @@ class Request:
         return header_dict(self._raw_headers)
 
     @lazy
+    def template_context(self) -> dict[str, Any]:
+        """Values that hooks give to all templates rendered for this request, in applications below this one too."""
+        values: dict[str, Any] = self.scope.setdefault(TEMPLATE_CONTEXT, {})
+        return values
+
+    @lazy
     def query_params(self) -> Params:
         """The query's fields. `HTTPError` 400 if there are more than 1,000."""
         query = self._query_string()
@@ -5554,6 +5569,17 @@ class Request:
         """The uploaded files by field name, each as soon as its part has begun to arrive."""
         preset: dict[str, Any] = self._preset.get("files") or {}
         return preset
+
+    def header(self, name: str, default: Any = None) -> Any:
+        """One header field by its lower-case name, as in `headers`, but without the price of reading all others."""
+        wanted, joint = name.encode(), b"; " if name == "cookie" else b", "
+        found = b""
+        is_there = False
+        for field, value in self._raw_headers:
+            if field == wanted:
+                found = found + joint + value if is_there else value
+                is_there = True
+        return found.decode("latin-1").strip(" \t") if is_there else default
 
     def query(self, name: str, default: Any = None) -> Any:
         """The first value of a query field."""
@@ -6132,6 +6158,177 @@ def origin_of(request: Request, scheme: str) -> str:
         raise HTTPError(400, "Bad Host")
     is_secure = request.scope.get("scheme") in ("https", "wss")
     return f"{scheme}{'s' if is_secure else ''}://{host}"
+
+
+# ======================================================================================================================
+# core/requests/proxies.py
+#
+# Who asks, where a proxy stands between: what its forwarding headers say, as far as it is to be believed.
+#
+# Anybody can send these headers. A proxy appends to what it got, or writes anew, so only the end of a chain is known to
+# be true: as many entries as there are proxies that we know, counted from the last.
+# ======================================================================================================================
+
+LOCAL_PROXIES = "127.0.0.1,::1"
+"""The proxies that are believed unless others are named: those on this machine, where the usual one is."""
+
+_SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}  # whether they are secure
+_PAIR = r'\s*(?:([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*)?(;|,|$)'  # RFC 7239 §4, and `[` bare
+_ESCAPED_CHARACTER = re.compile(r"\\(.)")
+PeerAddress = tuple[str, int]
+
+
+class Forwarded(NamedTuple):
+    """What proxies tell of a request; None for what they don't."""
+
+    client: PeerAddress | None
+    scheme: str | None
+    host: str | None
+
+
+class TrustedProxies:
+    """The proxies whose forwarding headers are believed, and what they say.
+
+    `proxies` are addresses and networks, in a list or with commas between them, or `*` for every peer; a Unix socket
+    counts as 127.0.0.1. `count` is how many proxies stand in front of the application, at most. `X-Forwarded-For` and
+    `X-Forwarded-Proto` are read, and with `host` `X-Forwarded-Host`; with `standard` `Forwarded` (RFC 7239) in place of
+    all of them. A proxy must overwrite, or append to, each that is read: what it passes on is its client's word.
+
+    ValueError for what is neither address nor network, and for a count below 1.
+
+        "10.1.2.3" in TrustedProxies("127.0.0.1, 10.0.0.0/8")
+    """
+
+    def __init__(
+        self,
+        proxies: str | Iterable[str] = LOCAL_PROXIES,
+        *,
+        count: int | None = None,
+        host: bool = False,
+        standard: bool = False,
+    ) -> None:
+        if count is not None and count < 1:
+            raise ValueError(f"count={count!r}: at least one proxy stands in front, or None for any number")
+        texts = proxies.split(",") if isinstance(proxies, str) else proxies
+        parts = [part.strip() for part in texts]
+        self._all = "*" in parts
+        network = lazy_import("ipaddress").ip_network
+        self._networks = [network(part) for part in parts if part not in ("", "*")]
+        self._count = count
+        self._host = host
+        self._told = _told_by_standard if standard else _told_by_custom
+        self._contains = functools.lru_cache(1024)(self._find)  # PERF: 2 µs for each request through a proxy
+
+    def __contains__(self, address: str) -> bool:
+        return self._contains(address)
+
+    def _find(self, text: str) -> bool:
+        address = address_of(text)
+        return self._all or (address is not None and any(address in network for network in self._networks))
+
+    def reveal(self, request: Request) -> None:
+        """Let a request, or a handshake, say who its client is, by which scheme it came, and to which host.
+
+        Nothing changes if its peer is no trusted proxy.
+        """
+        headers = request.scope["headers"]
+        self.reveal_scope(request.scope)
+        if request.scope["headers"] is not headers:
+            request._use_headers(request.scope["headers"])
+
+    def reveal_scope(self, scope: Scope) -> None:
+        """Set `client`, `scheme` and the header `Host` in the scope of a connection."""
+        client = scope.get("client")
+        if (client[0] if client and client[0] else "127.0.0.1") not in self:
+            return
+        forwarded = self._told(self, scope["headers"])
+        if forwarded.client is not None:
+            scope["client"] = forwarded.client
+        is_secure = _SCHEMES.get((forwarded.scheme or "").strip().lower())
+        if is_secure is not None:
+            scope["scheme"] = ("ws" if scope["type"] == "websocket" else "http") + ("s" if is_secure else "")
+        host = (forwarded.host or "").strip().lower()
+        if self._host and lazy_pattern(HOST).fullmatch(host):
+            others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+            scope["headers"] = [(b"host", host.encode()), *others]
+
+    def client_in(self, chain: Sequence[str]) -> tuple[PeerAddress | None, int]:
+        """The client in a chain of addresses: the last one that no trusted proxy stands behind; and its place.
+
+        Each proxy appends its peer, so the chain is read from its end, and what follows an unknown proxy was made by
+        nobody knows whom. None if the end is no address.
+        """
+        client, place = None, 0
+        for text in reversed(chain):
+            place += 1
+            host, port = _split_port(text.strip())
+            if address_of(host) is None:
+                break
+            client = host, port
+            if host not in self or place == self._count:
+                break
+        return client, -place
+
+
+def _split_port(text: str) -> PeerAddress:
+    """`1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` or `[::1]:5` as host and port, 0 where there is none."""
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdecimal() and (host.endswith("]") or host.count(":") == 0):
+        return host.strip("[]"), int(port[:5])
+    return text.strip("[]"), 0
+
+
+def _told_by_custom(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:
+    """What the `X-Forwarded-` headers tell. Of several schemes or hosts the last is that of the nearest proxy."""
+    chain: list[str] = []
+    last = {b"x-forwarded-proto": "", b"x-forwarded-host": ""}
+    for name, value in headers:
+        if name == b"x-forwarded-for":
+            chain += value.decode("latin-1").split(",")
+        elif name in last:
+            last[name] = value.decode("latin-1").rpartition(",")[2]
+    client, _ = proxies.client_in(chain)
+    return Forwarded(client, last[b"x-forwarded-proto"], last[b"x-forwarded-host"])
+
+
+def _told_by_standard(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:
+    """What `Forwarded` tells (RFC 7239). Scheme and host are told by the proxy that tells the client."""
+    fields = [value.decode("latin-1") for name, value in headers if name == b"forwarded"]
+    elements = list(_elements(fields))
+    client, place = proxies.client_in([element.get("for", "") for element in elements])
+    told = elements[place] if elements else {}
+    return Forwarded(client, told.get("proto"), told.get("host"))
+
+
+def _elements(fields: list[str]) -> Iterator[dict[str, str]]:
+    """The elements of `Forwarded` fields; of a field that is malformed, and those before it, nothing is known."""
+    read: list[dict[str, str]] = []
+    for field in fields:
+        found = _elements_of(field)
+        read = [] if found is None else [*read, *found]
+    yield from read
+
+
+def _elements_of(field: str) -> list[dict[str, str]] | None:
+    """The elements of one field, names in lower case; None if it is malformed."""
+    elements: list[dict[str, str]] = [{}]
+    position = 0
+    while True:
+        pair = lazy_pattern(_PAIR).match(field, position)
+        if pair is None:
+            return None
+        name, value, end = pair.groups()
+        if name is not None:
+            elements[-1][name.lower()] = _unquoted(value)
+        if not end:
+            return elements
+        if end == ",":
+            elements.append({})
+        position = pair.end()
+
+
+def _unquoted(value: str) -> str:
+    return _ESCAPED_CHARACTER.sub(r"\1", value[1:-1]) if value.startswith('"') else value
 
 
 # ######################################################################################################################
@@ -11877,7 +12074,9 @@ class App:
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
-        return await self._micropie.templates.render(name, {**await shared_context([self]), **context})
+        request = current_request.get(None)
+        given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
+        return await self._micropie.templates.render(name, {**given, **await shared_context([self]), **context})
 
     def _template_context(self) -> Any:
         """Values for every template, beside the keywords of `_render_template`: a dict; `async def` or plain."""
@@ -12061,59 +12260,6 @@ def path_of(file: str) -> Any:
 # Both servers have options for it, with two meanings; so it is done here, in one way for both.
 # ======================================================================================================================
 
-TRUSTED = "127.0.0.1,::1"
-"""The proxies that are believed unless others are named: those on this machine, where the usual one is."""
-
-_SCHEMES = ("http", "https", "ws", "wss")
-
-
-class TrustedProxies:
-    """Peers whose forwarding headers are believed: addresses and networks, or `*` for all.
-
-    A Unix socket counts as 127.0.0.1. ValueError for a text that is none of these.
-
-        "10.1.2.3" in TrustedProxies("127.0.0.1, 10.0.0.0/8")
-    """
-
-    def __init__(self, text: str) -> None:
-        parts = [part.strip() for part in text.split(",")]
-        self._all = "*" in parts
-        network = lazy_import("ipaddress").ip_network
-        self._networks = [network(part) for part in parts if part not in ("", "*")]
-        self._contains = functools.lru_cache(1024)(self._find)  # PERF: 2 µs for each request through a proxy
-
-    def __contains__(self, host: str) -> bool:
-        return self._contains(host)
-
-    def _find(self, host: str) -> bool:
-        address = address_of(host)
-        return self._all or (address is not None and any(address in network for network in self._networks))
-
-    def client_in(self, chain: str) -> tuple[str, int] | None:
-        """The client that `X-Forwarded-For` tells: the last one that no trusted proxy stands behind.
-
-        Each proxy appends its peer, so the chain is read from its end, and what follows an unknown proxy was made by
-        nobody knows whom. None if the end is no address.
-        """
-        client = None
-        for text in reversed(chain.split(",")):
-            host, port = _split_port(text.strip())
-            if address_of(host) is None:
-                break
-            client = host, port
-            if host not in self:
-                break
-        return client
-
-
-def _split_port(text: str) -> tuple[str, int]:
-    """`1.2.3.4`, `1.2.3.4:5`, `::1`, `[::1]` or `[::1]:5` as host and port, 0 where there is none."""
-    host, colon, port = text.rpartition(":")
-    if colon and port.isdecimal() and (host.endswith("]") or host.count(":") == 0):
-        return host.strip("[]"), int(port[:5])
-    return text.strip("[]"), 0
-
-
 class BehindProxy:
     """An ASGI application whose scopes say who the client of a trusted proxy is, and under which prefix it is served.
 
@@ -12128,25 +12274,10 @@ class BehindProxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection."""
         if scope["type"] != "lifespan":
-            self._name_client(scope)
+            self._trusted.reveal_scope(scope)
             if self._root_path:
                 set_root_path(scope, self._root_path)
         await self._app(scope, receive, send)
-
-    def _name_client(self, scope: Scope) -> None:
-        client = scope.get("client")
-        if (client[0] if client and client[0] else "127.0.0.1") not in self._trusted:
-            return
-        chain, scheme = [], ""
-        for name, value in scope["headers"]:
-            if name == b"x-forwarded-for":
-                chain.append(value.decode("latin-1"))
-            elif name == b"x-forwarded-proto":
-                scheme = value.decode("latin-1").strip().lower()
-        if chain and (told := self._trusted.client_in(",".join(chain))) is not None:
-            scope["client"] = told
-        if scheme in _SCHEMES:
-            scope["scheme"] = scheme.replace("http", "ws") if scope["type"] == "websocket" else scheme
 
 
 def set_root_path(scope: Scope, root_path: str) -> None:
@@ -12601,7 +12732,7 @@ def normalised_root_path(text: str) -> str:
 
 def trusted_proxies(given: str | None) -> str:
     """The proxies that are believed: those that are given, or in the environment. Ends the program if they are none."""
-    text = os.environ.get("FORWARDED_ALLOW_IPS", TRUSTED) if given is None else given
+    text = os.environ.get("FORWARDED_ALLOW_IPS", LOCAL_PROXIES) if given is None else given
     try:
         TrustedProxies(text)
     except ValueError as error:
@@ -12753,6 +12884,10 @@ class RSGIRequest(Request):
     def _header_bytes(self, name: bytes, default: bytes) -> bytes:
         value: str | None = self._native_headers.get(name.decode())
         return default if value is None else value.encode()
+
+    def _use_headers(self, headers: RawHeaders) -> None:
+        super()._use_headers(headers)
+        vars(self)["_cookies"] = super()._cookies
 
     def _cookies(self) -> str:
         if "cookie" not in self._native_headers:  # PERF: most requests end here, 0.1 µs

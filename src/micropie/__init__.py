@@ -23,8 +23,9 @@ from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.events import ServerSentEvent
-from micropie.core.replies.redirects import safe_redirect
+from micropie.core.replies.redirects import ascii_host, safe_redirect
 from micropie.core.replies.reply import Reply
+from micropie.core.requests.proxies import TrustedProxies
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session
 from micropie.core.requests.state import State
@@ -76,10 +77,12 @@ __all__ = [
     "Session",
     "SessionBackend",
     "State",
+    "TrustedProxies",
     "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
+    "ascii_host",
     "configuration",
     "current_request",
     "dumps",

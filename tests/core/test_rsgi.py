@@ -20,6 +20,7 @@ from micropie import (
     Mount,
     Reply,
     Resource,
+    TrustedProxies,
     current_request,
     url_for,
 )
@@ -753,3 +754,44 @@ def test_a_mount_starts_and_stops():
     app.__rsgi_del__(loop)
     assert events == ["lifespan.startup", "lifespan.shutdown"]
     loop.close()
+
+
+def test_trusted_proxies_tell_of_a_request():
+    """A hook before routing may say who the client is; cookies are read as they came."""
+
+    class Behind(HttpMiddleware):
+        def before_routing(self, request):
+            TrustedProxies("127.0.0.1", host=True).reveal(request)
+
+    class Site(App):
+        async def index(self, theme: Annotated[str, Cookie()]):
+            scope = self.request.scope
+            return [
+                scope["client"][0],
+                scope["scheme"],
+                self.request.header("host"),
+                self.request.headers["host"],
+                theme,
+            ]
+
+    app = Site()
+    app.middlewares.append(Behind())
+    pairs = [
+        ("host", "inner"),
+        ("cookie", "theme=dark"),
+        ("x-forwarded-for", "9.9.9.9"),
+        ("x-forwarded-proto", "https"),
+    ]
+    reply = serve(app, Scope(pairs=[*pairs, ("x-forwarded-host", "shop.example")]))
+    assert reply.body == [b'["9.9.9.9","https","shop.example","shop.example","dark"]']
+
+
+def test_one_header():
+    """`request.header` finds one field, without a scope, and that of HTTP/2 for the host."""
+
+    class Site(App):
+        async def index(self):
+            return [self.request.header("x-a"), self.request.header("x-b"), self.request.header("host")]
+
+    scope = Scope(pairs=[("x-a", "1"), ("x-a", "2")], authority="shop.example")
+    assert serve(Site(), scope).body == [b'["1, 2",null,"shop.example"]']

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from micropie.core.run.proxies import BehindProxy, TrustedProxies
+from micropie.core.requests.proxies import TrustedProxies
+from micropie.core.run.proxies import BehindProxy
 
 
 def seen(*headers, client=("127.0.0.1", 1), trusted="127.0.0.1,::1", root_path="", **scope):

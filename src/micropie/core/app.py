@@ -27,7 +27,7 @@ from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import to_reply
 from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.requests.multipart import MultipartForm
-from micropie.core.requests.request import Request, current_request
+from micropie.core.requests.request import TEMPLATE_CONTEXT, Request, current_request
 from micropie.core.requests.session import SESSION_COOKIE
 from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.requests.websocket import close_reason
@@ -241,7 +241,9 @@ class App:
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
-        return await self._micropie.templates.render(name, {**await shared_context([self]), **context})
+        request = current_request.get(None)
+        given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
+        return await self._micropie.templates.render(name, {**given, **await shared_context([self]), **context})
 
     def _template_context(self) -> Any:
         """Values for every template, beside the keywords of `_render_template`: a dict; `async def` or plain."""

@@ -109,6 +109,10 @@ class RSGIRequest(Request):
         value: str | None = self._native_headers.get(name.decode())
         return default if value is None else value.encode()
 
+    def _use_headers(self, headers: RawHeaders) -> None:
+        super()._use_headers(headers)
+        vars(self)["_cookies"] = super()._cookies
+
     def _cookies(self) -> str:
         if "cookie" not in self._native_headers:  # PERF: most requests end here, 0.1 µs
             return ""

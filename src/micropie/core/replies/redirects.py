@@ -77,10 +77,10 @@ def ascii_url(url: str) -> str:
 def _ascii_authority(authority: str) -> str:
     user, at, host_and_port = authority.rpartition("@")
     host, colon, port = host_and_port.partition(":")
-    return _quoted(user) + at + _ascii_host(host) + colon + _quoted(port)
+    return _quoted(user) + at + ascii_host(host) + colon + _quoted(port)
 
 
-def _ascii_host(host: str) -> str:
+def ascii_host(host: str) -> str:
     """The host in ASCII (RFC 5891 §4.4), or percent-encoded (RFC 3986 §3.2.2) if it has what only clients can map.
 
     Python's codec `idna` is IDNA 2003, for which straße.example is strasse.example, another domain.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer application of ours to this one
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
+TEMPLATE_CONTEXT = "micropie.template_context"  # in a scope: what hooks give to templates
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
 _ORIGIN_FORM = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
 Closer = Callable[[], Awaitable[None]]
@@ -205,6 +206,12 @@ class Request:
         """A function: the value of a header field by its lower-case name, of repeated ones any; or a default."""
         return dict(self._raw_headers).get
 
+    def _use_headers(self, headers: RawHeaders) -> None:
+        """Go on with other header fields than those that came."""
+        self._raw_headers = headers
+        self._header_bytes = dict(headers).get
+        vars(self).pop("headers", None)
+
     def _cookies(self) -> str:
         """All Cookie fields as one, `""` if there is none."""
         # PERF: a bare loop over the raw pairs, 0.2 µs for ten headers; decoding them would cost 2 µs, a dict 0.4 µs.
@@ -263,6 +270,12 @@ class Request:
         return header_dict(self._raw_headers)
 
     @lazy
+    def template_context(self) -> dict[str, Any]:
+        """Values that hooks give to all templates rendered for this request, in applications below this one too."""
+        values: dict[str, Any] = self.scope.setdefault(TEMPLATE_CONTEXT, {})
+        return values
+
+    @lazy
     def query_params(self) -> Params:
         """The query's fields. `HTTPError` 400 if there are more than 1,000."""
         query = self._query_string()
@@ -310,6 +323,17 @@ class Request:
         """The uploaded files by field name, each as soon as its part has begun to arrive."""
         preset: dict[str, Any] = self._preset.get("files") or {}
         return preset
+
+    def header(self, name: str, default: Any = None) -> Any:
+        """One header field by its lower-case name, as in `headers`, but without the price of reading all others."""
+        wanted, joint = name.encode(), b"; " if name == "cookie" else b", "
+        found = b""
+        is_there = False
+        for field, value in self._raw_headers:
+            if field == wanted:
+                found = found + joint + value if is_there else value
+                is_there = True
+        return found.decode("latin-1").strip(" \t") if is_there else default
 
     def query(self, name: str, default: Any = None) -> Any:
         """The first value of a query field."""

@@ -13,10 +13,10 @@ from typing import Any
 
 from micropie.core.basics.optional import is_installed
 from micropie.core.pipeline.debugger import DEV
+from micropie.core.requests.proxies import LOCAL_PROXIES, TrustedProxies
 from micropie.core.run.import_path import import_path_of
 from micropie.core.run.listening import refuse_taken, refuse_unreadable, stop_with
 from micropie.core.run.options import ServeOptions, with_options
-from micropie.core.run.proxies import TRUSTED, TrustedProxies
 from micropie.core.run.servers import GRANIAN, UVICORN, command_of, exec_server, serve_here
 
 SERVERS = (GRANIAN, UVICORN)  # the first of those installed that can do what is asked
@@ -106,7 +106,7 @@ def normalised_root_path(text: str) -> str:
 
 def trusted_proxies(given: str | None) -> str:
     """The proxies that are believed: those that are given, or in the environment. Ends the program if they are none."""
-    text = os.environ.get("FORWARDED_ALLOW_IPS", TRUSTED) if given is None else given
+    text = os.environ.get("FORWARDED_ALLOW_IPS", LOCAL_PROXIES) if given is None else given
     try:
         TrustedProxies(text)
     except ValueError as error:

@@ -1,0 +1,42 @@
+"""Headers that a middleware adds to every reply, those of mounted applications included."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from micropie import Request
+from micropie.middleware.plain_hooks import PlainHooksMiddleware
+
+HeaderPairs = list[tuple[str, str]]
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class ReplyHeadersMiddleware(PlainHooksMiddleware):
+    """A middleware that adds headers to every reply; a subclass says which."""
+
+    def add_headers(self, request: Request, headers: HeaderPairs) -> None:
+        """Append to the headers of a reply, or leave them as they are."""
+        raise NotImplementedError
+
+    def after_request(self, request: Request, status_code: int, response_body: Any, extra_headers: HeaderPairs) -> Any:
+        """Add the headers to the reply."""
+        self.add_headers(request, extra_headers)
+
+    def mounted_send(self, request: Request, send: Send) -> Send:
+        """Add the headers to the reply of a mounted application."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                raw = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+                pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+                self.add_headers(request, pairs)
+                added = [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs[len(raw) :]]
+                message = {**message, "headers": [*raw, *added]}
+            await send(message)
+
+        return send_with_headers
+
+
+def names_in(headers: Iterable[Any]) -> set[str]:
+    """The names in lower case of what hooks may have appended in any shape."""
+    return {name.lower() if isinstance(name, str) else name.decode("latin-1").lower() for name, *_ in headers}

@@ -1,0 +1,95 @@
+"""Headers by which browsers take precautions that they leave out for the sake of old pages."""
+
+import functools
+import ipaddress
+import secrets
+from typing import Any
+
+from micropie import Request, is_loopback_host
+from micropie.middleware.reply_headers import HeaderPairs, ReplyHeadersMiddleware, names_in
+
+NONCE = "{nonce}"
+FRAMES = {"DENY": "'none'", "SAMEORIGIN": "'self'"}  # of X-Frame-Options, and in CSP's words
+YEAR = 31_536_000  # seconds
+
+
+class SecurityHeadersMiddleware(ReplyHeadersMiddleware):
+    """Send the headers that make browsers careful. A header that a reply has already stays as it is; None sends none.
+
+    `hsts` goes out over https only, and never for this machine or a bare address. `csp` may have `'nonce-{nonce}'` in
+    it: each request has a nonce of its own, in templates `{{ csp_nonce }}`.
+
+        app.middlewares.append(SecurityHeadersMiddleware(csp="default-src 'self'; script-src 'nonce-{nonce}'"))
+    """
+
+    def __init__(
+        self,
+        *,
+        csp: str | None = None,
+        hsts: str | None = f"max-age={YEAR}",
+        frames: str | None = "DENY",
+        referrer_policy: str | None = "strict-origin-when-cross-origin",
+        permissions_policy: str | None = "camera=(), geolocation=(), microphone=()",
+        opener_policy: str | None = "same-origin",
+        nosniff: bool = True,
+    ) -> None:
+        if frames is not None and frames not in FRAMES:
+            raise ValueError(f"SecurityHeadersMiddleware(frames={frames!r}): 'DENY', 'SAMEORIGIN' or None is accepted")
+        self._csp = csp_with_frames(csp, frames)
+        self._has_nonce = NONCE in self._csp
+        self._hsts = None if hsts is None else ("Strict-Transport-Security", hsts)
+        constant = {
+            "X-Content-Type-Options": "nosniff" if nosniff else None,
+            "X-Frame-Options": frames,
+            "Referrer-Policy": referrer_policy,
+            "Permissions-Policy": permissions_policy,
+            "Cross-Origin-Opener-Policy": opener_policy,
+            "Content-Security-Policy": None if self._has_nonce else self._csp or None,
+        }
+        self._constant: HeaderPairs = [(name, value) for name, value in constant.items() if value is not None]
+
+    def before_routing(self, request: Request) -> Any:
+        """Give the request its nonce."""
+        if self._has_nonce:
+            nonce_of(request)
+
+    def add_headers(self, request: Request, headers: HeaderPairs) -> None:
+        """Add those that the reply does not have."""
+        added = self._constant
+        if self._has_nonce:
+            csp = self._csp.replace(NONCE, nonce_of(request))
+            added = [*added, ("Content-Security-Policy", csp)]
+        if self._hsts is not None and request.scope.get("scheme") == "https" and is_name(request.header("host", "")):
+            added = [*added, self._hsts]
+        if headers:
+            names = names_in(headers)
+            added = [pair for pair in added if pair[0].lower() not in names]
+        headers += added
+
+
+def csp_with_frames(csp: str | None, frames: str | None) -> str:
+    """A policy that also says who may show the pages in frames, unless it does so already."""
+    if frames is None or "frame-ancestors" in (csp or ""):
+        return csp or ""
+    ancestors = f"frame-ancestors {FRAMES[frames]}"
+    return f"{csp.rstrip('; ')}; {ancestors}" if csp else ancestors
+
+
+def nonce_of(request: Request) -> str:
+    """The request's nonce, made when it is first asked for: 128 random bits (CSP §2.3.1)."""
+    context = request.template_context
+    if "csp_nonce" not in context:
+        context["csp_nonce"] = secrets.token_urlsafe(16)
+    return str(context["csp_nonce"])
+
+
+@functools.lru_cache(256)
+def is_name(authority: str) -> bool:
+    """True for a Host that browsers would remember: a name (RFC 6797 §8.1.1), of another machine than this."""
+    if not authority or authority.startswith("[") or is_loopback_host(authority):
+        return False
+    try:
+        ipaddress.ip_address(authority.partition(":")[0])
+    except ValueError:
+        return True
+    return False
