@@ -948,27 +948,29 @@ def is_about_content(name: str) -> bool:
 
 
 @functools.lru_cache(256)
-def field_name(name: str) -> str | None:
+def field_name(name: str) -> bytes | None:
     """The name in lower case, as the ASGI specification demands; None, and a log line, if it is no token."""
     if is_token(name):
-        return name.lower()
+        return name.lower().encode()
     log.error("The reply's header %r is dropped: its name is no token (RFC 9110 §5.6.2)", name)
     return None
 
 
-def checked_headers(pairs: Iterable[tuple[Any, Any]]) -> HeaderPairs:
-    """The pairs that may go out, names in lower case; what could split a reply is dropped with a log line."""
-    checked = []
+def encoded_fields(pairs: Iterable[tuple[Any, Any]]) -> RawHeaders:
+    """The pairs that may go out, as ASGI has them; what could split a reply is dropped with a log line."""
+    fields = []
     for raw_name, raw_value in pairs:
         name, value = field_name(_text(raw_name)), _text(raw_value).strip(_WHITESPACE)
-        if _CONTROL.search(value):
-            log.error("The reply's header %r is dropped: its value has a control character", name)
+        if not value.isprintable() and _CONTROL.search(value):  # PERF: the first question is 0.1 µs quicker
+            log.error("The reply's header %r is dropped: its value has a control character", raw_name)
         elif name is not None:
-            checked.append((name, value))
-    return checked
+            fields.append((name, encode_value(value)))
+    return fields
 
 
 def _text(value: Any) -> str:
+    if type(value) is str:  # PERF: nearly always, 0.1 µs
+        return value
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
@@ -3445,6 +3447,8 @@ def header_pairs(headers: Any) -> HeaderPairs:
     """Headers in any accepted shape, copied: a dict, an iterable of pairs, or None."""
     if not headers:
         return []
+    if type(headers) is list:  # PERF: the usual ones, 0.5 µs
+        return [_pair(item) for item in headers]
     if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
         raise UnusableResult(f"the headers {shown(headers)} are none: a dict is, or a list of pairs of name and value")
     pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
@@ -3452,10 +3456,10 @@ def header_pairs(headers: Any) -> HeaderPairs:
 
 
 def _pair(item: Any) -> tuple[str, str]:
+    if type(item) is tuple and len(item) == 2 and type(item[0]) is str and type(item[1]) is str:  # noqa: PLR2004
+        return item
     if not isinstance(item, tuple | list) or len(item) != 2:  # noqa: PLR2004
         raise UnusableResult(f"the header {shown(item)} is none: a pair of name and value is")
-    if type(item) is tuple and type(item[0]) is str and type(item[1]) is str:
-        return item
     name, value = (part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in item)
     return name, value
 
@@ -3582,6 +3586,7 @@ def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON, EVENTS, JSON_LINES)}
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
 
@@ -3592,45 +3597,41 @@ def _content_length(size: int) -> tuple[bytes, bytes]:
 
 def whole_headers(reply: Reply, size: int, method: str) -> RawHeaders:
     """The headers of a reply with a body of `size` bytes; of none, where the status has none."""
-    headers = checked_headers(reply.headers)
+    fields = encoded_fields(reply.headers)
     if reply.status in BODYLESS:
-        return _encode(_without_length(headers))
+        return [field for field in fields if field[0] not in _FRAMING]
     # The answer to HEAD may announce what GET would bring; other lengths are ours to say.
-    announced = _own_length(headers) if method == "HEAD" else []
-    headers = _with_type(headers, reply.content_type)
-    return [*_encode(_without_length(headers)), *(_encode(announced) or [_content_length(size)])]
+    announced = _own_length(fields) if method == "HEAD" else []
+    return [*_with_type(fields, reply.content_type), *(announced or [_content_length(size)])]
 
 
 def stream_headers(reply: Reply) -> RawHeaders:
     """The headers of a streamed reply: how it is framed is the server's business."""
     if not reply.headers:
         return [_CONTENT_TYPES[reply.content_type]]
-    headers = checked_headers(reply.headers)
-    return _encode([*_without_length(_with_type(headers, reply.content_type)), *_own_length(headers)])
+    fields = encoded_fields(reply.headers)
+    return [*_with_type(fields, reply.content_type), *_own_length(fields)]
 
 
-def _own_length(headers: HeaderPairs) -> HeaderPairs:
+def _own_length(fields: RawHeaders) -> RawHeaders:
     """The one content length that a handler announces; a second one, or no number, would split messages apart."""
-    lengths = [header for header in headers if header[0] == "content-length"]
-    numbers = [header for header in lengths if header[1].isascii() and header[1].isdigit()]
+    lengths = [field for field in fields if field[0] == b"content-length"]
+    numbers = [field for field in lengths if field[1].isdigit()]
     if len(lengths) > len(numbers[:1]):
-        log.error("Of the reply's content lengths %r only one number goes out", [value for _, value in lengths])
+        told = [value.decode("latin-1") for _, value in lengths]
+        log.error("Of the reply's content lengths %r only one number goes out", told)
     return numbers[:1]
 
 
-def _without_length(headers: HeaderPairs) -> HeaderPairs:
-    return [header for header in headers if header[0] != "content-length"]
-
-
-def _with_type(headers: HeaderPairs, content_type: str) -> HeaderPairs:
-    """The headers with exactly one content type: their own last one, else ours."""
-    own = [value for name, value in headers if name == "content-type"]
-    others = [header for header in headers if header[0] != "content-type"]
-    return [("content-type", own[-1] if own else content_type), *others]
-
-
-def _encode(headers: Any) -> RawHeaders:
-    return [(name.encode(), encode_value(value)) for name, value in headers if name != "transfer-encoding"]
+def _with_type(fields: RawHeaders, content_type: str) -> RawHeaders:
+    """The fields with exactly one content type, their own last one or else ours, and without what frames the body."""
+    kind, others = (b"content-type", content_type.encode()), []
+    for field in fields:
+        if field[0] == b"content-type":
+            kind = field
+        elif field[0] not in _FRAMING:
+            others.append(field)
+    return [kind, *others]
 
 
 async def send_whole(send: Send, reply: Reply, body: bytes, method: str) -> None:
@@ -10681,7 +10682,7 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
         for middleware in middlewares:
             reached += 1
             short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
+            if type(short_cut) is CoroutineType or (short_cut is not None and is_awaitable(short_cut)):  # PERF: 0.1 µs
                 short_cut = await short_cut
             if short_cut:
                 return _changed(Reply(200, None, []), short_cut, middleware.before_request)
@@ -10697,7 +10698,7 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
         show_json_type(reply)
         for middleware in middlewares:
             change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if type(change) is CoroutineType or is_awaitable(change):
+            if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
             if change:
                 reply = await replaced(reply, change, middleware.after_request)
@@ -11724,7 +11725,8 @@ async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Req
             if reply is None:
                 if request._subapp is not None:
                     return None
-                target, segments = await found_again(engine, request, key, (target, segments))
+                if request._route_handler is not None or request._route_key() != key:
+                    target, segments = await found_again(engine, request, (target, segments))
         if reply is None:
             reply = to_reply(await call_handler(engine, request, target, segments))
             if request._mount is not None:
@@ -11756,10 +11758,8 @@ async def error_with_session(engine: Engine, request: Request, error: BaseExcept
     return error
 
 
-async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:
-    """The match behind the hooks; if one has led the request elsewhere, the body is read if nobody has yet."""
-    if request._route_handler is None and request._route_key() == key:
-        return match
+async def found_again(engine: Engine, request: Request, match: Match) -> Match:
+    """The match behind hooks that have led the request elsewhere; its body is read if nobody has yet."""
     target, segments = engine.router.find_again(request, match)
     if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
         await take_body(request, target.limits, engine.body_threads)

@@ -15,8 +15,7 @@ class ReplyHeadersMiddleware(PlainHooksMiddleware):
     """A middleware that adds headers to every reply; a subclass says which."""
 
     def add_headers(self, request: Request, headers: HeaderPairs) -> None:
-        """Append to the headers of a reply, or leave them as they are."""
-        raise NotImplementedError
+        """Append to the headers of a reply; what they are a subclass says."""
 
     def after_request(self, request: Request, status_code: int, response_body: Any, extra_headers: HeaderPairs) -> Any:
         """Add the headers to the reply."""

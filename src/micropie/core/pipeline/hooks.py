@@ -47,7 +47,7 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
         for middleware in middlewares:
             reached += 1
             short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or is_awaitable(short_cut):  # PERF: a call less for each, 0.05 µs
+            if type(short_cut) is CoroutineType or (short_cut is not None and is_awaitable(short_cut)):  # PERF: 0.1 µs
                 short_cut = await short_cut
             if short_cut:
                 return _changed(Reply(200, None, []), short_cut, middleware.before_request)
@@ -63,7 +63,7 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
         show_json_type(reply)
         for middleware in middlewares:
             change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if type(change) is CoroutineType or is_awaitable(change):
+            if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
             if change:
                 reply = await replaced(reply, change, middleware.after_request)

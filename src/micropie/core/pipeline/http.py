@@ -24,7 +24,7 @@ from micropie.core.pipeline.sending import SendWhole, as_current_request, send_r
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
-from micropie.core.requests.request import Request, RouteKey, current_request
+from micropie.core.requests.request import Request, current_request
 from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.store import keep_private, set_session_cookie
 
@@ -88,7 +88,8 @@ async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Req
             if reply is None:
                 if request._subapp is not None:
                     return None
-                target, segments = await found_again(engine, request, key, (target, segments))
+                if request._route_handler is not None or request._route_key() != key:
+                    target, segments = await found_again(engine, request, (target, segments))
         if reply is None:
             reply = to_reply(await call_handler(engine, request, target, segments))
             if request._mount is not None:
@@ -120,10 +121,8 @@ async def error_with_session(engine: Engine, request: Request, error: BaseExcept
     return error
 
 
-async def found_again(engine: Engine, request: Request, key: RouteKey, match: Match) -> Match:
-    """The match behind the hooks; if one has led the request elsewhere, the body is read if nobody has yet."""
-    if request._route_handler is None and request._route_key() == key:
-        return match
+async def found_again(engine: Engine, request: Request, match: Match) -> Match:
+    """The match behind hooks that have led the request elsewhere; its body is read if nobody has yet."""
     target, segments = engine.router.find_again(request, match)
     if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
         await take_body(request, target.limits, engine.body_threads)

@@ -3,15 +3,15 @@
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from micropie.core.basics.errors import log
-from micropie.core.basics.headers import checked_headers, encode_value
-from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Send
+from micropie.core.basics.headers import encoded_fields
+from micropie.core.basics.types import Message, RawHeaders, Send
 from micropie.core.replies.reply import BODYLESS, EVENTS, HTML, JSON, JSON_LINES, PRIVATE, Reply, close_unsent
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON, EVENTS, JSON_LINES)}
+_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
 
@@ -22,45 +22,41 @@ def _content_length(size: int) -> tuple[bytes, bytes]:
 
 def whole_headers(reply: Reply, size: int, method: str) -> RawHeaders:
     """The headers of a reply with a body of `size` bytes; of none, where the status has none."""
-    headers = checked_headers(reply.headers)
+    fields = encoded_fields(reply.headers)
     if reply.status in BODYLESS:
-        return _encode(_without_length(headers))
+        return [field for field in fields if field[0] not in _FRAMING]
     # The answer to HEAD may announce what GET would bring; other lengths are ours to say.
-    announced = _own_length(headers) if method == "HEAD" else []
-    headers = _with_type(headers, reply.content_type)
-    return [*_encode(_without_length(headers)), *(_encode(announced) or [_content_length(size)])]
+    announced = _own_length(fields) if method == "HEAD" else []
+    return [*_with_type(fields, reply.content_type), *(announced or [_content_length(size)])]
 
 
 def stream_headers(reply: Reply) -> RawHeaders:
     """The headers of a streamed reply: how it is framed is the server's business."""
     if not reply.headers:
         return [_CONTENT_TYPES[reply.content_type]]
-    headers = checked_headers(reply.headers)
-    return _encode([*_without_length(_with_type(headers, reply.content_type)), *_own_length(headers)])
+    fields = encoded_fields(reply.headers)
+    return [*_with_type(fields, reply.content_type), *_own_length(fields)]
 
 
-def _own_length(headers: HeaderPairs) -> HeaderPairs:
+def _own_length(fields: RawHeaders) -> RawHeaders:
     """The one content length that a handler announces; a second one, or no number, would split messages apart."""
-    lengths = [header for header in headers if header[0] == "content-length"]
-    numbers = [header for header in lengths if header[1].isascii() and header[1].isdigit()]
+    lengths = [field for field in fields if field[0] == b"content-length"]
+    numbers = [field for field in lengths if field[1].isdigit()]
     if len(lengths) > len(numbers[:1]):
-        log.error("Of the reply's content lengths %r only one number goes out", [value for _, value in lengths])
+        told = [value.decode("latin-1") for _, value in lengths]
+        log.error("Of the reply's content lengths %r only one number goes out", told)
     return numbers[:1]
 
 
-def _without_length(headers: HeaderPairs) -> HeaderPairs:
-    return [header for header in headers if header[0] != "content-length"]
-
-
-def _with_type(headers: HeaderPairs, content_type: str) -> HeaderPairs:
-    """The headers with exactly one content type: their own last one, else ours."""
-    own = [value for name, value in headers if name == "content-type"]
-    others = [header for header in headers if header[0] != "content-type"]
-    return [("content-type", own[-1] if own else content_type), *others]
-
-
-def _encode(headers: Any) -> RawHeaders:
-    return [(name.encode(), encode_value(value)) for name, value in headers if name != "transfer-encoding"]
+def _with_type(fields: RawHeaders, content_type: str) -> RawHeaders:
+    """The fields with exactly one content type, their own last one or else ours, and without what frames the body."""
+    kind, others = (b"content-type", content_type.encode()), []
+    for field in fields:
+        if field[0] == b"content-type":
+            kind = field
+        elif field[0] not in _FRAMING:
+            others.append(field)
+    return [kind, *others]
 
 
 async def send_whole(send: Send, reply: Reply, body: bytes, method: str) -> None:
