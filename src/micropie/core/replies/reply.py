@@ -239,4 +239,4 @@ def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
     # PERF: mostly ours is all there is, 0.5 µs.
     if len(headers) == 1 and headers[0] is JSON_HEADER:
         return []
-    return [pair for pair in header_pairs(headers) if pair is not JSON_HEADER]
+    return header_pairs([pair for pair in headers if pair is not JSON_HEADER])

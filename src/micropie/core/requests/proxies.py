@@ -18,6 +18,7 @@ LOCAL_PROXIES = "127.0.0.1,::1"
 """The proxies that are believed unless others are named: those on this machine, where the usual one is."""
 
 _SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}  # whether they are secure
+_CUSTOM = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _PAIR = r'\s*(?:([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*)?(;|,|$)'  # RFC 7239 §4, and `[` bare
 _ESCAPED_CHARACTER = re.compile(r"\\(.)")
 PeerAddress = tuple[str, int]
@@ -62,7 +63,9 @@ class TrustedProxies:
         self._count = count
         self._host = host
         self._told = _told_by_standard if standard else _told_by_custom
-        self._contains = functools.lru_cache(1024)(self._find)  # PERF: 2 µs for each request through a proxy
+        # PERF: 5 µs for each request through a proxy; visitors ask more than once.
+        self._contains = functools.lru_cache(1024)(self._find)
+        self.client_told = functools.lru_cache(1024)(lambda chain: self.client_in(chain.split(","))[0])
 
     def __contains__(self, address: str) -> bool:
         return self._contains(address)
@@ -84,16 +87,16 @@ class TrustedProxies:
     def reveal_scope(self, scope: Scope) -> None:
         """Set `client`, `scheme` and the header `Host` in the scope of a connection."""
         client = scope.get("client")
-        if (client[0] if client and client[0] else "127.0.0.1") not in self:
+        if not self._contains(client[0] if client and client[0] else "127.0.0.1"):
             return
         forwarded = self._told(self, scope["headers"])
         if forwarded.client is not None:
             scope["client"] = forwarded.client
-        is_secure = _SCHEMES.get((forwarded.scheme or "").strip().lower())
+        is_secure = None if forwarded.scheme is None else _SCHEMES.get(forwarded.scheme.strip().lower())
         if is_secure is not None:
             scope["scheme"] = ("ws" if scope["type"] == "websocket" else "http") + ("s" if is_secure else "")
-        host = (forwarded.host or "").strip().lower()
-        if self._host and lazy_pattern(HOST).fullmatch(host):
+        host = forwarded.host.strip().lower() if self._host and forwarded.host else ""
+        if host and lazy_pattern(HOST).fullmatch(host):
             others = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"] = [(b"host", host.encode()), *others]
 
@@ -125,15 +128,16 @@ def _split_port(text: str) -> PeerAddress:
 
 def _told_by_custom(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:
     """What the `X-Forwarded-` headers tell. Of several schemes or hosts the last is that of the nearest proxy."""
-    chain: list[str] = []
-    last = {b"x-forwarded-proto": "", b"x-forwarded-host": ""}
+    told: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name == b"x-forwarded-for":
-            chain += value.decode("latin-1").split(",")
-        elif name in last:
-            last[name] = value.decode("latin-1").rpartition(",")[2]
-    client, _ = proxies.client_in(chain)
-    return Forwarded(client, last[b"x-forwarded-proto"], last[b"x-forwarded-host"])
+        if name in _CUSTOM:
+            told[name] = told[name] + b"," + value if name in told else value
+    chain, scheme, host = told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host")
+    return Forwarded(
+        None if chain is None else proxies.client_told(chain.decode("latin-1")),
+        None if scheme is None else scheme.decode("latin-1").rpartition(",")[2],
+        None if host is None else host.decode("latin-1").rpartition(",")[2],
+    )
 
 
 def _told_by_standard(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:
