@@ -795,3 +795,30 @@ def test_one_header():
 
     scope = Scope(pairs=[("x-a", "1"), ("x-a", "2")], authority="shop.example")
     assert serve(Site(), scope).body == [b'["1, 2",null,"shop.example"]']
+
+
+def test_what_is_mounted_sends_through_the_middlewares():
+    """`mounted_send` sees what a mounted application sends, and the error in its place if it fails."""
+
+    class Marks(HttpMiddleware):
+        def mounted_send(self, request, send):
+            async def marked(message):
+                if message["type"] == "http.response.start":
+                    message = {**message, "headers": [*message["headers"], (b"x-mark", b"1")]}
+                await send(message)
+
+            return marked
+
+    async def foreign(scope, receive, send):
+        if scope["path"] == "/files/fails":
+            raise RuntimeError("secret")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"foreign"})
+
+    class Site(App):
+        files = Mount(foreign)
+
+    app = Site()
+    app.middlewares.append(Marks())
+    found = [serve(app, Scope(path)) for path in ("/files/x", "/files/fails")]
+    assert [(reply.status, ("x-mark", "1") in reply.headers) for reply in found] == [(200, True), (500, True)]
