@@ -1612,3 +1612,16 @@ def test_26_a_task_group_hands_on_the_error_of_its_task(caplog):
     assert answer.text == "409 Conflict: Sold out"
     assert "session_id" in answer.cookies
     assert caplog.records == []
+
+
+def test_23_headers_that_are_new_in_each_reply():
+    """However many different headers go out, each is the handler's own."""
+
+    class Counts(App):
+        async def index(self, number):
+            return 200, "", [("X-Number", number), (b"X-Bytes", number.encode()), ["X-List", number]]
+
+    app = Counts()
+    for number in map(str, range(1500)):
+        headers = http(app, path=f"/{number}").headers
+        assert [headers[name] for name in ("x-number", "x-bytes", "x-list")] == [number] * 3
