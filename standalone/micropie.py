@@ -5424,6 +5424,7 @@ class Request:
 
     # What only few requests have stands on the class until then.
     body: bytes = b""
+    request_id: str | None = None  # by which the log knows it; a middleware sets it
     body_parsed: bool = False
     _is_large: bool = False  # a multipart form, or another body that takes its time
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
@@ -10400,6 +10401,11 @@ class HttpMiddleware:
         """Called with the reply, errors included. Append to `extra_headers`, or return a dict with what to replace."""
         return None
 
+    def before_sending(
+        self, request: Request, status_code: int, response_body: Any, headers: Sequence[tuple[str, str]]
+    ) -> None:
+        """Called last of all with the reply as it goes out, whoever has made it, to log it say; a plain function."""
+
     def mounted_send(self, request: Request, send: Send) -> Send:
         """The ASGI `send` for a mounted application, whose replies `after_request` does not see; a plain function.
 
@@ -10459,6 +10465,10 @@ def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
 
 def no_before_routing(_request: Request) -> None:
     """The hook of a middleware that has none: any object with `before_request` and `after_request` is one."""
+
+
+def no_before_sending(_request: Request, _status_code: int, _body: Any, _headers: Sequence[tuple[str, str]]) -> None:
+    """The hook of a middleware that has none."""
 
 
 def no_mounted_send(_request: Request, send: Send) -> Send:
@@ -10611,7 +10621,9 @@ def endpoint_of(request: Request) -> Endpoint | None:
 
 
 def request_id_of(request: Request) -> str | None:
-    """The request's `X-Request-ID`, as a proxy in front of us sets it, if that is plain text of fair length."""
+    """The request's id: as a middleware has set it, else its `X-Request-ID`, if that is plain text of fair length."""
+    if request.request_id is not None:
+        return request.request_id
     text = request._header_bytes(b"x-request-id", b"").decode("latin-1").strip()
     return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None
 
@@ -10725,6 +10737,16 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
         reraise_cancellation(error)
         return server_error(engine, request, error)
     return reply
+
+
+def show_reply(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> None:
+    """Show the reply to each middleware as it goes out; what one raises is logged, and changes nothing."""
+    for middleware in middlewares:
+        try:
+            hook = getattr(middleware, "before_sending", no_before_sending)
+            hook(request, reply.status, reply.body, reply.headers)
+        except FAILURES as error:
+            log_failure(request, error)
 
 
 async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
@@ -11678,7 +11700,7 @@ def closing_of_session_in_cookie(request: Request, session: Session, closing: Cl
 # The way of an HTTP request, step by step: begin here.
 #
 #     Request -> routing hooks -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply
-#     -> after hooks -> session saved -> sent
+#     -> after hooks -> session saved -> sending hooks -> sent
 #
 # Each step is a function, mostly of another module: the folder's docstring says of which.
 # ======================================================================================================================
@@ -11692,6 +11714,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             reply = await (make_hooked_reply if entered else make_reply)(engine, entered, request)
             if reply is not None and (request._session is not None or request._stored_session is not None):
                 reply = await with_saved_session(engine, request, reply)
+            if entered and reply is not None:
+                show_reply(entered, request, reply)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)

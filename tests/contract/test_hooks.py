@@ -832,3 +832,101 @@ def test_10_a_preset_session_is_not_saved_here():
     session: dict[str, object] = {}
     answer = wire(Inner(backend), path="/remember", scope={"session": session})
     assert (session, backend.sessions, answer.headers.get("set-cookie")) == ({"inner": True}, {}, None)
+
+
+# -- before_sending -------------------------------------------------------------------------------------
+
+
+class Sent(HttpMiddleware):
+    """Notes what goes out."""
+
+    def __init__(self):
+        self.seen = []
+
+    def before_sending(self, request, status_code, response_body, headers):
+        self.seen.append((request.method, status_code, response_body, dict(headers)))
+
+
+class Answers(HttpMiddleware):
+    def before_request(self, request):
+        return {"status_code": 403, "body": "members only"}
+
+
+class Changes(HttpMiddleware):
+    def after_request(self, request, status_code, response_body, extra_headers):
+        return {"status_code": 202, "body": b"changed", "headers": [("X-Changed", "1")]}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_reply_is_shown_as_it_goes_out(before):
+    """Behind all changes, wherever in the list the middleware stands; those of the session's cookie included."""
+    sent = Sent()
+    app = Site()
+    app.middlewares += [sent, Changes()] if before else [Changes(), sent]
+    http(app, "GET", "/visit")
+    ((method, status, body, headers),) = sent.seen
+    assert (method, status, body, headers["X-Changed"]) == ("GET", 202, b"changed", "1")
+    assert headers["Set-Cookie"].startswith("session_id=")
+
+
+def test_answers_of_earlier_middlewares_are_shown_too():
+    """A reply that the middleware's other hooks do not see."""
+    sent = Sent()
+    app = Site()
+    app.middlewares += [Answers(), sent]
+    http(app)
+    assert [(status, body) for _, status, body, _ in sent.seen] == [(403, "members only")]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/nowhere", 404), ("/fails", 500), ("/json", 200)])
+def test_every_reply_is_shown_once(path, status):
+    """Errors and failures too."""
+    sent = Sent()
+    app = Site()
+    app.middlewares.append(sent)
+    assert http(app, "GET", path).status_code == status
+    assert [shown[1] for shown in sent.seen] == [status]
+
+
+def test_what_it_raises_changes_nothing(caplog):
+    """The reply goes out, the failure is in the log, and the next middleware is asked."""
+
+    class Broken(HttpMiddleware):
+        def before_sending(self, request, status_code, response_body, headers):
+            raise RuntimeError("no disk")
+
+    sent = Sent()
+    app = Site()
+    app.middlewares += [Broken(), sent]
+    reply = http(app)
+    assert (reply.status_code, reply.text, len(sent.seen)) == (200, "index", 1)
+    assert "no disk" in caplog.text
+
+
+def test_a_middleware_may_lack_it():
+    """Any object with the two old hooks is a middleware."""
+
+    class Old:
+        def before_request(self, request):
+            return None
+
+        def after_request(self, request, status_code, response_body, extra_headers):
+            return None
+
+    app = Site()
+    app.middlewares.append(Old())  # type: ignore[arg-type]
+    assert http(app).text == "index"
+
+
+def test_the_log_knows_a_request_by_the_id_that_a_middleware_has_set(caplog):
+    """`request.request_id`, in front of the header."""
+
+    class Names(HttpMiddleware):
+        def before_routing(self, request):
+            request.request_id = "r-7"
+
+    app = Site()
+    app.middlewares.append(Names())
+    http(app, "GET", "/fails", headers={"X-Request-ID": "theirs"})
+    (record,) = caplog.records
+    assert (record.request_id, "(request id r-7)" in record.getMessage()) == ("r-7", True)

@@ -162,6 +162,8 @@ def endpoint_of(request: Request) -> Endpoint | None:
 
 
 def request_id_of(request: Request) -> str | None:
-    """The request's `X-Request-ID`, as a proxy in front of us sets it, if that is plain text of fair length."""
+    """The request's id: as a middleware has set it, else its `X-Request-ID`, if that is plain text of fair length."""
+    if request.request_id is not None:
+        return request.request_id
     text = request._header_bytes(b"x-request-id", b"").decode("latin-1").strip()
     return text if lazy_pattern("[!-~]{1,200}").fullmatch(text) else None

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import Any
 
-from micropie.core.basics.errors import UnusableResult, blaming
+from micropie.core.basics.errors import FAILURES, UnusableResult, blaming
 from micropie.core.pipeline.engine import Engine, is_awaitable
-from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation, server_error
-from micropie.core.pipeline.middleware import HttpMiddleware, no_before_routing
+from micropie.core.pipeline.error_replies import CAUGHT, log_failure, reraise_cancellation, server_error
+from micropie.core.pipeline.middleware import HttpMiddleware, no_before_routing, no_before_sending
 from micropie.core.replies.reply import (
     Reply,
     checked_status,
@@ -73,6 +73,16 @@ async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request
         reraise_cancellation(error)
         return server_error(engine, request, error)
     return reply
+
+
+def show_reply(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> None:
+    """Show the reply to each middleware as it goes out; what one raises is logged, and changes nothing."""
+    for middleware in middlewares:
+        try:
+            hook = getattr(middleware, "before_sending", no_before_sending)
+            hook(request, reply.status, reply.body, reply.headers)
+        except FAILURES as error:
+            log_failure(request, error)
 
 
 async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:

@@ -1,7 +1,7 @@
 """The way of an HTTP request, step by step: begin here.
 
     Request -> routing hooks -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply
-    -> after hooks -> session saved -> sent
+    -> after hooks -> session saved -> sending hooks -> sent
 
 Each step is a function, mostly of another module: the folder's docstring says of which.
 """
@@ -16,7 +16,7 @@ from micropie.core.handlers.endpoint import Endpoint, Guard
 from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
 from micropie.core.pipeline.guards import after_guards, before_guards
-from micropie.core.pipeline.hooks import after_hooks, answer_before_routing, before_hooks
+from micropie.core.pipeline.hooks import after_hooks, answer_before_routing, before_hooks, show_reply
 from micropie.core.pipeline.middleware import HttpMiddleware, mounted_send
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp
 from micropie.core.pipeline.provide import close_all, note_exception, provide
@@ -38,6 +38,8 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             reply = await (make_hooked_reply if entered else make_reply)(engine, entered, request)
             if reply is not None and (request._session is not None or request._stored_session is not None):
                 reply = await with_saved_session(engine, request, reply)
+            if entered and reply is not None:
+                show_reply(entered, request, reply)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)

@@ -38,6 +38,11 @@ class HttpMiddleware:
         """Called with the reply, errors included. Append to `extra_headers`, or return a dict with what to replace."""
         return None
 
+    def before_sending(
+        self, request: Request, status_code: int, response_body: Any, headers: Sequence[tuple[str, str]]
+    ) -> None:
+        """Called last of all with the reply as it goes out, whoever has made it, to log it say; a plain function."""
+
     def mounted_send(self, request: Request, send: Send) -> Send:
         """The ASGI `send` for a mounted application, whose replies `after_request` does not see; a plain function.
 
@@ -97,6 +102,10 @@ def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
 
 def no_before_routing(_request: Request) -> None:
     """The hook of a middleware that has none: any object with `before_request` and `after_request` is one."""
+
+
+def no_before_sending(_request: Request, _status_code: int, _body: Any, _headers: Sequence[tuple[str, str]]) -> None:
+    """The hook of a middleware that has none."""
 
 
 def no_mounted_send(_request: Request, send: Send) -> Send:

@@ -163,6 +163,7 @@ class Request:
 
     # What only few requests have stands on the class until then.
     body: bytes = b""
+    request_id: str | None = None  # by which the log knows it; a middleware sets it
     body_parsed: bool = False
     _is_large: bool = False  # a multipart form, or another body that takes its time
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
