@@ -670,3 +670,68 @@ def test_openapi_is_what_is_served(project):
     info = json.loads(project.call("openapi", "--title", "Tarts", "--api-version", "3").out)["info"]
     assert info == {"title": "Tarts", "version": "3", "description": "All of them"}
     assert json.loads(project.call("openapi", "app:other").out)["info"] == {"title": "Other", "version": "1.0.0"}
+
+
+# -- micropie check --public ----------------------------------------------------------------------------
+
+HOSTS = (
+    "app.py:4: hint: any Host is believed, in links that url_for makes with external=True for one: "
+    'TrustedHostMiddleware("example.com")'
+)
+SECURITY = (
+    "app.py:4: hint: browsers are not told to stay on https, to guess no types, nor to refuse frames: "
+    "SecurityHeadersMiddleware()"
+)
+LOST = (
+    "app.py:6: hint: sessions are kept in memory, where a restart ends them: "
+    'App(session_backend="sqlite:///sessions.db")'
+)
+FORGERY = "app.py:6: hint: another site's page can send forms here with the visitor's session: CSRFMiddleware()"
+PASSWORD = "app.py:5: hint: 'password' can be guessed without end: RateLimitMiddleware(\"10/minute\", per_route=True)"
+LOG_IN = "    async def log_in(self, user, password):\n        self.request.session['user'] = user\n"
+
+
+def test_a_public_site_is_told_what_it_lacks(project):
+    """Hints, which are no failure."""
+    project.write(app=site(LOG_IN))
+    outcome = project.call("check", "--public")
+    assert outcome.out.splitlines() == sorted([SECURITY, HOSTS, PASSWORD, FORGERY, LOST])
+    assert (outcome.status, outcome.err) == (0, "nothing found, 5 hints\n")
+
+
+def test_hints_are_asked_for(project):
+    """Whoever does not ask is told of mistakes only."""
+    project.write(app=site(LOG_IN))
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
+def test_hints_stand_behind_the_findings(project):
+    """The exit status is that of the findings."""
+    project.write(app=site("    async def index(self, x: 'Nope'): ...\n"))
+    outcome = project.call("check", "--public")
+    assert (outcome.status, outcome.err) == (1, "1 finding, 2 hints\n")
+    assert [("hint" in line) for line in outcome.out.splitlines()] == [False, True, True]
+
+
+GUARDS = """
+class TrustedHostMiddleware(HttpMiddleware): ...
+class SecurityHeadersMiddleware(HttpMiddleware): ...
+class CSRFMiddleware(HttpMiddleware): ...
+class OurLimits(RateLimitMiddleware): ...
+"""
+
+
+def test_a_site_with_everything_gets_no_hint(project):
+    """A subclass of a middleware will do; so will sessions in a file."""
+    head = f"from micropie.middleware import RateLimitMiddleware\n{GUARDS}"
+    text = site(LOG_IN, head).replace("app = Site()", "app = Site('sqlite:///sessions.db')")
+    guards = "TrustedHostMiddleware(), SecurityHeadersMiddleware(), CSRFMiddleware(), OurLimits('5/minute')"
+    project.write(app=f"{text}app.middlewares += [{guards}]\n")
+    assert project.call("check", "--public") == (0, "", "nothing found\n")
+
+
+def test_a_site_that_a_program_has_made_gets_hints_too(project):
+    """There is no place to name."""
+    project.write(app="from micropie import App\napp = type('Site', (App,), {})()\n")
+    outcome = project.call("check", "--public")
+    assert outcome.out.splitlines() == [HOSTS.replace("app.py:4", "?:0"), SECURITY.replace("app.py:4", "?:0")]

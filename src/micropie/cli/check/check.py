@@ -14,6 +14,7 @@ from micropie.cli.arguments import (
     workers_from_environment,
 )
 from micropie.cli.check.parameters import catching_index, overridable_session_values
+from micropie.cli.check.public import public_hints
 from micropie.cli.check.returned import forgotten_returns, wrong_results
 from micropie.cli.check.rules import (
     branches_on_instances,
@@ -53,21 +54,29 @@ def add_check(commands: Commands) -> None:
     command.add_argument(
         "--workers", type=worker_count, metavar="N", help="processes that will serve it ($WEB_CONCURRENCY, or one)"
     )
+    command.add_argument("--public", action="store_true", help="also hint at what a public site lacks")
 
 
 def check(options: argparse.Namespace) -> int:
-    """Print the findings, and how many there are; 1 if there are any."""
-    found = findings_in(options.target, workers=options.workers or workers_from_environment())
+    """Print the findings, the hints if they are wanted, and how many there are; 1 if there are findings."""
+    with silence():
+        app = load_app(options.target)
+    found = findings_in(app, workers=options.workers or workers_from_environment())
+    hints = sorted(set(public_hints(Subject(app)))) if options.public else []
     print_lines(map(str, found))
-    count = f"{len(found)} finding{'' if len(found) == 1 else 's'}" if found else "nothing found"
+    print_lines(str(hint._replace(message=f"hint: {hint.message}")) for hint in hints)
+    count = ", ".join(filter(None, [counted(found, "finding") or "nothing found", counted(hints, "hint")]))
     sys.stderr.write(f"{Colours(sys.stderr)(count, 'red' if found else 'green')}\n")
     return 1 if found else 0
 
 
-def findings_in(target: str | None, *, workers: int) -> list[Finding]:
-    """All findings in the application that a target names, sorted by file and line."""
-    with silence():
-        app = load_app(target)
+def counted(found: list[Finding], noun: str) -> str:
+    """How many there are; `""` if there are none."""
+    return f"{len(found)} {noun}{'' if len(found) == 1 else 's'}" if found else ""
+
+
+def findings_in(app: App, *, workers: int) -> list[Finding]:
+    """All findings in an application, sorted by file and line."""
     return sorted(set(apply_rules(app, workers=workers)))
 
 
