@@ -10406,6 +10406,13 @@ class HttpMiddleware:
     ) -> None:
         """Called last of all with the reply as it goes out, whoever has made it, to log it say; a plain function."""
 
+    def streamed_send(self, request: Request, send: Send) -> Send:
+        """The ASGI `send` for a reply that is a stream, to see or change what is sent; a plain function.
+
+        Here chunks are bytes, whatever the handler has yielded, and the start says of what type they are.
+        """
+        return send
+
     def mounted_send(self, request: Request, send: Send) -> Send:
         """The ASGI `send` for a mounted application, whose replies `after_request` does not see; a plain function.
 
@@ -10459,7 +10466,7 @@ def websocket_middlewares(app: Hooked) -> Sequence[WebSocketMiddleware]:
 def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
     """The `send` for a mounted application, as the middlewares have changed it."""
     for middleware in reversed(app.middlewares):
-        send = getattr(middleware, "mounted_send", no_mounted_send)(request, send)
+        send = getattr(middleware, "mounted_send", same_send)(request, send)
     return send
 
 
@@ -10471,7 +10478,14 @@ def no_before_sending(_request: Request, _status_code: int, _body: Any, _headers
     """The hook of a middleware that has none."""
 
 
-def no_mounted_send(_request: Request, send: Send) -> Send:
+def streamed_send(app: Hooked, request: Request, send: Send) -> Send:
+    """The `send` for a stream, as the middlewares have changed it."""
+    for middleware in reversed(app.middlewares):
+        send = getattr(middleware, "streamed_send", same_send)(request, send)
+    return send
+
+
+def same_send(_request: Request, send: Send) -> Send:
     """The hook of a middleware that has none."""
     return send
 
@@ -11310,7 +11324,7 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_
     if not is_stream(reply.body):
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
-        return as_current_request(request, send_bodyless(send, reply))
+        return as_current_request(request, send_bodyless(streamed_send(engine.app, request, send), reply))
     return stream_reply(engine, request, reply, send, send_whole)
 
 
@@ -11343,7 +11357,8 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
 
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
-    body, stream = reply.body, Stream(send, reply, until_gone, form_of_objects, request)
+    hooked = streamed_send(engine.app, request, send) if engine.app.middlewares else send
+    body, stream = reply.body, Stream(hooked, reply, until_gone, form_of_objects, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs

@@ -916,6 +916,7 @@ def test_a_middleware_may_lack_it():
     app = Site()
     app.middlewares.append(Old())  # type: ignore[arg-type]
     assert http(app).text == "index"
+    assert http(app, "GET", "/stream").text == "ab"
 
 
 def test_the_log_knows_a_request_by_the_id_that_a_middleware_has_set(caplog):
@@ -930,3 +931,56 @@ def test_the_log_knows_a_request_by_the_id_that_a_middleware_has_set(caplog):
     http(app, "GET", "/fails", headers={"X-Request-ID": "theirs"})
     (record,) = caplog.records
     assert (record.request_id, "(request id r-7)" in record.getMessage()) == ("r-7", True)
+
+
+# -- streamed_send --------------------------------------------------------------------------------------
+
+
+class Marks(HttpMiddleware):
+    """Puts a mark behind each chunk."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def streamed_send(self, request, send):
+        async def send_marked(message):
+            if message["type"] == "http.response.body" and message["body"]:
+                message = {**message, "body": message["body"] + self.mark}
+            await send(message)
+
+        return send_marked
+
+
+class Streams(App):
+    async def index(self):
+        yield "a"
+        yield {"b": 1}
+
+    async def page(self):
+        return "page"
+
+
+def test_streams_pass_the_middlewares_in_order():
+    """Chunks are bytes by then, whatever the handler has yielded; other replies do not pass."""
+    app = Streams()
+    app.middlewares += [Marks(b"1"), HttpMiddleware(), Marks(b"2")]
+    assert http(app, "GET", "/", headers={"Accept": "application/x-ndjson"}).text == 'a12{"b":1}\n12'
+    assert http(app, "GET", "/page").text == "page"
+
+
+def test_the_head_of_a_stream_passes_too():
+    """What a middleware makes of the start is said to HEAD as well."""
+
+    class Names(HttpMiddleware):
+        def streamed_send(self, request, send):
+            async def send_named(message):
+                if message["type"] == "http.response.start":
+                    message = {**message, "headers": [*message["headers"], (b"x-streamed", b"1")]}
+                await send(message)
+
+            return send_named
+
+    app = Streams()
+    app.middlewares.append(Names())
+    accept = {"Accept": "application/x-ndjson"}
+    assert [http(app, method, headers=accept).headers["x-streamed"] for method in ("GET", "HEAD")] == ["1", "1"]

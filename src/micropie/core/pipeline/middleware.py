@@ -43,6 +43,13 @@ class HttpMiddleware:
     ) -> None:
         """Called last of all with the reply as it goes out, whoever has made it, to log it say; a plain function."""
 
+    def streamed_send(self, request: Request, send: Send) -> Send:
+        """The ASGI `send` for a reply that is a stream, to see or change what is sent; a plain function.
+
+        Here chunks are bytes, whatever the handler has yielded, and the start says of what type they are.
+        """
+        return send
+
     def mounted_send(self, request: Request, send: Send) -> Send:
         """The ASGI `send` for a mounted application, whose replies `after_request` does not see; a plain function.
 
@@ -96,7 +103,7 @@ def websocket_middlewares(app: Hooked) -> Sequence[WebSocketMiddleware]:
 def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
     """The `send` for a mounted application, as the middlewares have changed it."""
     for middleware in reversed(app.middlewares):
-        send = getattr(middleware, "mounted_send", no_mounted_send)(request, send)
+        send = getattr(middleware, "mounted_send", same_send)(request, send)
     return send
 
 
@@ -108,6 +115,13 @@ def no_before_sending(_request: Request, _status_code: int, _body: Any, _headers
     """The hook of a middleware that has none."""
 
 
-def no_mounted_send(_request: Request, send: Send) -> Send:
+def streamed_send(app: Hooked, request: Request, send: Send) -> Send:
+    """The `send` for a stream, as the middlewares have changed it."""
+    for middleware in reversed(app.middlewares):
+        send = getattr(middleware, "streamed_send", same_send)(request, send)
+    return send
+
+
+def same_send(_request: Request, send: Send) -> Send:
     """The hook of a middleware that has none."""
     return send

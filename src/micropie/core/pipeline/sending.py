@@ -20,6 +20,7 @@ from micropie.core.pipeline.error_replies import (
     spare_server,
     with_debug_page,
 )
+from micropie.core.pipeline.middleware import streamed_send
 from micropie.core.pipeline.provide import note_exception
 from micropie.core.replies.asgi import WatchedSend, send_bodyless
 from micropie.core.replies.events import FOR_EVENTS
@@ -44,7 +45,7 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_
     if not is_stream(reply.body):
         return send_whole(send, reply, b"", request.method)
     if request.method == "HEAD" or reply.status in BODYLESS:
-        return as_current_request(request, send_bodyless(send, reply))
+        return as_current_request(request, send_bodyless(streamed_send(engine.app, request, send), reply))
     return stream_reply(engine, request, reply, send, send_whole)
 
 
@@ -77,7 +78,8 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
 
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
-    body, stream = reply.body, Stream(send, reply, until_gone, form_of_objects, request)
+    hooked = streamed_send(engine.app, request, send) if engine.app.middlewares else send
+    body, stream = reply.body, Stream(hooked, reply, until_gone, form_of_objects, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
