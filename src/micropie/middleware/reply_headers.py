@@ -36,6 +36,16 @@ class ReplyHeadersMiddleware(PlainHooksMiddleware):
         return send_with_headers
 
 
+def as_texts(headers: HeaderPairs) -> None:
+    """Make texts, in place, of what hooks may have appended in any shape."""
+    if any(type(part) is not str for pair in headers for part in pair):
+        headers[:] = [(_text(name), _text(value)) for name, value in headers]
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
 def names_in(headers: Iterable[Any]) -> set[str]:
     """The names in lower case of what hooks may have appended in any shape."""
     names = [pair[0] for pair in headers]

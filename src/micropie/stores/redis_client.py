@@ -13,7 +13,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from micropie import MissingDependency
-from micropie.stores.outage import Outage
+from micropie.stores.outage import ANSWERED, Outage
 
 MAX_CONNECTIONS = 50
 AT_ONCE = 0.1  # seconds in which a server that is back again has answered
@@ -24,15 +24,24 @@ class RedisClient:
     """Connections to a server, for each event loop its own, and what is known of the server's being away.
 
     `what` is kept there, in the plural, as clients and the log are told: "Sessions". Who has to wait for more than
-    `timeout` seconds gets an `HTTPError` 503, and while the server is away most do at once.
+    `timeout` seconds gets an `HTTPError` 503, and while the server is away most do at once. `consequence` is for the
+    log: what comes of that for clients, if who asks has another answer for them.
     """
 
-    def __init__(self, what: str, url: str, *, timeout: float = 5, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(
+        self,
+        what: str,
+        url: str,
+        *,
+        timeout: float = 5,
+        max_connections: int = MAX_CONNECTIONS,
+        consequence: str = ANSWERED,
+    ) -> None:
         self._package = redis_package(what)
         self._timeout = timeout
         self._connection = {"max_connections": max_connections, **self._package.asyncio.connection.parse_url(url)}
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
-        self._outage = Outage(what, place_of(self._connection))
+        self._outage = Outage(what, place_of(self._connection), consequence)
         self._tried_at = -math.inf  # since when a request waits for a server that is away
 
     async def run(self, script: str, key: str, *arguments: Any, writing: bool = True) -> Any:

@@ -47,7 +47,5 @@ def guessable(subject: Subject) -> Iterator[Finding]:
 
 def at_class(subject: Subject, message: str) -> Finding:
     """A finding at the application's class, if that is in a file."""
-    for source in subject.sources:
-        if isinstance(subject.app, source.cls):
-            return source.finding(source.node, message)
-    return Finding("?", 0, message)
+    source = next((one for one in subject.sources if isinstance(subject.app, one.cls)), None)
+    return Finding("?", 0, message) if source is None else source.finding(source.node, message)
