@@ -195,6 +195,7 @@ MAX_FAULTS = 50  # that a client is told of at once
 FAILURES = (Exception, SystemExit)  # what a user's code may raise; `sys.exit()` there must not end the server
 MAX_SHOWN = 200  # characters of a text in the log
 MISSING = "required"  # what is wrong with a value that is not there
+_UNSAID: Any = object()
 
 
 def shortened(text: str) -> str:
@@ -202,21 +203,90 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
+def is_status(value: Any) -> bool:
+    """True if it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
+    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
+
+
 class HTTPError(Exception):
     """Answer the request with `status` (400 to 599, or any final one) and a short text.
 
-    `detail` is shown to the client, HTML-escaped, behind the status and its phrase; `headers` are added to the
-    reply, in any shape that a handler may return.
-    Changes to the session are kept.
+    `detail` is shown to the client behind the status and its phrase, or `title` in place of the phrase; `headers` are
+    added to the reply, in any shape that a handler may return. Programs get problem details (RFC 9457): their `type` is
+    a URI for this kind of problem, `extensions` are members beside the standard ones. Changes to the session are kept.
 
         raise HTTPError(403, "Members only")
+
+    A subclass may declare `status`, `title`, `type` and `detail`; its constructor begins with the detail then.
+
+        class OutOfStock(HTTPError):
+            status = 409
+            title = "Out of stock"
+
+        raise OutOfStock("Only 2 left", extensions={"left": 2})
     """
 
-    def __init__(self, status: int, detail: str | None = None, headers: Any = None) -> None:
-        super().__init__(status, detail)
+    status: int
+    detail: str | None = None
+    type: str | None = None
+    title: str | None = None
+
+    @overload
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        headers: Any = None,
+        *,
+        type: str | None = None,
+        title: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        detail: str | None = None,
+        headers: Any = None,
+        *,
+        type: str | None = None,
+        title: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None: ...
+
+    # Of a class with a status, the first argument is the detail unless it is an int.
+    def __init__(  # type: ignore[misc]
+        self,
+        status: Any = _UNSAID,
+        detail: Any = None,
+        headers: Any = None,
+        *,
+        type: str | None = None,
+        title: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        declared = getattr(self.__class__, "status", _UNSAID)
+        if declared is not _UNSAID and not isinstance(status, int):
+            if status is not _UNSAID:  # it is the detail, and what follows it are the headers
+                detail, headers = status, detail if headers is None else headers
+            status = declared
+        if status is _UNSAID:
+            name = self.__class__.__name__
+            raise TypeError(f"{name} declares no status: write {name}(404, ...), or status = 404 in the class")
         self.status = status
-        self.detail = detail
         self.headers = headers
+        self.extensions: dict[str, Any] = dict(extensions or {})
+        # What is not said is as the class declares it.
+        self.detail = self.detail if detail is None else detail
+        self.type = self.type if type is None else type
+        self.title = self.title if title is None else title
+        super().__init__(status, self.detail)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        declared = vars(cls).get("status", 200)
+        if not is_status(declared):
+            raise TypeError(f"{cls.__name__}.status is {declared!r}, which is none: an int from 200 to 599 is")
 
 
 class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than UnroutedError
@@ -821,8 +891,6 @@ def _made(name: str, schema: CoreSchema) -> Any:
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
-_JSON_ANSWERS = ("application/json", "application/problem+json")
-_ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
 _FLEETING = (b"set-cookie", b"location", b"etag", b"last-modified")
@@ -895,9 +963,12 @@ def media_type(content_type: bytes) -> MediaType:
 
 def _media_type(content_type: bytes) -> MediaType:
     name, parameters = parse_media_type(content_type.decode("latin-1"))
-    # RFC 6839 §3.1
-    is_json = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
-    return MediaType(name, parameters, is_json)
+    return MediaType(name, parameters, is_json_type(name))
+
+
+def is_json_type(name: str) -> bool:
+    """True for the name of a media type that is JSON (RFC 6839 §3.1)."""
+    return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
 
 _short_media_type = functools.lru_cache(256)(_media_type)
@@ -909,12 +980,6 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
     media_type, _, _ = content_type.partition(";")
     found = _PARAMETER.findall(content_type, len(media_type))
     return media_type.strip().lower(), {name.lower(): _unquote(value.strip()) for name, value in found}
-
-
-def names_json(accept: str) -> bool:
-    """True if an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
-    ranges = map(parse_media_type, accept[:MAX_LOOKED_AT].split(","))
-    return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
 
 def _unquote(value: str) -> str:
@@ -1432,6 +1497,65 @@ def _outcome(
         return None, replacement
     except BaseException as error:
         return None, error
+
+
+# ======================================================================================================================
+# core/basics/accept.py
+#
+# Content negotiation: how much a client wants HTML, and how much JSON, by its Accept field (RFC 9110 §12.5.1).
+# ======================================================================================================================
+
+_MAX_RANGES = 100  # of an Accept field that are read; browsers name up to ten
+_WEIGHT = re.compile(r"[01](\.\d*)?")  # §12.4.2
+NAMED, BY_TYPE, BY_ANYTHING = 3, 2, 1  # how closely a range describes a media type: itself, `text/*`, `*/*`
+
+
+class Wish(NamedTuple):
+    """How much a client wants a kind of answer, and how closely it has described it; compared in this order."""
+
+    weight: float
+    closeness: int
+
+    def __bool__(self) -> bool:
+        return self.weight > 0
+
+
+NO_WISH = Wish(0, 0)
+
+
+class Accepted(NamedTuple):
+    """What a client's Accept field says of HTML and of JSON, under whatever name."""
+
+    html: Wish
+    json: Wish
+
+
+def accepted(accept: str) -> Accepted:
+    """The wishes in an Accept field. None of it, and an empty one, accepts everything alike."""
+    ranges = [
+        _weighted(item) for item in (accept[:MAX_LOOKED_AT].strip() or "*/*").split(",", _MAX_RANGES)[:_MAX_RANGES]
+    ]
+    html = (weight for name, weight in ranges if name == "text/html")
+    json = (weight for name, weight in ranges if is_json_type(name))
+    return Accepted(_wish(html, "text/*", ranges), _wish(json, "application/*", ranges))
+
+
+def _weighted(item: str) -> tuple[str, float]:
+    name, parameters = parse_media_type(item)
+    weight = parameters.get("q", "1")
+    return name, min(float(weight), 1) if _WEIGHT.fullmatch(weight) else 1
+
+
+def _wish(named: Iterable[float], by_type: str, ranges: list[tuple[str, float]]) -> Wish:
+    """The wish for a kind of answer: the closest description of it counts."""
+    for closeness, weights in (
+        (NAMED, [*named]),
+        (BY_TYPE, [weight for name, weight in ranges if name == by_type]),
+        (BY_ANYTHING, [weight for name, weight in ranges if name == "*/*"]),
+    ):
+        if weights:
+            return Wish(max(weights), closeness)
+    return NO_WISH
 
 
 # ======================================================================================================================
@@ -3367,18 +3491,15 @@ def _outside(where: str, message: str) -> str:
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
-JSON_HEADER = ("Content-Type", JSON)  # as hooks see it
 EVENTS = "text/event-stream"
 JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
+JSON_HEADER, PROBLEM_HEADER = ("Content-Type", JSON), ("Content-Type", PROBLEM)  # as hooks see them
+PLAIN_TYPES = (HTML, JSON, PROBLEM)  # that a reply may have without a header for it
 PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
 
 UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
-
-
-# What http.HTTPStatus calls these depends on the version of Python.
-_PHRASES = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 
 class Reply:
@@ -3429,7 +3550,7 @@ def _from_reply(reply: Reply) -> Reply:
     known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
     body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)
     headers = header_pairs(reply.headers)
-    if content_type not in (HTML, JSON):  # the two that go out by themselves; headers of the reply's own come behind
+    if content_type not in PLAIN_TYPES:  # which go out by themselves; headers of the reply's own come behind
         headers.insert(0, ("Content-Type", content_type))
         content_type = HTML
     return Reply(checked_status(reply.status), body, headers, content_type)
@@ -3450,11 +3571,6 @@ def checked_status(status: Any) -> int:
     if is_status(status):
         return int(status)
     raise UnusableResult(f"the status {shown(status)} is none: an int from 200 to 599 is")
-
-
-def is_status(value: Any) -> bool:
-    """True if it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
-    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
 
 
 def header_pairs(headers: Any) -> HeaderPairs:
@@ -3522,9 +3638,14 @@ def shown(value: Any) -> str:
     return str(lazy_import("reprlib").repr(value))
 
 
-def replacing_body(value: Any, content_type: str) -> tuple[Any, str]:
-    """A body in place of another, and its type: that of the other, unless only now JSON is made of it."""
+def replacing_body(value: Any, content_type: str, *, is_named: bool = False) -> tuple[Any, str]:
+    """A body in place of another, and its type: that of the other, unless only now JSON is made of it.
+
+    In place of problem details a body has a type of its own, unless theirs `is_named` together with it.
+    """
     body, own_type = encoded(value)
+    if content_type == PROBLEM:
+        return body, PROBLEM if is_named else own_type
     return body, JSON if own_type == JSON else content_type
 
 
@@ -3534,35 +3655,12 @@ def is_stream(value: Any) -> bool:
     return type(value) in _GENERATORS or isinstance(value, AsyncIterable | Iterator)
 
 
-def error_reply(error: HTTPError) -> Reply:
-    """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
-    text = status_line(error.status)
-    if error.detail is not None:
-        text = f"{text}: {lazy_import('html').escape(str(error.detail), quote=False)}"
-    return Reply(
-        checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
-    )
-
-
-def problem_reply(error: InvalidInput) -> Reply:
-    """The faults of a request as problem details for programs (RFC 9457); `errors` is our extension member."""
-    problem = {
-        "type": "about:blank",  # §4.2.1: the status says it all
-        "title": status_line(error.status).partition(" ")[2],
-        "status": error.status,
-        "detail": error.detail,
-        "errors": [{"in": fault.place, "name": fault.name, "message": fault.message} for fault in error.faults],
-    }
-    headers = [("Content-Type", PROBLEM), *header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
-    return Reply(error.status, dumps(problem), headers)
-
-
-def status_line(status: int) -> str:
-    """The status with its phrase (RFC 9110 §15), if it has one."""
-    if status in _PHRASES:
-        return f"{status} {_PHRASES[status]}"
-    known = lazy_import("http").HTTPStatus._value2member_map_.get(status)
-    return f"{status} {known.phrase}" if known else str(status)
+def add_to_vary(headers: HeaderPairs, field: str) -> None:
+    """Say that the reply depends on this field of the request (RFC 9110 §12.5.5), unless the headers say so."""
+    said = ", ".join(value for name, value in headers if name.lower() == "vary")
+    if {"*", field.lower()}.isdisjoint(one.strip().lower() for one in said.split(",")):
+        headers[:] = [pair for pair in headers if pair[0].lower() != "vary"]
+        headers.append(("Vary", f"{said}, {field}" if said else field))
 
 
 async def close_unsent(body: Any) -> None:
@@ -3576,20 +3674,20 @@ async def close_unsent(body: Any) -> None:
         log.exception("A stream that was not sent could not be closed")
 
 
-def show_json_type(reply: Reply) -> None:
+def show_type(reply: Reply) -> None:
     """Show the type of a JSON body among the headers, to code that looks for it there."""
-    if reply.content_type != JSON:
+    if reply.content_type not in (JSON, PROBLEM):
         return
     if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(JSON_HEADER)
+        reply.headers.append(JSON_HEADER if reply.content_type == JSON else PROBLEM_HEADER)
 
 
-def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
+def hide_type(headers: HeaderPairs) -> HeaderPairs:
     """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
     # PERF: mostly ours is all there is, 0.5 µs.
     if len(headers) == 1 and headers[0] is JSON_HEADER:
         return []
-    return header_pairs([pair for pair in headers if pair is not JSON_HEADER])
+    return header_pairs([pair for pair in headers if pair is not JSON_HEADER and pair is not PROBLEM_HEADER])
 
 
 # ======================================================================================================================
@@ -3599,7 +3697,7 @@ def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
 # ======================================================================================================================
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
-_CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (HTML, JSON, EVENTS, JSON_LINES)}
+_CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (*PLAIN_TYPES, EVENTS, JSON_LINES)}
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
@@ -3703,6 +3801,104 @@ class WatchedSend:
         """RuntimeError if nothing was sent."""
         if not self.started:
             raise RuntimeError("Nothing was sent: a reply has at least a start")
+
+
+# ======================================================================================================================
+# core/replies/error_forms.py
+#
+# An `HTTPError` as a reply, in three forms: a line of text, a page for browsers, problem details for programs.
+# ======================================================================================================================
+
+# What http.HTTPStatus calls these depends on the version of Python.
+_PHRASES = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ max-width: 36rem; margin: 15vh auto; padding: 0 1.5rem; overflow-wrap: anywhere;
+  font: 1.0625rem/1.5 system-ui, sans-serif; color: #222; background: #fff }}
+h1 {{ font-size: 1.5rem; line-height: 1.25 }}
+@media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #161616 }} }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{detail}</main>
+</body>
+</html>
+"""
+
+
+def error_line(error: HTTPError) -> Reply:
+    """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
+    text = _escaped(_headline(error))
+    if error.detail is not None:
+        text = f"{text}: {_escaped(error.detail)}"
+    return Reply(checked_status(error.status), text, _headers(error), HTML)
+
+
+def error_page(error: HTTPError) -> Reply:
+    """A small page in light and dark, which loads nothing."""
+    faults = error.faults if isinstance(error, InvalidInput) else []
+    if len(faults) > 1:
+        detail = f"<ul>\n{''.join(f'<li>{_escaped(fault)}</li>' for fault in faults)}\n</ul>\n"
+    else:
+        detail = "" if error.detail is None else f"<p>{_escaped(error.detail)}</p>\n"
+    page = _PAGE.format(title=_escaped(_headline(error)), detail=detail)
+    return Reply(checked_status(error.status), page, _headers_but_type(error), HTML)
+
+
+def error_problem(error: HTTPError, instance: str | None) -> Reply:
+    """Problem details (RFC 9457); `instance` is a URI of this occurrence. `UnusableResult` if they make no JSON."""
+    status = checked_status(error.status)
+    members = {name: value for name, value in _members(error, status, instance) if value is not None}
+    body, _ = encoded({**members, **{name: value for name, value in error.extensions.items() if name not in members}})
+    return Reply(status, body, _headers_but_type(error), PROBLEM)
+
+
+def _members(error: HTTPError, status: int, instance: str | None) -> Iterator[tuple[str, Any]]:
+    yield "type", error.type or "about:blank"  # §4.2.1: the status says it all
+    yield "title", error.title or phrase_of(status) or "Error"
+    yield "status", status
+    yield "detail", None if error.detail is None else str(error.detail)
+    yield "instance", instance
+    if isinstance(error, InvalidInput):  # our extension member
+        yield "errors", [{"in": one.place, "name": one.name, "message": one.message} for one in error.faults]
+
+
+def _headline(error: HTTPError) -> str:
+    return status_line(error.status) if error.title is None else f"{error.status} {error.title}"
+
+
+def _escaped(text: object) -> str:
+    return str(lazy_import("html").escape(str(text), quote=False))
+
+
+def _headers(error: HTTPError) -> HeaderPairs:
+    return [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
+
+
+def _headers_but_type(error: HTTPError) -> HeaderPairs:
+    """The headers of a form that has a type of its own: the error's would be about the line."""
+    return [pair for pair in _headers(error) if pair[0].lower() != "content-type"]
+
+
+def status_line(status: int) -> str:
+    """The status with its phrase, if it has one."""
+    return f"{status} {phrase_of(status)}".rstrip()
+
+
+def phrase_of(status: int) -> str:
+    """The phrase of a status (RFC 9110 §15); empty if it has none."""
+    known = lazy_import("http").HTTPStatus._value2member_map_.get(status)
+    return _PHRASES.get(status) or (known.phrase if known else "")
 
 
 # ======================================================================================================================
@@ -5434,6 +5630,7 @@ class Request:
     _provided: dict[type, Any]  # the values that providers have given it, by their classes; not there before that
     _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
+    _stream_failed: bool = False  # before its first chunk
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
@@ -7904,6 +8101,20 @@ class Guard(NamedTuple):
 Guards = tuple[Guard, ...]
 
 
+class ErrorHandler(UserFunction):
+    """An `_on_error`, whose results have the shape of its return annotation."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        super().__init__(handler)
+        self.plan = Plan(handler, skip=1)  # the exception is not bound by name
+        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
+
+
+ErrorHandlers = tuple[ErrorHandler, ...]  # those of the innermost branch first, the application's last
+
+
 class Endpoint(UserFunction):
     """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
 
@@ -7911,6 +8122,7 @@ class Endpoint(UserFunction):
     """
 
     __slots__ = (
+        "error_handlers",
         "first_argument",
         "guards",
         "identities",
@@ -7935,6 +8147,7 @@ class Endpoint(UserFunction):
         limits: Limits,
         *,
         guards: Guards = (),
+        error_handlers: ErrorHandlers = (),
         verbs: tuple[str, ...] = (),
         identities: tuple[str, ...] = (),
         is_nested: bool = False,
@@ -7945,6 +8158,7 @@ class Endpoint(UserFunction):
         self.route = route  # a `MatchedRoute`
         self.limits = limits  # of its requests' bodies
         self.guards = guards
+        self.error_handlers = error_handlers
         self.verbs = verbs
         self.identities = identities  # its parameters that segments before its own path fill
         self.is_nested = is_nested  # below a controller
@@ -8586,6 +8800,7 @@ INDEX = "index"
 VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
 LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
 GUARDS = ("_before", "_after")
+ON_ERROR = "_on_error"
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
 Below = TypeVar("Below")
@@ -8639,6 +8854,10 @@ class Controller:
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
         return await _next_in_line(super(), "_after", reply)
+
+    def _on_error(self, error: Exception) -> Any:
+        """Asked of exceptions of this branch, `async def` or plain; a result but None is the answer in its place."""
+        return None
 
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
         """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""
@@ -8939,7 +9158,8 @@ def _placeholder(parameter: Parameter) -> str:
 #
 # The targets of a path: a handler, a choice of handlers by the verb, another application, or nothing.
 #
-# Each is made once, when the application is, and knows the guards that stand before it, outermost first.
+# Each is made once, when the application is, and knows the guards that stand before it, outermost first, and the
+# `_on_error`s that are asked of what goes wrong there, innermost first.
 # ======================================================================================================================
 
 NO_WEBSOCKET = "No matching WebSocket route"
@@ -8972,7 +9192,7 @@ class ByVerb:
     `by_query` are those that need a segment which this path does not have: they answer where the query names it.
     """
 
-    __slots__ = ("by_query", "guards", "is_nested", "name", "verbs")
+    __slots__ = ("by_query", "error_handlers", "guards", "is_nested", "name", "verbs")
 
     is_bare = is_direct = False
     is_choice = True
@@ -8986,11 +9206,13 @@ class ByVerb:
         guards: Guards,
         by_query: Mapping[str, Endpoint] = MappingProxyType({}),
         *,
+        error_handlers: ErrorHandlers,
         is_nested: bool = False,
     ) -> None:
         self.name = name
         self.is_nested = is_nested
         self.guards = guards
+        self.error_handlers = error_handlers
         self.verbs = _with_head(verbs)
         self.by_query = _with_head(by_query)
 
@@ -9018,14 +9240,34 @@ def declared_endpoint(target: Endpoint | ByVerb) -> Endpoint:
 class MountedApp:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "identities", "is_micropie", "name", "owner", "path", "route", "segments", "what")
+    __slots__ = (
+        "app",
+        "error_handlers",
+        "guards",
+        "identities",
+        "is_micropie",
+        "name",
+        "owner",
+        "path",
+        "route",
+        "segments",
+        "what",
+    )
 
     is_bare = is_direct = is_choice = False
     keeps_slash = True
     limits = None
 
     def __init__(
-        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: Template, guards: Guards
+        self,
+        name: str,
+        what: Any,
+        segments: tuple[str, ...],
+        *,
+        owner: Any,
+        above: Template,
+        guards: Guards,
+        error_handlers: ErrorHandlers,
     ) -> None:
         self.name = name
         self.what = what  # the value of the attribute
@@ -9036,6 +9278,7 @@ class MountedApp:
         self.identities = len(identities_in(self.path))  # so many segments are no part of the path below it
         self.route = MatchedRoute(".".join(names_in(self.path)), partial(joined, self.path))
         self.guards = guards
+        self.error_handlers = error_handlers
         self.is_micropie = False  # an `App`: it takes the path without what led to it
 
     @property
@@ -9058,15 +9301,16 @@ class MountedApp:
 class NoHandler:
     """No handler, which is only said once the guards have let the request pass."""
 
-    __slots__ = ("guards", "reason")
+    __slots__ = ("error_handlers", "guards", "reason")
 
     is_bare = is_direct = is_choice = False
     keeps_slash = True
     name = ""
     limits = handler = route = None
 
-    def __init__(self, guards: Guards = (), reason: str | None = None) -> None:
+    def __init__(self, reason: str, error_handlers: ErrorHandlers, guards: Guards = ()) -> None:
         self.guards = guards
+        self.error_handlers = error_handlers
         self.reason = reason  # what a WebSocket is told
 
 
@@ -9114,17 +9358,22 @@ class Branch:
         self.guards: Guards = guards if above is None else above.guards + guards
         # Live: methods may be bound to an application at run time.
         self.instance: dict[str, Any] = vars(owner) if above is None else {}
-        self.nothing = NoHandler(self.guards, NO_WEBSOCKET)
         self.entries: list[Endpoint | MountedApp | Branch] = []
         self.methods: dict[str, Endpoint | ByVerb] = {}
         self.branches: dict[str, Branch | MountedApp] = {}
         self.nested: dict[str, Branch | MountedApp] = {}  # behind an identity
         self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights = [*_problems_of(guards)]  # found while reading the class
+        framework = app_class.__mro__ if above is None else _FRAMEWORK_CLASSES
+        self.error_handlers: ErrorHandlers = (
+            *self._own_error_handler(framework),
+            *(() if above is None else above.error_handlers),
+        )
+        self.nothing = NoHandler(NO_WEBSOCKET, self.error_handlers, self.guards)
         self._replaced: dict[str, tuple[MethodType, Endpoint | ByVerb]] = {}
         self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
         verbs: dict[str, Endpoint] = {}
-        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
+        for attribute_name, attribute in members(owner, framework):
             self._add(attribute_name, attribute, app_class, verbs)
         for guard in GUARDS:
             if (attribute := inspect.getattr_static(owner, guard, None)) is not None:
@@ -9194,7 +9443,15 @@ class Branch:
     def _mount(
         self, name: str, what: Any, segments: tuple[str, ...], app_class: type, between: tuple[Identity, ...] = ()
     ) -> MountedApp:
-        mount = MountedApp(name, what, segments, owner=self.owner, above=self.path + between, guards=self.guards)
+        mount = MountedApp(
+            name,
+            what,
+            segments,
+            owner=self.owner,
+            above=self.path + between,
+            guards=self.guards,
+            error_handlers=self.error_handlers,
+        )
         mount.is_micropie = isinstance(mount.app, app_class)
         self.entries.append(mount)
         return mount
@@ -9261,12 +9518,29 @@ class Branch:
             route,
             limits,
             guards=behind.guards,
+            error_handlers=behind.error_handlers,
             verbs=verbs,
             identities=self.identities,
             is_nested=bool(self.path),
             takes_socket=takes_socket or name.startswith(WEBSOCKET),
         )
         return endpoint
+
+    def _own_error_handler(self, framework: tuple[type, ...]) -> ErrorHandlers:
+        """The owner's `_on_error`, if it has one; one that can't be asked is told of."""
+        classes = (cls for cls in type(self.owner).__mro__ if cls not in framework and ON_ERROR in vars(cls))
+        nearest = next(classes, None)
+        is_on_instance = ON_ERROR in getattr(self.owner, "__dict__", ())
+        if nearest is not None and not is_on_instance and _is_method(vars(nearest)[ON_ERROR]):
+            handler = bound(vars(nearest)[ON_ERROR], self.owner)
+            if takes_one_argument(handler):
+                return (ErrorHandler(handler),)
+        if nearest is not None or is_on_instance:
+            self.oversights.append(
+                f"{self.title}.{ON_ERROR} is never asked: make it a method that takes the exception, "
+                f"def {ON_ERROR}(self, error)"
+            )
+        return ()
 
     def _note_marks(self, name: str, attribute: Any, what: str) -> None:
         for mark, left in (("@methods", VERBS_ATTRIBUTE), ("@limits", LIMITS_ATTRIBUTE)):
@@ -9288,7 +9562,10 @@ class Branch:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
             return endpoint
         by_verb = dict.fromkeys(endpoint.verbs, endpoint)
-        return ByVerb(endpoint.name, by_verb, endpoint.guards, is_nested=bool(self.path))
+        return self._choice(endpoint.name, by_verb, endpoint)
+
+    def _choice(self, name: str, verbs: Mapping[str, Endpoint], of: "Branch | Endpoint", **others: Any) -> ByVerb:
+        return ByVerb(name, verbs, of.guards, error_handlers=of.error_handlers, is_nested=bool(self.path), **others)
 
     def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
         """A resource's handlers by the verb: below its path, and on it, where `index` comes before `get`."""
@@ -9306,11 +9583,7 @@ class Branch:
         own = {**own, **index}
         others = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
         by_query = {verb: endpoint for verb, endpoint in others.items() if not endpoint.needs_path}
-        is_nested = bool(self.path)
-        return (
-            ByVerb(INDEX, below, self.guards, is_nested=is_nested),
-            ByVerb(INDEX, own, self.guards, by_query, is_nested=is_nested),
-        )
+        return self._choice(INDEX, below, self), self._choice(INDEX, own, self, by_query=by_query)
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -9465,7 +9738,7 @@ class Branch:
         if other is None:
             return self._endpoint(name, method, method, verbs)
         endpoint = self._endpoint(name, method, method, verbs or other.verbs)
-        endpoint.guards = other.guards
+        endpoint.guards, endpoint.error_handlers = other.guards, other.error_handlers
         if not left_by_mark(method, LIMITS_ATTRIBUTE):
             endpoint.limits = other.limits
         return endpoint
@@ -9552,6 +9825,15 @@ def _defined(owner: Any, name: str) -> UserFunction | None:
             raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
         return UserFunction(bound(vars(cls)[name], owner))
     return None
+
+
+def takes_one_argument(function: Callable[..., Any]) -> bool:
+    """True if the function can be called with one positional argument."""
+    try:
+        inspect.signature(function).bind(None)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
@@ -9708,15 +9990,13 @@ def _bodies_that_never_come(branch: Branch, endpoint: Endpoint) -> Iterator[str]
 # A request's path, matched to what answers it and the segments that are left as arguments.
 # ======================================================================================================================
 
-_NOTHING = NoHandler(reason=NO_WEBSOCKET)
-_NO_URL = NoHandler(reason="Private handler not allowed")
-
-
 class Router:
     """The routes of one application object, whose framework's base class is `base`."""
 
     def __init__(self, owner: Any, base: type, limits: Limits) -> None:
         self.root = Branch(owner, base, limits)
+        self._nothing = NoHandler(NO_WEBSOCKET, self.root.error_handlers)
+        self._no_url = NoHandler("Private handler not allowed", self.root.error_handlers)
         self._instance = self.root.instance
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
@@ -9745,7 +10025,7 @@ class Router:
         request._router = self
         target: Target | None
         if request._route_handler is not None:  # a middleware has chosen a method, be it a private one
-            target, segments = self.root.exactly(request._route_handler) or _NOTHING, given_params(request)
+            target, segments = self.root.exactly(request._route_handler) or self._nothing, given_params(request)
         else:
             target = self._static.get(request._path_without_root())
             if target is None or target.name in self._instance:
@@ -9769,9 +10049,9 @@ class Router:
         request._router = self
         target: Target
         if (chosen_name := request._ws_route_handler) is not None:
-            target, segments = self.root.for_websocket(chosen_name) or _NOTHING, given_params(request)
+            target, segments = self.root.for_websocket(chosen_name) or self._nothing, given_params(request)
         elif (segments := of_path(request._segments(), request))[0].startswith("_"):
-            target = _NO_URL
+            target = self._no_url
         else:
             target, segments = self.root.find_websocket(segments)
             request.path_params = segments = without_slash(target, segments)
@@ -10276,6 +10556,9 @@ def debugger_of(app: Any, *, wanted: bool | None) -> Debugger | None:
 Handler = Callable[..., Any]  # of startup or shutdown
 StartupHandler = Handler | AbstractAsyncContextManager[Any]
 
+PROBLEMS = "problem"
+ERROR_FORMS = ("negotiated", PROBLEMS)  # how clients are told of errors: each as it likes, or all by problem details
+
 
 class Application(Protocol):
     """The attributes of an `App` that users may change while it runs, or replace in a subclass: looked up each time."""
@@ -10301,6 +10584,7 @@ class Engine:
         "body_threads",
         "debug",
         "entered",
+        "errors",
         "limits",
         "router",
         "running",
@@ -10324,6 +10608,7 @@ class Engine:
         templates: "Templates",
         allowed_origins: frozenset[str],
         surplus_path_status: int,
+        errors: str,
         send_reply: Callable[..., Awaitable[None]],
         debug: "Debugger | None",
     ) -> None:
@@ -10336,6 +10621,7 @@ class Engine:
         self.templates = templates
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
+        self.errors = errors  # one of `ERROR_FORMS`
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
@@ -10495,7 +10781,8 @@ def same_send(_request: Request, send: Send) -> Send:
 #
 # An exception becomes a reply that tells the client what it may know; a failure also a record in the log.
 #
-# In development mode the debug pages may put a reply of theirs in its place.
+# A branch's `_on_error` may answer before: error_handlers.py. In development mode the debug pages may put a reply of
+# theirs in place of this one.
 # ======================================================================================================================
 
 # What must not end the server: SystemExit too, which would, and cancellations where `reraise_cancellation` lets them.
@@ -10515,12 +10802,16 @@ def spare_server(error: BaseException) -> None:
         raise RuntimeError(f"The application raised {error!r}") from error  # noqa: TRY004 - no type is wrong
 
 
-def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
-    """The reply to an exception; what the client must not know goes to the log."""
+def told_error(engine: Engine, error: BaseException) -> BaseException:
+    """The exception that an application is told of: an `HTTPError` for what stands for one."""
     if isinstance(error, SurplusSegments):
-        error = Unrouted(engine.surplus_path_status)
-    if isinstance(error, BaseExceptionGroup):
-        error = sole_error(error)
+        return Unrouted(engine.surplus_path_status)
+    return sole_error(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def reply_to_unhandled(engine: Engine, request: Request, error: BaseException) -> Reply:
+    """The reply to an exception that no `_on_error` has answered; what the client must not know goes to the log."""
+    error = told_error(engine, error)
     if isinstance(error, HTTPError):
         try:
             return reply_to_refusal(engine, request, error)
@@ -10530,11 +10821,8 @@ def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Re
 
 
 def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Reply:
-    """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
-    # Programs are told by JSON what is wrong with their values.
-    if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
-        return problem_reply(error)
-    reply = error_reply(error)
+    """The answer that an `HTTPError` is. `UnusableResult` if it makes none."""
+    reply = negotiated(engine, request, error, instance_of(request))
     if isinstance(error, Unrouted):
         note_debug_page(engine, request, error, reply)
     return reply
@@ -10542,13 +10830,44 @@ def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Repl
 
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
+    note_failure(request, error)
+    reply = negotiated(engine, request, HTTPError(500))
+    note_debug_page(engine, request, error, reply)
+    return reply
+
+
+def note_failure(request: Request, error: BaseException) -> None:
+    """Tell the log, once, and keep the session from being saved."""
     request._failure = True
     if request._closers is not None:
         request._raised = error  # for what has to be closed
     log_failure(request, error)
-    reply = error_reply(HTTPError(500))
-    note_debug_page(engine, request, error, reply)
+
+
+def negotiated(engine: Engine, request: Request, error: HTTPError, instance: str | None = None) -> Reply:
+    """The form of an error that the client would rather have; problem details for all where the application says so."""
+    if engine.errors == PROBLEMS:
+        return error_problem(error, instance)
+    wishes = accepted(request.headers.get("accept", ""))
+    if wishes.json and (wishes.json > wishes.html or (wishes.json == wishes.html and has_json_body(request))):
+        reply = error_problem(error, instance)
+    elif wishes.html and wishes.html.closeness == NAMED:
+        reply = error_page(error)
+    else:
+        reply = error_line(error)
+    add_to_vary(reply.headers, "Accept")
     return reply
+
+
+def has_json_body(request: Request) -> bool:
+    """True if the client has sent JSON."""
+    return has_body(request) and media_type(request._header_bytes(b"content-type", b"")).is_json
+
+
+def instance_of(request: Request) -> str:
+    """The path of the request as a URI reference (RFC 3986 §4.2), which leads to no other host."""
+    safe = "/:@!$&'()*+,;=~"
+    return "/" + str(lazy_import("urllib.parse").quote(path_of_request(request).lstrip("/"), safe, errors="replace"))
 
 
 def note_debug_page(engine: Engine, request: Request, error: BaseException, reply: Reply) -> None:
@@ -10643,54 +10962,61 @@ def request_id_of(request: Request) -> str | None:
 
 
 # ======================================================================================================================
-# core/pipeline/guards.py
+# core/pipeline/error_handlers.py
 #
-# The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first.
+# The `_on_error` of a request's branches: asked of what goes wrong, the innermost first, the application's last.
+#
+# A result in place of an exception is a reply like a handler's. One of status 500 or more does not make an answer of a
+# failure: the log is told of it, and the session is not saved.
 # ======================================================================================================================
 
-async def before_guards(
-    engine: Engine, request: Request, guards: Guards, segments: list[str], entered: list[Guard]
-) -> Reply | None:
-    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
-    for guard in guards:
-        entered.append(guard)
-        if guard.before is None:
-            continue
-        if guard.plan is None:
-            result = await call_guard(engine, guard.before)
-        else:
-            args, kwargs = guard.plan.bind(request, segments)
-            result = await call_guard(engine, guard.before, *args, **kwargs)
-        if result is not None:
-            with blaming(guard.before.handler):
-                return to_reply(result)
-    return None
+SERVER_ERRORS = range(500, 600)
+Answer = TypeVar("Answer")
 
 
-async def after_guards(engine: Engine, request: Request, guards: Sequence[Guard], reply: Reply) -> Reply:
-    """The reply, past the `_after` of each guard, innermost first."""
-    for guard in reversed(guards):
-        if guard.after is not None:
-            reply = await after_guard(engine, request, guard.after, reply)
+async def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
+    """The reply to an exception: that of an `_on_error` which has one, else of what the client may know."""
+    reply, error = await first_answer(engine, request, error, reply_in_place)
+    if reply is None:
+        return reply_to_unhandled(engine, request, error)
+    if reply.status in SERVER_ERRORS and not isinstance(error, HTTPError):
+        note_failure(request, error)
     return reply
 
 
-async def after_guard(engine: Engine, request: Request, function: UserFunction, reply: Reply) -> Reply:
-    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
-    body = reply.body
-    try:
-        result = await call_guard(engine, function, reply)
-        with blaming(function.handler):
-            if result is None and reply.body is not body:
-                reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
-            changed = to_reply(reply if result is None else result)
-    except CAUGHT as error:
-        await close_unsent(body)
-        reraise_cancellation(error)
-        return reply_to_error(engine, request, error)
-    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
-        await close_unsent(body)
-    return changed
+async def first_answer(
+    engine: Engine, request: Request, error: BaseException, read: Callable[[Any, Exception], Answer]
+) -> tuple[Answer | None, BaseException]:
+    """The first result but None, as `read` understands it, and the exception that it is for; or None, and what is left.
+
+    An `_on_error` that raises hands its exception on to the next one.
+    """
+    target = request._target
+    for handler in engine.router.root.error_handlers if target is None else target.error_handlers:
+        error = told_error(engine, error)
+        if not isinstance(error, Exception):  # a cancellation, or the end of the process
+            break
+        try:
+            result = await call_guard(engine, handler, error)
+            if result is not None:
+                with blaming(handler.handler):
+                    return read(result, error), error
+        except CAUGHT as raised:
+            reraise_cancellation(raised)
+            if raised is not error and raised.__context__ is None:  # as in a thread
+                raised.__context__ = error
+            error = raised
+    return None, error
+
+
+def reply_in_place(result: Any, error: Exception) -> Reply:
+    """The reply that a result means. One of the error's own status keeps its headers, as 405 its `Allow`."""
+    reply = to_reply(result)
+    if isinstance(error, HTTPError) and error.status == reply.status:
+        named = {name.lower() for name, _ in reply.headers}
+        kept = [pair for pair in header_pairs(error.headers) if pair[0].lower() not in named]
+        reply.headers = [*(pair for pair in kept if not is_about_content(pair[0])), *reply.headers]
+    return reply
 
 
 # ======================================================================================================================
@@ -10738,14 +11064,14 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
 async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
     try:
-        show_json_type(reply)
+        show_type(reply)
         for middleware in middlewares:
             change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
             if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
             if change:
                 reply = await replaced(reply, change, middleware.after_request)
-        reply.headers = hide_json_type(reply.headers)
+        reply.headers = hide_type(reply.headers)
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
@@ -10782,6 +11108,8 @@ def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
         if "body" not in change:
             return Reply(status, reply.body, headers, reply.content_type)
         body, content_type = replacing_body(change["body"], reply.content_type)
+        if content_type != reply.content_type:
+            headers = hide_type(headers)
         return Reply(status, body, headers, content_type)
 
 
@@ -11036,174 +11364,6 @@ async def shutdown(engine: Engine) -> None:
 
 
 # ======================================================================================================================
-# core/pipeline/mounts.py
-#
-# Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
-#
-# It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
-# ======================================================================================================================
-
-CLIENT_ERRORS, FAILURE = range(400, 500), 500
-ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
-
-
-class SubApp(NamedTuple):
-    """Another application that answers: what of the scope differs for it, and whether our tree has it."""
-
-    app: ASGIApp
-    changes: Scope
-    is_mounted: bool
-
-
-def mounted_subapp(request: Request, target: MountedApp, params: list[str]) -> SubApp:
-    """The application that the path leads to; the parameters are the identities above it, and the path below it."""
-    scope, segments, rest = request.scope, request._segments(), params[target.identities :]
-    mount = "/".join(segments[: len(segments) - len(rest)])
-    if target.is_micropie:
-        changes = below_path(scope, "/".join(rest), mount)
-        changes[MOUNTED] = (*scope.get(MOUNTED, ()), target)
-    else:
-        changes = below_root(scope, mount)
-    return SubApp(target.app, changes, is_mounted=True)
-
-
-def subapp_of_hook(request: Request, app: Any) -> SubApp:
-    """The application that a before hook has named by `request._subapp` and what belongs to it."""
-    return SubApp(app, below_path(request.scope, request._subapp_path, request._subapp_mount_path), is_mounted=False)
-
-
-def below_path(scope: Scope, path: str | None, mount: str | None) -> Scope:
-    """The changes for an application that is given the path below its mount, as an `App` is."""
-    changes: Scope = {}
-    if path is not None:
-        changes["path"] = "/" + path.removeprefix("/")
-        changes["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", changes["path"])
-        changes[RELATIVE_PATH] = True
-    if mount:
-        changes["root_path"] = f"{scope.get('root_path') or ''}/{mount.strip('/')}"
-    return changes
-
-
-def below_root(scope: Scope, mount: str) -> Scope:
-    """The changes for an application that is given the whole path, of which `root_path` is the beginning.
-
-    So the ASGI specification has it ("HTTP Connection Scope"). A server, or an application around us, may have given us
-    a path without it.
-    """
-    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
-    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
-    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
-        changes["path"] = root + path
-        if raw := scope.get("raw_path"):
-            changes["raw_path"] = lazy_import("urllib.parse").quote(root).encode() + raw
-    return changes
-
-
-async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | None:
-    """Let the other application answer; the reply that is still to be sent, if it fails before it has begun its own.
-
-    Our session is saved when its reply starts, unless that is a 500.
-    """
-    subapp = request._mount or subapp_of_hook(request, request._subapp)
-
-    async def save_session(message: Message) -> None:
-        if message.get("status") == FAILURE:
-            return
-        cookie = await engine.sessions.save(request)
-        if cookie is not None:
-            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
-
-    outgoing = WatchedSend(send, save_session)
-    if request._is_large:  # its members become texts
-        await engine.body_threads.run(getattr, (request, "body_params"), {})
-    try:
-        hooked = mounted_send(engine.app, request, outgoing)
-        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), hooked)
-        outgoing.check_started()
-    except FAILURES as error:
-        if outgoing.started:
-            spare_server(error)
-            raise
-        reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        return reply or with_debug_page(request, reply_to_error(engine, request, error))
-    return None
-
-
-def reply_to_foreign_error(error: BaseException) -> Reply | None:
-    """The answer that an exception of a mounted part stands for; None if it is a failure.
-
-    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
-    """
-    status = getattr(error, "status_code", None)
-    if not isinstance(status, int) or status not in CLIENT_ERRORS:
-        return None
-    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
-
-
-async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
-    """Let the other application converse; `ws` learns whether the connection is closed, and how."""
-
-    async def watched_receive() -> Message:
-        message = await request._receive()
-        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
-        return message
-
-    async def watched_send(message: Message) -> None:
-        if message["type"] == "websocket.close":
-            ws.closed, ws.close_code = True, message.get("code", NORMAL)
-        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
-        elif message["type"] == "websocket.http.response.start":
-            ws.closed = True
-        await send(message)
-
-    scope = subapp_scope(request, subapp)
-    if engine.allowed_origins:
-        scope[ALLOWED_ORIGINS] = engine.allowed_origins
-    await subapp.app(scope, watched_receive, watched_send)
-
-
-def subapp_scope(request: Request, subapp: SubApp) -> Scope:
-    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
-    ours = {MOUNTED, "endpoint", "route"}
-    scope = {name: value for name, value in request.scope.items() if name not in ours}
-    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
-    read = {"get_json": request.get_json, "files": request.files, "state": vars(request.state)}
-    return {**scope, **subapp.changes, **known, **read}
-
-
-def raw_path_tail(raw: bytes, path: str) -> bytes:
-    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
-    segments = raw.split(b"/")
-    end = len(path)  # of what the segments so far do not say
-    for position in range(len(segments) - 1, 0, -1):
-        text = "/" + lazy_import("urllib.parse").unquote(segments[position].decode("latin-1"))
-        if not path.endswith(text, 0, end):
-            break
-        end -= len(text)
-        if end == 0:
-            return b"/" + b"/".join(segments[position:])
-    return bytes(lazy_import("urllib.parse").quote(path), "ascii")
-
-
-def replaying_receive(request: Request) -> Receive:
-    """The request's `receive`, in front of it the body that was read already."""
-    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
-
-    async def receive() -> Message:
-        return messages.pop() if messages else await request._receive()
-
-    return receive
-
-
-def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
-    """ASGI headers with what the session's cookie asks for."""
-    pairs = list(headers)
-    reply = Reply(200, None, header_pairs(pairs))
-    set_session_cookie(reply, cookie)
-    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
-
-
-# ======================================================================================================================
 # core/pipeline/provide.py
 #
 # What providers give a request: made before its handler is called, once, and closed when all is over.
@@ -11303,6 +11463,228 @@ async def close_all(request: Request) -> None:
 
 
 # ======================================================================================================================
+# core/pipeline/guards.py
+#
+# The guards of a branch: its controllers' `_before`, outermost first, and `_after`, innermost first.
+# ======================================================================================================================
+
+async def before_guards(
+    engine: Engine, request: Request, guards: Guards, segments: list[str], entered: list[Guard]
+) -> Reply | None:
+    """Call the guards in order until one answers; `entered` tells how far it went, even if one raises."""
+    for guard in guards:
+        entered.append(guard)
+        if guard.before is None:
+            continue
+        if guard.plan is None:
+            result = await call_guard(engine, guard.before)
+        else:
+            args, kwargs = guard.plan.bind(request, segments)
+            result = await call_guard(engine, guard.before, *args, **kwargs)
+        if result is not None:
+            with blaming(guard.before.handler):
+                return to_reply(result)
+    return None
+
+
+async def after_guards(engine: Engine, request: Request, guards: Sequence[Guard], reply: Reply) -> Reply:
+    """The reply, past the `_after` of each guard, innermost first."""
+    for guard in reversed(guards):
+        if guard.after is not None:
+            reply = await after_guard(engine, request, guard.after, reply)
+    return reply
+
+
+async def after_guard(engine: Engine, request: Request, function: UserFunction, reply: Reply) -> Reply:
+    """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
+    body, content_type = reply.body, reply.content_type
+    try:
+        result = await call_guard(engine, function, reply)
+        with blaming(function.handler):
+            if result is None and reply.body is not body:
+                is_named = reply.content_type != content_type
+                reply.body, reply.content_type = replacing_body(reply.body, reply.content_type, is_named=is_named)
+            changed = to_reply(reply if result is None else result)
+    except CAUGHT as error:
+        await close_unsent(body)
+        reraise_cancellation(error)
+        return await reply_to_error(engine, request, error)
+    if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
+        await close_unsent(body)
+    return changed
+
+
+# ======================================================================================================================
+# core/pipeline/mounts.py
+#
+# Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
+#
+# It gets a copy of the scope with what is known of the request so far; the session stays ours to save.
+# ======================================================================================================================
+
+CLIENT_ERRORS, FAILURE = range(400, 500), 500
+ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
+
+
+class SubApp(NamedTuple):
+    """Another application that answers: what of the scope differs for it, and whether our tree has it."""
+
+    app: ASGIApp
+    changes: Scope
+    is_mounted: bool
+
+
+def mounted_subapp(request: Request, target: MountedApp, params: list[str]) -> SubApp:
+    """The application that the path leads to; the parameters are the identities above it, and the path below it."""
+    scope, segments, rest = request.scope, request._segments(), params[target.identities :]
+    mount = "/".join(segments[: len(segments) - len(rest)])
+    if target.is_micropie:
+        changes = below_path(scope, "/".join(rest), mount)
+        changes[MOUNTED] = (*scope.get(MOUNTED, ()), target)
+    else:
+        changes = below_root(scope, mount)
+    return SubApp(target.app, changes, is_mounted=True)
+
+
+def subapp_of_hook(request: Request, app: Any) -> SubApp:
+    """The application that a before hook has named by `request._subapp` and what belongs to it."""
+    return SubApp(app, below_path(request.scope, request._subapp_path, request._subapp_mount_path), is_mounted=False)
+
+
+def below_path(scope: Scope, path: str | None, mount: str | None) -> Scope:
+    """The changes for an application that is given the path below its mount, as an `App` is."""
+    changes: Scope = {}
+    if path is not None:
+        changes["path"] = "/" + path.removeprefix("/")
+        changes["raw_path"] = raw_path_tail(scope.get("raw_path") or b"", changes["path"])
+        changes[RELATIVE_PATH] = True
+    if mount:
+        changes["root_path"] = f"{scope.get('root_path') or ''}/{mount.strip('/')}"
+    return changes
+
+
+def below_root(scope: Scope, mount: str) -> Scope:
+    """The changes for an application that is given the whole path, of which `root_path` is the beginning.
+
+    So the ASGI specification has it ("HTTP Connection Scope"). A server, or an application around us, may have given us
+    a path without it.
+    """
+    root, path = (scope.get("root_path") or "").rstrip("/"), scope["path"]
+    changes: Scope = {"root_path": f"{root}/{mount}", RELATIVE_PATH: False}
+    if scope.get(RELATIVE_PATH) or not f"{path}/".startswith(f"{root}/"):
+        changes["path"] = root + path
+        if raw := scope.get("raw_path"):
+            changes["raw_path"] = lazy_import("urllib.parse").quote(root).encode() + raw
+    return changes
+
+
+async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | None:
+    """Let the other application answer; the reply that is still to be sent, if it fails before it has begun its own.
+
+    Our session is saved when its reply starts, unless that is a 500.
+    """
+    subapp = request._mount or subapp_of_hook(request, request._subapp)
+
+    async def save_session(message: Message) -> None:
+        if message.get("status") == FAILURE:
+            return
+        cookie = await engine.sessions.save(request)
+        if cookie is not None:
+            message["headers"] = with_session_cookie(message.get("headers") or [], cookie)
+
+    outgoing = WatchedSend(send, save_session)
+    if request._is_large:  # its members become texts
+        await engine.body_threads.run(getattr, (request, "body_params"), {})
+    try:
+        hooked = mounted_send(engine.app, request, outgoing)
+        await subapp.app(subapp_scope(request, subapp), replaying_receive(request), hooked)
+        outgoing.check_started()
+    except FAILURES as error:
+        if outgoing.started:
+            spare_server(error)
+            raise
+        told = refusal_of_other(error) if subapp.is_mounted else error
+        return with_debug_page(request, await reply_to_error(engine, request, told))
+    return None
+
+
+def refusal_of_other(error: BaseException) -> BaseException:
+    """The `HTTPError` that an exception of a mounted part stands for; itself if it is a failure.
+
+    A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
+    """
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int) or status not in CLIENT_ERRORS:
+        return error
+    refusal = HTTPError(status, headers=getattr(error, "headers", None))
+    refusal.__cause__ = error
+    return refusal
+
+
+async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
+    """Let the other application converse; `ws` learns whether the connection is closed, and how."""
+
+    async def watched_receive() -> Message:
+        message = await request._receive()
+        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        return message
+
+    async def watched_send(message: Message) -> None:
+        if message["type"] == "websocket.close":
+            ws.closed, ws.close_code = True, message.get("code", NORMAL)
+        # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
+        elif message["type"] == "websocket.http.response.start":
+            ws.closed = True
+        await send(message)
+
+    scope = subapp_scope(request, subapp)
+    if engine.allowed_origins:
+        scope[ALLOWED_ORIGINS] = engine.allowed_origins
+    await subapp.app(scope, watched_receive, watched_send)
+
+
+def subapp_scope(request: Request, subapp: SubApp) -> Scope:
+    """A copy of the scope for the other application: its own path, and what is known of the request so far."""
+    ours = {MOUNTED, "endpoint", "route"}
+    scope = {name: value for name, value in request.scope.items() if name not in ours}
+    known = {"session": request.session, "body_params": request.body_params, "body_parsed": request.body_parsed}
+    read = {"get_json": request.get_json, "files": request.files, "state": vars(request.state)}
+    return {**scope, **subapp.changes, **known, **read}
+
+
+def raw_path_tail(raw: bytes, path: str) -> bytes:
+    """The end of the raw path that says the same as `path`, where `%2F` is no separator; else `path`, encoded."""
+    segments = raw.split(b"/")
+    end = len(path)  # of what the segments so far do not say
+    for position in range(len(segments) - 1, 0, -1):
+        text = "/" + lazy_import("urllib.parse").unquote(segments[position].decode("latin-1"))
+        if not path.endswith(text, 0, end):
+            break
+        end -= len(text)
+        if end == 0:
+            return b"/" + b"/".join(segments[position:])
+    return bytes(lazy_import("urllib.parse").quote(path), "ascii")
+
+
+def replaying_receive(request: Request) -> Receive:
+    """The request's `receive`, in front of it the body that was read already."""
+    messages = [{"type": "http.request", "body": request.body, "more_body": False}] if request.body_parsed else []
+
+    async def receive() -> Message:
+        return messages.pop() if messages else await request._receive()
+
+    return receive
+
+
+def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> RawHeaders:
+    """ASGI headers with what the session's cookie asks for."""
+    pairs = list(headers)
+    reply = Reply(200, None, header_pairs(pairs))
+    set_session_cookie(reply, cookie)
+    return pairs + [(name.lower().encode(), encode_value(value)) for name, value in reply.headers[len(pairs) :]]
+
+
+# ======================================================================================================================
 # core/pipeline/sending.py
 #
 # A reply is sent: whole, streamed, or by the application's own `_send_response`.
@@ -11378,7 +11760,8 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
             log_failure(request, error)
             spare_server(error)
             raise
-        failed = in_place_of(reply, reply_to_error(engine, request, error))
+        failed = await reply_to_failed_stream(engine, request, error)
+        failed = in_place_of(reply, failed)
         await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
         if request._session is not None and "session" not in request._preset:  # else an outer application saves it
@@ -11403,6 +11786,14 @@ def form_of_objects(request: Request, reply: Reply) -> str | None:
         reply.content_type = JSON_LINES
         return JSON_LINES
     return None
+
+
+async def reply_to_failed_stream(engine: Engine, request: Request, error: BaseException) -> Reply:
+    """The reply to an exception from before the first chunk; if that is a stream and fails too, nobody is asked."""
+    if request._stream_failed:
+        return reply_to_unhandled(engine, request, error)
+    request._stream_failed = True
+    return await reply_to_error(engine, request, error)
 
 
 def in_place_of(reply: Reply, other: Reply) -> Reply:
@@ -11444,7 +11835,7 @@ def send_by_override(
 
 async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     reply.headers = [*reply.headers]
-    show_json_type(reply)
+    show_type(reply)
     outgoing = WatchedSend(send)
     try:
         await engine.app._send_response(outgoing, reply.status, reply.body, reply.headers)
@@ -11455,6 +11846,217 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
             raise
         failed = with_debug_page(request, server_error(engine, request, error))
         await send_reply(engine, request, failed, send, send_whole)
+
+
+# ======================================================================================================================
+# core/pipeline/http.py
+#
+# The way of an HTTP request, step by step: begin here.
+#
+#     Request -> routing hooks -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply
+#     -> after hooks -> session saved -> sending hooks -> sent
+#
+# Each step is a function, mostly of another module: the folder's docstring says of which.
+# ======================================================================================================================
+
+async def serve_http(engine: Engine, request: Request, send: Send, send_whole: SendWhole) -> None:
+    """Answer one request, whatever it is and whatever happens."""
+    token = current_request.set(request)
+    try:
+        try:
+            entered = engine.app.middlewares
+            reply = await (make_hooked_reply if entered else make_reply)(engine, entered, request)
+            if reply is not None and (request._session is not None or request._stored_session is not None):
+                reply = await with_saved_session(engine, request, reply)
+            if entered and reply is not None:
+                show_reply(entered, request, reply)
+        finally:
+            # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
+            current_request.reset(token)
+        if reply is not None:
+            await engine.send_reply(engine, request, reply, send, send_whole)
+        elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
+            await send_in_place_of_mount(engine, request, failed, send)
+    finally:
+        if request._closers is not None:
+            await close_all(request)
+            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
+
+
+async def send_in_place_of_mount(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
+    """Send the reply of a mounted application that has failed, by a `send` as it was given one."""
+    await send_reply(engine, request, reply, mounted_send(engine.app, request, send), send_whole)
+
+
+async def make_hooked_reply(engine: Engine, middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """The reply of an application with middlewares, one of which may answer before anything else is done."""
+    try:
+        reply = await answer_before_routing(middlewares, request)
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        reply = await reply_to_error(engine, request, error)
+    if reply is None:
+        return await make_reply(engine, middlewares, request)
+    return await after_hooks(engine, middlewares, request, reply)
+
+
+async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Request) -> Reply | None:
+    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to.
+
+    Until the first before hook runs, the after hooks of all middlewares see what goes wrong.
+    """
+    target: Target | None = None
+    reply: Reply | None = None
+    try:
+        target, segments = engine.router.find(request)
+        if request.method != "GET" and target.limits is not None and has_body(request):
+            await take_body(request, target.limits, engine.body_threads)
+        # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
+        if engine.sessions.may_be_known and (cookie := request._cookies()) and "session" not in request._preset:
+            await engine.sessions.load(request, cookie)
+        if entered:
+            entered, key = list(entered), request._route_key()
+            reply = await before_hooks(entered, request)
+            if reply is None:
+                if request._subapp is not None:
+                    return None
+                if request._route_handler is not None or request._route_key() != key:
+                    target, segments = await found_again(engine, request, (target, segments))
+        if reply is None:
+            reply = to_reply(await call_handler(engine, request, target, segments))
+            if request._mount is not None:
+                return None
+    except CAUGHT as error:
+        note_exception(request, error)
+        reraise_cancellation(error)
+        reply = await reply_outside_guards(engine, request, target, error)
+    return await after_hooks(engine, entered, request, reply) if entered else reply
+
+
+async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
+    """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
+    error = await error_with_session(engine, request, error)
+    reply = await reply_to_error(engine, request, error)
+    return reply if target is None else await after_guards(engine, request, target.guards, reply)
+
+
+async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
+    """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
+    is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
+    if is_known or request._failure:
+        return error
+    try:
+        await engine.sessions.load(request, request._cookies())
+    except CAUGHT as failure:
+        reraise_cancellation(failure)
+        return failure
+    return error
+
+
+async def found_again(engine: Engine, request: Request, match: Match) -> Match:
+    """The match behind hooks that have led the request elsewhere; its body is read if nobody has yet."""
+    target, segments = engine.router.find_again(request, match)
+    if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
+        await take_body(request, target.limits, engine.body_threads)
+    return target, segments
+
+
+def call_handler(engine: Engine, request: Request, target: Any, segments: list[str]) -> Awaitable[Any]:
+    """The result of what the path leads to, a `Target`, to be awaited."""
+    # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
+    if target.is_direct and not request._is_large:
+        if not segments and target.is_bare:  # PERF: there is nothing to bind, 26 instructions of 435
+            return target.call()  # type: ignore[no-any-return]
+        args, kwargs = bind(target.plan, request, segments)
+        return target.call(*args, **kwargs)  # type: ignore[no-any-return]
+    return (call_behind_guards if target.guards else call_target)(engine, request, target, segments)
+
+
+async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
+    """The result of whatever a path can lead to, once its guards have let the request pass."""
+    if isinstance(target, Endpoint):
+        if target.plan.provided:
+            await provide(engine, request, target.plan.provided)
+        if (upload := request._upload) is not None:
+            return await call_with_upload(engine, request, target, segments, upload)
+        args, kwargs = await bind_arguments(engine, request, target, segments)
+        return await call(engine, target, args, kwargs)
+    if isinstance(target, MountedApp):
+        request._mount = mounted_subapp(request, target, segments)
+        return None
+    if isinstance(target, ByVerb):
+        return method_not_allowed(target, request.method, segments)
+    raise Unrouted(404)
+
+
+async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
+    """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
+    if request._is_large and endpoint.plan.slots:
+        arguments: Arguments = await engine.body_threads.run(bind, (endpoint.plan, request, segments), {})
+        return arguments
+    return bind(endpoint.plan, request, segments)
+
+
+def method_not_allowed(choice: ByVerb, verb: str, segments: list[str]) -> Reply:
+    """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
+    if not choice.verbs:
+        raise Unrouted(404)
+    allow = [("Allow", choice.allow(segments))]
+    if verb == "OPTIONS":
+        return Reply(204, None, allow)
+    raise Unrouted(405, headers=allow)
+
+
+async def call_behind_guards(engine: Engine, request: Request, target: Target, segments: list[str]) -> Reply:
+    """The reply from between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
+    entered: list[Guard] = []
+    try:
+        reply = await before_guards(engine, request, target.guards, segments, entered)
+        if reply is None:
+            reply = to_reply(await call_target(engine, request, target, segments))
+    except CAUGHT as error:
+        note_exception(request, error)
+        reraise_cancellation(error)
+        reply = await reply_to_error(engine, request, error)
+    return reply if request._mount is not None else await after_guards(engine, request, entered, reply)
+
+
+async def call_with_upload(
+    engine: Engine, request: Request, endpoint: Endpoint, segments: list[str], upload: Upload
+) -> Reply:
+    """The reply of a handler that runs while a multipart form is read.
+
+    A handler that names no field gets the whole form, and so does one that can't wait for it.
+    """
+    form = upload.start(blocking=endpoint.blocking)
+    request.files, request.body_params = form.files, form.fields
+    try:
+        await form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
+        args, kwargs = bind(endpoint.plan, request, segments)
+        reply = to_reply(await call(engine, endpoint, args, kwargs))
+    except FAILURES:
+        await upload.discard()
+        raise
+    if not is_stream(reply.body):  # a stream may still read the files
+        await upload.discard()
+    return reply
+
+
+async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
+    """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
+    if request._failure:
+        return reply
+    try:
+        cookie = await engine.sessions.save(request)
+    except CAUGHT as error:
+        await close_unsent(reply.body)
+        reraise_cancellation(error)
+        return reply_to_unhandled(engine, request, error)
+    if cookie is not None:
+        set_session_cookie(reply, cookie)
+    elif request._session is not None:  # what the reply says may depend on it
+        keep_private(reply)
+    return reply
 
 
 # ======================================================================================================================
@@ -11499,7 +12101,7 @@ async def serve_connection(engine: Engine, request: WebSocketRequest, receive: R
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
-        closing = await closing_after(request, run_connection(engine, request, ws, entered, send))
+        closing = await closing_after(engine, request, run_connection(engine, request, ws, entered, send))
     finally:  # even if we are being cancelled
         ws.release()
         closing = await after_websocket_hooks(entered, request, closing)
@@ -11523,24 +12125,43 @@ async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
         await close(send, code + PRIVATE_CODES, reason)
 
 
-async def closing_after(request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def closing_after(engine: Engine, request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised."""
     try:
         return await conversation
     except CAUGHT as error:
         note_exception(request, error)
         reraise_cancellation(error)
-        if isinstance(told := sole_error(error), ConnectionClosed):  # as conversations end
+        told = sole_error(error)
+        if isinstance(told, ConnectionClosed):  # as conversations end
             note_exception(request, None)
-        return closing_for_error(request, told)
+            return NORMAL, ""
+        answer, told = await first_answer(engine, request, told, close_in_place)
+        return closing_for_error(request, told) if answer is None else await closing_by(request, told, answer)
+
+
+def close_in_place(result: Any, _: Exception) -> Closing | Reply:
+    """The code and reason of an `_on_error`'s result; or a reply, as for HTTP, which says as much."""
+    if isinstance(result, Mapping) and "code" in result and result.keys() <= {"code", "reason"}:
+        return checked_code(result["code"]), str(result.get("reason") or "")
+    if isinstance(result, tuple) and is_whole(result[0], NORMAL):
+        code, reason = result
+        return checked_code(code), str(reason)
+    return to_reply(result)
+
+
+async def closing_by(request: Request, error: BaseException, answer: Closing | Reply) -> Closing:
+    """How to close with what an `_on_error` has answered; the log is told of a failure that it closes with 1011."""
+    if isinstance(answer, Reply):
+        await close_unsent(answer.body)
+        answer = (BROKEN if answer.status in SERVER_ERRORS else REFUSED), status_line(answer.status)
+    if answer[0] == BROKEN and not isinstance(error, HTTPError):
+        log_failure(request, error)
+    return answer
 
 
 def closing_for_error(request: Request, error: BaseException) -> Closing:
     """The close code and reason that an exception stands for; what the peer must not know goes to the log."""
-    if isinstance(error, ConnectionClosed):
-        return NORMAL, ""
-    if isinstance(error, SurplusSegments):
-        return REFUSED, NO_WEBSOCKET
     if isinstance(error, HTTPError):
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
     if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
@@ -11591,7 +12212,10 @@ async def call_websocket_handler(
     endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]
 ) -> None:
     """Bind the handler's arguments, and call it with the socket."""
-    args, kwargs = bind(endpoint.plan, request, segments)
+    try:
+        args, kwargs = bind(endpoint.plan, request, segments)
+    except SurplusSegments:
+        raise HTTPError(404, NO_WEBSOCKET) from None
     result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
         await result
@@ -11710,217 +12334,6 @@ def closing_of_session_in_cookie(request: Request, session: Session, closing: Cl
 
 
 # ======================================================================================================================
-# core/pipeline/http.py
-#
-# The way of an HTTP request, step by step: begin here.
-#
-#     Request -> routing hooks -> route -> body -> session -> before hooks -> guards -> binding -> handler -> Reply
-#     -> after hooks -> session saved -> sending hooks -> sent
-#
-# Each step is a function, mostly of another module: the folder's docstring says of which.
-# ======================================================================================================================
-
-async def serve_http(engine: Engine, request: Request, send: Send, send_whole: SendWhole) -> None:
-    """Answer one request, whatever it is and whatever happens."""
-    token = current_request.set(request)
-    try:
-        try:
-            entered = engine.app.middlewares
-            reply = await (make_hooked_reply if entered else make_reply)(engine, entered, request)
-            if reply is not None and (request._session is not None or request._stored_session is not None):
-                reply = await with_saved_session(engine, request, reply)
-            if entered and reply is not None:
-                show_reply(entered, request, reply)
-        finally:
-            # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
-            current_request.reset(token)
-        if reply is not None:
-            await engine.send_reply(engine, request, reply, send, send_whole)
-        elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
-            await send_in_place_of_mount(engine, request, failed, send)
-    finally:
-        if request._closers is not None:
-            await close_all(request)
-            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
-
-
-async def send_in_place_of_mount(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
-    """Send the reply of a mounted application that has failed, by a `send` as it was given one."""
-    await send_reply(engine, request, reply, mounted_send(engine.app, request, send), send_whole)
-
-
-async def make_hooked_reply(engine: Engine, middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """The reply of an application with middlewares, one of which may answer before anything else is done."""
-    try:
-        reply = await answer_before_routing(middlewares, request)
-    except CAUGHT as error:
-        reraise_cancellation(error)
-        reply = reply_to_error(engine, request, error)
-    if reply is None:
-        return await make_reply(engine, middlewares, request)
-    return await after_hooks(engine, middlewares, request, reply)
-
-
-async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Request) -> Reply | None:
-    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to.
-
-    Until the first before hook runs, the after hooks of all middlewares see what goes wrong.
-    """
-    target: Target | None = None
-    reply: Reply | None = None
-    try:
-        target, segments = engine.router.find(request)
-        if request.method != "GET" and target.limits is not None and has_body(request):
-            await take_body(request, target.limits, engine.body_threads)
-        # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
-        if engine.sessions.may_be_known and (cookie := request._cookies()) and "session" not in request._preset:
-            await engine.sessions.load(request, cookie)
-        if entered:
-            entered, key = list(entered), request._route_key()
-            reply = await before_hooks(entered, request)
-            if reply is None:
-                if request._subapp is not None:
-                    return None
-                if request._route_handler is not None or request._route_key() != key:
-                    target, segments = await found_again(engine, request, (target, segments))
-        if reply is None:
-            reply = to_reply(await call_handler(engine, request, target, segments))
-            if request._mount is not None:
-                return None
-    except CAUGHT as error:
-        note_exception(request, error)
-        reraise_cancellation(error)
-        reply = await reply_outside_guards(engine, request, target, error)
-    return await after_hooks(engine, entered, request, reply) if entered else reply
-
-
-async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
-    """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
-    error = await error_with_session(engine, request, error)
-    reply = reply_to_error(engine, request, error)
-    return reply if target is None else await after_guards(engine, request, target.guards, reply)
-
-
-async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
-    """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
-    is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
-    if is_known or request._failure:
-        return error
-    try:
-        await engine.sessions.load(request, request._cookies())
-    except CAUGHT as failure:
-        reraise_cancellation(failure)
-        return failure
-    return error
-
-
-async def found_again(engine: Engine, request: Request, match: Match) -> Match:
-    """The match behind hooks that have led the request elsewhere; its body is read if nobody has yet."""
-    target, segments = engine.router.find_again(request, match)
-    if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
-        await take_body(request, target.limits, engine.body_threads)
-    return target, segments
-
-
-def call_handler(engine: Engine, request: Request, target: Any, segments: list[str]) -> Awaitable[Any]:
-    """The result of what the path leads to, a `Target`, to be awaited."""
-    # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
-    if target.is_direct and not request._is_large:
-        if not segments and target.is_bare:  # PERF: there is nothing to bind, 26 instructions of 435
-            return target.call()  # type: ignore[no-any-return]
-        args, kwargs = bind(target.plan, request, segments)
-        return target.call(*args, **kwargs)  # type: ignore[no-any-return]
-    return (call_behind_guards if target.guards else call_target)(engine, request, target, segments)
-
-
-async def call_target(engine: Engine, request: Request, target: Target, segments: list[str]) -> Any:
-    """The result of whatever a path can lead to, once its guards have let the request pass."""
-    if isinstance(target, Endpoint):
-        if target.plan.provided:
-            await provide(engine, request, target.plan.provided)
-        if (upload := request._upload) is not None:
-            return await call_with_upload(engine, request, target, segments, upload)
-        args, kwargs = await bind_arguments(engine, request, target, segments)
-        return await call(engine, target, args, kwargs)
-    if isinstance(target, MountedApp):
-        request._mount = mounted_subapp(request, target, segments)
-        return None
-    if isinstance(target, ByVerb):
-        return method_not_allowed(target, request.method, segments)
-    raise Unrouted(404)
-
-
-async def bind_arguments(engine: Engine, request: Request, endpoint: Endpoint, segments: list[str]) -> Arguments:
-    """The handler's arguments; a large body is converted in a thread, so that others are served meanwhile."""
-    if request._is_large and endpoint.plan.slots:
-        arguments: Arguments = await engine.body_threads.run(bind, (endpoint.plan, request, segments), {})
-        return arguments
-    return bind(endpoint.plan, request, segments)
-
-
-def method_not_allowed(choice: ByVerb, verb: str, segments: list[str]) -> Reply:
-    """The answer to OPTIONS, which names the verbs; `Unrouted` with 405 for others (RFC 9110 §9.3.7 and §15.5.6)."""
-    if not choice.verbs:
-        raise Unrouted(404)
-    allow = [("Allow", choice.allow(segments))]
-    if verb == "OPTIONS":
-        return Reply(204, None, allow)
-    raise Unrouted(405, headers=allow)
-
-
-async def call_behind_guards(engine: Engine, request: Request, target: Target, segments: list[str]) -> Reply:
-    """The reply from between the guards of the branch: in through `_before`, outermost first, out through `_after`."""
-    entered: list[Guard] = []
-    try:
-        reply = await before_guards(engine, request, target.guards, segments, entered)
-        if reply is None:
-            reply = to_reply(await call_target(engine, request, target, segments))
-    except CAUGHT as error:
-        note_exception(request, error)
-        reraise_cancellation(error)
-        reply = reply_to_error(engine, request, error)
-    return reply if request._mount is not None else await after_guards(engine, request, entered, reply)
-
-
-async def call_with_upload(
-    engine: Engine, request: Request, endpoint: Endpoint, segments: list[str], upload: Upload
-) -> Reply:
-    """The reply of a handler that runs while a multipart form is read.
-
-    A handler that names no field gets the whole form, and so does one that can't wait for it.
-    """
-    form = upload.start(blocking=endpoint.blocking)
-    request.files, request.body_params = form.files, form.fields
-    try:
-        await form.until([] if endpoint.blocking else endpoint.plan.outstanding(request, segments))
-        args, kwargs = bind(endpoint.plan, request, segments)
-        reply = to_reply(await call(engine, endpoint, args, kwargs))
-    except FAILURES:
-        await upload.discard()
-        raise
-    if not is_stream(reply.body):  # a stream may still read the files
-        await upload.discard()
-    return reply
-
-
-async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
-    if request._failure:
-        return reply
-    try:
-        cookie = await engine.sessions.save(request)
-    except CAUGHT as error:
-        await close_unsent(reply.body)
-        reraise_cancellation(error)
-        return reply_to_error(engine, request, error)
-    if cookie is not None:
-        set_session_cookie(reply, cookie)
-    elif request._session is not None:  # what the reply says may depend on it
-        keep_private(reply)
-    return reply
-
-
-# ======================================================================================================================
 # core/app.py
 #
 # App: the class that users inherit from. It holds the configuration and the documented methods, nothing else.
@@ -12002,6 +12415,7 @@ class App:
         session_cookie_secure: bool | str = "auto",
         allowed_origins: Iterable[str] = (),
         surplus_path_status: int = 500,
+        errors: str = "negotiated",
         sync_threads: int = 32,
         templates: Any = "templates",
         debug: bool | None = None,
@@ -12017,6 +12431,7 @@ class App:
         check_limits(limits._asdict(), "App({})")
         is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
         check_setting("surplus_path_status", surplus_path_status, "a status from 400 to 599 is", fits=is_status)
+        check_setting("errors", errors, "'negotiated' or 'problem' is", fits=errors in ERROR_FORMS)
         check_setting("sync_threads", sync_threads, "a number of threads, 0 for none, is", fits=is_whole(sync_threads))
         router = Router(self, App, limits)
         log_class_warnings(router)
@@ -12045,6 +12460,7 @@ class App:
             templates=Templates(templates, {"url_for": url_for, "flashes": flashes}),
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
+            errors=errors,
             send_reply=send if debugger is None else showing_debug_pages(send),
             debug=debugger,
         )
@@ -12133,6 +12549,10 @@ class App:
         request = current_request.get(None)
         given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
         return await self._micropie.templates.render(name, {**given, **await shared_context([self]), **context})
+
+    def _on_error(self, error: Exception) -> Any:
+        """Asked of what no controller has answered, `async def` or plain; a result but None is the answer."""
+        return None
 
     def _template_context(self) -> Any:
         """Values for every template, beside the keywords of `_render_template`: a dict; `async def` or plain."""
@@ -12854,7 +13274,7 @@ def obstacles_of(server: str, options: ServeOptions) -> Iterator[str]:
 # ======================================================================================================================
 
 _ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
-_PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
+_PLAIN_HEADERS = {plain: [("content-type", plain)] for plain in PLAIN_TYPES}  # Granian adds the length
 
 
 class RSGI:

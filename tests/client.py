@@ -40,9 +40,13 @@ async def ahttp(
 
 
 def visitor(app: ASGIApp, **options: Any) -> TestClient:
-    """A client from elsewhere, who sees failures as visitors do."""
+    """A client from elsewhere, who sees failures as visitors do; by `Accept: text/plain` each of them in one line."""
     return TestClient(
-        app, base_url="http://testserver", client=("203.0.113.7", 4711), raise_exceptions=False, **options
+        app,
+        base_url="http://testserver",
+        client=("203.0.113.7", 4711),
+        raise_exceptions=False,
+        **{"headers": {"Accept": "text/plain"}, **options},
     )
 
 

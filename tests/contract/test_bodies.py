@@ -18,7 +18,7 @@ from tests.wire import awire, wire
 TOO_LARGE = (413, "413 Payload Too Large")
 TOO_SLOW = (408, "408 Request Timeout: Failed to receive body")
 BAD_JSON = (400, "400 Bad Request: Bad JSON")
-JSON = [("Content-Type", "application/json")]
+JSON = [("Content-Type", "application/json"), ("Accept", "text/plain")]  # which is told errors in a line
 FORM = [("Content-Type", "application/x-www-form-urlencoded")]
 FORM_DATA = [("Content-Type", "multipart/form-data; boundary=XX")]
 

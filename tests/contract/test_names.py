@@ -131,6 +131,7 @@ def test_app_takes_the_backend_first_and_keywords_only():
         ("session_timeout", 28800),
         ("session_cookie_secure", "auto"),
         ("surplus_path_status", 500),
+        ("errors", "negotiated"),
         ("allowed_origins", ()),
     ],
 )

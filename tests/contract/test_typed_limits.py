@@ -13,7 +13,6 @@ from micropie import App, FromBody, FromSession
 from tests.client import http
 from tests.contract.test_typed import SECRET, refused, taking, told
 from tests.contract.test_typed_packages import faults
-from tests.wire import wire
 
 MANY = 1001
 TOO_MANY = "expected at most 1000 items"
@@ -207,7 +206,7 @@ def test_13_lists_of_records_are_bounded():
     body = b"[" + b",".join([b"{}"] * 500_001) + b"]"
     headers = [("Content-Type", "application/json")]
     for annotation in (list[Model], list[Data]):
-        answer = wire(taking(Annotated[annotation, FromBody()]), "POST", body=body, headers=headers)
+        answer = http(taking(Annotated[annotation, FromBody()]), "POST", content=body, headers=headers)
         assert answer.text == refused("expected at most 500000 items")
 
 

@@ -9,7 +9,7 @@ from micropie import App, HttpMiddleware
 from tests.client import http, run
 from tests.wire import awire, wire
 
-JSON = [("content-type", "application/json")]
+JSON = [("content-type", "application/json"), ("accept", "text/plain")]  # which is told errors in a line
 FORM = [("content-type", "application/x-www-form-urlencoded")]
 BAD_JSON = "400 Bad Request: Bad JSON"
 TOO_LARGE = "413 Payload Too Large"

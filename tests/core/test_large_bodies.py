@@ -11,7 +11,7 @@ from micropie import App, FromBody, HttpMiddleware, limits
 from tests.client import http, run, visitor
 from tests.wire import awire, wire
 
-JSON = [("content-type", "application/json")]
+JSON = [("content-type", "application/json"), ("accept", "text/plain")]  # which is told errors in a line
 FORM = [("content-type", "application/x-www-form-urlencoded")]
 MiB = 1 << 20
 BRACKETS = b"[" + (b"[" * 199 + b"]" * 199 + b",") * 40_000 + b"1]"

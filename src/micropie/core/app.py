@@ -15,7 +15,7 @@ from micropie.core.basics.settings import check_setting, checked_origins, is_who
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
 from micropie.core.pipeline.debugger import debugger_of, is_development_mode
-from micropie.core.pipeline.engine import Engine, Handler, StartupHandler
+from micropie.core.pipeline.engine import ERROR_FORMS, Engine, Handler, StartupHandler
 from micropie.core.pipeline.error_replies import title_of
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import serve_lifespan, shutdown, startup
@@ -113,6 +113,7 @@ class App:
         session_cookie_secure: bool | str = "auto",
         allowed_origins: Iterable[str] = (),
         surplus_path_status: int = 500,
+        errors: str = "negotiated",
         sync_threads: int = 32,
         templates: Any = "templates",
         debug: bool | None = None,
@@ -128,6 +129,7 @@ class App:
         check_limits(limits._asdict(), "App({})")
         is_status = is_whole(surplus_path_status, 400) and surplus_path_status < 600  # noqa: PLR2004
         check_setting("surplus_path_status", surplus_path_status, "a status from 400 to 599 is", fits=is_status)
+        check_setting("errors", errors, "'negotiated' or 'problem' is", fits=errors in ERROR_FORMS)
         check_setting("sync_threads", sync_threads, "a number of threads, 0 for none, is", fits=is_whole(sync_threads))
         router = Router(self, App, limits)
         log_class_warnings(router)
@@ -156,6 +158,7 @@ class App:
             templates=Templates(templates, {"url_for": url_for, "flashes": flashes}),
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
+            errors=errors,
             send_reply=send if debugger is None else showing_debug_pages(send),
             debug=debugger,
         )
@@ -244,6 +247,10 @@ class App:
         request = current_request.get(None)
         given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
         return await self._micropie.templates.render(name, {**given, **await shared_context([self]), **context})
+
+    def _on_error(self, error: Exception) -> Any:
+        """Asked of what no controller has answered, `async def` or plain; a result but None is the answer."""
+        return None
 
     def _template_context(self) -> Any:
         """Values for every template, beside the keywords of `_render_template`: a dict; `async def` or plain."""

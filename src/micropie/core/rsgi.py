@@ -17,12 +17,12 @@ from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import shutdown, startup
 from micropie.core.replies.asgi import whole_headers
-from micropie.core.replies.reply import BODYLESS, HTML, JSON, Reply
+from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, Reply
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
 _ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
-_PLAIN_HEADERS = {HTML: [("content-type", HTML)], JSON: [("content-type", JSON)]}  # Granian adds the length
+_PLAIN_HEADERS = {plain: [("content-type", plain)] for plain in PLAIN_TYPES}  # Granian adds the length
 
 
 class RSGI:

@@ -5,15 +5,16 @@ raises is a fault of the application: it reaches the log, and the client sees a 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 log = logging.getLogger("micropie")
 MAX_FAULTS = 50  # that a client is told of at once
 FAILURES = (Exception, SystemExit)  # what a user's code may raise; `sys.exit()` there must not end the server
 MAX_SHOWN = 200  # characters of a text in the log
 MISSING = "required"  # what is wrong with a value that is not there
+_UNSAID: Any = object()
 
 
 def shortened(text: str) -> str:
@@ -21,21 +22,90 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
+def is_status(value: Any) -> bool:
+    """True if it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
+    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
+
+
 class HTTPError(Exception):
     """Answer the request with `status` (400 to 599, or any final one) and a short text.
 
-    `detail` is shown to the client, HTML-escaped, behind the status and its phrase; `headers` are added to the
-    reply, in any shape that a handler may return.
-    Changes to the session are kept.
+    `detail` is shown to the client behind the status and its phrase, or `title` in place of the phrase; `headers` are
+    added to the reply, in any shape that a handler may return. Programs get problem details (RFC 9457): their `type` is
+    a URI for this kind of problem, `extensions` are members beside the standard ones. Changes to the session are kept.
 
         raise HTTPError(403, "Members only")
+
+    A subclass may declare `status`, `title`, `type` and `detail`; its constructor begins with the detail then.
+
+        class OutOfStock(HTTPError):
+            status = 409
+            title = "Out of stock"
+
+        raise OutOfStock("Only 2 left", extensions={"left": 2})
     """
 
-    def __init__(self, status: int, detail: str | None = None, headers: Any = None) -> None:
-        super().__init__(status, detail)
+    status: int
+    detail: str | None = None
+    type: str | None = None
+    title: str | None = None
+
+    @overload
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        headers: Any = None,
+        *,
+        type: str | None = None,
+        title: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self,
+        detail: str | None = None,
+        headers: Any = None,
+        *,
+        type: str | None = None,
+        title: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None: ...
+
+    # Of a class with a status, the first argument is the detail unless it is an int.
+    def __init__(  # type: ignore[misc]
+        self,
+        status: Any = _UNSAID,
+        detail: Any = None,
+        headers: Any = None,
+        *,
+        type: str | None = None,
+        title: str | None = None,
+        extensions: Mapping[str, Any] | None = None,
+    ) -> None:
+        declared = getattr(self.__class__, "status", _UNSAID)
+        if declared is not _UNSAID and not isinstance(status, int):
+            if status is not _UNSAID:  # it is the detail, and what follows it are the headers
+                detail, headers = status, detail if headers is None else headers
+            status = declared
+        if status is _UNSAID:
+            name = self.__class__.__name__
+            raise TypeError(f"{name} declares no status: write {name}(404, ...), or status = 404 in the class")
         self.status = status
-        self.detail = detail
         self.headers = headers
+        self.extensions: dict[str, Any] = dict(extensions or {})
+        # What is not said is as the class declares it.
+        self.detail = self.detail if detail is None else detail
+        self.type = self.type if type is None else type
+        self.title = self.title if title is None else title
+        super().__init__(status, self.detail)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        declared = vars(cls).get("status", 200)
+        if not is_status(declared):
+            raise TypeError(f"{cls.__name__}.status is {declared!r}, which is none: an int from 200 to 599 is")
 
 
 class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than UnroutedError

@@ -13,8 +13,6 @@ from micropie.core.basics.types import HeaderPairs, RawHeaders
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # all but the tab; §5.5 allows none of them
 _PARAMETER = re.compile(r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')  # §5.6.6
-_JSON_ANSWERS = ("application/json", "application/problem+json")
-_ZERO = re.compile(r"0(\.0*)?")  # a weight that says "never" (§12.4.2)
 _ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
 _FLEETING = (b"set-cookie", b"location", b"etag", b"last-modified")
@@ -87,9 +85,12 @@ def media_type(content_type: bytes) -> MediaType:
 
 def _media_type(content_type: bytes) -> MediaType:
     name, parameters = parse_media_type(content_type.decode("latin-1"))
-    # RFC 6839 §3.1
-    is_json = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
-    return MediaType(name, parameters, is_json)
+    return MediaType(name, parameters, is_json_type(name))
+
+
+def is_json_type(name: str) -> bool:
+    """True for the name of a media type that is JSON (RFC 6839 §3.1)."""
+    return name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
 
 
 _short_media_type = functools.lru_cache(256)(_media_type)
@@ -101,12 +102,6 @@ def parse_media_type(content_type: str) -> tuple[str, dict[str, str]]:
     media_type, _, _ = content_type.partition(";")
     found = _PARAMETER.findall(content_type, len(media_type))
     return media_type.strip().lower(), {name.lower(): _unquote(value.strip()) for name, value in found}
-
-
-def names_json(accept: str) -> bool:
-    """True if an Accept field names JSON (RFC 9110 §12.5.1); `*/*` does not, browsers send it too."""
-    ranges = map(parse_media_type, accept[:MAX_LOOKED_AT].split(","))
-    return any(kind in _JSON_ANSWERS and _ZERO.fullmatch(named.get("q", "1")) is None for kind, named in ranges)
 
 
 def _unquote(value: str) -> str:

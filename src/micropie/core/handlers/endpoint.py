@@ -66,6 +66,20 @@ class Guard(NamedTuple):
 Guards = tuple[Guard, ...]
 
 
+class ErrorHandler(UserFunction):
+    """An `_on_error`, whose results have the shape of its return annotation."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        super().__init__(handler)
+        self.plan = Plan(handler, skip=1)  # the exception is not bound by name
+        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
+
+
+ErrorHandlers = tuple[ErrorHandler, ...]  # those of the innermost branch first, the application's last
+
+
 class Endpoint(UserFunction):
     """One handler: its name, the bound method, its plan, the verbs that it declares, and how it must be called.
 
@@ -73,6 +87,7 @@ class Endpoint(UserFunction):
     """
 
     __slots__ = (
+        "error_handlers",
         "first_argument",
         "guards",
         "identities",
@@ -97,6 +112,7 @@ class Endpoint(UserFunction):
         limits: Limits,
         *,
         guards: Guards = (),
+        error_handlers: ErrorHandlers = (),
         verbs: tuple[str, ...] = (),
         identities: tuple[str, ...] = (),
         is_nested: bool = False,
@@ -107,6 +123,7 @@ class Endpoint(UserFunction):
         self.route = route  # a `MatchedRoute`
         self.limits = limits  # of its requests' bodies
         self.guards = guards
+        self.error_handlers = error_handlers
         self.verbs = verbs
         self.identities = identities  # its parameters that segments before its own path fill
         self.is_nested = is_nested  # below a controller

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Handler = Callable[..., Any]  # of startup or shutdown
 StartupHandler = Handler | AbstractAsyncContextManager[Any]
 
+PROBLEMS = "problem"
+ERROR_FORMS = ("negotiated", PROBLEMS)  # how clients are told of errors: each as it likes, or all by problem details
+
 
 class Application(Protocol):
     """The attributes of an `App` that users may change while it runs, or replace in a subclass: looked up each time."""
@@ -48,6 +51,7 @@ class Engine:
         "body_threads",
         "debug",
         "entered",
+        "errors",
         "limits",
         "router",
         "running",
@@ -71,6 +75,7 @@ class Engine:
         templates: "Templates",
         allowed_origins: frozenset[str],
         surplus_path_status: int,
+        errors: str,
         send_reply: Callable[..., Awaitable[None]],
         debug: "Debugger | None",
     ) -> None:
@@ -83,6 +88,7 @@ class Engine:
         self.templates = templates
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
+        self.errors = errors  # one of `ERROR_FORMS`
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan

@@ -1,28 +1,31 @@
 """An exception becomes a reply that tells the client what it may know; a failure also a record in the log.
 
-In development mode the debug pages may put a reply of theirs in its place.
+A branch's `_on_error` may answer before: error_handlers.py. In development mode the debug pages may put a reply of
+theirs in place of this one.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from micropie.core.basics.accept import NAMED, accepted
 from micropie.core.basics.errors import (
     FAILURES,
     HTTPError,
-    InvalidInput,
     Unrouted,
     UnusableResult,
     log,
     shortened,
     sole_error,
 )
-from micropie.core.basics.headers import is_token, names_json
+from micropie.core.basics.headers import is_token, media_type
 from micropie.core.basics.optional import MissingDependency, lazy_import, lazy_pattern
 from micropie.core.handlers.binding import SurplusSegments
 from micropie.core.handlers.endpoint import Endpoint, code_of, function_name, place_of
-from micropie.core.pipeline.engine import Engine
-from micropie.core.replies.reply import Reply, error_reply, header_pairs, problem_reply, to_reply
+from micropie.core.pipeline.engine import PROBLEMS, Engine
+from micropie.core.replies.error_forms import error_line, error_page, error_problem
+from micropie.core.replies.reply import Reply, add_to_vary, header_pairs, to_reply
+from micropie.core.requests.body import has_body
 from micropie.core.requests.request import RELATIVE_PATH, Request
 
 # What must not end the server: SystemExit too, which would, and cancellations where `reraise_cancellation` lets them.
@@ -42,12 +45,16 @@ def spare_server(error: BaseException) -> None:
         raise RuntimeError(f"The application raised {error!r}") from error  # noqa: TRY004 - no type is wrong
 
 
-def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Reply:
-    """The reply to an exception; what the client must not know goes to the log."""
+def told_error(engine: Engine, error: BaseException) -> BaseException:
+    """The exception that an application is told of: an `HTTPError` for what stands for one."""
     if isinstance(error, SurplusSegments):
-        error = Unrouted(engine.surplus_path_status)
-    if isinstance(error, BaseExceptionGroup):
-        error = sole_error(error)
+        return Unrouted(engine.surplus_path_status)
+    return sole_error(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def reply_to_unhandled(engine: Engine, request: Request, error: BaseException) -> Reply:
+    """The reply to an exception that no `_on_error` has answered; what the client must not know goes to the log."""
+    error = told_error(engine, error)
     if isinstance(error, HTTPError):
         try:
             return reply_to_refusal(engine, request, error)
@@ -57,11 +64,8 @@ def reply_to_error(engine: Engine, request: Request, error: BaseException) -> Re
 
 
 def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Reply:
-    """The answer that an `HTTPError` is. TypeError or ValueError if it makes none."""
-    # Programs are told by JSON what is wrong with their values.
-    if isinstance(error, InvalidInput) and names_json(request.headers.get("accept", "")):
-        return problem_reply(error)
-    reply = error_reply(error)
+    """The answer that an `HTTPError` is. `UnusableResult` if it makes none."""
+    reply = negotiated(engine, request, error, instance_of(request))
     if isinstance(error, Unrouted):
         note_debug_page(engine, request, error, reply)
     return reply
@@ -69,13 +73,44 @@ def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Repl
 
 def server_error(engine: Engine, request: Request, error: BaseException) -> Reply:
     """A bare 500, after which the session is not saved."""
+    note_failure(request, error)
+    reply = negotiated(engine, request, HTTPError(500))
+    note_debug_page(engine, request, error, reply)
+    return reply
+
+
+def note_failure(request: Request, error: BaseException) -> None:
+    """Tell the log, once, and keep the session from being saved."""
     request._failure = True
     if request._closers is not None:
         request._raised = error  # for what has to be closed
     log_failure(request, error)
-    reply = error_reply(HTTPError(500))
-    note_debug_page(engine, request, error, reply)
+
+
+def negotiated(engine: Engine, request: Request, error: HTTPError, instance: str | None = None) -> Reply:
+    """The form of an error that the client would rather have; problem details for all where the application says so."""
+    if engine.errors == PROBLEMS:
+        return error_problem(error, instance)
+    wishes = accepted(request.headers.get("accept", ""))
+    if wishes.json and (wishes.json > wishes.html or (wishes.json == wishes.html and has_json_body(request))):
+        reply = error_problem(error, instance)
+    elif wishes.html and wishes.html.closeness == NAMED:
+        reply = error_page(error)
+    else:
+        reply = error_line(error)
+    add_to_vary(reply.headers, "Accept")
     return reply
+
+
+def has_json_body(request: Request) -> bool:
+    """True if the client has sent JSON."""
+    return has_body(request) and media_type(request._header_bytes(b"content-type", b"")).is_json
+
+
+def instance_of(request: Request) -> str:
+    """The path of the request as a URI reference (RFC 3986 §4.2), which leads to no other host."""
+    safe = "/:@!$&'()*+,;=~"
+    return "/" + str(lazy_import("urllib.parse").quote(path_of_request(request).lstrip("/"), safe, errors="replace"))
 
 
 def note_debug_page(engine: Engine, request: Request, error: BaseException, reply: Reply) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from micropie.core.basics.errors import blaming
 from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
 from micropie.core.pipeline.engine import Engine, call_guard
-from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
+from micropie.core.pipeline.error_handlers import reply_to_error
+from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, replacing_body, to_reply
 from micropie.core.requests.request import Request
 
@@ -39,17 +40,18 @@ async def after_guards(engine: Engine, request: Request, guards: Sequence[Guard]
 
 async def after_guard(engine: Engine, request: Request, function: UserFunction, reply: Reply) -> Reply:
     """The reply, as the guard has changed it or what it has returned in its place; its error's if it raises."""
-    body = reply.body
+    body, content_type = reply.body, reply.content_type
     try:
         result = await call_guard(engine, function, reply)
         with blaming(function.handler):
             if result is None and reply.body is not body:
-                reply.body, reply.content_type = replacing_body(reply.body, reply.content_type)
+                is_named = reply.content_type != content_type
+                reply.body, reply.content_type = replacing_body(reply.body, reply.content_type, is_named=is_named)
             changed = to_reply(reply if result is None else result)
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)
-        return reply_to_error(engine, request, error)
+        return await reply_to_error(engine, request, error)
     if is_stream(body) and not is_stream(changed.body):  # a stream may contain the other
         await close_unsent(body)
     return changed

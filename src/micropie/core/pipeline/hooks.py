@@ -13,10 +13,10 @@ from micropie.core.replies.reply import (
     checked_status,
     close_unsent,
     header_pairs,
-    hide_json_type,
+    hide_type,
     is_stream,
     replacing_body,
-    show_json_type,
+    show_type,
 )
 from micropie.core.requests.request import Request
 
@@ -60,14 +60,14 @@ async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> R
 async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
     try:
-        show_json_type(reply)
+        show_type(reply)
         for middleware in middlewares:
             change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
             if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
             if change:
                 reply = await replaced(reply, change, middleware.after_request)
-        reply.headers = hide_json_type(reply.headers)
+        reply.headers = hide_type(reply.headers)
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
@@ -104,4 +104,6 @@ def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
         if "body" not in change:
             return Reply(status, reply.body, headers, reply.content_type)
         body, content_type = replacing_body(change["body"], reply.content_type)
+        if content_type != reply.content_type:
+            headers = hide_type(headers)
         return Reply(status, body, headers, content_type)

@@ -14,7 +14,8 @@ from micropie.core.basics.types import Send
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
 from micropie.core.pipeline.engine import Engine, call
-from micropie.core.pipeline.error_replies import CAUGHT, reply_to_error, reraise_cancellation
+from micropie.core.pipeline.error_handlers import reply_to_error
+from micropie.core.pipeline.error_replies import CAUGHT, reply_to_unhandled, reraise_cancellation
 from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.hooks import after_hooks, answer_before_routing, before_hooks, show_reply
 from micropie.core.pipeline.middleware import HttpMiddleware, mounted_send
@@ -64,7 +65,7 @@ async def make_hooked_reply(engine: Engine, middlewares: list[HttpMiddleware], r
         reply = await answer_before_routing(middlewares, request)
     except CAUGHT as error:
         reraise_cancellation(error)
-        reply = reply_to_error(engine, request, error)
+        reply = await reply_to_error(engine, request, error)
     if reply is None:
         return await make_reply(engine, middlewares, request)
     return await after_hooks(engine, middlewares, request, reply)
@@ -106,7 +107,7 @@ async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Req
 async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
     """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
     error = await error_with_session(engine, request, error)
-    reply = reply_to_error(engine, request, error)
+    reply = await reply_to_error(engine, request, error)
     return reply if target is None else await after_guards(engine, request, target.guards, reply)
 
 
@@ -187,7 +188,7 @@ async def call_behind_guards(engine: Engine, request: Request, target: Target, s
     except CAUGHT as error:
         note_exception(request, error)
         reraise_cancellation(error)
-        reply = reply_to_error(engine, request, error)
+        reply = await reply_to_error(engine, request, error)
     return reply if request._mount is not None else await after_guards(engine, request, entered, reply)
 
 
@@ -221,7 +222,7 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
-        return reply_to_error(engine, request, error)
+        return reply_to_unhandled(engine, request, error)
     if cookie is not None:
         set_session_cookie(reply, cookie)
     elif request._session is not None:  # what the reply says may depend on it

@@ -11,10 +11,11 @@ from micropie.core.basics.headers import encode_value
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
 from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.error_replies import reply_to_error, spare_server, with_debug_page
+from micropie.core.pipeline.error_handlers import reply_to_error
+from micropie.core.pipeline.error_replies import spare_server, with_debug_page
 from micropie.core.pipeline.middleware import mounted_send
 from micropie.core.replies.asgi import WatchedSend
-from micropie.core.replies.reply import Reply, error_reply, header_pairs
+from micropie.core.replies.reply import Reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.requests.websocket import NORMAL, WebSocket
 from micropie.core.routing.targets import MountedApp
@@ -101,20 +102,22 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | 
         if outgoing.started:
             spare_server(error)
             raise
-        reply = reply_to_foreign_error(error) if subapp.is_mounted else None
-        return reply or with_debug_page(request, reply_to_error(engine, request, error))
+        told = refusal_of_other(error) if subapp.is_mounted else error
+        return with_debug_page(request, await reply_to_error(engine, request, told))
     return None
 
 
-def reply_to_foreign_error(error: BaseException) -> Reply | None:
-    """The answer that an exception of a mounted part stands for; None if it is a failure.
+def refusal_of_other(error: BaseException) -> BaseException:
+    """The `HTTPError` that an exception of a mounted part stands for; itself if it is a failure.
 
     A part of another framework, such as Starlette's `StaticFiles`, leaves it to a middleware there to make it a 404.
     """
     status = getattr(error, "status_code", None)
     if not isinstance(status, int) or status not in CLIENT_ERRORS:
-        return None
-    return error_reply(HTTPError(status, headers=getattr(error, "headers", None)))
+        return error
+    refusal = HTTPError(status, headers=getattr(error, "headers", None))
+    refusal.__cause__ = error
+    return refusal
 
 
 async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:

@@ -9,12 +9,13 @@ from micropie.core.basics.errors import FAILURES, ClientGone, log, shortened
 from micropie.core.basics.headers import is_about_content, parse_media_type
 from micropie.core.basics.types import Send
 from micropie.core.pipeline.engine import Engine
+from micropie.core.pipeline.error_handlers import reply_to_error
 from micropie.core.pipeline.error_replies import (
     CAUGHT,
     log_failure,
     method_of_request,
     path_of_request,
-    reply_to_error,
+    reply_to_unhandled,
     reraise_cancellation,
     server_error,
     spare_server,
@@ -24,7 +25,7 @@ from micropie.core.pipeline.middleware import streamed_send
 from micropie.core.pipeline.provide import note_exception
 from micropie.core.replies.asgi import WatchedSend, send_bodyless
 from micropie.core.replies.events import FOR_EVENTS
-from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_json_type
+from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_type
 from micropie.core.replies.streaming import Stream, send_stream
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.session import Session
@@ -99,7 +100,8 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
             log_failure(request, error)
             spare_server(error)
             raise
-        failed = in_place_of(reply, reply_to_error(engine, request, error))
+        failed = await reply_to_failed_stream(engine, request, error)
+        failed = in_place_of(reply, failed)
         await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
     finally:
         if request._session is not None and "session" not in request._preset:  # else an outer application saves it
@@ -124,6 +126,14 @@ def form_of_objects(request: Request, reply: Reply) -> str | None:
         reply.content_type = JSON_LINES
         return JSON_LINES
     return None
+
+
+async def reply_to_failed_stream(engine: Engine, request: Request, error: BaseException) -> Reply:
+    """The reply to an exception from before the first chunk; if that is a stream and fails too, nobody is asked."""
+    if request._stream_failed:
+        return reply_to_unhandled(engine, request, error)
+    request._stream_failed = True
+    return await reply_to_error(engine, request, error)
 
 
 def in_place_of(reply: Reply, other: Reply) -> Reply:
@@ -165,7 +175,7 @@ def send_by_override(
 
 async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     reply.headers = [*reply.headers]
-    show_json_type(reply)
+    show_type(reply)
     outgoing = WatchedSend(send)
     try:
         await engine.app._send_response(outgoing, reply.status, reply.body, reply.headers)

@@ -7,22 +7,25 @@ What goes wrong on the way is a close code and a reason, which tell the peer not
 """
 
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from micropie.core.basics.errors import BadMessage, ConnectionClosed, HTTPError, log, shortened, sole_error
 from micropie.core.basics.headers import host_of
+from micropie.core.basics.settings import is_whole
 from micropie.core.basics.types import Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
 from micropie.core.handlers.endpoint import Endpoint, function_name
 from micropie.core.pipeline.engine import Engine, is_awaitable
+from micropie.core.pipeline.error_handlers import SERVER_ERRORS, first_answer
 from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_request, reraise_cancellation
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.hooks import check_session_unseen
 from micropie.core.pipeline.middleware import WebSocketMiddleware, no_before_routing, websocket_middlewares
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.pipeline.provide import close_all, note_exception, provide
-from micropie.core.replies.reply import close_unsent, status_line
+from micropie.core.replies.error_forms import status_line
+from micropie.core.replies.reply import Reply, close_unsent, to_reply
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session, new_session_id
 from micropie.core.requests.websocket import INVALID, NORMAL, UNSUPPORTED, WebSocket, checked_code
@@ -59,7 +62,7 @@ async def serve_connection(engine: Engine, request: WebSocketRequest, receive: R
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
     try:
-        closing = await closing_after(request, run_connection(engine, request, ws, entered, send))
+        closing = await closing_after(engine, request, run_connection(engine, request, ws, entered, send))
     finally:  # even if we are being cancelled
         ws.release()
         closing = await after_websocket_hooks(entered, request, closing)
@@ -83,24 +86,43 @@ async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
         await close(send, code + PRIVATE_CODES, reason)
 
 
-async def closing_after(request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def closing_after(engine: Engine, request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised."""
     try:
         return await conversation
     except CAUGHT as error:
         note_exception(request, error)
         reraise_cancellation(error)
-        if isinstance(told := sole_error(error), ConnectionClosed):  # as conversations end
+        told = sole_error(error)
+        if isinstance(told, ConnectionClosed):  # as conversations end
             note_exception(request, None)
-        return closing_for_error(request, told)
+            return NORMAL, ""
+        answer, told = await first_answer(engine, request, told, close_in_place)
+        return closing_for_error(request, told) if answer is None else await closing_by(request, told, answer)
+
+
+def close_in_place(result: Any, _: Exception) -> Closing | Reply:
+    """The code and reason of an `_on_error`'s result; or a reply, as for HTTP, which says as much."""
+    if isinstance(result, Mapping) and "code" in result and result.keys() <= {"code", "reason"}:
+        return checked_code(result["code"]), str(result.get("reason") or "")
+    if isinstance(result, tuple) and is_whole(result[0], NORMAL):
+        code, reason = result
+        return checked_code(code), str(reason)
+    return to_reply(result)
+
+
+async def closing_by(request: Request, error: BaseException, answer: Closing | Reply) -> Closing:
+    """How to close with what an `_on_error` has answered; the log is told of a failure that it closes with 1011."""
+    if isinstance(answer, Reply):
+        await close_unsent(answer.body)
+        answer = (BROKEN if answer.status in SERVER_ERRORS else REFUSED), status_line(answer.status)
+    if answer[0] == BROKEN and not isinstance(error, HTTPError):
+        log_failure(request, error)
+    return answer
 
 
 def closing_for_error(request: Request, error: BaseException) -> Closing:
     """The close code and reason that an exception stands for; what the peer must not know goes to the log."""
-    if isinstance(error, ConnectionClosed):
-        return NORMAL, ""
-    if isinstance(error, SurplusSegments):
-        return REFUSED, NO_WEBSOCKET
     if isinstance(error, HTTPError):
         return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
     if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
@@ -151,7 +173,10 @@ async def call_websocket_handler(
     endpoint: Endpoint, request: WebSocketRequest, ws: WebSocket, segments: list[str]
 ) -> None:
     """Bind the handler's arguments, and call it with the socket."""
-    args, kwargs = bind(endpoint.plan, request, segments)
+    try:
+        args, kwargs = bind(endpoint.plan, request, segments)
+    except SurplusSegments:
+        raise HTTPError(404, NO_WEBSOCKET) from None
     result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
         await result

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
-from micropie.core.basics.errors import FAILURES, HTTPError, InvalidInput, UnusableResult, log
+from micropie.core.basics.errors import FAILURES, UnusableResult, is_status, log
 from micropie.core.basics.json_codec import dumps
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import HeaderPairs
@@ -17,18 +17,15 @@ from micropie.core.basics.types import HeaderPairs
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
-JSON_HEADER = ("Content-Type", JSON)  # as hooks see it
 EVENTS = "text/event-stream"
 JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
+JSON_HEADER, PROBLEM_HEADER = ("Content-Type", JSON), ("Content-Type", PROBLEM)  # as hooks see them
+PLAIN_TYPES = (HTML, JSON, PROBLEM)  # that a reply may have without a header for it
 PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
 
 UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
-
-
-# What http.HTTPStatus calls these depends on the version of Python.
-_PHRASES = {413: "Payload Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
 
 
 class Reply:
@@ -79,7 +76,7 @@ def _from_reply(reply: Reply) -> Reply:
     known = isinstance(reply.body, str | bytes) or reply.body is None or is_stream(reply.body)
     body, content_type = (reply.body, reply.content_type) if known else encoded(reply.body)
     headers = header_pairs(reply.headers)
-    if content_type not in (HTML, JSON):  # the two that go out by themselves; headers of the reply's own come behind
+    if content_type not in PLAIN_TYPES:  # which go out by themselves; headers of the reply's own come behind
         headers.insert(0, ("Content-Type", content_type))
         content_type = HTML
     return Reply(checked_status(reply.status), body, headers, content_type)
@@ -100,11 +97,6 @@ def checked_status(status: Any) -> int:
     if is_status(status):
         return int(status)
     raise UnusableResult(f"the status {shown(status)} is none: an int from 200 to 599 is")
-
-
-def is_status(value: Any) -> bool:
-    """True if it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
-    return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
 
 
 def header_pairs(headers: Any) -> HeaderPairs:
@@ -172,9 +164,14 @@ def shown(value: Any) -> str:
     return str(lazy_import("reprlib").repr(value))
 
 
-def replacing_body(value: Any, content_type: str) -> tuple[Any, str]:
-    """A body in place of another, and its type: that of the other, unless only now JSON is made of it."""
+def replacing_body(value: Any, content_type: str, *, is_named: bool = False) -> tuple[Any, str]:
+    """A body in place of another, and its type: that of the other, unless only now JSON is made of it.
+
+    In place of problem details a body has a type of its own, unless theirs `is_named` together with it.
+    """
     body, own_type = encoded(value)
+    if content_type == PROBLEM:
+        return body, PROBLEM if is_named else own_type
     return body, JSON if own_type == JSON else content_type
 
 
@@ -184,35 +181,12 @@ def is_stream(value: Any) -> bool:
     return type(value) in _GENERATORS or isinstance(value, AsyncIterable | Iterator)
 
 
-def error_reply(error: HTTPError) -> Reply:
-    """`404 Not Found`, or `403 Forbidden: the detail`, HTML-escaped."""
-    text = status_line(error.status)
-    if error.detail is not None:
-        text = f"{text}: {lazy_import('html').escape(str(error.detail), quote=False)}"
-    return Reply(
-        checked_status(error.status), text, [*header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
-    )
-
-
-def problem_reply(error: InvalidInput) -> Reply:
-    """The faults of a request as problem details for programs (RFC 9457); `errors` is our extension member."""
-    problem = {
-        "type": "about:blank",  # §4.2.1: the status says it all
-        "title": status_line(error.status).partition(" ")[2],
-        "status": error.status,
-        "detail": error.detail,
-        "errors": [{"in": fault.place, "name": fault.name, "message": fault.message} for fault in error.faults],
-    }
-    headers = [("Content-Type", PROBLEM), *header_pairs(error.headers), ("X-Content-Type-Options", "nosniff")]
-    return Reply(error.status, dumps(problem), headers)
-
-
-def status_line(status: int) -> str:
-    """The status with its phrase (RFC 9110 §15), if it has one."""
-    if status in _PHRASES:
-        return f"{status} {_PHRASES[status]}"
-    known = lazy_import("http").HTTPStatus._value2member_map_.get(status)
-    return f"{status} {known.phrase}" if known else str(status)
+def add_to_vary(headers: HeaderPairs, field: str) -> None:
+    """Say that the reply depends on this field of the request (RFC 9110 §12.5.5), unless the headers say so."""
+    said = ", ".join(value for name, value in headers if name.lower() == "vary")
+    if {"*", field.lower()}.isdisjoint(one.strip().lower() for one in said.split(",")):
+        headers[:] = [pair for pair in headers if pair[0].lower() != "vary"]
+        headers.append(("Vary", f"{said}, {field}" if said else field))
 
 
 async def close_unsent(body: Any) -> None:
@@ -226,17 +200,17 @@ async def close_unsent(body: Any) -> None:
         log.exception("A stream that was not sent could not be closed")
 
 
-def show_json_type(reply: Reply) -> None:
+def show_type(reply: Reply) -> None:
     """Show the type of a JSON body among the headers, to code that looks for it there."""
-    if reply.content_type != JSON:
+    if reply.content_type not in (JSON, PROBLEM):
         return
     if not reply.headers or not any(name.lower() == "content-type" for name, _ in reply.headers):
-        reply.headers.append(JSON_HEADER)
+        reply.headers.append(JSON_HEADER if reply.content_type == JSON else PROBLEM_HEADER)
 
 
-def hide_json_type(headers: HeaderPairs) -> HeaderPairs:
+def hide_type(headers: HeaderPairs) -> HeaderPairs:
     """The headers, to which hooks may have appended anything, without what we named for them: it goes out by itself."""
     # PERF: mostly ours is all there is, 0.5 µs.
     if len(headers) == 1 and headers[0] is JSON_HEADER:
         return []
-    return header_pairs([pair for pair in headers if pair is not JSON_HEADER])
+    return header_pairs([pair for pair in headers if pair is not JSON_HEADER and pair is not PROBLEM_HEADER])

@@ -173,6 +173,7 @@ class Request:
     _provided: dict[type, Any]  # the values that providers have given it, by their classes; not there before that
     _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
+    _stream_failed: bool = False  # before its first chunk
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it

@@ -21,6 +21,7 @@ INDEX = "index"
 VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
 LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
 GUARDS = ("_before", "_after")
+ON_ERROR = "_on_error"
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
 F = TypeVar("F")
 Below = TypeVar("Below")
@@ -74,6 +75,10 @@ class Controller:
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
         return await _next_in_line(super(), "_after", reply)
+
+    def _on_error(self, error: Exception) -> Any:
+        """Asked of exceptions of this branch, `async def` or plain; a result but None is the answer in its place."""
+        return None
 
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
         """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""

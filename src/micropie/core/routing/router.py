@@ -15,15 +15,14 @@ from micropie.core.routing.path_templates import names_in
 from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
 from micropie.core.routing.tree import Branch, branches
 
-_NOTHING = NoHandler(reason=NO_WEBSOCKET)
-_NO_URL = NoHandler(reason="Private handler not allowed")
-
 
 class Router:
     """The routes of one application object, whose framework's base class is `base`."""
 
     def __init__(self, owner: Any, base: type, limits: Limits) -> None:
         self.root = Branch(owner, base, limits)
+        self._nothing = NoHandler(NO_WEBSOCKET, self.root.error_handlers)
+        self._no_url = NoHandler("Private handler not allowed", self.root.error_handlers)
         self._instance = self.root.instance
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
@@ -52,7 +51,7 @@ class Router:
         request._router = self
         target: Target | None
         if request._route_handler is not None:  # a middleware has chosen a method, be it a private one
-            target, segments = self.root.exactly(request._route_handler) or _NOTHING, given_params(request)
+            target, segments = self.root.exactly(request._route_handler) or self._nothing, given_params(request)
         else:
             target = self._static.get(request._path_without_root())
             if target is None or target.name in self._instance:
@@ -76,9 +75,9 @@ class Router:
         request._router = self
         target: Target
         if (chosen_name := request._ws_route_handler) is not None:
-            target, segments = self.root.for_websocket(chosen_name) or _NOTHING, given_params(request)
+            target, segments = self.root.for_websocket(chosen_name) or self._nothing, given_params(request)
         elif (segments := of_path(request._segments(), request))[0].startswith("_"):
-            target = _NO_URL
+            target = self._no_url
         else:
             target, segments = self.root.find_websocket(segments)
             request.path_params = segments = without_slash(target, segments)

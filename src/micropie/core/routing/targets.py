@@ -1,6 +1,7 @@
 """The targets of a path: a handler, a choice of handlers by the verb, another application, or nothing.
 
-Each is made once, when the application is, and knows the guards that stand before it, outermost first.
+Each is made once, when the application is, and knows the guards that stand before it, outermost first, and the
+`_on_error`s that are asked of what goes wrong there, innermost first.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from micropie.core.basics.types import ASGIApp
-from micropie.core.handlers.endpoint import Endpoint, Guards
+from micropie.core.handlers.endpoint import Endpoint, ErrorHandlers, Guards
 from micropie.core.requests.request import Request, lazy
 from micropie.core.routing.controller import Mount
 from micropie.core.routing.path_templates import Template, identities_in, joined, names_in
@@ -49,7 +50,7 @@ class ByVerb:
     `by_query` are those that need a segment which this path does not have: they answer where the query names it.
     """
 
-    __slots__ = ("by_query", "guards", "is_nested", "name", "verbs")
+    __slots__ = ("by_query", "error_handlers", "guards", "is_nested", "name", "verbs")
 
     is_bare = is_direct = False
     is_choice = True
@@ -63,11 +64,13 @@ class ByVerb:
         guards: Guards,
         by_query: Mapping[str, Endpoint] = MappingProxyType({}),
         *,
+        error_handlers: ErrorHandlers,
         is_nested: bool = False,
     ) -> None:
         self.name = name
         self.is_nested = is_nested
         self.guards = guards
+        self.error_handlers = error_handlers
         self.verbs = _with_head(verbs)
         self.by_query = _with_head(by_query)
 
@@ -95,14 +98,34 @@ def declared_endpoint(target: Endpoint | ByVerb) -> Endpoint:
 class MountedApp:
     """Another application, which gets the branch: at `segments` of its owner's path."""
 
-    __slots__ = ("app", "guards", "identities", "is_micropie", "name", "owner", "path", "route", "segments", "what")
+    __slots__ = (
+        "app",
+        "error_handlers",
+        "guards",
+        "identities",
+        "is_micropie",
+        "name",
+        "owner",
+        "path",
+        "route",
+        "segments",
+        "what",
+    )
 
     is_bare = is_direct = is_choice = False
     keeps_slash = True
     limits = None
 
     def __init__(
-        self, name: str, what: Any, segments: tuple[str, ...], *, owner: Any, above: Template, guards: Guards
+        self,
+        name: str,
+        what: Any,
+        segments: tuple[str, ...],
+        *,
+        owner: Any,
+        above: Template,
+        guards: Guards,
+        error_handlers: ErrorHandlers,
     ) -> None:
         self.name = name
         self.what = what  # the value of the attribute
@@ -113,6 +136,7 @@ class MountedApp:
         self.identities = len(identities_in(self.path))  # so many segments are no part of the path below it
         self.route = MatchedRoute(".".join(names_in(self.path)), partial(joined, self.path))
         self.guards = guards
+        self.error_handlers = error_handlers
         self.is_micropie = False  # an `App`: it takes the path without what led to it
 
     @property
@@ -135,15 +159,16 @@ class MountedApp:
 class NoHandler:
     """No handler, which is only said once the guards have let the request pass."""
 
-    __slots__ = ("guards", "reason")
+    __slots__ = ("error_handlers", "guards", "reason")
 
     is_bare = is_direct = is_choice = False
     keeps_slash = True
     name = ""
     limits = handler = route = None
 
-    def __init__(self, guards: Guards = (), reason: str | None = None) -> None:
+    def __init__(self, reason: str, error_handlers: ErrorHandlers, guards: Guards = ()) -> None:
         self.guards = guards
+        self.error_handlers = error_handlers
         self.reason = reason  # what a WebSocket is told
 
 

@@ -5,13 +5,22 @@ instance: a request evaluates no property and touches no attribute.
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial, partialmethod, singledispatchmethod, wraps
 from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
 from micropie.core.handlers.binding import GuardPlan
-from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, Guard, Guards, UserFunction, function_name
+from micropie.core.handlers.endpoint import (
+    WEBSOCKET,
+    Endpoint,
+    ErrorHandler,
+    ErrorHandlers,
+    Guard,
+    Guards,
+    UserFunction,
+    function_name,
+)
 from micropie.core.handlers.signature import takes_segment
 from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.routing.addressing import path_template
@@ -19,6 +28,7 @@ from micropie.core.routing.controller import (
     GUARDS,
     INDEX,
     LIMITS_ATTRIBUTE,
+    ON_ERROR,
     VERB_METHODS,
     VERBS_ATTRIBUTE,
     Controller,
@@ -69,17 +79,22 @@ class Branch:
         self.guards: Guards = guards if above is None else above.guards + guards
         # Live: methods may be bound to an application at run time.
         self.instance: dict[str, Any] = vars(owner) if above is None else {}
-        self.nothing = NoHandler(self.guards, NO_WEBSOCKET)
         self.entries: list[Endpoint | MountedApp | Branch] = []
         self.methods: dict[str, Endpoint | ByVerb] = {}
         self.branches: dict[str, Branch | MountedApp] = {}
         self.nested: dict[str, Branch | MountedApp] = {}  # behind an identity
         self.mounts: list[MountedApp] = []  # with a path of their own, longest first
         self.oversights = [*_problems_of(guards)]  # found while reading the class
+        framework = app_class.__mro__ if above is None else _FRAMEWORK_CLASSES
+        self.error_handlers: ErrorHandlers = (
+            *self._own_error_handler(framework),
+            *(() if above is None else above.error_handlers),
+        )
+        self.nothing = NoHandler(NO_WEBSOCKET, self.error_handlers, self.guards)
         self._replaced: dict[str, tuple[MethodType, Endpoint | ByVerb]] = {}
         self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
         verbs: dict[str, Endpoint] = {}
-        for attribute_name, attribute in members(owner, app_class.__mro__ if above is None else _FRAMEWORK_CLASSES):
+        for attribute_name, attribute in members(owner, framework):
             self._add(attribute_name, attribute, app_class, verbs)
         for guard in GUARDS:
             if (attribute := inspect.getattr_static(owner, guard, None)) is not None:
@@ -149,7 +164,15 @@ class Branch:
     def _mount(
         self, name: str, what: Any, segments: tuple[str, ...], app_class: type, between: tuple[Identity, ...] = ()
     ) -> MountedApp:
-        mount = MountedApp(name, what, segments, owner=self.owner, above=self.path + between, guards=self.guards)
+        mount = MountedApp(
+            name,
+            what,
+            segments,
+            owner=self.owner,
+            above=self.path + between,
+            guards=self.guards,
+            error_handlers=self.error_handlers,
+        )
         mount.is_micropie = isinstance(mount.app, app_class)
         self.entries.append(mount)
         return mount
@@ -216,12 +239,29 @@ class Branch:
             route,
             limits,
             guards=behind.guards,
+            error_handlers=behind.error_handlers,
             verbs=verbs,
             identities=self.identities,
             is_nested=bool(self.path),
             takes_socket=takes_socket or name.startswith(WEBSOCKET),
         )
         return endpoint
+
+    def _own_error_handler(self, framework: tuple[type, ...]) -> ErrorHandlers:
+        """The owner's `_on_error`, if it has one; one that can't be asked is told of."""
+        classes = (cls for cls in type(self.owner).__mro__ if cls not in framework and ON_ERROR in vars(cls))
+        nearest = next(classes, None)
+        is_on_instance = ON_ERROR in getattr(self.owner, "__dict__", ())
+        if nearest is not None and not is_on_instance and _is_method(vars(nearest)[ON_ERROR]):
+            handler = bound(vars(nearest)[ON_ERROR], self.owner)
+            if takes_one_argument(handler):
+                return (ErrorHandler(handler),)
+        if nearest is not None or is_on_instance:
+            self.oversights.append(
+                f"{self.title}.{ON_ERROR} is never asked: make it a method that takes the exception, "
+                f"def {ON_ERROR}(self, error)"
+            )
+        return ()
 
     def _note_marks(self, name: str, attribute: Any, what: str) -> None:
         for mark, left in (("@methods", VERBS_ATTRIBUTE), ("@limits", LIMITS_ATTRIBUTE)):
@@ -243,7 +283,10 @@ class Branch:
         if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
             return endpoint
         by_verb = dict.fromkeys(endpoint.verbs, endpoint)
-        return ByVerb(endpoint.name, by_verb, endpoint.guards, is_nested=bool(self.path))
+        return self._choice(endpoint.name, by_verb, endpoint)
+
+    def _choice(self, name: str, verbs: Mapping[str, Endpoint], of: "Branch | Endpoint", **others: Any) -> ByVerb:
+        return ByVerb(name, verbs, of.guards, error_handlers=of.error_handlers, is_nested=bool(self.path), **others)
 
     def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
         """A resource's handlers by the verb: below its path, and on it, where `index` comes before `get`."""
@@ -261,11 +304,7 @@ class Branch:
         own = {**own, **index}
         others = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
         by_query = {verb: endpoint for verb, endpoint in others.items() if not endpoint.needs_path}
-        is_nested = bool(self.path)
-        return (
-            ByVerb(INDEX, below, self.guards, is_nested=is_nested),
-            ByVerb(INDEX, own, self.guards, by_query, is_nested=is_nested),
-        )
+        return self._choice(INDEX, below, self), self._choice(INDEX, own, self, by_query=by_query)
 
     # -- what a path leads to -------------------------------------------------------------------------
 
@@ -420,7 +459,7 @@ class Branch:
         if other is None:
             return self._endpoint(name, method, method, verbs)
         endpoint = self._endpoint(name, method, method, verbs or other.verbs)
-        endpoint.guards = other.guards
+        endpoint.guards, endpoint.error_handlers = other.guards, other.error_handlers
         if not left_by_mark(method, LIMITS_ATTRIBUTE):
             endpoint.limits = other.limits
         return endpoint
@@ -507,6 +546,15 @@ def _defined(owner: Any, name: str) -> UserFunction | None:
             raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
         return UserFunction(bound(vars(cls)[name], owner))
     return None
+
+
+def takes_one_argument(function: Callable[..., Any]) -> bool:
+    """True if the function can be called with one positional argument."""
+    try:
+        inspect.signature(function).bind(None)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
