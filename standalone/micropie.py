@@ -12574,6 +12574,8 @@ class Route(NamedTuple):
     `problems` say what of its signature can't be served as it reads. `identities` are the parameters that stand between
     the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself. `providers` are
     those that it asks for, behind those that these ask for: each has its class, `kind`, and its `parameters`.
+    `error_results` are the return annotations of the `_on_error`s that are asked of what goes wrong, innermost first;
+    `errors` is the form of what they don't answer, by `App(errors=...)`.
 
         for route in routes(app):
             print(route.path, route.name)
@@ -12593,6 +12595,8 @@ class Route(NamedTuple):
     problems: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     providers: tuple[Provider, ...] = ()
+    error_results: tuple[Any, ...] = ()
+    errors: str = ERROR_FORMS[0]
 
 
 def routes(app: "App") -> list[Route]:
@@ -12641,6 +12645,8 @@ def _route(
         endpoint.plan.problems,
         identities + endpoint.identities,
         tuple(dict.fromkeys(router.providers.needed(endpoint.plan.provided))),
+        tuple(handler.plan.returns for handler in endpoint.error_handlers),
+        branch.owners[0]._micropie.errors,
     )
 
 

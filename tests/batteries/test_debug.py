@@ -1238,16 +1238,18 @@ def with_hook(**told):
 @pytest.mark.parametrize(
     ("path", "method", "seen"),
     [
-        ("/fail", "GET", (500, BARE, ["X-Content-Type-Options"])),
-        ("/nowhere", "GET", (404, "404 Not Found", ["X-Content-Type-Options"])),
-        ("/notes/old", "PUT", (405, "405 Method Not Allowed", ["Allow", "X-Content-Type-Options"])),
+        ("/fail", "GET", (500, BARE, ["Vary", "X-Content-Type-Options"])),
+        ("/nowhere", "GET", (404, "404 Not Found", ["Vary", "X-Content-Type-Options"])),
+        ("/notes/old", "PUT", (405, "405 Method Not Allowed", ["Allow", "Vary", "X-Content-Type-Options"])),
     ],
 )
 def test_hooks_see_what_visitors_see(path, method, seen):
     """The page takes its place when they have seen it, with the headers that they have added."""
     site = with_hook(header=("X-Own", "1"))
     reply = asked(path, app=site, method=method, accept=HTML)
-    assert site.middlewares[0].seen == [seen]
+    (status, body, names) = seen
+    assert [(told[0], told[2]) for told in site.middlewares[0].seen] == [(status, names)]
+    assert f"<h1>{body}</h1>" in site.middlewares[0].seen[0][1]
     assert reply.text.startswith("<!doctype html>")
     assert reply.headers["x-own"] == "1"
     assert len(reply.headers.get_list("content-type")) == len(reply.headers.get_list("x-content-type-options")) == 1

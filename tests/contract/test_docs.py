@@ -157,6 +157,27 @@ def test_the_references_templates_get_what_it_says(tmp_path):
     assert http(app, path="/blog").text == "PIES! Blog None First"
 
 
+def test_the_page_on_errors_declares_one():
+    """Its status, title and type are the class's, and the detail comes first."""
+    shop, _ = map(run_code, fences((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), "python"))
+    answer = http(shop["Shop"](), path="/buy/apple/3", headers={"Accept": "application/json"})
+    assert answer.json() == {
+        "type": "https://pies.example/problems/stock",
+        "title": "Out of stock",
+        "status": 409,
+        "detail": "Only 2 left",
+        "instance": "/buy/apple/3",
+        "left": 2,
+    }
+
+
+def test_the_page_on_errors_answers_exceptions():
+    """Those of the controller's branch."""
+    _, site = map(run_code, fences((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), "python"))
+    answer = http(site["Site"](), path="/api/pies/apple")
+    assert (answer.status_code, answer.json()) == (404, {"error": "no such pie"})
+
+
 def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):
     """News goes to who is there; whoever leaves is nothing for the log."""
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from micropie.core.handlers.annotations import PATH, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
 from micropie.core.handlers.providers import Provider
 from micropie.core.handlers.signature import POSITIONAL, Parameter
-from micropie.core.pipeline.engine import Engine
+from micropie.core.pipeline.engine import ERROR_FORMS, Engine
 from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
 from micropie.core.routing.class_warnings import class_warnings
 from micropie.core.routing.path_templates import Template, identities_in, joined, names_in
@@ -30,6 +30,8 @@ class Route(NamedTuple):
     `problems` say what of its signature can't be served as it reads. `identities` are the parameters that stand between
     the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself. `providers` are
     those that it asks for, behind those that these ask for: each has its class, `kind`, and its `parameters`.
+    `error_results` are the return annotations of the `_on_error`s that are asked of what goes wrong, innermost first;
+    `errors` is the form of what they don't answer, by `App(errors=...)`.
 
         for route in routes(app):
             print(route.path, route.name)
@@ -49,6 +51,8 @@ class Route(NamedTuple):
     problems: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     providers: tuple[Provider, ...] = ()
+    error_results: tuple[Any, ...] = ()
+    errors: str = ERROR_FORMS[0]
 
 
 def routes(app: "App") -> list[Route]:
@@ -97,6 +101,8 @@ def _route(
         endpoint.plan.problems,
         identities + endpoint.identities,
         tuple(dict.fromkeys(router.providers.needed(endpoint.plan.provided))),
+        tuple(handler.plan.returns for handler in endpoint.error_handlers),
+        branch.owners[0]._micropie.errors,
     )
 
 

@@ -13,7 +13,7 @@ from micropie.openapi.components import Components
 from micropie.openapi.docstring import read_docstring
 from micropie.openapi.marks import FORM, UNLISTED, is_marked
 from micropie.openapi.operation import describe, operations, with_providers
-from micropie.openapi.responses import PROBLEM_SCHEMA, SHARED
+from micropie.openapi.responses import PROBLEM_SCHEMA, shared_responses
 from micropie.openapi.schemas import Schema, Schemas
 from micropie.openapi.security import AUTHORIZATION, Guarded, guarded, requirements, security_schemes
 from micropie.openapi.settings import settings_of
@@ -60,7 +60,7 @@ def openapi(
         "x-websockets": websockets(app, shown, components.taken),
     }
     document, schemas = components.joined({name: part for name, part in parts.items() if part or name == "paths"})
-    shared = shared_components(document, security_schemes(app, shown))
+    shared = shared_components(document, shown, security_schemes(app, shown))
     return {**document, "components": {"schemas": schemas, **shared}}
 
 
@@ -123,9 +123,9 @@ def websocket(route: Route, schemas: Schemas, guards: list[Guarded]) -> Schema:
     return {name: part for name, part in parts.items() if part}
 
 
-def shared_components(document: Schema, schemes: dict[str, Schema]) -> Schema:
+def shared_components(document: Schema, shown: list[Route], schemes: dict[str, Schema]) -> Schema:
     """The components that are no schemas (§4.8.7): the responses of every handler, and how clients say who they are."""
     needed = [one for item in document["paths"].values() for one in item.values()]
     names = {name for one in needed for choice in one.get("security", ()) for name in choice}
     schemes = {"Authorization": AUTHORIZATION, **schemes} if "Authorization" in names else schemes
-    return {"responses": SHARED, **({"securitySchemes": schemes} if schemes else {})}
+    return {"responses": shared_responses(shown), **({"securitySchemes": schemes} if schemes else {})}

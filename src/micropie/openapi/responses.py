@@ -5,10 +5,10 @@ from collections.abc import AsyncIterable, Iterator
 from http import HTTPStatus
 from typing import Any, get_origin
 
-from micropie import Faults, Route
+from micropie import Faults, Reply, Route
 from micropie.openapi.components import REFERENCE
 from micropie.openapi.docstring import Told
-from micropie.openapi.outcomes import Outcome, outcomes_of
+from micropie.openapi.outcomes import Outcome, outcomes, outcomes_of
 from micropie.openapi.request_body import JSON
 from micropie.openapi.schemas import FILE, Schema, Schemas, any_of
 
@@ -22,6 +22,9 @@ OURS = ("session", "context", "provider")
 MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(;.*)?")
 CHUNKS = (bytes, bytearray, memoryview, AsyncIterable, Iterator)
 """Bodies that are sent as they are, at once or in pieces."""
+
+UNKNOWN = (Any, Reply)
+"""Results that may be anything."""
 
 UNDESCRIBED = (ANYTHING, "text/event-stream", "application/x-ndjson", "application/jsonl", "application/json-seq")
 """Media types without a schema: what is not known, and sequences, which OpenAPI has no schema for before 3.2."""
@@ -40,46 +43,83 @@ PROBLEM_SCHEMA: Schema = {
     "type": "object",
     "description": "What went wrong (RFC 9457).",
     "properties": {
-        "type": {"type": "string"},
+        "type": {"type": "string", "format": "uri-reference"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
+        "instance": {"type": "string", "format": "uri-reference"},
         "errors": {"type": "array", "items": FAULT},
     },
+    "required": ["type", "title", "status"],
 }
 
-ERROR_CONTENT: Schema = {PROBLEM: {"schema": {"$ref": f"{REFERENCE}Problem"}}, HTML: {"schema": TEXT}}
+AS_PROBLEM: Schema = {PROBLEM: {"schema": {"$ref": f"{REFERENCE}Problem"}}}
+ERROR_CONTENT: dict[str, Schema] = {"negotiated": {**AS_PROBLEM, HTML: {"schema": TEXT}}, "problem": AS_PROBLEM}
+"""What errors are sent as, by `App(errors=...)`."""
 
-SHARED: Schema = {
-    "Invalid": {"description": "Something is missing, or is not what it should be.", "content": ERROR_CONTENT},
-    "Error": {"description": "Any other error.", "content": ERROR_CONTENT},
-}
-"""The responses that most handlers have, as components."""
+INVALID, ERROR = "Something is missing, or is not what it should be.", "Any other error."
+
+
+def shared_responses(shown: list[Route]) -> Schema:
+    """The responses that most handlers have, as components; an application below another may have others."""
+    found: Schema = {}
+    for form in dict.fromkeys([route.errors for route in shown] or ["negotiated"]):
+        invalid, error = names_of_shared(form)
+        found[invalid] = {"description": INVALID, "content": ERROR_CONTENT[form]}
+        found[error] = {"description": ERROR, "content": ERROR_CONTENT[form]}
+    return found
+
+
+def names_of_shared(form: str) -> tuple[str, str]:
+    """The names of the shared responses, to wrong input and to anything else."""
+    return ("InvalidProblem", "ErrorProblem") if form == "problem" else ("Invalid", "Error")
 
 
 def responses(route: Route, told: Told, schemas: Schemas, *, is_guarded: bool) -> Schema:
-    """Responses by status: those of the annotation and of the docstring, and the errors that any handler may give."""
-    found = {**{status: {} for status in told.statuses}, **returned(route, told, schemas)}
+    """Responses by status: those of the annotations and of the docstring, and the errors that any handler may give."""
+    errors = ERROR_CONTENT[route.errors]
+    invalid, error = (f"#/components/responses/{name}" for name in names_of_shared(route.errors))
+    in_place = in_place_of_errors(route)
+    found = {**{status: {} for status in told.statuses}, **returned(route, told, in_place, schemas)}
     answers_faults = any(one.annotation is Faults for one in route.parameters)
     may_be_invalid = not answers_faults and any(one.source not in OURS for one in route.parameters)
     if answers_faults:
         found.setdefault(UNPROCESSABLE, {HTML: {"schema": TEXT}})
-    if may_be_invalid and BAD_REQUEST in found:
-        found[BAD_REQUEST] = {**ERROR_CONTENT, **found[BAD_REQUEST]}
     if is_guarded:
         found.setdefault(UNAUTHORIZED, {})
-    invalid = {"400": {"$ref": "#/components/responses/Invalid"}}
+    for status, sent in found.items():
+        if status >= BAD_REQUEST and (not sent or status in in_place or (may_be_invalid and status == BAD_REQUEST)):
+            found[status] = {**errors, **sent}
+    others = in_place.get(None, [])
     return {
         **{str(status): response(status, told, found[status]) for status in sorted(found)},
-        **(invalid if may_be_invalid and BAD_REQUEST not in found else {}),
-        "default": {"$ref": "#/components/responses/Error"},
+        **({"400": {"$ref": invalid}} if may_be_invalid and BAD_REQUEST not in found else {}),
+        "default": {"description": ERROR, "content": {**errors, **any_content(others, schemas)}}
+        if others
+        else {"$ref": error},
     }
+
+
+def in_place_of_errors(route: Route) -> dict[int | None, list[Outcome]]:
+    """The outcomes of the `_on_error`s by status; by None where it may be any."""
+    found: dict[int | None, list[Outcome]] = {}
+    for outcome in (one for annotation in route.error_results for one in outcomes(annotation)):
+        if outcome.kind is type(None) and not outcome.has_status:  # it is not theirs
+            continue
+        is_open = outcome.kind in UNKNOWN or outcome.has_status
+        for status in outcome.statuses or ((None if is_open else OK),):
+            found.setdefault(status, []).append(outcome)
+    return found
+
+
+def any_content(outcomes: list[Outcome], schemas: Schemas) -> Schema:
+    """The content of what may have any status; of any type, where that is not known."""
+    return {**content(outcomes, schemas), **({ANYTHING: {}} if any(one.kind in UNKNOWN for one in outcomes) else {})}
 
 
 def response(status: int, told: Told, content: Schema) -> Schema:
     """The Response Object of a status (§4.8.17)."""
-    shown = content or (ERROR_CONTENT if status >= BAD_REQUEST else {})
-    return {"description": told.statuses.get(status) or phrase(status), **({"content": shown} if shown else {})}
+    return {"description": told.statuses.get(status) or phrase(status), **({"content": content} if content else {})}
 
 
 def phrase(status: int) -> str:
@@ -87,13 +127,18 @@ def phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Answer"
 
 
-def returned(route: Route, told: Told, schemas: Schemas) -> dict[int, Schema]:
-    """The content by status."""
+def returned(
+    route: Route, told: Told, in_place: dict[int | None, list[Outcome]], schemas: Schemas
+) -> dict[int, Schema]:
+    """The content by status: what the handler returns, and its branches in place of errors."""
     good = [status for status in told.statuses if status < BAD_REQUEST]
     found: dict[int, list[Outcome]] = {}
     for outcome in outcomes_of(route):
         for status in outcome.statuses or (assumed(outcome, good),):
             found.setdefault(status, []).append(outcome)
+    for known, outcomes_in_place in in_place.items():
+        if known is not None:
+            found.setdefault(known, []).extend(outcomes_in_place)
     return {
         status: {} if status in (NO_CONTENT, NOT_MODIFIED) else content(of_status, schemas)
         for status, of_status in found.items()
