@@ -3848,7 +3848,8 @@ def error_page(error: HTTPError) -> Reply:
     """A small page in light and dark, which loads nothing."""
     faults = error.faults if isinstance(error, InvalidInput) else []
     if len(faults) > 1:
-        detail = f"<ul>\n{''.join(f'<li>{_escaped(fault)}</li>' for fault in faults)}\n</ul>\n"
+        items = "\n".join(f"<li>{_escaped(fault)}</li>" for fault in faults)
+        detail = f"<ul>\n{items}\n</ul>\n"
     else:
         detail = "" if error.detail is None else f"<p>{_escaped(error.detail)}</p>\n"
     page = _PAGE.format(title=_escaped(_headline(error)), detail=detail)
@@ -10493,8 +10494,8 @@ def text_of(value: Any) -> str:
 # 10 the session is saved                                    sessions/store.py
 # 11 the reply is sent                                       sending.py, replies/asgi.py, replies/streaming.py
 #
-# The steps are called in http.py. What goes wrong on the way: error_replies.py. Another application answers: mounts.py.
-# A WebSocket: websocket.py.
+# The steps are called in http.py. What goes wrong on the way: error_handlers.py, error_replies.py. Another application
+# answers: mounts.py. A WebSocket: websocket.py.
 # ######################################################################################################################
 
 
@@ -10822,7 +10823,7 @@ def reply_to_unhandled(engine: Engine, request: Request, error: BaseException) -
 
 def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The answer that an `HTTPError` is. `UnusableResult` if it makes none."""
-    reply = negotiated(engine, request, error, instance_of(request))
+    reply = negotiated(engine, request, error)
     if isinstance(error, Unrouted):
         note_debug_page(engine, request, error, reply)
     return reply
@@ -10844,13 +10845,13 @@ def note_failure(request: Request, error: BaseException) -> None:
     log_failure(request, error)
 
 
-def negotiated(engine: Engine, request: Request, error: HTTPError, instance: str | None = None) -> Reply:
+def negotiated(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The form of an error that the client would rather have; problem details for all where the application says so."""
     if engine.errors == PROBLEMS:
-        return error_problem(error, instance)
+        return error_problem(error, instance_of(request, error))
     wishes = accepted(request.headers.get("accept", ""))
     if wishes.json and (wishes.json > wishes.html or (wishes.json == wishes.html and has_json_body(request))):
-        reply = error_problem(error, instance)
+        reply = error_problem(error, instance_of(request, error))
     elif wishes.html and wishes.html.closeness == NAMED:
         reply = error_page(error)
     else:
@@ -10864,8 +10865,10 @@ def has_json_body(request: Request) -> bool:
     return has_body(request) and media_type(request._header_bytes(b"content-type", b"")).is_json
 
 
-def instance_of(request: Request) -> str:
-    """The path of the request as a URI reference (RFC 3986 §4.2), which leads to no other host."""
+def instance_of(request: Request, error: HTTPError) -> str | None:
+    """The path as a URI reference (RFC 3986 §4.2) that leads to no other host; None for a 500, which tells nothing."""
+    if error.status == 500:  # noqa: PLR2004
+        return None
     safe = "/:@!$&'()*+,;=~"
     return "/" + str(lazy_import("urllib.parse").quote(path_of_request(request).lstrip("/"), safe, errors="replace"))
 

@@ -14,6 +14,7 @@ FAILING = {
     "/blocking": "a sync handler",
     "/hooked": "a hook",
     "/stream": "a stream",
+    "/dressed": "a dressed one",
     "WebSocket /chat/blue": "a socket",
 }
 ROUTES = {
@@ -23,6 +24,8 @@ ROUTES = {
     "/hooked": "/hooked",
     "/stream": "/stream",
     "/teapot": "/teapot",
+    "/answered": "/answered",
+    "/dressed": "/dressed",
     "/orders/x": "/orders/{number}",
     "WebSocket /chat/blue": "/chat/{room}",
 }
@@ -61,7 +64,7 @@ def test_sentry_names_requests_by_their_handler():
 
 
 def test_sentry_is_told_of_each_exception_once(by_url):
-    """From handlers, threads, hooks, streams and WebSockets; an `HTTPError` or a client's fault is none."""
+    """From handlers, threads, hooks, streams, WebSockets; not of `HTTPError`s, and what `_on_error` has answered."""
     told = {path: [text for item in items for text in item["exceptions"]] for path, items in by_url.items()}
     assert told == {path: [FAILING[path]] if path in FAILING else [] for path in told}
 

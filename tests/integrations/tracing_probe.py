@@ -22,7 +22,10 @@ from micropie import App, ConnectionClosed, Controller, HTTPError, HttpMiddlewar
 from micropie.testing import TestClient, WebSocketRefused
 from tests.integrations.tracing_page import TRACE, example
 
-PATHS = ("/orders/7", "/notes/show/7", "/blocking", "/hooked", "/stream", "/teapot", "/orders/x", "/nowhere")
+PATHS = (
+    *("/orders/7", "/notes/show/7", "/blocking", "/hooked", "/stream", "/teapot", "/orders/x", "/nowhere"),
+    *("/answered", "/dressed"),
+)
 SOCKETS = ("/chat/blue", "/nowhere/blue")
 
 Take = Callable[[], list[dict[str, Any]]]
@@ -37,6 +40,15 @@ class Busy(App):
     """What the examples' applications have not: every way to answer and to fail."""
 
     notes = Notes()
+
+    def _on_error(self, error):
+        return {"an answered one": (409, "none left"), "a dressed one": (500, "sorry")}.get(str(error))
+
+    async def answered(self):
+        raise LookupError("an answered one")
+
+    async def dressed(self):
+        raise LookupError("a dressed one")
 
     def blocking(self):
         with trace.get_tracer("shop").start_as_current_span("bake"):

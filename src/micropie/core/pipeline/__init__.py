@@ -12,6 +12,6 @@
 10 the session is saved                                    sessions/store.py
 11 the reply is sent                                       sending.py, replies/asgi.py, replies/streaming.py
 
-The steps are called in http.py. What goes wrong on the way: error_replies.py. Another application answers: mounts.py.
-A WebSocket: websocket.py.
+The steps are called in http.py. What goes wrong on the way: error_handlers.py, error_replies.py. Another application
+answers: mounts.py. A WebSocket: websocket.py.
 """

@@ -65,7 +65,7 @@ def reply_to_unhandled(engine: Engine, request: Request, error: BaseException) -
 
 def reply_to_refusal(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The answer that an `HTTPError` is. `UnusableResult` if it makes none."""
-    reply = negotiated(engine, request, error, instance_of(request))
+    reply = negotiated(engine, request, error)
     if isinstance(error, Unrouted):
         note_debug_page(engine, request, error, reply)
     return reply
@@ -87,13 +87,13 @@ def note_failure(request: Request, error: BaseException) -> None:
     log_failure(request, error)
 
 
-def negotiated(engine: Engine, request: Request, error: HTTPError, instance: str | None = None) -> Reply:
+def negotiated(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The form of an error that the client would rather have; problem details for all where the application says so."""
     if engine.errors == PROBLEMS:
-        return error_problem(error, instance)
+        return error_problem(error, instance_of(request, error))
     wishes = accepted(request.headers.get("accept", ""))
     if wishes.json and (wishes.json > wishes.html or (wishes.json == wishes.html and has_json_body(request))):
-        reply = error_problem(error, instance)
+        reply = error_problem(error, instance_of(request, error))
     elif wishes.html and wishes.html.closeness == NAMED:
         reply = error_page(error)
     else:
@@ -107,8 +107,10 @@ def has_json_body(request: Request) -> bool:
     return has_body(request) and media_type(request._header_bytes(b"content-type", b"")).is_json
 
 
-def instance_of(request: Request) -> str:
-    """The path of the request as a URI reference (RFC 3986 §4.2), which leads to no other host."""
+def instance_of(request: Request, error: HTTPError) -> str | None:
+    """The path as a URI reference (RFC 3986 §4.2) that leads to no other host; None for a 500, which tells nothing."""
+    if error.status == 500:  # noqa: PLR2004
+        return None
     safe = "/:@!$&'()*+,;=~"
     return "/" + str(lazy_import("urllib.parse").quote(path_of_request(request).lstrip("/"), safe, errors="replace"))
 

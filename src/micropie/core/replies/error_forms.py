@@ -47,7 +47,8 @@ def error_page(error: HTTPError) -> Reply:
     """A small page in light and dark, which loads nothing."""
     faults = error.faults if isinstance(error, InvalidInput) else []
     if len(faults) > 1:
-        detail = f"<ul>\n{''.join(f'<li>{_escaped(fault)}</li>' for fault in faults)}\n</ul>\n"
+        items = "\n".join(f"<li>{_escaped(fault)}</li>" for fault in faults)
+        detail = f"<ul>\n{items}\n</ul>\n"
     else:
         detail = "" if error.detail is None else f"<p>{_escaped(error.detail)}</p>\n"
     page = _PAGE.format(title=_escaped(_headline(error)), detail=detail)
