@@ -11801,7 +11801,7 @@ async def reply_to_failed_stream(engine: Engine, request: Request, error: BaseEx
 
 def in_place_of(reply: Reply, other: Reply) -> Reply:
     """The other reply, with those of the first one's headers that are not about its content, such as cookies."""
-    names = {name.lower() for name, _ in other.headers}
+    names = {name.lower() for name, _ in other.headers} - {"vary"}  # which may depend on both
     kept = [pair for pair in reply.headers if not (is_about_content(pair[0]) or pair[0].lower() in names)]
     other.headers = [*kept, *other.headers, ("Cache-Control", "no-store")]
     return other

@@ -1,5 +1,7 @@
 """CSRF, CORS and a policy with a nonce in a real browser; the application is `guarded.py`, served by Uvicorn twice."""
 
+import json
+import re
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -8,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.integrations.serving import Server, serving
 
-REFUSED = "403 Forbidden: Cross-site request refused"
+REFUSED = re.compile("403 Forbidden.*Cross-site request refused", re.DOTALL)
 ASK = """async ([url, options]) => {
     try {
         const answer = await fetch(url, options);
@@ -109,7 +111,7 @@ def test_scripts_of_others_change_nothing(page, site, attacker, request):
     [
         ("GET", 7, [200, '{"number":7,"method":"GET"}']),
         ("PUT", 7, [200, '{"number":7,"method":"PUT"}']),
-        ("PUT", "x", [400, "400 Bad Request: Invalid value for parameter 'number': expected an integer"]),
+        ("PUT", "x", [400, "Invalid value for parameter 'number': expected an integer"]),
     ],
 )
 def test_a_friends_scripts_read_replies_and_errors(page, site, neighbour, method, number, answer):
@@ -117,7 +119,8 @@ def test_a_friends_scripts_read_replies_and_errors(page, site, neighbour, method
     page.goto(neighbour)
     headers = {} if method == "GET" else {"content-type": "application/json"}
     options = {"method": method, "credentials": "include", "headers": headers}
-    assert page.evaluate(ASK, [f"{site}/api/{number}", options]) == answer
+    status, text = page.evaluate(ASK, [f"{site}/api/{number}", options])
+    assert [status, json.loads(text)["detail"] if status >= 400 else text] == answer
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])

@@ -73,9 +73,10 @@ def site(*arguments, **keywords):
 
 
 def cors(answer):
-    """What a reply says of CORS, and on what it depends."""
+    """What a reply says of CORS, and on what it depends; that an error's form depends on `Accept` is another matter."""
     names = {"vary", *(name for name in answer.headers if name.startswith("access-control-"))}
-    return {name: answer.headers.get_list(name) for name in sorted(names) if answer.headers.get_list(name)}
+    found = {name: [value for value in answer.headers.get_list(name) if value != "Accept"] for name in sorted(names)}
+    return {name: values for name, values in found.items() if values}
 
 
 def ask(app, path="/", origin=FRIEND, method="GET", **keywords):

@@ -63,6 +63,7 @@ class Pair(NamedTuple):
     right: str
 
 
+HEADERS = [("content-type", "application/json"), ("accept", "text/plain")]
 MIDNIGHT = dt.datetime.fromisoformat("2024-02-29")
 ID = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
@@ -253,11 +254,11 @@ async def answers() -> dict[str, Any]:
         found[f"returned/{name}"] = shown(await ahttp(app, path=f"/give/{name}"))
     for name, body in RECEIVED.items():
         for path in ("show", "params"):
-            reply = await awire(app, "POST", f"/{path}", body=body, headers=[("content-type", "application/json")])
+            reply = await awire(app, "POST", f"/{path}", body=body, headers=HEADERS)
             found[f"{path}/{name}"] = shown(reply)
     members = b'{"a": {"x": [1.0, 1e5, "\xc3\xa9", null]}, "b": "text"}'
     for path in ("bound", "params"):
-        reply = await awire(app, "POST", f"/{path}", body=members, headers=[("content-type", "application/json")])
+        reply = await awire(app, "POST", f"/{path}", body=members, headers=HEADERS)
         found[f"{path}/members"] = shown(reply)
     for name in SENT:
         found[f"sent/{name}"] = (await awebsocket(app, f"/give/{name}")).sent
