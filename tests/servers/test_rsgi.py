@@ -35,7 +35,7 @@ def test_a_scope_can_be_asked_for(server: Server):
         "query_string": "a=%20b",
         "root_path": "",
         "server": ["127.0.0.1", server.port],
-        "state": {},
+        "state": {"shelves": ["pies"], "asked": 0},  # of the lifespan
     }
 
 
