@@ -88,6 +88,7 @@ from types import (
 from typing import (
     Annotated,
     Any,
+    BinaryIO,
     ClassVar,
     Generic,
     IO,
@@ -128,6 +129,7 @@ __all__ = [
     "Cookie",
     "Fault",
     "Faults",
+    "FileBody",
     "Flash",
     "FromBody",
     "FromPath",
@@ -3480,6 +3482,81 @@ def _outside(where: str, message: str) -> str:
 
 
 # ======================================================================================================================
+# core/replies/file_body.py
+#
+# FileBody: a part of a file as the body of a reply, which some servers send by themselves.
+#
+# It is opened when the first chunk is read: a reply that is never sent has nothing to close.
+# ======================================================================================================================
+
+CHUNK = 1 << 17  # bytes; as much as a slow client holds in memory
+PATHSEND = "http.response.pathsend"  # https://asgi.readthedocs.io/en/latest/extensions.html#path-send
+PATHSEND_RANGE = "micropie.pathsend_range"  # in a scope: its server sends parts of files, too
+
+
+class FileBody:
+    """`size` bytes of a file from `start` on, read in chunks: a stream like any other, so hooks may wrap it.
+
+    `status` is that of the file when the reply was made. If it has been replaced since, reading raises `HTTPError` 503;
+    if it has been cut, `OSError`.
+
+        found = os.stat(path)
+        return 200, FileBody(path, found), {"Content-Length": str(found.st_size)}
+    """
+
+    def __init__(self, path: str, status: os.stat_result, start: int = 0, size: int | None = None) -> None:
+        self._path = os.path.abspath(path)  # noqa: PTH100 - as the text that servers want
+        self._status = status
+        self._start = start
+        self.size = self._left = status.st_size - start if size is None else size
+        self._file: BinaryIO | None = None
+        self._is_closed = False
+
+    def __iter__(self) -> "FileBody":
+        return self
+
+    def __next__(self) -> bytes:
+        if self._is_closed or not self._left:
+            self.close()
+            raise StopIteration
+        if self._file is None:
+            self._file = self._opened()
+        chunk = self._file.read(min(CHUNK, self._left))
+        if not chunk:
+            self.close()
+            raise OSError(f"{self._path} has become shorter while it was sent")
+        self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the file, if it is open; nothing more is read."""
+        self._is_closed = True
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def as_message(self, scope: Scope) -> Message | None:
+        """The ASGI message by which the server sends this by itself; None if it can't, or if reading has begun."""
+        extensions = scope.get("extensions") or {}
+        if PATHSEND not in extensions or self._file is not None or self._is_closed:
+            return None
+        message = {"type": PATHSEND, "path": self._path}
+        if self.size == self._status.st_size:
+            return message
+        if PATHSEND_RANGE not in extensions:
+            return None
+        return {**message, "start": self._start, "end": self._start + self.size}
+
+    def _opened(self) -> BinaryIO:
+        file = open(self._path, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed by `close`
+        if not os.path.samestat(os.fstat(file.fileno()), self._status):
+            file.close()
+            raise HTTPError(503, "The file has just been replaced", {"Retry-After": "0"})
+        file.seek(self._start)
+        return file
+
+
+# ======================================================================================================================
 # core/replies/reply.py
 #
 # A handler's result, made into a `Reply`: status, header pairs, body, in no protocol's form yet.
@@ -3537,7 +3614,7 @@ def to_reply(result: Any) -> Reply:
         return Reply(200, result, [], HTML)
     if kind in _GENERATORS:
         return Reply(200, result, [], HTML)
-    if kind is Reply:
+    if isinstance(result, Reply):
         return _from_reply(result)
     if isinstance(result, tuple):
         return _from_tuple(result)
@@ -3627,6 +3704,8 @@ def why_unusable(error: BaseException, value: Any) -> str:
             value.close()  # or Python complains that it was never awaited, too late to say where
         called = getattr(value, "__qualname__", f"a {kind}")
         return f"{called} was returned, and not awaited: write return await ..."
+    if isinstance(value, os.PathLike):
+        return f"a {kind} is no reply, for it may lead anywhere: return FileReply(path), from micropie.static"
     if isinstance(value, AbstractSet):
         return f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)"
     wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
@@ -3767,6 +3846,13 @@ async def send_bodyless(send: Send, reply: Reply) -> None:
     with contextlib.suppress(OSError):
         await send(stream_start(reply))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def send_by_server(send: Send, reply: Reply, message: Message) -> None:
+    """Send the head of a streamed reply, and a message that lets the server send its body."""
+    with contextlib.suppress(OSError):
+        await send(stream_start(reply))
+        await send(message)
 
 
 def stream_start(reply: Reply) -> Message:
@@ -8823,6 +8909,8 @@ class Controller:
             api = Api(db)
     """
 
+    _takes_identities = True  # False: no handler is given the identities in the path to the controller
+
     @property
     def request(self) -> Request:
         """The request that is being served, as `App.request`."""
@@ -8863,6 +8951,10 @@ class Controller:
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
         """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""
         return {}
+
+    def _url_below(self, *paths: str) -> tuple[str, dict[str, Any]]:
+        """The path below this controller, and the query, of `url_for(controller, *paths)`."""
+        raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
 
 
 class Resource(Controller):
@@ -9486,13 +9578,19 @@ class Branch:
         endpoint = self._endpoint(name, handler, attribute, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
         if self.identities and not is_private(name.removeprefix(WEBSOCKET)):
-            check_takes_identities(endpoint)
+            self._give_identities(endpoint)
         if name.startswith(WEBSOCKET):
             self._note_marks(name, attribute, "a WebSocket")
         if own:
             self._add_verbs(endpoint, verbs)
         else:
             self.methods[name] = self._with_verbs(endpoint)
+
+    def _give_identities(self, endpoint: Endpoint) -> None:
+        if self.owner._takes_identities:
+            check_takes_identities(endpoint)
+        else:
+            endpoint.call = _without_first(len(self.identities), endpoint.call)
 
     def _endpoint(
         self,
@@ -9783,6 +9881,15 @@ def overridden_limits(limits: Limits, owner: Any) -> Limits:
     changes = {name: value for name, value in changes.items() if not callable(value)}  # else they are routes
     check_limits(changes, f"{type(owner).__name__}.{{}}")
     return limits._replace(**changes)
+
+
+def _without_first(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, called without so many of its arguments."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args[count:], **kwargs)
+
+    return call
 
 
 def check_takes_identities(endpoint: Endpoint) -> None:
@@ -10200,7 +10307,10 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
         own, pairs = place.entry.of(args, {name: value for name, value in query.items() if value is not None})
     else:
         own, args = _with_identities(place.branch.path if place.entry is None else place.entry.path, args, query)
-        own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
+        if args and place.entry is None:
+            below, added = _below_controller(place.branch.owner, args)
+            args, query = (below,), {**added, **query}
+        own, pairs = own + _segments_below(args), list(_query_fields(query))
     path = joined(root + above + own) or "/"
     origin = _origin_here(place) if external else ""
     return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
@@ -10442,10 +10552,15 @@ class Address:
         return TypeError(f"url_for(): {self._name} {what}")
 
 
-def _segments_below(paths: Sequence[Any], mount: MountedApp | None) -> tuple[str, ...]:
-    """The segments of paths below a mount."""
-    if paths and mount is None:
-        raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
+def _below_controller(owner: Any, paths: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+    """The path below a controller, and the query. TypeError for an `App`, and for a controller that has no paths."""
+    controller = owner if isinstance(owner, Controller) else Controller()
+    below: tuple[str, dict[str, Any]] = controller._url_below(*map(text_of, paths))
+    return below
+
+
+def _segments_below(paths: Sequence[Any]) -> tuple[str, ...]:
+    """The segments of paths below a mount or a controller."""
     segments = tuple(segment for path in paths for segment in text_of(path).removeprefix("/").split("/"))
     if any(segment in _DOTS for segment in segments):
         raise ValueError(f"url_for(): {paths!r} has dot segments, which clients resolve")
@@ -11743,6 +11858,9 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
     hooked = streamed_send(engine.app, request, send) if engine.app.middlewares else send
+    if type(reply.body) is FileBody and hooked is send and (by_server := reply.body.as_message(request.scope)):
+        await send_by_server(send, reply, by_server)
+        return
     body, stream = reply.body, Stream(hooked, reply, until_gone, form_of_objects, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
@@ -13457,6 +13575,7 @@ def asgi_scope(native: Any, headers: RawHeaders, state: dict[str, Any]) -> Scope
         "client": address(native.client),
         "server": address(native.server),
         "state": dict(state),
+        "extensions": {PATHSEND: {}, PATHSEND_RANGE: {}},
     }
 
 
@@ -13497,6 +13616,8 @@ class RSGISend:
                 raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
             self._status = status
             self._headers = text_pairs(message.get("headers") or ())
+        elif message["type"] == PATHSEND:
+            self._send_file(message)
         elif self._stream is None and not message.get("more_body"):
             self.protocol.response_bytes(self._status, self._headers, bytes(message.get("body") or b""))
         else:
@@ -13512,6 +13633,13 @@ class RSGISend:
             self._stream = self.protocol.response_stream(self._status, self._headers)
         if chunk:
             await self._stream.send_bytes(chunk)
+
+    def _send_file(self, message: Message) -> None:
+        if "start" in message:
+            part = message["start"], message["end"]
+            self.protocol.response_file_range(self._status, self._headers, message["path"], *part)
+        else:
+            self.protocol.response_file(self._status, self._headers, message["path"])
 
     async def hold(self) -> None:
         """Leave a stream that broke unended until the client has left: with an end it would look whole.

@@ -23,6 +23,7 @@ from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.signature import Parameter
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.events import ServerSentEvent
+from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.redirects import ascii_host, safe_redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.proxies import TrustedProxies
@@ -54,6 +55,7 @@ __all__ = [
     "Cookie",
     "Fault",
     "Faults",
+    "FileBody",
     "Flash",
     "FromBody",
     "FromPath",

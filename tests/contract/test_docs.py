@@ -38,9 +38,11 @@ def step(number: int) -> Any:
 
 @pytest.fixture(autouse=True)
 def _working_directory(tmp_path, monkeypatch):
-    """The tutorial's folder, with its template as step 6 wants it."""
+    """The tutorial's folder, with its template as step 6 wants it, and those that files are served from."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "templates").mkdir()
+    for name in ("templates", "static", "dist"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "dist" / "index.html").touch()
     page = fences(TUTORIAL, "html")[0].replace('name="name"', 'name="name" value="{{ name }}"')
     (tmp_path / "templates" / "index.html").write_text(page, encoding="utf-8")
 

@@ -6,7 +6,9 @@ import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 import pytest
 
@@ -15,6 +17,7 @@ from micropie import (
     App,
     Controller,
     Cookie,
+    FileBody,
     Header,
     HttpMiddleware,
     Mount,
@@ -112,6 +115,12 @@ class Protocol:
         assert type(body) is bytes
         self._answer(status, headers)
         self.body, self.whole = [body] if body else [], True
+
+    def response_file(self, status: int, headers: list[tuple[str, str]], file: str) -> None:
+        self.response_bytes(status, headers, Path(file).read_bytes())
+
+    def response_file_range(self, status: int, headers: list[tuple[str, str]], file: str, start: int, end: int) -> None:
+        self.response_bytes(status, headers, Path(file).read_bytes()[start:end])
 
     def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Self:
         self._answer(status, headers)
@@ -278,7 +287,7 @@ def test_a_session_is_kept_and_its_cookie_found_in_any_field():
 
 def test_the_scope_is_made_when_asked_for():
     """A handler that asks gets the dict that ASGI has, but for `raw_path`."""
-    keys = b"asgi client endpoint headers http_version method path query_string root_path route scheme"
+    keys = b"asgi client endpoint extensions headers http_version method path query_string root_path route scheme"
     keys += b" server state type"
     assert serve(Shop(), Scope("/scope")).body == [b'{"keys":"' + keys + b'","client":["127.0.0.1",40000]}']
 
@@ -822,3 +831,25 @@ def test_what_is_mounted_sends_through_the_middlewares():
     app.middlewares.append(Marks())
     found = [serve(app, Scope(path)) for path in ("/files/x", "/files/fails")]
     assert [(reply.status, ("x-mark", "1") in reply.headers) for reply in found] == [(200, True), (500, True)]
+
+
+class Films(App):
+    def whole(self, path):
+        return 200, FileBody(path, Path(path).stat()), {"Content-Length": "7"}
+
+    def part(self, path):
+        return 206, FileBody(path, Path(path).stat(), 2, 3), {"Content-Length": "3"}
+
+
+def test_files_are_the_servers_to_send(tmp_path):
+    """Granian sends a file, or a part of it, by itself, and nothing for HEAD."""
+    film = tmp_path / "film"
+    film.write_bytes(b"the end")
+    quoted = quote(str(film), safe="")
+    found = [serve(Films(), Scope(f"/{name}", query_string=f"path={quoted}")) for name in ("whole", "part")]
+    assert [(one.status, one.headers[1:], one.body) for one in found] == [
+        (200, [("content-length", "7")], [b"the end"]),
+        (206, [("content-length", "3")], [b"e e"]),
+    ]
+    head = serve(Films(), Scope("/whole", "HEAD", query_string=f"path={quoted}"))
+    assert (head.status, head.body) == (200, [])

@@ -198,8 +198,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def started(kind: Kind, folder: Path, **variables: str) -> Iterator[Server]:
-    """Start the server in a session of its own, so that its workers end with it whatever happens."""
+def started(kind: Kind, folder: Path, *, at: Path = HERE, **variables: str) -> Iterator[Server]:
+    """Start the server beside its application, in a session of its own: so its workers end with it, come what may."""
     port = free_port()
     log_file = folder / f"{kind.name}-{port}.log"
     # The server imports what this process imports: the same packages, the same form of micropie.
@@ -208,7 +208,7 @@ def started(kind: Kind, folder: Path, **variables: str) -> Iterator[Server]:
     with (
         log_file.open("wb") as log,
         subprocess.Popen(
-            kind.command(port), cwd=HERE, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            kind.command(port), cwd=at, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         ) as process,
     ):
         try:

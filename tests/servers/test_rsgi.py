@@ -36,6 +36,7 @@ def test_a_scope_can_be_asked_for(server: Server):
         "root_path": "",
         "server": ["127.0.0.1", server.port],
         "state": {"shelves": ["pies"], "asked": 0},  # of the lifespan
+        "extensions": {"http.response.pathsend": {}, "micropie.pathsend_range": {}},
     }
 
 

@@ -17,6 +17,7 @@ from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import shutdown, startup
 from micropie.core.replies.asgi import whole_headers
+from micropie.core.replies.file_body import PATHSEND, PATHSEND_RANGE
 from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, Reply
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
@@ -196,6 +197,7 @@ def asgi_scope(native: Any, headers: RawHeaders, state: dict[str, Any]) -> Scope
         "client": address(native.client),
         "server": address(native.server),
         "state": dict(state),
+        "extensions": {PATHSEND: {}, PATHSEND_RANGE: {}},
     }
 
 
@@ -236,6 +238,8 @@ class RSGISend:
                 raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
             self._status = status
             self._headers = text_pairs(message.get("headers") or ())
+        elif message["type"] == PATHSEND:
+            self._send_file(message)
         elif self._stream is None and not message.get("more_body"):
             self.protocol.response_bytes(self._status, self._headers, bytes(message.get("body") or b""))
         else:
@@ -251,6 +255,13 @@ class RSGISend:
             self._stream = self.protocol.response_stream(self._status, self._headers)
         if chunk:
             await self._stream.send_bytes(chunk)
+
+    def _send_file(self, message: Message) -> None:
+        if "start" in message:
+            part = message["start"], message["end"]
+            self.protocol.response_file_range(self._status, self._headers, message["path"], *part)
+        else:
+            self.protocol.response_file(self._status, self._headers, message["path"])
 
     async def hold(self) -> None:
         """Leave a stream that broke unended until the client has left: with an end it would look whole.

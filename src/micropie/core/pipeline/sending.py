@@ -23,8 +23,9 @@ from micropie.core.pipeline.error_replies import (
 )
 from micropie.core.pipeline.middleware import streamed_send
 from micropie.core.pipeline.provide import note_exception
-from micropie.core.replies.asgi import WatchedSend, send_bodyless
+from micropie.core.replies.asgi import WatchedSend, send_bodyless, send_by_server
 from micropie.core.replies.events import FOR_EVENTS
+from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_type
 from micropie.core.replies.streaming import Stream, send_stream
 from micropie.core.requests.request import Request, current_request
@@ -80,6 +81,9 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
 async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
     hooked = streamed_send(engine.app, request, send) if engine.app.middlewares else send
+    if type(reply.body) is FileBody and hooked is send and (by_server := reply.body.as_message(request.scope)):
+        await send_by_server(send, reply, by_server)
+        return
     body, stream = reply.body, Stream(hooked, reply, until_gone, form_of_objects, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()

@@ -82,6 +82,13 @@ async def send_bodyless(send: Send, reply: Reply) -> None:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+async def send_by_server(send: Send, reply: Reply, message: Message) -> None:
+    """Send the head of a streamed reply, and a message that lets the server send its body."""
+    with contextlib.suppress(OSError):
+        await send(stream_start(reply))
+        await send(message)
+
+
 def stream_start(reply: Reply) -> Message:
     """The first message of a streamed reply."""
     return {"type": "http.response.start", "status": reply.status, "headers": stream_headers(reply)}

@@ -4,6 +4,7 @@ A body is text, bytes, None or a stream of chunks; JSON is encoded here, so hook
 are the handler's own; `content_type` is what goes out unless they name another.
 """
 
+import os
 from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
@@ -63,7 +64,7 @@ def to_reply(result: Any) -> Reply:
         return Reply(200, result, [], HTML)
     if kind in _GENERATORS:
         return Reply(200, result, [], HTML)
-    if kind is Reply:
+    if isinstance(result, Reply):
         return _from_reply(result)
     if isinstance(result, tuple):
         return _from_tuple(result)
@@ -153,6 +154,8 @@ def why_unusable(error: BaseException, value: Any) -> str:
             value.close()  # or Python complains that it was never awaited, too late to say where
         called = getattr(value, "__qualname__", f"a {kind}")
         return f"{called} was returned, and not awaited: write return await ..."
+    if isinstance(value, os.PathLike):
+        return f"a {kind} is no reply, for it may lead anywhere: return FileReply(path), from micropie.static"
     if isinstance(value, AbstractSet):
         return f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)"
     wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"

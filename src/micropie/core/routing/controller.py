@@ -43,6 +43,8 @@ class Controller:
             api = Api(db)
     """
 
+    _takes_identities = True  # False: no handler is given the identities in the path to the controller
+
     @property
     def request(self) -> Request:
         """The request that is being served, as `App.request`."""
@@ -83,6 +85,10 @@ class Controller:
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
         """Handlers by the names that they answer to in `owner`, beside this controller and behind its guards."""
         return {}
+
+    def _url_below(self, *paths: str) -> tuple[str, dict[str, Any]]:
+        """The path below this controller, and the query, of `url_for(controller, *paths)`."""
+        raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
 
 
 class Resource(Controller):

@@ -206,13 +206,19 @@ class Branch:
         endpoint = self._endpoint(name, handler, attribute, declared or ((name.upper(),) if own else ()))
         self.entries.append(endpoint)
         if self.identities and not is_private(name.removeprefix(WEBSOCKET)):
-            check_takes_identities(endpoint)
+            self._give_identities(endpoint)
         if name.startswith(WEBSOCKET):
             self._note_marks(name, attribute, "a WebSocket")
         if own:
             self._add_verbs(endpoint, verbs)
         else:
             self.methods[name] = self._with_verbs(endpoint)
+
+    def _give_identities(self, endpoint: Endpoint) -> None:
+        if self.owner._takes_identities:
+            check_takes_identities(endpoint)
+        else:
+            endpoint.call = _without_first(len(self.identities), endpoint.call)
 
     def _endpoint(
         self,
@@ -503,6 +509,15 @@ def overridden_limits(limits: Limits, owner: Any) -> Limits:
     changes = {name: value for name, value in changes.items() if not callable(value)}  # else they are routes
     check_limits(changes, f"{type(owner).__name__}.{{}}")
     return limits._replace(**changes)
+
+
+def _without_first(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, called without so many of its arguments."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args[count:], **kwargs)
+
+    return call
 
 
 def check_takes_identities(endpoint: Endpoint) -> None:

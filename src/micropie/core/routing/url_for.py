@@ -20,7 +20,7 @@ from micropie.core.handlers.signature import KEYWORD, POSITIONAL, takes_segment
 from micropie.core.requests.origin import origin_of
 from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
-from micropie.core.routing.controller import INDEX, is_private
+from micropie.core.routing.controller import INDEX, Controller, is_private
 from micropie.core.routing.path_templates import Identity, Template, identities_in, joined
 from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint
 from micropie.core.routing.tree import Branch, branches
@@ -67,7 +67,10 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
         own, pairs = place.entry.of(args, {name: value for name, value in query.items() if value is not None})
     else:
         own, args = _with_identities(place.branch.path if place.entry is None else place.entry.path, args, query)
-        own, pairs = own + _segments_below(args, place.entry), list(_query_fields(query))
+        if args and place.entry is None:
+            below, added = _below_controller(place.branch.owner, args)
+            args, query = (below,), {**added, **query}
+        own, pairs = own + _segments_below(args), list(_query_fields(query))
     path = joined(root + above + own) or "/"
     origin = _origin_here(place) if external else ""
     return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
@@ -309,10 +312,15 @@ class Address:
         return TypeError(f"url_for(): {self._name} {what}")
 
 
-def _segments_below(paths: Sequence[Any], mount: MountedApp | None) -> tuple[str, ...]:
-    """The segments of paths below a mount."""
-    if paths and mount is None:
-        raise TypeError(f"url_for() of a controller takes no path, it got {paths!r}: name the method")
+def _below_controller(owner: Any, paths: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+    """The path below a controller, and the query. TypeError for an `App`, and for a controller that has no paths."""
+    controller = owner if isinstance(owner, Controller) else Controller()
+    below: tuple[str, dict[str, Any]] = controller._url_below(*map(text_of, paths))
+    return below
+
+
+def _segments_below(paths: Sequence[Any]) -> tuple[str, ...]:
+    """The segments of paths below a mount or a controller."""
     segments = tuple(segment for path in paths for segment in text_of(path).removeprefix("/").split("/"))
     if any(segment in _DOTS for segment in segments):
         raise ValueError(f"url_for(): {paths!r} has dot segments, which clients resolve")
