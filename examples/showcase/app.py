@@ -11,13 +11,9 @@ from pathlib import Path
 
 from micropie import App, ConnectionClosed, HTTPError, HttpMiddleware
 from micropie.sessions import SQLiteSessionBackend
+from micropie.static import StaticFiles
 
 HERE = Path(__file__).parent
-STATIC = {
-    "icon.svg": "image/svg+xml",
-    "style.css": "text/css; charset=utf-8",
-    "wall.js": "text/javascript; charset=utf-8",
-}
 KINDS = ("apple", "cherry", "peach", "blueberry")
 LONGEST_NAME, LONGEST_MESSAGE, ON_THE_WALL = 30, 280, 30
 POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -50,6 +46,8 @@ class ErrorPages(HttpMiddleware):
 
 class Wall(App):
     """The shop: visitors sign the wall, watch it live, chat, and have their files weighed."""
+
+    static = StaticFiles(HERE / "static")
 
     def __init__(self):
         super().__init__(
@@ -97,13 +95,6 @@ class Wall(App):
         self.request.session.clear()
         return self._redirect("/", status=303)
 
-    def static(self, name):
-        """Serve the page's own files; a sync handler, so reading them holds nobody up."""
-        if name not in STATIC:
-            raise HTTPError(404)
-        headers = [("Content-Type", STATIC[name]), ("Cache-Control", "no-cache")]
-        return 200, (HERE / "static" / name).read_bytes(), headers
-
     async def _page(self, typed, wrong):
         session = self.request.session
         return await self._render_template(
@@ -116,6 +107,9 @@ class Wall(App):
             visitor=session.get("name"),
             host=self.request.headers.get("host", "127.0.0.1"),
         )
+
+    def _template_context(self):
+        return {"site": self}
 
     # For programs
 
