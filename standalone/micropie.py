@@ -5714,7 +5714,7 @@ class Request:
     _upload: "Upload | None" = None  # a multipart form
     _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
     _raised: BaseException | None = None  # any exception that has ended the handler, or the sending of its reply
-    _provided: dict[type, Any]  # the values that providers have given it, by their classes; not there before that
+    _provided: dict[Any, Any]  # the values that providers have given it, by those; not there before that
     _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _stream_failed: bool = False  # before its first chunk
@@ -7501,10 +7501,10 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     )
 
 
-def provider_in(annotation: Any, metadata: tuple[Any, ...]) -> type | None:
-    """The provider that a parameter asks for: a class in its `Annotated` that has `__provide__`, else its type."""
+def provider_in(annotation: Any, metadata: tuple[Any, ...]) -> Any:
+    """The provider that a parameter asks for: what in its `Annotated` has `__provide__`, else its type; or None."""
     kinds = (*metadata, class_of(strip_wrappers(annotation)))
-    return next((one for one in kinds if isinstance(one, type) and hasattr(one, PROVIDE)), None)
+    return next((one for one in kinds if hasattr(one, PROVIDE)), None)
 
 
 def _check_one_provider(found: inspect.Parameter, annotation: Any, place: str) -> None:
@@ -7837,7 +7837,7 @@ class Plan:
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
         providers = [slot.wanted for slot in self.slots if slot.parameter.source == PROVIDER]
-        self.provided: tuple[type, ...] = tuple(dict.fromkeys(providers))
+        self.provided: tuple[Any, ...] = tuple(dict.fromkeys(providers))
         self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)
@@ -8293,7 +8293,7 @@ class Endpoint(UserFunction):
 # ======================================================================================================================
 # core/handlers/providers.py
 #
-# Providers: classes that make what handlers ask for by the annotation of a parameter.
+# Providers: classes, or objects, that make what handlers ask for by the annotation of a parameter.
 #
 # They are read when the application is made, each once, with all that they ask for themselves.
 # ======================================================================================================================
@@ -8302,12 +8302,13 @@ _ALLOWED = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)
 
 
 class Provider:
-    """A class with `__provide__`: its `kind`, and how that function is called. TypeError if it can't be."""
+    """A class or an object with `__provide__`: its `kind`, and how that is called. TypeError if it can't be."""
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: Any) -> None:
         self.kind = kind
-        self.title = f"{kind.__qualname__}.{PROVIDE}"
-        if not isinstance(inspect.getattr_static(kind, PROVIDE), classmethod | staticmethod):
+        self.title = f"{name_of(kind)}.{PROVIDE}"
+        of_class = isinstance(kind, type)
+        if of_class and not isinstance(inspect.getattr_static(kind, PROVIDE), classmethod | staticmethod):
             raise self._wrong("is no @classmethod")
         function = getattr(kind, PROVIDE)
         self.function = UserFunction(function)
@@ -8337,17 +8338,23 @@ class Provider:
         return TypeError(f"{self.title}{where} {what}: write @classmethod def {PROVIDE}(cls, request)")
 
 
-class Providers(dict[type, Provider]):
-    """The providers of an application by their classes; one that is not there yet is read."""
+def name_of(kind: Any) -> str:
+    """The name of a provider's class."""
+    name: str = (kind if isinstance(kind, type) else type(kind)).__qualname__
+    return name
 
-    def __missing__(self, kind: type) -> Provider:
+
+class Providers(dict[Any, Provider]):
+    """The providers of an application by what asks for them; one that is not there yet is read."""
+
+    def __missing__(self, kind: Any) -> Provider:
         self.add(kind)
         return self[kind]
 
-    def add(self, kind: type, above: tuple[type, ...] = ()) -> None:
+    def add(self, kind: Any, above: tuple[Any, ...] = ()) -> None:
         """Read a provider that those above ask for, and what it asks for itself. TypeError if they go in a circle."""
         if kind in above:
-            circle = " -> ".join(one.__qualname__ for one in (*above[above.index(kind) :], kind))
+            circle = " -> ".join(name_of(one) for one in (*above[above.index(kind) :], kind))
             raise TypeError(f"Providers ask for each other in a circle: {circle}")
         if kind not in self:
             provider = Provider(kind)
@@ -8355,8 +8362,8 @@ class Providers(dict[type, Provider]):
                 self.add(needed, (*above, kind))
             self[kind] = provider
 
-    def needed(self, kinds: Iterable[type]) -> Iterator[Provider]:
-        """The providers of these classes, behind those that they ask for; one may come several times."""
+    def needed(self, kinds: Iterable[Any]) -> Iterator[Provider]:
+        """The providers of these kinds, behind those that they ask for; one may come several times."""
         for kind in kinds:
             yield from self.needed(self[kind].plan.provided)
             yield self[kind]
@@ -11490,7 +11497,7 @@ async def shutdown(engine: Engine) -> None:
 SUBSTITUTES = "micropie.provide"  # in a scope: what a test gives in place of providers, by their classes
 
 
-async def provide(engine: Engine, request: Request, kinds: Iterable[type]) -> None:
+async def provide(engine: Engine, request: Request, kinds: Iterable[Any]) -> None:
     """Let providers give the request their values, unless it has them."""
     values = vars(request).setdefault("_provided", {})
     for kind in kinds:
@@ -11499,7 +11506,7 @@ async def provide(engine: Engine, request: Request, kinds: Iterable[type]) -> No
             values[kind] = await entered(engine, request, made) if is_generator(made) else made
 
 
-async def made_by(engine: Engine, request: Request, kind: type) -> Any:
+async def made_by(engine: Engine, request: Request, kind: Any) -> Any:
     """The value of a provider, or the generator that yields it, once what the provider asks for is there."""
     substitutes = request._preset.get(SUBSTITUTES, {})
     if kind in substitutes:

@@ -70,7 +70,7 @@ def code_beside_the_tutorial() -> Iterator[Any]:
     for page in (page for page in PAGES if page.stem not in ELSEWHERE):
         for code in fences(page.read_text(encoding="utf-8"), "python"):
             # The one file has no batteries, and a bare environment no other client.
-            needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx|structlog)", code, re.MULTILINE)
+            needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx|structlog|jwt|authlib)", code, re.MULTILINE)
             needs += ["jinja2"] if "_render_template" in code else []
             yield pytest.param(code, marks=pytest.mark.needs(*needs))
 

@@ -582,6 +582,41 @@ def test_a_method_bound_at_run_time_may_ask():
     assert http(app, path="/late").json() == 9
 
 
+# -- objects
+
+
+class Greeting:
+    """A provider that is made with something."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    async def __provide__(self, request: Request, name: Annotated[str, FromQuery()] = "you") -> str:
+        return f"{self.word}, {name}"
+
+
+class Greetings(App):
+    async def index(self, hello: Annotated[str, Greeting("Hello")], bye: Annotated[str, Greeting("Bye")]):
+        return [hello, bye]
+
+
+def test_an_object_may_be_a_provider():
+    """Each is one of its own, with parameters like those of a class."""
+    assert http(Greetings(), path="/", query="name=Ann").json() == ["Hello, Ann", "Bye, Ann"]
+
+
+def test_an_object_is_in_a_circle():
+    """It is told by its class."""
+
+    class Needing:
+        async def __provide__(self, request: Request, again: Any) -> None: ...
+
+    needing = Needing()
+    Needing.__provide__.__annotations__["again"] = Annotated[None, needing]
+    with pytest.raises(TypeError, match=r"circle: .*Needing -> .*Needing$"):
+        application(Annotated[None, needing])
+
+
 # -- mistakes
 
 

@@ -1,16 +1,18 @@
 """How clients say who they are: security schemes of what guards a handler (§4.8.27 and §4.8.30 of OpenAPI 3.1.1).
 
 Whatever stands before a handler may have an attribute `security`, a dict of a name and a Security Scheme Object: a
-provider, a controller, an application, a middleware. Several names in one are alternatives; of several all are needed.
+provider, a controller or its guard, an application, a middleware. Several names in one are alternatives; of several all
+are needed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import Parameter as Signature
+from inspect import getattr_static
 from itertools import product
 from types import NoneType
 from typing import Any, NamedTuple, get_args
 
-from micropie import App, Controller, Parameter, Route
+from micropie import App, Controller, Parameter, Route, WebSocketMiddleware
 from micropie.openapi.marks import way_to
 from micropie.openapi.schemas import Schema
 
@@ -38,16 +40,26 @@ def _around(app: App, route: Route) -> Iterator[Any]:
     """The applications, with their middlewares, and the controllers on the way to a handler."""
     for one in way_to(app, route):
         if isinstance(one, App):
-            yield from one.ws_middlewares if route.kind == "websocket" else one.middlewares
+            yield from middlewares_of(one, route)
         if isinstance(one, App | Controller):
             yield one
+        if isinstance(one, Controller):
+            yield getattr_static(type(one), "_before")
 
 
-def _is_optional(kind: type, route: Route) -> bool:
+def middlewares_of(app: App, route: Route) -> Iterable[Any]:
+    """The middlewares round a route's handler."""
+    if route.kind != "websocket":
+        return app.middlewares
+    return [*(one for one in app.middlewares if isinstance(one, WebSocketMiddleware)), *app.ws_middlewares]
+
+
+def _is_optional(kind: Any, route: Route) -> bool:
     """True if whoever asks for a provider can do without: `user: CurrentUser | None`."""
     asking = (*route.parameters, *(one for provider in route.providers for one in provider.parameters))
-    kinds = [get_args(one.annotation) for one in asking if kind in (one.annotation, *get_args(one.annotation))]
-    return bool(kinds) and all(NoneType in alternatives for alternatives in kinds)
+    types = [(one.metadata, one.annotation, get_args(one.annotation)) for one in asking]
+    found = [parts for metadata, whole, parts in types if kind in (*metadata, whole, *parts)]
+    return bool(found) and all(NoneType in parts for parts in found)
 
 
 def schemes_of(thing: Any) -> Mapping[str, Schema]:

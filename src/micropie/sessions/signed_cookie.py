@@ -4,18 +4,16 @@ The cookie is `ID.EXPIRES.DATA.SIGNATURE`: the id, which has a dot in it and say
 the epoch, in hexadecimal digits; JSON and the HMAC-SHA256 of what is before it, both in URL-safe base64.
 """
 
-import hmac
 import json
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from micropie import SessionBackend
+from micropie.auth.signing import Signatures, from_base64, in_base64
 from micropie.sessions.values import to_json
 
-MIN_SECRET = 32  # bytes, as many as the signature has (RFC 2104 §3)
 MAX_VALUE = 4096  # bytes; browsers send no longer ones
-PURPOSE = b"micropie.sessions.signed_cookie\0"  # so that no other signature with that secret is taken for a session's
+PURPOSE = "micropie.sessions.signed_cookie"  # so that no other signature with that secret is taken for a session's
 LAZINESS = 20  # the expiry is pushed when a twentieth of the time has passed, so that few replies set the cookie
 
 
@@ -32,17 +30,17 @@ class SignedCookieSessionBackend(SessionBackend):
     in_cookie = True
 
     def __init__(self, secret: str | bytes, *old_secrets: str | bytes) -> None:
-        self._secrets = [checked(one) for one in (secret, *old_secrets)]
+        self._signatures = Signatures((secret, *old_secrets), PURPOSE)
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """The data in a cookie; `{}` if it is not one of ours, or has expired."""
-        signed, _, signature = session_id.rpartition(".")
-        if len(session_id) > MAX_VALUE or not self._is_ours(signed, signature):
+        signed = self._signatures.text_of(session_id) if len(session_id) <= MAX_VALUE else None
+        if signed is None:
             return {}
         _, expires, text = signed.rsplit(".", 2)
         if int(expires, 16) <= time.time():
             return {}
-        data: dict[str, Any] = json.loads(urlsafe_b64decode(text + "=="))
+        data: dict[str, Any] = json.loads(from_base64(text))
         return data
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> str | None:
@@ -50,15 +48,15 @@ class SignedCookieSessionBackend(SessionBackend):
         if not data:
             return None
         first, second, *_ = session_id.split(".")  # of an id, or of the cookie that began with it
-        signed = f"{first}.{second}.{int(time.time() + timeout):x}.{in_base64(to_json(data).encode())}"
-        return f"{signed}.{signature_of(signed, self._secrets[0])}"
+        text = f"{first}.{second}.{int(time.time() + timeout):x}.{in_base64(to_json(data).encode())}"
+        return self._signatures.signed(text)
 
     async def touch(self, session_id: str, timeout: int) -> str | None:
         """The cookie with its expiry pushed, if that is worth it, or it is to be signed with the newest secret."""
-        signed, _, signature = session_id.rpartition(".")
-        remaining = int(signed.rsplit(".", 2)[1], 16) - time.time()
+        text, _, _ = session_id.rpartition(".")
+        remaining = int(text.rsplit(".", 2)[1], 16) - time.time()
         # Later than that it expires by a longer timeout, which the application had before.
-        if abs(remaining - timeout) < timeout / LAZINESS and signature == signature_of(signed, self._secrets[0]):
+        if abs(remaining - timeout) < timeout / LAZINESS and session_id == self._signatures.signed(text):
             return None
         return await self.save(session_id, await self.load(session_id), timeout)
 
@@ -69,28 +67,3 @@ class SignedCookieSessionBackend(SessionBackend):
     async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
         """NotImplementedError: nobody can take a cookie back."""
         raise NotImplementedError("Sessions in cookies can't be ended: keep them on a server, in SQLite or on Redis")
-
-    def _is_ours(self, signed: str, signature: str) -> bool:
-        found = signature.encode()
-        return any(hmac.compare_digest(signature_of(signed, secret).encode(), found) for secret in self._secrets)
-
-
-def checked(secret: str | bytes) -> bytes:
-    """A secret as bytes. ValueError if it is so short that it could be guessed."""
-    key = secret.encode() if isinstance(secret, str) else secret
-    if len(key) < MIN_SECRET:
-        raise ValueError(
-            f"A secret of {len(key)} bytes can be guessed, at least {MIN_SECRET} are wanted. To make one: "
-            'python -c "import secrets; print(secrets.token_hex(32))"'
-        )
-    return key
-
-
-def signature_of(text: str, secret: bytes) -> str:
-    """The HMAC-SHA256 of a text, in base64."""
-    return in_base64(hmac.digest(secret, PURPOSE + text.encode(), "sha256"))
-
-
-def in_base64(data: bytes) -> str:
-    """URL-safe base64, without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()

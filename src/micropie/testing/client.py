@@ -41,7 +41,7 @@ class Client:
         follow_redirects: bool = False,
         raise_exceptions: bool = True,
         timeout: float | None = 10,
-        provide: Mapping[type, Any] = MappingProxyType({}),
+        provide: Mapping[Any, Any] = MappingProxyType({}),
     ) -> None:
         self.app = app
         self.cookies = Cookies()
@@ -259,7 +259,7 @@ class Client:
         return desk.session
 
 
-def _checked_substitutes(provide: Mapping[type, Any]) -> dict[type, Any]:
+def _checked_substitutes(provide: Mapping[Any, Any]) -> dict[Any, Any]:
     """What a test gives in place of providers. TypeError for what is none, which nobody would ask for."""
     for kind in provide:
         if not hasattr(kind, "__provide__"):

@@ -94,7 +94,7 @@ class Plan:
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
         providers = [slot.wanted for slot in self.slots if slot.parameter.source == PROVIDER]
-        self.provided: tuple[type, ...] = tuple(dict.fromkeys(providers))
+        self.provided: tuple[Any, ...] = tuple(dict.fromkeys(providers))
         self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)

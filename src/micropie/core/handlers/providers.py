@@ -1,10 +1,11 @@
-"""Providers: classes that make what handlers ask for by the annotation of a parameter.
+"""Providers: classes, or objects, that make what handlers ask for by the annotation of a parameter.
 
 They are read when the application is made, each once, with all that they ask for themselves.
 """
 
 import inspect
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from micropie.core.handlers.annotations import AUTO, CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION
 from micropie.core.handlers.binding import Plan
@@ -15,12 +16,13 @@ _ALLOWED = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)
 
 
 class Provider:
-    """A class with `__provide__`: its `kind`, and how that function is called. TypeError if it can't be."""
+    """A class or an object with `__provide__`: its `kind`, and how that is called. TypeError if it can't be."""
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: Any) -> None:
         self.kind = kind
-        self.title = f"{kind.__qualname__}.{PROVIDE}"
-        if not isinstance(inspect.getattr_static(kind, PROVIDE), classmethod | staticmethod):
+        self.title = f"{name_of(kind)}.{PROVIDE}"
+        of_class = isinstance(kind, type)
+        if of_class and not isinstance(inspect.getattr_static(kind, PROVIDE), classmethod | staticmethod):
             raise self._wrong("is no @classmethod")
         function = getattr(kind, PROVIDE)
         self.function = UserFunction(function)
@@ -50,17 +52,23 @@ class Provider:
         return TypeError(f"{self.title}{where} {what}: write @classmethod def {PROVIDE}(cls, request)")
 
 
-class Providers(dict[type, Provider]):
-    """The providers of an application by their classes; one that is not there yet is read."""
+def name_of(kind: Any) -> str:
+    """The name of a provider's class."""
+    name: str = (kind if isinstance(kind, type) else type(kind)).__qualname__
+    return name
 
-    def __missing__(self, kind: type) -> Provider:
+
+class Providers(dict[Any, Provider]):
+    """The providers of an application by what asks for them; one that is not there yet is read."""
+
+    def __missing__(self, kind: Any) -> Provider:
         self.add(kind)
         return self[kind]
 
-    def add(self, kind: type, above: tuple[type, ...] = ()) -> None:
+    def add(self, kind: Any, above: tuple[Any, ...] = ()) -> None:
         """Read a provider that those above ask for, and what it asks for itself. TypeError if they go in a circle."""
         if kind in above:
-            circle = " -> ".join(one.__qualname__ for one in (*above[above.index(kind) :], kind))
+            circle = " -> ".join(name_of(one) for one in (*above[above.index(kind) :], kind))
             raise TypeError(f"Providers ask for each other in a circle: {circle}")
         if kind not in self:
             provider = Provider(kind)
@@ -68,8 +76,8 @@ class Providers(dict[type, Provider]):
                 self.add(needed, (*above, kind))
             self[kind] = provider
 
-    def needed(self, kinds: Iterable[type]) -> Iterator[Provider]:
-        """The providers of these classes, behind those that they ask for; one may come several times."""
+    def needed(self, kinds: Iterable[Any]) -> Iterator[Provider]:
+        """The providers of these kinds, behind those that they ask for; one may come several times."""
         for kind in kinds:
             yield from self.needed(self[kind].plan.provided)
             yield self[kind]

@@ -138,10 +138,10 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
     )
 
 
-def provider_in(annotation: Any, metadata: tuple[Any, ...]) -> type | None:
-    """The provider that a parameter asks for: a class in its `Annotated` that has `__provide__`, else its type."""
+def provider_in(annotation: Any, metadata: tuple[Any, ...]) -> Any:
+    """The provider that a parameter asks for: what in its `Annotated` has `__provide__`, else its type; or None."""
     kinds = (*metadata, class_of(strip_wrappers(annotation)))
-    return next((one for one in kinds if isinstance(one, type) and hasattr(one, PROVIDE)), None)
+    return next((one for one in kinds if hasattr(one, PROVIDE)), None)
 
 
 def _check_one_provider(found: inspect.Parameter, annotation: Any, place: str) -> None:

@@ -16,7 +16,7 @@ from micropie.core.requests.request import Request, current_request
 SUBSTITUTES = "micropie.provide"  # in a scope: what a test gives in place of providers, by their classes
 
 
-async def provide(engine: Engine, request: Request, kinds: Iterable[type]) -> None:
+async def provide(engine: Engine, request: Request, kinds: Iterable[Any]) -> None:
     """Let providers give the request their values, unless it has them."""
     values = vars(request).setdefault("_provided", {})
     for kind in kinds:
@@ -25,7 +25,7 @@ async def provide(engine: Engine, request: Request, kinds: Iterable[type]) -> No
             values[kind] = await entered(engine, request, made) if is_generator(made) else made
 
 
-async def made_by(engine: Engine, request: Request, kind: type) -> Any:
+async def made_by(engine: Engine, request: Request, kind: Any) -> Any:
     """The value of a provider, or the generator that yields it, once what the provider asks for is there."""
     substitutes = request._preset.get(SUBSTITUTES, {})
     if kind in substitutes:

@@ -170,7 +170,7 @@ class Request:
     _upload: "Upload | None" = None  # a multipart form
     _failure: bool = False  # an exception was not handled, or the session can't be had: it is not saved
     _raised: BaseException | None = None  # any exception that has ended the handler, or the sending of its reply
-    _provided: dict[type, Any]  # the values that providers have given it, by their classes; not there before that
+    _provided: dict[Any, Any]  # the values that providers have given it, by those; not there before that
     _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _stream_failed: bool = False  # before its first chunk
