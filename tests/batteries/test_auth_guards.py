@@ -184,6 +184,22 @@ def test_a_guard_of_ones_own_may_ask_for_more():
     assert http(Pies(), path="/bakers", headers=bearer("other")).text == "bakers"
 
 
+def test_a_subclass_may_ask_for_more():
+    """It calls the guard that it inherits, which is an attribute of the class."""
+
+    class Cooks(Api):
+        async def _before(self):
+            await super()._before()
+            self.request.state.user += " the cook"
+
+    class Pies(App):
+        cooks = Cooks({"abc": "ann"})
+
+    assert http(Pies(), path="/cooks").status_code == 401
+    assert http(Pies(), path="/cooks", headers=bearer("abc")).text == "ann the cook"
+    assert isinstance(Api._before, BearerAuth)
+
+
 def guarded_app(**settings: Any) -> App:
     app = Site()
     app.middlewares.append(BearerAuth(check_token, **settings))

@@ -110,9 +110,9 @@ def test_a_user_that_there_is_not_takes_as_long(nobody):
     def seconds(password_hash):
         times = []
         for _ in range(5):
-            start = time.perf_counter()
+            start = time.process_time()  # of all threads: others on this machine do not count
             assert not run(verify_password("wrong", password_hash))
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         return min(times)
 
     known = run(hash_password(PASSWORD))

@@ -11,6 +11,7 @@ import functools
 import inspect
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,7 +22,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
 _REALM = re.compile(r"[ -~]+")  # RFC 9110 §5.6.4; what is not ASCII reads in many ways
 
 
-class HeaderGuard(HttpMiddleware, WebSocketMiddleware):
+class HeaderGuard(HttpMiddleware, WebSocketMiddleware, ABC):
     """A guard that finds credentials in `Authorization`; a subclass says in which form."""
 
     scheme = ""
@@ -44,9 +45,9 @@ class HeaderGuard(HttpMiddleware, WebSocketMiddleware):
         self._challenge = f'{self.scheme} realm="{quoted}"'
         self.security = {name or self.scheme.lower(): {"type": "http", "scheme": self.scheme.lower()}}
 
+    @abstractmethod
     def credentials(self, text: str) -> Credentials | None:
         """What is behind the scheme in `Authorization`; None if that has not the right form."""
-        raise NotImplementedError
 
     def refusal(self) -> str:
         """The challenge to who has come with credentials that are wrong."""

@@ -1,6 +1,7 @@
 """Signed texts: whoever has one can read it, and nobody without the secret can make one, or change it.
 
-The signature is the HMAC-SHA256 (RFC 2104) of a purpose and the text, in URL-safe base64, behind a dot.
+The signature is the HMAC-SHA256 (RFC 2104) of a purpose and the text, in URL-safe base64, behind a dot. The cookies of
+`micropie.sessions` are signed by it, too.
 """
 
 import hmac
