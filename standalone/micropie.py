@@ -29,6 +29,7 @@ import operator
 import os
 import re
 import signal
+import socket
 import stat
 import sys
 import threading
@@ -153,11 +154,13 @@ __all__ = [
     "Session",
     "SessionBackend",
     "State",
+    "Stopping",
     "TrustedProxies",
     "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
+    "after_reply",
     "ascii_host",
     "configuration",
     "current_request",
@@ -172,6 +175,7 @@ __all__ = [
     "routes",
     "run",
     "safe_redirect",
+    "spawn",
     "url_for",
 ]
 
@@ -655,8 +659,14 @@ class Service:
     async def start(self, app: Any) -> None:
         """Begin; what this raises, the startup fails of."""
 
+    def begin_stop(self) -> None:
+        """Learn that the server's stop has begun: the requests in flight still run, and those that wait here end."""
+
     async def stop(self) -> None:
         """End."""
+
+    async def check(self) -> None:
+        """Raise if it does not work now, for checks of health."""
 
 
 # ======================================================================================================================
@@ -694,6 +704,156 @@ def _origin(origin: Any) -> str:
 
 
 # ======================================================================================================================
+# core/basics/signals.py
+#
+# SIGINT and SIGTERM, seen before the server sees them.
+#
+# A server begins its own stop at once: Uvicorn closes all WebSockets with 1012, Granian cuts their connections. So that
+# the application can part from them first, the signal is held back, and handed on to the server when that is done.
+#
+# Some servers have a handler that Python calls (`signal.signal`), others one of the event loop (`add_signal_handler`),
+# which learns of a signal by a byte that Python writes to a socket, the wakeup fd. Both are seen to.
+# ======================================================================================================================
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SignalHandler = Callable[[int, FrameType | None], Any]
+
+
+class StopSignals:
+    """The stop signals of this process while a server handles them: `told` is called with the first of them, at once.
+
+    In the middle of whatever the main thread does, that is. Where no server has asked for a signal, or outside the main
+    thread, nothing is done. `hand_on` calls the server's own handler.
+    """
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        self._told = told
+        self._previous: dict[int, SignalHandler] = {}
+        self._is_over = False
+        if threading.current_thread() is threading.main_thread():
+            for number in STOP_SIGNALS:
+                previous = signal.getsignal(number)
+                if callable(previous) and previous is not signal.default_int_handler:
+                    self._previous[number] = previous
+                    signal.signal(number, self._handle)
+
+    @property
+    def is_used(self) -> bool:
+        """True if a server handles any of them."""
+        return bool(self._previous)
+
+    def hand_on(self, number: int, frame: FrameType | None = None) -> None:
+        """Call the handler that was there before."""
+        self._previous[number](number, frame)
+
+    def end(self) -> None:
+        """Let the server have its signals again."""
+        self._is_over = True
+        for number, previous in self._previous.items():
+            if signal.getsignal(number) == self._handle:  # else somebody has put another one in front
+                signal.signal(number, previous)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._is_over:
+            self.hand_on(number, frame)
+        else:
+            self._told(number)
+
+
+class HeldSignals:
+    """The stop signals, held back from the server until `parted` has returned, which is awaited at the first of them.
+
+    A second SIGINT, of somebody who is impatient, goes on to the server without a delay.
+    """
+
+    def __init__(self, parted: Callable[[], Awaitable[None]]) -> None:
+        self._parted = parted
+        self._loop = asyncio.get_running_loop()
+        self._held: int | None = None  # the first signal
+        self._is_free = False  # it was handed on
+        self._task: asyncio.Task[None] | None = None
+        self._signals = StopSignals(self._take)
+        self._wakeup = WakeupRelay(self._loop, lambda: not self._is_free) if self._signals.is_used else None
+
+    def end(self) -> None:
+        """Hold nothing back any more."""
+        self._is_free = True
+        self._signals.end()
+        if self._wakeup is not None:
+            self._wakeup.end()
+
+    def _take(self, number: int) -> None:
+        if self._held is None:
+            self._held = number
+            self._loop.call_soon_threadsafe(self._begin)
+        elif number == signal.SIGINT or self._is_free:
+            self._hand_on()
+            self._signals.hand_on(number)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._part())
+
+    async def _part(self) -> None:
+        try:
+            await self._parted()
+        finally:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        if self._is_free or self._held is None:
+            return
+        self._is_free = True
+        if self._wakeup is not None:
+            self._wakeup.write(self._held)
+        self._signals.hand_on(self._held)
+
+
+class WakeupRelay:
+    """The wakeup fd of an event loop that handles signals, with a sieve before it for the stop signals."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, holds: Callable[[], bool]) -> None:
+        self._loop = loop
+        self._holds = holds
+        self._fd = signal.set_wakeup_fd(-1)
+        self._ends: tuple[socket.socket, socket.socket] | None = None
+        if self._fd == -1 or os.name != "posix":  # the loop handles none, or waits for no sockets of ours
+            signal.set_wakeup_fd(self._fd)
+            return
+        self._ends = socket.socketpair()
+        for end in self._ends:
+            end.settimeout(0)
+        signal.set_wakeup_fd(self._ends[1].fileno())
+        loop.add_reader(self._ends[0], self._relay)
+
+    def write(self, number: int) -> None:
+        """Tell the loop of a signal, if it handles any."""
+        if self._ends is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._fd, bytes([number]))
+
+    def end(self) -> None:
+        """Let the loop have its wakeup fd again."""
+        if self._ends is None:
+            return
+        reader, writer = self._ends
+        current = signal.set_wakeup_fd(self._fd)
+        if current != writer.fileno():  # somebody has set another one since
+            signal.set_wakeup_fd(current)
+        self._loop.remove_reader(reader)
+        reader.close()
+        writer.close()
+        self._ends = None
+
+    def _relay(self) -> None:
+        for number in self._read():
+            if number not in STOP_SIGNALS or not self._holds():
+                self.write(number)
+
+    def _read(self) -> bytes:
+        return b"" if self._ends is None else self._ends[0].recv(4096)
+
+
+# ======================================================================================================================
 # core/basics/types.py
 #
 # The shapes that cross the ASGI edge, by name.
@@ -710,6 +870,163 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 HeaderPairs = list[tuple[str, str]]
 RawHeaders = list[tuple[bytes, bytes]]
 Params = dict[str, list[str]]
+
+
+# ======================================================================================================================
+# core/basics/background.py
+#
+# What an application runs beside its requests: the tasks that it owns, and the stop that all of it is told of.
+# ======================================================================================================================
+
+GRACE = 10.0  # seconds from the beginning of a stop until everything is cancelled, unless the server's are known
+LAST_WORD = 0.5  # seconds before that; then what was told, and still runs, is ended in good form
+UNDOING = 1.0  # seconds for what is cancelled to end
+MAX_NAMES = 10  # of tasks that one record names
+Outcome = TypeVar("Outcome")
+
+
+class Stopping:
+    """The stop of the server: true once it has begun, and to be awaited until then.
+
+    while not self.request.stopping:
+        yield await self.latest()
+
+    await self.request.stopping
+    """
+
+    def __init__(self) -> None:
+        self._has_begun = False
+        self._told: dict[object, Callable[[], None]] = {}
+
+    def __bool__(self) -> bool:
+        return self._has_begun
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self.wait().__await__()
+
+    async def wait(self) -> None:
+        """Wait for the stop to begin, as a coroutine, which `create_task` wants."""
+        if self._has_begun:
+            return
+        begun = asyncio.Event()
+        forget = self.tell(begun.set)
+        try:
+            await begun.wait()
+        finally:
+            forget()
+
+    def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have this called when the stop begins, or soon if it has; the result forgets it."""
+        key = object()
+        self._told[key] = callback
+        if self._has_begun:
+            asyncio.get_running_loop().call_soon(callback)
+
+        def forget() -> None:
+            self._told.pop(key, None)
+
+        return forget
+
+    def begin(self) -> None:
+        """Tell everybody."""
+        self._has_begun = True
+        for callback in list(self._told.values()):
+            callback()
+
+
+class Background:
+    """The tasks of one application, and its stop."""
+
+    def __init__(self) -> None:
+        self.stopping = Stopping()
+        self._sockets = 0  # that are open
+        self._last_socket: asyncio.Future[None] | None = None  # where somebody waits for its end
+        self._grace = GRACE
+        self._deadline = 0.0  # by the loop's clock, once it stops
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, grace: float) -> None:
+        """Begin, with so many seconds for a stop."""
+        self._grace = grace
+
+    def begin_stop(self) -> None:
+        """Tell everybody of the stop, once."""
+        if not self.stopping:
+            self._deadline = asyncio.get_running_loop().time() + self._grace
+            self.stopping.begin()
+
+    def stop_is_over(self) -> None:
+        """Let the application be used again; whoever was told of the stop still sees it."""
+        self.stopping = Stopping()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until everything is cancelled, in a stop."""
+        return max(self._deadline - asyncio.get_running_loop().time(), 0)
+
+    @property
+    def until_last_word(self) -> float:
+        """Seconds until what was told, and still runs, is ended in good form."""
+        return max(self.remaining - min(LAST_WORD, self._grace / 2), 0)
+
+    def open_socket(self) -> None:
+        """Count a WebSocket, which the stop waits for."""
+        self._sockets += 1
+
+    def close_socket(self) -> None:
+        """Count one that is over."""
+        self._sockets -= 1
+        if not self._sockets and self._last_socket is not None and not self._last_socket.done():
+            self._last_socket.set_result(None)
+
+    async def until_parted(self) -> None:
+        """Wait until no WebSocket is open, as long as the stop allows."""
+        if self._sockets:
+            self._last_socket = asyncio.get_running_loop().create_future()
+            await asyncio.wait({self._last_socket}, timeout=self.remaining)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Outcome], name: str | None = None) -> asyncio.Task[Outcome]:
+        """Run a coroutine as a task of the application, which is logged if it fails."""
+        task = asyncio.get_running_loop().create_task(
+            _without_exit(coroutine), name=name or getattr(coroutine, "__qualname__", None)
+        )
+        self._tasks.add(task)
+        task.add_done_callback(self._let_go)
+        return task
+
+    async def end(self) -> None:
+        """Wait for the tasks as long as the stop allows, then cancel them."""
+        if not self._tasks:
+            return
+        log.info("Waiting for background tasks: %s", self._names())
+        await asyncio.wait(self._tasks.copy(), timeout=self.remaining)
+        if self._tasks:
+            log.warning("Background tasks are cancelled, since they did not end in time: %s", self._names())
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks.copy(), timeout=UNDOING)
+
+    def _names(self) -> str:
+        names = [task.get_name() for task in self._tasks]
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        return ", ".join(sorted(names)[:MAX_NAMES]) + more
+
+    def _let_go(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("The background task %s failed", task.get_name(), exc_info=error)
+
+
+async def _without_exit(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """The result of a coroutine; a `SystemExit`, which would end the server, becomes a RuntimeError."""
+    try:
+        return await coroutine
+    except SystemExit as error:
+        raise RuntimeError(f"The task raised {error!r}") from error
+
+
+current_background: ContextVar[Background] = ContextVar("current_background")  # of an application that starts
 
 
 # ======================================================================================================================
@@ -4237,20 +4554,33 @@ def _quoted(text: str) -> str:
 # Its start waits for the first chunk, though not for long: until then another reply can still say what went wrong.
 # ======================================================================================================================
 
-Whose = TypeVar("Whose")
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
 _PATIENCE = 0.1  # seconds; whoever listens for events wants to know soon that somebody is there
 
 
-class Stream(Generic[Whose]):
+class Surroundings(NamedTuple):
+    """What a stream asks of the world around it; each of these takes whose stream it is.
+
+    The client has left when `until_gone` returns. `form_of_objects` is what objects are written as. `at_stop` has a
+    function called if the server stops before the stream has come to its end; the result forgets it.
+    """
+
+    until_gone: Callable[[Any], Awaitable[None]]
+    form_of_objects: Callable[[Any, Reply], str | None]
+    at_stop: Callable[[Any, Callable[[], None]], Callable[[], None]]
+
+
+class Stream:
     """A streamed reply on its way: whether its start is out, and whether the client has left.
 
     `is_begun` tells whether something of it may be out, `is_steady` that there is nothing to do but to send chunks.
-    The client has left when `until_gone(whose)` returns; then what the stream is waiting for is cancelled.
+    When the client has left, or a stream of events is cut short since the server stops, it `is_over`, and what it is
+    waiting for is cancelled.
     """
 
     # PERF: what most streams leave as it is stands on the class, 0.1 µs.
-    is_begun = is_steady = is_gone = is_cancelled = False
+    is_begun = is_steady = is_over = is_cut_short = is_cancelled = False
+    _forget_stop: Callable[[], None] | None = None
     future: Any = None  # what it is waiting for
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
@@ -4258,18 +4588,10 @@ class Stream(Generic[Whose]):
     _encode: Callable[[Any], bytes] | None = None  # what objects become, when that is known
     _kept_alive: KeptAlive | None = None
 
-    def __init__(
-        self,
-        send: Send,
-        reply: Reply,
-        until_gone: Callable[[Whose], Awaitable[None]],
-        form_of_objects: Callable[[Whose, Reply], str | None],
-        whose: Whose,
-    ) -> None:
+    def __init__(self, send: Send, reply: Reply, around: Surroundings, whose: Any) -> None:
         self.send = send
         self._reply = reply
-        self._until_gone = until_gone
-        self._form_of_objects = form_of_objects
+        self._around = around
         self._whose = whose
 
     async def send_start(self) -> None:
@@ -4281,7 +4603,7 @@ class Stream(Generic[Whose]):
             await self._sending
             if self._error is not None:
                 raise self._error
-        self.is_steady = not self.is_gone
+        self.is_steady = not self.is_over
 
     def encoded(self, chunk: Any) -> bytes:
         """The bytes of a chunk; the first object may still say what kind of stream it is."""
@@ -4294,35 +4616,51 @@ class Stream(Generic[Whose]):
             self._encode = self._encoder() or (no_object if behind_text else self._json_lines())
         return self._encode(chunk)
 
-    async def send_unheard(self) -> None:
-        """Send the start if it is not out, though the client has left: others may look at what is sent."""
-        with contextlib.suppress(OSError):
-            await self.send_start()
-
     def watch(self) -> asyncio.Task[None]:
         """Look out for the client's leaving, and send the start when no chunk has come for a while."""
         loop = asyncio.get_running_loop()
         if not self.is_begun:
             self._timer = loop.call_later(_PATIENCE, self._begin)
+        self._forget_stop = self._around.at_stop(self._whose, self.cut_short)
         return loop.create_task(self._interrupt_when_gone())
 
     def stop(self) -> None:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
         self.future = self._error = None
-        for waiting in (self._timer, self._sending):
-            if waiting is not None:
-                waiting.cancel()
+        if self._forget_stop is not None:
+            self._forget_stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._sending is not None and not self.is_cut_short:  # then the end follows
+            self._sending.cancel()
 
     def interrupt(self) -> None:
-        """Cancel what the stream waits for, if the client has left, and once."""
-        if self.is_gone and not self.is_cancelled and self.future is not None:
+        """Cancel what the stream waits for, if the client has left or the server stops, and once."""
+        if self.is_over and not self.is_cancelled and self.future is not None:
             self.is_cancelled = bool(self.future.cancel())
 
     async def _interrupt_when_gone(self) -> None:
-        await self._until_gone(self._whose)
-        self.is_gone = True
+        await self._around.until_gone(self._whose)
+        self.is_over = True
         self.is_steady = False
         self.interrupt()
+
+    def cut_short(self) -> None:
+        """End a stream of events here, since the server stops: whole, so that a browser connects again."""
+        if not self.is_begun:
+            self._begin()
+        own = next((value for name, value in self._reply.headers if name.lower() == "content-type"), "")
+        if EVENTS in (self._reply.content_type, parse_media_type(own)[0]):
+            self.is_over = self.is_cut_short = True
+            self.is_steady = False
+            self.interrupt()
+
+    async def conclude(self) -> None:
+        """Send what is missing of a stream that is over: the start, for those who look at it, or the end."""
+        with contextlib.suppress(OSError):
+            await self.send_start()
+            if self.is_cut_short:
+                await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def end(self) -> None:
         """Send nothing any more by itself."""
@@ -4331,7 +4669,7 @@ class Stream(Generic[Whose]):
 
     def _encoder(self) -> Callable[[Any], bytes] | None:
         """What makes bytes of objects, if handler or client have said so."""
-        form = self._form_of_objects(self._whose, self._reply)
+        form = self._around.form_of_objects(self._whose, self._reply)
         if form == EVENTS:
             self.send = self._kept_alive = KeptAlive(self.send)
         return None if form is None else OBJECT_FORMS.get(form, no_object)
@@ -4355,7 +4693,7 @@ class Stream(Generic[Whose]):
             self._error = error
 
 
-def send_stream(stream: Stream[Any], chunks: AsyncIterator[Any]) -> Awaitable[None]:
+def send_stream(stream: Stream, chunks: AsyncIterator[Any]) -> Awaitable[None]:
     """Send the chunks as they come, until the client has left. They are closed in any case.
 
     What they raise leaves the reply unfinished, so that the client can't take it for whole; if it has not begun yet,
@@ -4364,7 +4702,7 @@ def send_stream(stream: Stream[Any], chunks: AsyncIterator[Any]) -> Awaitable[No
     return _watched(_pump(stream, chunks), stream)
 
 
-async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
+async def _pump(stream: Stream, chunks: AsyncIterator[Any]) -> None:
     send, in_a_row, is_exhausted = stream.send, 0, False
     try:
         async for chunk in chunks:
@@ -4372,7 +4710,7 @@ async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
             body = chunk.encode() if type(chunk) is str else stream.encoded(chunk)
             try:
                 if not stream.is_steady:
-                    if stream.is_gone:
+                    if stream.is_over:
                         return
                     await stream.send_start()
                     send = stream.send
@@ -4403,7 +4741,7 @@ async def _close(chunks: Any) -> None:
 
 
 @types.coroutine
-def _watched(pump: Coroutine[Any, Any, None], stream: Stream[Any]) -> Generator[Any, Any, None]:
+def _watched(pump: Coroutine[Any, Any, None], stream: Stream) -> Generator[Any, Any, None]:
     """Run the pump in the current task; when the client leaves, cancel what it waits for.
 
     The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.
@@ -5718,6 +6056,8 @@ class Request:
     _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _stream_failed: bool = False  # before its first chunk
+    _after_reply: list[tuple[Callable[..., Any], tuple[Any, ...]]] | None = None  # what is called then
+    _stopping: Stopping | None = None  # once its handler has asked for it, and ends by itself
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
@@ -5939,6 +6279,23 @@ class Request:
             session.clear()
             session.update(replacement)
 
+    @property
+    def app(self) -> Any:
+        """The application that serves it, of several the innermost. LookupError before it was routed."""
+        if self._router is None:
+            raise LookupError("The request is not routed yet: no application is known to serve it")
+        return self._router.root.owner
+
+    @property
+    def stopping(self) -> Stopping:
+        """The stop of the server: true once it has begun, else to be awaited.
+
+        Who has asked for it ends by itself: its stream or WebSocket is ended only shortly before the stop's end.
+        """
+        if self._stopping is None:
+            self._stopping = Stopping() if self._router is None else self._router.background.stopping
+        return self._stopping
+
     def _has_in_session(self, name: str) -> bool:
         """True if the session has a value of this name, without a look at others."""
         if self._session is None and "session" not in self._preset:
@@ -6032,6 +6389,7 @@ class WebSocket:
         self.closed = False  # by either side, or refused
         self.close_code: int | None = None  # that we have closed with
         self._peer_left = False  # closed by the peer
+        self._opened: asyncio.Future[None] | None = None  # where somebody waits for that
         self._ended: tuple[int, str] = (NO_STATUS, "")  # code and reason, once closed
         self._sends = 0  # that may follow before `_before_send` looks again; none while the connection is not open
 
@@ -6068,8 +6426,19 @@ class WebSocket:
         except Exception as error:
             await self._check_left(error)
             raise
+        self._open()
+
+    def _open(self) -> None:
         self._inbox.open()
         self._sends = SENDS_IN_A_ROW
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_result(None)
+
+    async def until_open(self) -> None:
+        """Wait until the handshake is done; for one, who does not serve the connection."""
+        if not self.accepted:
+            self._opened = asyncio.get_running_loop().create_future()
+            await self._opened
 
     def _check_subprotocol(self, name: str) -> None:
         if not is_token(name):
@@ -6146,6 +6515,15 @@ class WebSocket:
             self.closed, self.close_code = False, None
             raise
         self._inbox.close(self._raise_closed)
+
+    async def end(self, code: int, reason: str) -> None:
+        """Close the connection from outside of its handler, for which it is as if the peer had left."""
+        if self.closed:
+            return
+        self._leave(code, reason)
+        self.close_code = code
+        with contextlib.suppress(OSError):
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def release(self) -> None:
         """Whoever made the socket is done with it: look for the peer's leaving no more, and keep no message."""
@@ -6237,6 +6615,88 @@ class WebSocket:
     async def _raise_closed(self) -> NoReturn:
         await asyncio.sleep(0)  # who catches it, and receives again and again, holds up nobody else
         raise ConnectionClosed(*self._ended)
+
+
+# ======================================================================================================================
+# core/requests/after_reply.py
+#
+# Work that no reply waits for: `after_reply` and `spawn`.
+# ======================================================================================================================
+
+def after_reply(callback: Callable[..., Any], *args: Any) -> None:
+    """Call something when the reply to the current request was sent, a stream's end included; of a WebSocket, closed.
+
+    `async def` or plain; a plain function runs in a worker thread. Several are called in order, one after the other,
+    each whether or not the one before has failed, which is logged. None is called if the handler has failed, as a 500.
+    LookupError outside of a request.
+
+        async def order(self, item: str):
+            number = await self.shop.order(item)
+            after_reply(self.mails.confirm, number)
+            return {"number": number}
+    """
+    if not callable(callback):
+        raise TypeError(f"after_reply() takes a function and its arguments, {callback!r} is none: leave the call out")
+    request = current_request.get()
+    if request._after_reply is None:
+        request._after_reply = []
+        request._closers = request._closers or []  # there is something to do when all is over
+    request._after_reply.append((callback, args))
+
+
+def spawn(coroutine: Coroutine[Any, Any, Outcome], *, name: str | None = None) -> asyncio.Task[Outcome]:
+    """Run a coroutine beside the requests, as a task of the application that serves the current one, or starts.
+
+    The application holds it, logs it if it fails, waits for it in the end as long as the stop allows, and cancels it
+    then. In it `self.request` is the request that spawned it. RuntimeError in a thread, and where there is neither a
+    request nor a startup.
+
+        async def index(self):
+            spawn(self.refresh())
+            return self.latest
+    """
+    background = background_here()
+    if not asyncio.iscoroutine(coroutine):
+        raise TypeError(f"spawn() takes a coroutine, as in spawn(refresh()), {coroutine!r} is none")
+    if background is None:
+        coroutine.close()
+        raise RuntimeError("spawn() is for handlers and startup handlers: elsewhere no application owns the task")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        coroutine.close()
+        raise RuntimeError("spawn() is for async def: in a thread, after_reply() takes calls") from None
+    return background.spawn(coroutine, name)
+
+
+def background_here() -> Background | None:
+    """The background of the application that serves the current request, or is being started."""
+    request = current_request.get(None)
+    if request is not None and request._router is not None:
+        return request._router.background
+    return current_background.get(None)
+
+
+def at_stop(background: Background, request: Request, end: Callable[[], None]) -> Callable[[], None]:
+    """Have `end` called when the server stops; shortly before the stop's end if the handler has asked for the stop.
+
+    The result forgets it.
+    """
+    timers: list[asyncio.TimerHandle] = []
+
+    def told() -> None:
+        if request._stopping is not None:
+            timers.append(asyncio.get_running_loop().call_later(background.until_last_word, end))
+        else:
+            end()
+
+    def forget() -> None:
+        forget_stop()
+        for timer in timers:
+            timer.cancel()
+
+    forget_stop = background.stopping.tell(told)
+    return forget
 
 
 # ======================================================================================================================
@@ -8415,6 +8875,10 @@ class SessionBackend(ABC):
         with the first two parts between dots of the value that it is given in the id's place.
         """
 
+    async def check(self) -> None:
+        """Raise if sessions can't be read now, for checks of health: one that nobody has is looked up."""
+        await self.load("health")
+
     async def aclose(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of connections and threads, since the application shuts down; it may be used again afterwards."""
 
@@ -10125,6 +10589,7 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
+        self.background = Background()
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
 
     @property
@@ -10708,11 +11173,13 @@ class Engine:
         "debug",
         "entered",
         "errors",
+        "grace",
         "limits",
         "router",
         "running",
         "send_reply",
         "sessions",
+        "signals",
         "state",
         "surplus_path_status",
         "templates",
@@ -10748,7 +11215,9 @@ class Engine:
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
+        self.grace: float | None = None  # seconds that a stop may take; None: the environment says it
         self.entered: list[Handler] = []  # how what the startup handlers have entered is left
+        self.signals: HeldSignals | None = None  # of the server, while it serves the application
         self.running: list[Handler] = []  # how the applications below are stopped
 
 
@@ -11087,6 +11556,65 @@ def request_id_of(request: Request) -> str | None:
 
 
 # ======================================================================================================================
+# core/pipeline/going_away.py
+#
+# How a WebSocket ends when the server stops: closed with 1001, and its handler told so.
+# ======================================================================================================================
+
+GOING_AWAY = 1001  # a close code (RFC 6455 §7.4.1)
+LEAVE = 1.0  # seconds for the handler of a connection that was closed so
+REASON = "The server stops"
+
+
+class GoingAway:
+    """What parts one connection, served by the current task, from a server that stops.
+
+    A handler that has not ended a second after the close is cancelled: it waits for something else than its peer.
+    """
+
+    def __init__(self, engine: Engine, request: Request, ws: WebSocket) -> None:
+        self._background = engine.router.background
+        self._ws = ws
+        self._handler = asyncio.current_task()
+        self._parting: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._has_cancelled = False
+        self._background.open_socket()
+        self._forget = at_stop(self._background, request, self._begin)
+
+    def cancelled_it(self) -> bool:
+        """True if nobody but this has cancelled the handler; then it is so no more."""
+        ours, self._has_cancelled = self._has_cancelled, False
+        return ours and self._handler is not None and self._handler.uncancel() == 0
+
+    async def end(self) -> None:
+        """The handler has ended; a close that is on its way goes out."""
+        self._forget()
+        if self._parting is not None:
+            if not self._ws.closed:
+                self._parting.cancel()
+            await asyncio.wait({self._parting}, timeout=LEAVE)
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def over(self) -> None:
+        """The connection is over."""
+        self._background.close_socket()
+
+    def _begin(self) -> None:
+        self._parting = asyncio.get_running_loop().create_task(self._part())
+
+    async def _part(self) -> None:
+        await self._ws.until_open()
+        await self._ws.end(GOING_AWAY, REASON)
+        self._patience = asyncio.get_running_loop().call_later(LEAVE, self._cancel)
+
+    def _cancel(self) -> None:
+        if self._handler is not None:
+            self._has_cancelled = self._handler.cancel()
+
+
+# ======================================================================================================================
 # core/pipeline/error_handlers.py
 #
 # The `_on_error` of a request's branches: asked of what goes wrong, the innermost first, the application's last.
@@ -11244,6 +11772,8 @@ def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
 # The lifespan protocol: an application's handlers run at startup and shutdown (the ASGI specification, "Lifespan").
 # ======================================================================================================================
 
+GRACE_IN_SCOPE = "micropie.graceful_timeout"  # what a lifespan's scope may say of it, as the `TestClient` does
+GRACEFUL_TIMEOUT = "MICROPIE_GRACEFUL_TIMEOUT"  # the variable of the environment that says how long a stop may take
 Phase = Callable[[], Awaitable[None]]
 
 
@@ -11422,9 +11952,54 @@ class MountedLifespan:
 
 
 async def startup(engine: Engine) -> None:
-    """Run the startup handlers, once; then start the services, and the applications below."""
-    if engine.app._started:
+    """Start an application that a server serves: once, and so that it learns of the server's stop."""
+    if not engine.app._started:
+        await start_engine(engine)
+        engine.signals = HeldSignals(partial(part_from_clients, engine))
+
+
+async def part_from_clients(engine: Engine) -> None:
+    """Tell everybody of the stop; wait for the WebSockets, which no server would leave the time to part."""
+    begin_stop(engine)
+    await engine.router.background.until_parted()
+
+
+def begin_stop(engine: Engine) -> None:
+    """Tell the services of the stop, the requests of an application, and the applications below it; once."""
+    background = engine.router.background
+    if background.stopping:
         return
+    background.begin_stop()
+    for service in engine.router.services():
+        try:
+            service.begin_stop()
+        except FAILURES:
+            log.exception("%s could not begin its stop", type(service).__name__)
+    for below in engine.router.mounted_apps:
+        if below.is_micropie and below.engine.app._started:
+            begin_stop(below.engine)
+
+
+def grace() -> float:
+    """The seconds that a stop may take: those of `micropie run --graceful-timeout`, which others may say too."""
+    try:
+        return max(float(os.environ.get(GRACEFUL_TIMEOUT, GRACE)), 0)
+    except ValueError:
+        raise RuntimeError(f"{GRACEFUL_TIMEOUT}={os.environ[GRACEFUL_TIMEOUT]!r}: seconds are wanted") from None
+
+
+async def start_engine(engine: Engine) -> None:
+    """Run the startup handlers; then start the services, and the applications below."""
+    engine.router.background.start(grace() if engine.grace is None else engine.grace)
+    token = current_background.set(engine.router.background)
+    try:
+        await start_parts(engine)
+    finally:
+        current_background.reset(token)
+
+
+async def start_parts(engine: Engine) -> None:
+    """Start what an application has; if anything fails, end what was begun."""
     try:
         await start(engine.app.startup_handlers, engine.state, engine.entered)
         for service in engine.router.services():
@@ -11458,9 +12033,9 @@ async def start_below(engine: Engine, found: MountedApp) -> None:
         return
     below = found.engine
     if not below.app._started:
-        below.state = state
-        await startup(below)
-        running.append(partial(shutdown, below))
+        below.state, below.grace = state, engine.grace
+        await start_engine(below)
+        running.append(partial(stop_engine, below))
 
 
 def what_runs_below(engine: Engine) -> list[Handler]:
@@ -11476,7 +12051,17 @@ def what_is_entered(engine: Engine) -> list[Handler]:
 
 
 async def shutdown(engine: Engine) -> None:
-    """Stop what was started below, run the shutdown handlers, leave what was entered, let backend and threads go."""
+    """Stop an application that a server has served."""
+    signals, engine.signals = engine.signals, None
+    if signals is not None:
+        signals.end()
+    await stop_engine(engine)
+
+
+async def stop_engine(engine: Engine) -> None:
+    """Wait for its tasks, stop what runs below, run the shutdown handlers, let backend and threads go."""
+    begin_stop(engine)
+    await engine.router.background.end()
     engine.app._started = False
     if engine.debug is not None:
         engine.debug.stop()
@@ -11486,6 +12071,7 @@ async def shutdown(engine: Engine) -> None:
     finally:
         engine.threads.shutdown()
         engine.body_threads.shutdown()
+        engine.router.background.stop_is_over()
 
 
 # ======================================================================================================================
@@ -11585,6 +12171,55 @@ async def close_all(request: Request) -> None:
                 stack.push_async_callback(close)
     finally:
         request._closers = request._raised = None
+
+
+# ======================================================================================================================
+# core/pipeline/calls_after_reply.py
+#
+# The calls that handlers have left for the time after their reply.
+# ======================================================================================================================
+
+async def end_request(engine: Engine, request: Request) -> None:
+    """Close what is to be closed, and make the calls that were left for the time after the reply."""
+    await close_all(request)
+    request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
+    if request._after_reply is not None:
+        await call_after_reply(engine, request)
+
+
+async def call_after_reply(engine: Engine, request: Request) -> None:
+    """Make the calls of a request in a task of the application, and wait for it; none if the request has failed.
+
+    If the server cancels the request meanwhile, they go on.
+    """
+    if request._failure:
+        return
+    token = current_request.set(request)
+    try:
+        task = engine.router.background.spawn(make_calls(engine, request), f"after_reply of {title(request)}")
+    finally:
+        current_request.reset(token)
+    await asyncio.wait({task})
+
+
+async def make_calls(engine: Engine, request: Request) -> None:
+    """Call them in order, also those that come to it meanwhile; each that fails is logged."""
+    calls = request._after_reply or []
+    while calls:
+        callback, args = calls.pop(0)
+        try:
+            await call(engine, UserFunction(callback), args, {})
+        except CAUGHT as error:
+            reraise_cancellation(error)
+            name = function_name(callback) or repr(callback)
+            log.error("%s, called after the reply to %s, failed", name, title(request), exc_info=error)
+
+
+def title(request: Request) -> str:
+    """The request, and its handler, for the log."""
+    endpoint = endpoint_of(request)
+    where = "" if endpoint is None else f" in {function_name(endpoint.handler) or endpoint.name}"
+    return f"{request.method} {shortened(path_of_request(request))!r}{where}"
 
 
 # ======================================================================================================================
@@ -11868,7 +12503,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
     if type(reply.body) is FileBody and hooked is send and (by_server := reply.body.as_message(request.scope)):
         await send_by_server(send, reply, by_server)
         return
-    body, stream = reply.body, Stream(hooked, reply, until_gone, form_of_objects, request)
+    body, stream = reply.body, Stream(hooked, reply, AROUND_STREAM, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
@@ -11877,10 +12512,10 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
         is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
         chunks = aiter(body) if is_async else engine.threads.iterate(body)
         await send_stream(stream, chunks)
-        if not stream.is_begun:
-            await stream.send_unheard()
+        if stream.is_cut_short or not stream.is_begun:
+            await stream.conclude()
     except ClientGone:  # the stream was reading the upload that broke off
-        await stream.send_unheard()
+        await stream.conclude()
     except CAUGHT as error:
         note_exception(request, error)
         reraise_cancellation(error)
@@ -11954,6 +12589,14 @@ async def until_gone(request: Request) -> None:
         is_over = is_over or not message.get("more_body")
 
 
+def cut_short_at_stop(request: Request, cut: Callable[[], None]) -> Callable[[], None]:
+    """Have a stream cut short when the server stops that serves its request; the result forgets it."""
+    return at_stop(Background() if request._router is None else request._router.background, request, cut)
+
+
+AROUND_STREAM = Surroundings(until_gone, form_of_objects, cut_short_at_stop)
+
+
 def send_by_override(
     engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole
 ) -> Awaitable[None]:
@@ -12007,8 +12650,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             await send_in_place_of_mount(engine, request, failed, send)
     finally:
         if request._closers is not None:
-            await close_all(request)
-            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
+            await end_request(engine, request)
 
 
 async def send_in_place_of_mount(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
@@ -12212,7 +12854,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         await serve_connection(engine, request, receive, send)
     finally:
         if request._closers is not None:
-            await close_all(request)
+            await end_request(engine, request)
 
 
 async def serve_connection(engine: Engine, request: WebSocketRequest, receive: Receive, send: Send) -> None:
@@ -12228,12 +12870,16 @@ async def serve_connection(engine: Engine, request: WebSocketRequest, receive: R
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
+    going_away = GoingAway(engine, request, ws)
     try:
-        closing = await closing_after(engine, request, run_connection(engine, request, ws, entered, send))
+        conversation = run_connection(engine, request, ws, entered, send)
+        closing = await closing_after(engine, request, conversation, going_away)
     finally:  # even if we are being cancelled
+        await going_away.end()
         ws.release()
         closing = await after_websocket_hooks(entered, request, closing)
         current_request.reset(token)
+        going_away.over()
     closing = await save_websocket_session(engine, request, ws, closing)
     if not ws.closed:
         await send_close(engine, send, closing)
@@ -12253,11 +12899,15 @@ async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
         await close(send, code + PRIVATE_CODES, reason)
 
 
-async def closing_after(engine: Engine, request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def closing_after(
+    engine: Engine, request: Request, conversation: Awaitable[Closing], going_away: GoingAway
+) -> Closing:
     """How to close after the conversation, whatever it raised."""
     try:
         return await conversation
     except CAUGHT as error:
+        if isinstance(error, asyncio.CancelledError) and going_away.cancelled_it():
+            return NORMAL, ""  # it is closed already
         note_exception(request, error)
         reraise_cancellation(error)
         told = sole_error(error)
@@ -12621,6 +13271,7 @@ class App:
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
             self._micropie.state = scope.get("state", {})
+            self._micropie.grace = scope.get(GRACE_IN_SCOPE)
             await self._asgi_app_lifespan(receive, send)
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")
@@ -12792,13 +13443,15 @@ class Configuration:
     """The parts that an application is made with, to be read by tools.
 
     `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
-    controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
+    controllers; `services` are what is started and stopped with it; `oversights` are sentences on what in its classes
+    is probably not meant as it stands.
     """
 
     def __init__(self, app: "App") -> None:
         engine: Engine = app._micropie
         self.session_backend: SessionBackend = engine.sessions.backend
         self.applications: list[Any] = [found.app for found in engine.router.mounted_apps if found.is_micropie]
+        self.services: list[Service] = engine.router.services()
         self.oversights: tuple[str, ...] = tuple(class_warnings(engine.router.root))
         self._templates = engine.templates
 
@@ -12901,12 +13554,149 @@ def set_root_path(scope: Scope, root_path: str) -> None:
 
 
 # ======================================================================================================================
+# core/run/stop_bound.py
+#
+# The bound of a stop: what is served is cancelled when its time is over, and a moment later the process ends.
+#
+# Whatever handlers do: some swallow their cancellation, some block the event loop, and a thread can't be cancelled.
+# Uvicorn and Granian wait for all of those, Granian without a cancellation at all.
+# ======================================================================================================================
+
+CANCELLING = 0.5  # seconds for what is cancelled to end, before the server goes on without it
+ENDING = 1.0  # seconds behind the time of a stop, for all of it to end
+
+
+class StopBound:
+    """The bound of the stop of this process, from the first stop signal on.
+
+    `last` is called before the process is ended by force, which is the exit status 0 all the same: it was asked to end.
+    """
+
+    def __init__(self, grace: float, last: Callable[[], Any] = lambda: None) -> None:
+        self.tasks: set[asyncio.Task[Any] | None] = set()  # those that serve
+        self._grace = grace
+        self._last = last
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._signals: StopSignals | None = None
+        self._is_over = threading.Event()
+        self._reader = self._writer = -1
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look out for the stop signals."""
+        self._loop = loop
+        self._signals = StopSignals(self._begin)
+        if self._signals.is_used:
+            self._reader, self._writer = os.pipe()
+            threading.Thread(target=self._end_in_time, name="micropie_stop", daemon=True).start()
+
+    def end(self) -> None:
+        """Bound nothing any more: the server has ended."""
+        self._is_over.set()
+        if self._signals is not None and self._signals.is_used:
+            self._signals.end()
+            os.close(self._writer)
+
+    def _begin(self, number: int) -> None:
+        """Begin with the first signal, in the middle of whatever the main thread does: without a lock, that is."""
+        os.write(self._writer, b".")
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel_later)
+        if self._signals is not None:
+            self._signals.hand_on(number)
+
+    def _cancel_later(self) -> None:
+        if self._loop is not None:
+            self._loop.call_later(self._grace, self._cancel)
+
+    def _cancel(self) -> None:
+        running = [task for task in self.tasks if task is not None]
+        if running:
+            log.warning("%d requests are cancelled: they did not end within %g s", len(running), self._grace)
+        for task in running:
+            task.cancel()
+
+    def _end_in_time(self) -> None:
+        os.read(self._reader, 1)
+        if not self._is_over.wait(self._grace + ENDING):
+            log.error("The process is ended by force: it did not end within %g s", self._grace)
+            self._last()
+            os._exit(0)
+        os.close(self._reader)
+
+
+class BoundedASGI:
+    """An ASGI application whose stop has a bound."""
+
+    def __init__(self, app: Any, bound: StopBound) -> None:
+        self._app = app
+        self._bound = bound
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a connection, or the lifespan; the bound comes when the application has started."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        task, tasks = asyncio.current_task(), self._bound.tasks
+        tasks.add(task)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            tasks.discard(task)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        is_watched = False
+
+        async def watching_send(message: Message) -> None:
+            nonlocal is_watched
+            if not is_watched and message["type"] == "lifespan.startup.complete":
+                is_watched = True
+                self._bound.watch(loop)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watching_send)
+        except BaseException:
+            if not is_watched:  # it knows no lifespan, and is served all the same
+                self._bound.watch(loop)
+            raise
+
+
+class BoundedRSGI:
+    """An RSGI application whose stop has a bound."""
+
+    def __init__(self, app: Any, bound: StopBound) -> None:
+        self._app = app
+        self._call = getattr(app, "__rsgi__", app)
+        self._bound = bound
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the application, then watch for the stop."""
+        getattr(self._app, "__rsgi_init__", lambda _loop: None)(loop)
+        self._bound.watch(loop)
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop the application."""
+        getattr(self._app, "__rsgi_del__", lambda _loop: None)(loop)
+
+    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+        """Serve a request."""
+        task, tasks = asyncio.current_task(), self._bound.tasks
+        tasks.add(task)
+        try:
+            await self._call(scope, protocol)
+        finally:
+            tasks.discard(task)
+
+
+# ======================================================================================================================
 # core/run/options.py
 #
 # Options of `run`, and how they are handed on to the process of a server.
 # ======================================================================================================================
 
 SERVE_OPTIONS = "MICROPIE_SERVE_OPTIONS"  # the variable of the environment in which a server's processes find them
+MAX_GRACEFUL_TIMEOUT = 1800  # seconds; Granian's limit for a worker that it waits for
 SOURCES = ("*.py", "*.html", "*.htm", "*.xml", "*.jinja", "*.jinja2", "*.j2")  # what reload watches: code and templates
 
 
@@ -12944,7 +13734,8 @@ class ServeOptions(NamedTuple):
 
 def with_options(environment: dict[str, str], options: ServeOptions) -> dict[str, str]:
     """An environment that hands the options on, but for the application itself."""
-    return {**environment, SERVE_OPTIONS: json.dumps(options._replace(app=None))}
+    told = {SERVE_OPTIONS: json.dumps(options._replace(app=None)), GRACEFUL_TIMEOUT: str(options.graceful_timeout)}
+    return {**environment, **told}
 
 
 def options_from_environment() -> ServeOptions:
@@ -13057,7 +13848,8 @@ def served() -> Any:
         if not is_development_mode():
             raise SystemExit(STARTUP_FAILURE) from None
         app = lazy_import("micropie.debug").page_of_unimportable(error, is_rsgi=options.is_rsgi)
-    return app if options.is_rsgi else behind_proxy(app, options)
+    bound = StopBound(options.graceful_timeout)
+    return BoundedRSGI(app, bound) if options.is_rsgi else BoundedASGI(behind_proxy(app, options), bound)
 
 
 def imported(options: ServeOptions) -> Any:
@@ -13082,13 +13874,17 @@ def behind_proxy(app: Any, options: ServeOptions) -> Any:
 # ======================================================================================================================
 
 GRANIAN, UVICORN = "granian", "uvicorn"
+KILLING = 2  # seconds behind the time of a stop, until a worker that has not ended itself is killed
 TERMINATED = 143  # 128 + SIGTERM, as shells count
 
 
 def serve_here(options: ServeOptions) -> None:
     """Serve with Uvicorn, in this process."""
     uvicorn = require(UVICORN, "Servers", "all")
-    server = stoppable(uvicorn.Server)(uvicorn_config(behind_proxy(options.app, options), options))
+    bound = StopBound(options.graceful_timeout, partial(remove_socket, options))
+    app = BoundedASGI(behind_proxy(options.app, options), bound)
+    server = stoppable(uvicorn.Server)(uvicorn_config(app, options))
+    os.environ[GRACEFUL_TIMEOUT] = str(options.graceful_timeout)
     try:
         server.run(None if options.fd is None else [inherited_socket(options.fd)])
     except (KeyboardInterrupt, asyncio.CancelledError):  # it raises Ctrl-C again when all is shut down
@@ -13096,6 +13892,9 @@ def serve_here(options: ServeOptions) -> None:
             raise SystemExit(TERMINATED) if server.is_terminated else KeyboardInterrupt from None
     except SystemExit:  # versions differ in how they say that they could not start
         pass
+    finally:
+        del os.environ[GRACEFUL_TIMEOUT]
+        bound.end()
     remove_socket(options)
     if not server.started:  # it has said why
         raise SystemExit(1)
@@ -13135,7 +13934,7 @@ def uvicorn_config(app: Any, options: ServeOptions) -> Any:
         ssl_certfile=certificate,
         ssl_keyfile=key,
         proxy_headers=False,
-        timeout_graceful_shutdown=options.graceful_timeout,
+        timeout_graceful_shutdown=options.graceful_timeout + CANCELLING,
         reload=options.reload,
         reload_dirs=[source_folder(options)] if options.reload else None,
         reload_includes=watched(options) if options.reload and is_installed("watchfiles") else None,  # else *.py
@@ -13171,7 +13970,7 @@ def serve_with_uvicorn() -> None:
     options = options_from_environment()
     uvicorn = require(UVICORN, "Servers", "all")
     supervisors = lazy_import("uvicorn.supervisors")
-    supervisor_class = supervisors.ChangeReload if options.reload else supervisors.Multiprocess
+    supervisor_class = impatient(supervisors.ChangeReload if options.reload else supervisors.Multiprocess, options)
     config = uvicorn_config(f"{served.__module__}:{served.__qualname__}", options)
     with config.bind_socket() if options.fd is None else inherited_socket(options.fd) as listener:
         supervisor = supervisor_class(config, sockets=[listener], **target_of(supervisor_class, uvicorn.Server(config)))
@@ -13180,6 +13979,35 @@ def serve_with_uvicorn() -> None:
     workers = [] if options.reload else supervisor.processes
     if any(worker.process.exitcode == STARTUP_FAILURE for worker in workers):  # it has said why
         raise SystemExit(1)
+
+
+def impatient(supervisor_class: Any, options: ServeOptions) -> Any:
+    """Uvicorn's supervisor, which kills the workers that it waits for in a stop and that do not end themselves.
+
+    One that is held up by C code, which lets no Python run meanwhile, can't.
+    """
+
+    class Supervisor(supervisor_class):  # type: ignore[misc]  # the core knows Uvicorn at run time only
+        def kill_in_time(self) -> None:
+            workers = [self.process] if options.reload else [worker.process for worker in self.processes]
+            for worker in workers:
+                timer = threading.Timer(options.graceful_timeout + KILLING, worker.kill)
+                timer.daemon = True
+                timer.start()
+
+        def restart(self) -> None:
+            self.kill_in_time()
+            super().restart()
+
+        def shutdown(self) -> None:
+            self.kill_in_time()
+            super().shutdown()
+
+        def join_all(self) -> None:
+            self.kill_in_time()
+            super().join_all()
+
+    return Supervisor
 
 
 def target_of(supervisor_class: Any, server: Any) -> dict[str, Any]:
@@ -13210,7 +14038,7 @@ def serve_with_granian() -> None:
         http2_settings=lazy_import("granian.http").HTTP2Settings(),
         ssl_cert=None if certificate is None else path_of(certificate),
         ssl_key=None if key is None else path_of(key),
-        workers_kill_timeout=options.graceful_timeout,
+        workers_kill_timeout=min(options.graceful_timeout + KILLING, MAX_GRACEFUL_TIMEOUT),
         **(reload if options.reload else {}),
     )
     server.serve(target_loader=served, wrap_loader=False)
@@ -13257,7 +14085,6 @@ _BECOME = {"nt": wait_for}
 
 SERVERS = (GRANIAN, UVICORN)  # the first of those installed that can do what is asked
 MAX_PORT = 65535
-MAX_GRACEFUL_TIMEOUT = 1800  # seconds; Granian's limit
 
 
 def run(

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from micropie.core.app import App
+from micropie.core.basics.background import Stopping
 from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput
 from micropie.core.basics.json_codec import dumps, loads
 from micropie.core.basics.locality import is_local, is_loopback_host
@@ -26,6 +27,7 @@ from micropie.core.replies.events import ServerSentEvent
 from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.redirects import ascii_host, safe_redirect
 from micropie.core.replies.reply import Reply
+from micropie.core.requests.after_reply import after_reply, spawn
 from micropie.core.requests.proxies import TrustedProxies
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session
@@ -79,11 +81,13 @@ __all__ = [
     "Session",
     "SessionBackend",
     "State",
+    "Stopping",
     "TrustedProxies",
     "UploadedFile",
     "WebSocket",
     "WebSocketMiddleware",
     "WebSocketRequest",
+    "after_reply",
     "ascii_host",
     "configuration",
     "current_request",
@@ -98,6 +102,7 @@ __all__ = [
     "routes",
     "run",
     "safe_redirect",
+    "spawn",
     "url_for",
 ]
 

@@ -32,6 +32,7 @@ from micropie.core.basics.optional import lazy_import
 from micropie.core.run import import_path, listening, servers
 from micropie.core.run.options import ServeOptions
 from micropie.core.run.served import served
+from micropie.core.run.stop_bound import BoundedRSGI
 from micropie.debug import Unimportable
 from micropie.testing import TestClient
 from tests.batteries.commands import PATIENCE, SITE, free_port, serving, text_at, wait_until
@@ -782,7 +783,7 @@ def test_an_application_that_cannot_be_imported(project, started, monkeypatch, i
     assert project.call("run", "--port", str(free_port()), "--server", "granian").status == 0
     monkeypatch.setenv("MICROPIE_SERVE_OPTIONS", started[0].environment["MICROPIE_SERVE_OPTIONS"])
     monkeypatch.delenv("MICROPIE_DEV", raising=False)
-    assert isinstance(served(), RSGI) is is_rsgi
+    assert isinstance(served(), BoundedRSGI) is is_rsgi
     del sys.modules["app"]
     lazy_import.cache_clear()
     project.write(app="1 / 0\n")
@@ -790,7 +791,7 @@ def test_an_application_that_cannot_be_imported(project, started, monkeypatch, i
         served()
     assert caught.value.code == 3
     monkeypatch.setenv("MICROPIE_DEV", "1")
-    assert isinstance(served(), RSGI) is is_rsgi
+    assert isinstance(served(), BoundedRSGI) is is_rsgi
 
 
 def test_a_module_that_ends_the_program(project):

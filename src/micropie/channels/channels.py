@@ -126,6 +126,12 @@ class Channels(Service):
     async def start(self, app: App) -> None:
         """Nothing is opened before it is used."""
 
+    def begin_stop(self) -> None:
+        """End the iteration of all subscribers in this event loop, behind what they have waiting."""
+        hub = self._hubs.get(asyncio.get_running_loop())
+        if hub is not None:
+            hub.end()
+
     async def stop(self) -> None:
         """End the iteration of all subscribers in this event loop, and let the connections go."""
         hub = self._hubs.pop(asyncio.get_running_loop(), None)

@@ -53,6 +53,7 @@ class Hub:
         self.engine = make_engine(self.deliver, self.tell)
         self._readers: dict[str, dict[Subscription, None]] = {}  # by channel, in the order in which they came
         self._turn = asyncio.Lock()  # to change what the engine listens to
+        self._has_ended = False
 
     async def join(self, reader: Subscription) -> None:
         """Let a reader have what is published from now on, and what it wants of the time before."""
@@ -63,6 +64,8 @@ class Hub:
                 await self._begin(reader, channel, since.get(channel))
                 if reader.member is not None:
                     await self.engine.enter(channel, reader.member)
+            if self._has_ended:
+                reader.end()
         except BaseException:
             await self.leave(reader)
             raise
@@ -91,11 +94,16 @@ class Hub:
         for reader in self._readers.get(notice.channel, ()):
             reader.tell(notice)
 
-    async def aclose(self) -> None:
-        """End the iteration of all readers, and stop the engine."""
+    def end(self) -> None:
+        """End the iteration of all readers, and of those to come."""
+        self._has_ended = True
         for readers in self._readers.values():
             for reader in readers:
                 reader.end()
+
+    async def aclose(self) -> None:
+        """End the iteration of all readers, and stop the engine."""
+        self.end()
         await self.engine.aclose()
 
     async def _listen(self, reader: Subscription, channel: str) -> None:

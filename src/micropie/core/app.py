@@ -18,7 +18,7 @@ from micropie.core.pipeline.debugger import debugger_of, is_development_mode
 from micropie.core.pipeline.engine import ERROR_FORMS, Engine, Handler, StartupHandler
 from micropie.core.pipeline.error_replies import title_of
 from micropie.core.pipeline.http import serve_http
-from micropie.core.pipeline.lifespan import serve_lifespan, shutdown, startup
+from micropie.core.pipeline.lifespan import GRACE_IN_SCOPE, serve_lifespan, shutdown, startup
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.pipeline.sending import send_by_override, send_reply, showing_debug_pages
 from micropie.core.pipeline.websocket import serve_websocket
@@ -191,6 +191,7 @@ class App:
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
             self._micropie.state = scope.get("state", {})
+            self._micropie.grace = scope.get(GRACE_IN_SCOPE)
             await self._asgi_app_lifespan(receive, send)
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from micropie.core.basics.service import Service
 from micropie.core.handlers.annotations import PATH, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
 from micropie.core.handlers.providers import Provider
@@ -120,13 +121,15 @@ class Configuration:
     """The parts that an application is made with, to be read by tools.
 
     `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
-    controllers; `oversights` are sentences on what in its classes is probably not meant as it stands.
+    controllers; `services` are what is started and stopped with it; `oversights` are sentences on what in its classes
+    is probably not meant as it stands.
     """
 
     def __init__(self, app: "App") -> None:
         engine: Engine = app._micropie
         self.session_backend: SessionBackend = engine.sessions.backend
         self.applications: list[Any] = [found.app for found in engine.router.mounted_apps if found.is_micropie]
+        self.services: list[Service] = engine.router.services()
         self.oversights: tuple[str, ...] = tuple(class_warnings(engine.router.root))
         self._templates = engine.templates
 

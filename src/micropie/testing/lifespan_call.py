@@ -7,6 +7,7 @@ from micropie.testing.app_call import AppCall
 from micropie.testing.asgi_rules import LifespanRules
 from micropie.testing.asgi_types import ASGIApp, Message
 
+GRACE = 1.0  # seconds for an application's tasks to end, before it cancels them
 _STARTUP, _SHUTDOWN = "lifespan.startup", "lifespan.shutdown"
 
 
@@ -17,7 +18,12 @@ class LifespanCall(AppCall):
         self.state: dict[str, Any] = {}
         self._events: asyncio.Queue[str] = asyncio.Queue()
         self._answers = LifespanRules()
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        scope: dict[str, Any] = {
+            "type": "lifespan",
+            "asgi": {"version": "3.0", "spec_version": "2.0"},
+            "state": self.state,
+        }
+        scope["micropie.graceful_timeout"] = GRACE
         super().__init__(app, scope, self._answers, timeout=timeout, raising=raising)
 
     async def receive(self) -> Message:

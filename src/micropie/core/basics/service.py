@@ -23,5 +23,11 @@ class Service:
     async def start(self, app: Any) -> None:
         """Begin; what this raises, the startup fails of."""
 
+    def begin_stop(self) -> None:
+        """Learn that the server's stop has begun: the requests in flight still run, and those that wait here end."""
+
     async def stop(self) -> None:
         """End."""
+
+    async def check(self) -> None:
+        """Raise if it does not work now, for checks of health."""

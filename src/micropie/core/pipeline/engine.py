@@ -10,6 +10,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from micropie.core.basics.signals import HeldSignals
     from micropie.core.basics.threads import WorkerThreads
     from micropie.core.basics.types import Send
     from micropie.core.handlers.endpoint import UserFunction
@@ -52,11 +53,13 @@ class Engine:
         "debug",
         "entered",
         "errors",
+        "grace",
         "limits",
         "router",
         "running",
         "send_reply",
         "sessions",
+        "signals",
         "state",
         "surplus_path_status",
         "templates",
@@ -92,7 +95,9 @@ class Engine:
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
+        self.grace: float | None = None  # seconds that a stop may take; None: the environment says it
         self.entered: list[Handler] = []  # how what the startup handlers have entered is left
+        self.signals: HeldSignals | None = None  # of the server, while it serves the application
         self.running: list[Handler] = []  # how the applications below are stopped
 
 

@@ -13,6 +13,7 @@ from micropie.core.basics.errors import FAILURES, Unrouted
 from micropie.core.basics.types import Send
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
+from micropie.core.pipeline.calls_after_reply import end_request
 from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_handlers import reply_to_error
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_unhandled, reraise_cancellation
@@ -20,7 +21,7 @@ from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.hooks import after_hooks, answer_before_routing, before_hooks, show_reply
 from micropie.core.pipeline.middleware import HttpMiddleware, mounted_send
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp
-from micropie.core.pipeline.provide import close_all, note_exception, provide
+from micropie.core.pipeline.provide import note_exception, provide
 from micropie.core.pipeline.sending import SendWhole, as_current_request, send_reply
 from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
@@ -50,8 +51,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, send_whole: S
             await send_in_place_of_mount(engine, request, failed, send)
     finally:
         if request._closers is not None:
-            await close_all(request)
-            request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
+            await end_request(engine, request)
 
 
 async def send_in_place_of_mount(engine: Engine, request: Request, reply: Reply, send: Send) -> None:

@@ -2,18 +2,23 @@
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager as AsyncContext
 from contextlib import ContextDecorator, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
-from micropie.core.basics.errors import log
+from micropie.core.basics.background import GRACE, current_background
+from micropie.core.basics.errors import FAILURES, log
+from micropie.core.basics.signals import HeldSignals
 from micropie.core.basics.types import ASGIApp, Message, Receive, Send
 from micropie.core.pipeline.engine import Engine, Handler, StartupHandler
 from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation
 from micropie.core.routing.targets import MountedApp
 
+GRACE_IN_SCOPE = "micropie.graceful_timeout"  # what a lifespan's scope may say of it, as the `TestClient` does
+GRACEFUL_TIMEOUT = "MICROPIE_GRACEFUL_TIMEOUT"  # the variable of the environment that says how long a stop may take
 Phase = Callable[[], Awaitable[None]]
 
 
@@ -192,9 +197,54 @@ class MountedLifespan:
 
 
 async def startup(engine: Engine) -> None:
-    """Run the startup handlers, once; then start the services, and the applications below."""
-    if engine.app._started:
+    """Start an application that a server serves: once, and so that it learns of the server's stop."""
+    if not engine.app._started:
+        await start_engine(engine)
+        engine.signals = HeldSignals(partial(part_from_clients, engine))
+
+
+async def part_from_clients(engine: Engine) -> None:
+    """Tell everybody of the stop; wait for the WebSockets, which no server would leave the time to part."""
+    begin_stop(engine)
+    await engine.router.background.until_parted()
+
+
+def begin_stop(engine: Engine) -> None:
+    """Tell the services of the stop, the requests of an application, and the applications below it; once."""
+    background = engine.router.background
+    if background.stopping:
         return
+    background.begin_stop()
+    for service in engine.router.services():
+        try:
+            service.begin_stop()
+        except FAILURES:
+            log.exception("%s could not begin its stop", type(service).__name__)
+    for below in engine.router.mounted_apps:
+        if below.is_micropie and below.engine.app._started:
+            begin_stop(below.engine)
+
+
+def grace() -> float:
+    """The seconds that a stop may take: those of `micropie run --graceful-timeout`, which others may say too."""
+    try:
+        return max(float(os.environ.get(GRACEFUL_TIMEOUT, GRACE)), 0)
+    except ValueError:
+        raise RuntimeError(f"{GRACEFUL_TIMEOUT}={os.environ[GRACEFUL_TIMEOUT]!r}: seconds are wanted") from None
+
+
+async def start_engine(engine: Engine) -> None:
+    """Run the startup handlers; then start the services, and the applications below."""
+    engine.router.background.start(grace() if engine.grace is None else engine.grace)
+    token = current_background.set(engine.router.background)
+    try:
+        await start_parts(engine)
+    finally:
+        current_background.reset(token)
+
+
+async def start_parts(engine: Engine) -> None:
+    """Start what an application has; if anything fails, end what was begun."""
     try:
         await start(engine.app.startup_handlers, engine.state, engine.entered)
         for service in engine.router.services():
@@ -228,9 +278,9 @@ async def start_below(engine: Engine, found: MountedApp) -> None:
         return
     below = found.engine
     if not below.app._started:
-        below.state = state
-        await startup(below)
-        running.append(partial(shutdown, below))
+        below.state, below.grace = state, engine.grace
+        await start_engine(below)
+        running.append(partial(stop_engine, below))
 
 
 def what_runs_below(engine: Engine) -> list[Handler]:
@@ -246,7 +296,17 @@ def what_is_entered(engine: Engine) -> list[Handler]:
 
 
 async def shutdown(engine: Engine) -> None:
-    """Stop what was started below, run the shutdown handlers, leave what was entered, let backend and threads go."""
+    """Stop an application that a server has served."""
+    signals, engine.signals = engine.signals, None
+    if signals is not None:
+        signals.end()
+    await stop_engine(engine)
+
+
+async def stop_engine(engine: Engine) -> None:
+    """Wait for its tasks, stop what runs below, run the shutdown handlers, let backend and threads go."""
+    begin_stop(engine)
+    await engine.router.background.end()
     engine.app._started = False
     if engine.debug is not None:
         engine.debug.stop()
@@ -256,3 +316,4 @@ async def shutdown(engine: Engine) -> None:
     finally:
         engine.threads.shutdown()
         engine.body_threads.shutdown()
+        engine.router.background.stop_is_over()

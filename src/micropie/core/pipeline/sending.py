@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from types import AsyncGeneratorType
 from typing import TypeVar
 
+from micropie.core.basics.background import Background
 from micropie.core.basics.errors import FAILURES, ClientGone, log, shortened
 from micropie.core.basics.headers import is_about_content, parse_media_type
 from micropie.core.basics.types import Send
@@ -27,7 +28,8 @@ from micropie.core.replies.asgi import WatchedSend, send_bodyless, send_by_serve
 from micropie.core.replies.events import FOR_EVENTS
 from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_type
-from micropie.core.replies.streaming import Stream, send_stream
+from micropie.core.replies.streaming import Stream, Surroundings, send_stream
+from micropie.core.requests.after_reply import at_stop
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.session import Session
 
@@ -84,7 +86,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
     if type(reply.body) is FileBody and hooked is send and (by_server := reply.body.as_message(request.scope)):
         await send_by_server(send, reply, by_server)
         return
-    body, stream = reply.body, Stream(hooked, reply, until_gone, form_of_objects, request)
+    body, stream = reply.body, Stream(hooked, reply, AROUND_STREAM, request)
     if request._session is not None and "session" not in request._preset:
         request._session.settle()
     token = current_request.set(request)  # PERF: not by `as_current_request`, 0.1 µs
@@ -93,10 +95,10 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
         is_async = type(body) is AsyncGeneratorType or isinstance(body, AsyncIterable)
         chunks = aiter(body) if is_async else engine.threads.iterate(body)
         await send_stream(stream, chunks)
-        if not stream.is_begun:
-            await stream.send_unheard()
+        if stream.is_cut_short or not stream.is_begun:
+            await stream.conclude()
     except ClientGone:  # the stream was reading the upload that broke off
-        await stream.send_unheard()
+        await stream.conclude()
     except CAUGHT as error:
         note_exception(request, error)
         reraise_cancellation(error)
@@ -168,6 +170,14 @@ async def until_gone(request: Request) -> None:
         # Behind the body there is nothing but a disconnect to receive. Who has others at once must not hold us up.
         await asyncio.sleep(_PAUSE if is_over else 0)
         is_over = is_over or not message.get("more_body")
+
+
+def cut_short_at_stop(request: Request, cut: Callable[[], None]) -> Callable[[], None]:
+    """Have a stream cut short when the server stops that serves its request; the result forgets it."""
+    return at_stop(Background() if request._router is None else request._router.background, request, cut)
+
+
+AROUND_STREAM = Surroundings(until_gone, form_of_objects, cut_short_at_stop)
 
 
 def send_by_override(

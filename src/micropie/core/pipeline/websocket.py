@@ -6,6 +6,7 @@
 What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
 """
 
+import asyncio
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any
@@ -16,14 +17,16 @@ from micropie.core.basics.settings import is_whole
 from micropie.core.basics.types import Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
 from micropie.core.handlers.endpoint import Endpoint, function_name
+from micropie.core.pipeline.calls_after_reply import end_request
 from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_handlers import SERVER_ERRORS, first_answer
 from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_request, reraise_cancellation
+from micropie.core.pipeline.going_away import GoingAway
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.hooks import check_session_unseen
 from micropie.core.pipeline.middleware import WebSocketMiddleware, no_before_routing, websocket_middlewares
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
-from micropie.core.pipeline.provide import close_all, note_exception, provide
+from micropie.core.pipeline.provide import note_exception, provide
 from micropie.core.replies.error_forms import status_line
 from micropie.core.replies.reply import Reply, close_unsent, to_reply
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
@@ -45,7 +48,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         await serve_connection(engine, request, receive, send)
     finally:
         if request._closers is not None:
-            await close_all(request)
+            await end_request(engine, request)
 
 
 async def serve_connection(engine: Engine, request: WebSocketRequest, receive: Receive, send: Send) -> None:
@@ -61,12 +64,16 @@ async def serve_connection(engine: Engine, request: WebSocketRequest, receive: R
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
     closing = FAILED
+    going_away = GoingAway(engine, request, ws)
     try:
-        closing = await closing_after(engine, request, run_connection(engine, request, ws, entered, send))
+        conversation = run_connection(engine, request, ws, entered, send)
+        closing = await closing_after(engine, request, conversation, going_away)
     finally:  # even if we are being cancelled
+        await going_away.end()
         ws.release()
         closing = await after_websocket_hooks(entered, request, closing)
         current_request.reset(token)
+        going_away.over()
     closing = await save_websocket_session(engine, request, ws, closing)
     if not ws.closed:
         await send_close(engine, send, closing)
@@ -86,11 +93,15 @@ async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
         await close(send, code + PRIVATE_CODES, reason)
 
 
-async def closing_after(engine: Engine, request: Request, conversation: Awaitable[Closing]) -> Closing:
+async def closing_after(
+    engine: Engine, request: Request, conversation: Awaitable[Closing], going_away: GoingAway
+) -> Closing:
     """How to close after the conversation, whatever it raised."""
     try:
         return await conversation
     except CAUGHT as error:
+        if isinstance(error, asyncio.CancelledError) and going_away.cancelled_it():
+            return NORMAL, ""  # it is closed already
         note_exception(request, error)
         reraise_cancellation(error)
         told = sole_error(error)

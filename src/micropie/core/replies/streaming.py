@@ -7,27 +7,41 @@ import asyncio
 import contextlib
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, NamedTuple
 
+from micropie.core.basics.headers import parse_media_type
 from micropie.core.basics.types import Send
 from micropie.core.replies.asgi import stream_start
 from micropie.core.replies.events import OBJECT_FORMS, KeptAlive, json_line, no_object
 from micropie.core.replies.reply import EVENTS, JSON_LINES, Reply
 
-Whose = TypeVar("Whose")
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
 _PATIENCE = 0.1  # seconds; whoever listens for events wants to know soon that somebody is there
 
 
-class Stream(Generic[Whose]):
+class Surroundings(NamedTuple):
+    """What a stream asks of the world around it; each of these takes whose stream it is.
+
+    The client has left when `until_gone` returns. `form_of_objects` is what objects are written as. `at_stop` has a
+    function called if the server stops before the stream has come to its end; the result forgets it.
+    """
+
+    until_gone: Callable[[Any], Awaitable[None]]
+    form_of_objects: Callable[[Any, Reply], str | None]
+    at_stop: Callable[[Any, Callable[[], None]], Callable[[], None]]
+
+
+class Stream:
     """A streamed reply on its way: whether its start is out, and whether the client has left.
 
     `is_begun` tells whether something of it may be out, `is_steady` that there is nothing to do but to send chunks.
-    The client has left when `until_gone(whose)` returns; then what the stream is waiting for is cancelled.
+    When the client has left, or a stream of events is cut short since the server stops, it `is_over`, and what it is
+    waiting for is cancelled.
     """
 
     # PERF: what most streams leave as it is stands on the class, 0.1 µs.
-    is_begun = is_steady = is_gone = is_cancelled = False
+    is_begun = is_steady = is_over = is_cut_short = is_cancelled = False
+    _forget_stop: Callable[[], None] | None = None
     future: Any = None  # what it is waiting for
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
@@ -35,18 +49,10 @@ class Stream(Generic[Whose]):
     _encode: Callable[[Any], bytes] | None = None  # what objects become, when that is known
     _kept_alive: KeptAlive | None = None
 
-    def __init__(
-        self,
-        send: Send,
-        reply: Reply,
-        until_gone: Callable[[Whose], Awaitable[None]],
-        form_of_objects: Callable[[Whose, Reply], str | None],
-        whose: Whose,
-    ) -> None:
+    def __init__(self, send: Send, reply: Reply, around: Surroundings, whose: Any) -> None:
         self.send = send
         self._reply = reply
-        self._until_gone = until_gone
-        self._form_of_objects = form_of_objects
+        self._around = around
         self._whose = whose
 
     async def send_start(self) -> None:
@@ -58,7 +64,7 @@ class Stream(Generic[Whose]):
             await self._sending
             if self._error is not None:
                 raise self._error
-        self.is_steady = not self.is_gone
+        self.is_steady = not self.is_over
 
     def encoded(self, chunk: Any) -> bytes:
         """The bytes of a chunk; the first object may still say what kind of stream it is."""
@@ -71,35 +77,51 @@ class Stream(Generic[Whose]):
             self._encode = self._encoder() or (no_object if behind_text else self._json_lines())
         return self._encode(chunk)
 
-    async def send_unheard(self) -> None:
-        """Send the start if it is not out, though the client has left: others may look at what is sent."""
-        with contextlib.suppress(OSError):
-            await self.send_start()
-
     def watch(self) -> asyncio.Task[None]:
         """Look out for the client's leaving, and send the start when no chunk has come for a while."""
         loop = asyncio.get_running_loop()
         if not self.is_begun:
             self._timer = loop.call_later(_PATIENCE, self._begin)
+        self._forget_stop = self._around.at_stop(self._whose, self.cut_short)
         return loop.create_task(self._interrupt_when_gone())
 
     def stop(self) -> None:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
         self.future = self._error = None
-        for waiting in (self._timer, self._sending):
-            if waiting is not None:
-                waiting.cancel()
+        if self._forget_stop is not None:
+            self._forget_stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._sending is not None and not self.is_cut_short:  # then the end follows
+            self._sending.cancel()
 
     def interrupt(self) -> None:
-        """Cancel what the stream waits for, if the client has left, and once."""
-        if self.is_gone and not self.is_cancelled and self.future is not None:
+        """Cancel what the stream waits for, if the client has left or the server stops, and once."""
+        if self.is_over and not self.is_cancelled and self.future is not None:
             self.is_cancelled = bool(self.future.cancel())
 
     async def _interrupt_when_gone(self) -> None:
-        await self._until_gone(self._whose)
-        self.is_gone = True
+        await self._around.until_gone(self._whose)
+        self.is_over = True
         self.is_steady = False
         self.interrupt()
+
+    def cut_short(self) -> None:
+        """End a stream of events here, since the server stops: whole, so that a browser connects again."""
+        if not self.is_begun:
+            self._begin()
+        own = next((value for name, value in self._reply.headers if name.lower() == "content-type"), "")
+        if EVENTS in (self._reply.content_type, parse_media_type(own)[0]):
+            self.is_over = self.is_cut_short = True
+            self.is_steady = False
+            self.interrupt()
+
+    async def conclude(self) -> None:
+        """Send what is missing of a stream that is over: the start, for those who look at it, or the end."""
+        with contextlib.suppress(OSError):
+            await self.send_start()
+            if self.is_cut_short:
+                await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def end(self) -> None:
         """Send nothing any more by itself."""
@@ -108,7 +130,7 @@ class Stream(Generic[Whose]):
 
     def _encoder(self) -> Callable[[Any], bytes] | None:
         """What makes bytes of objects, if handler or client have said so."""
-        form = self._form_of_objects(self._whose, self._reply)
+        form = self._around.form_of_objects(self._whose, self._reply)
         if form == EVENTS:
             self.send = self._kept_alive = KeptAlive(self.send)
         return None if form is None else OBJECT_FORMS.get(form, no_object)
@@ -132,7 +154,7 @@ class Stream(Generic[Whose]):
             self._error = error
 
 
-def send_stream(stream: Stream[Any], chunks: AsyncIterator[Any]) -> Awaitable[None]:
+def send_stream(stream: Stream, chunks: AsyncIterator[Any]) -> Awaitable[None]:
     """Send the chunks as they come, until the client has left. They are closed in any case.
 
     What they raise leaves the reply unfinished, so that the client can't take it for whole; if it has not begun yet,
@@ -141,7 +163,7 @@ def send_stream(stream: Stream[Any], chunks: AsyncIterator[Any]) -> Awaitable[No
     return _watched(_pump(stream, chunks), stream)
 
 
-async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
+async def _pump(stream: Stream, chunks: AsyncIterator[Any]) -> None:
     send, in_a_row, is_exhausted = stream.send, 0, False
     try:
         async for chunk in chunks:
@@ -149,7 +171,7 @@ async def _pump(stream: Stream[Any], chunks: AsyncIterator[Any]) -> None:
             body = chunk.encode() if type(chunk) is str else stream.encoded(chunk)
             try:
                 if not stream.is_steady:
-                    if stream.is_gone:
+                    if stream.is_over:
                         return
                     await stream.send_start()
                     send = stream.send
@@ -180,7 +202,7 @@ async def _close(chunks: Any) -> None:
 
 
 @types.coroutine
-def _watched(pump: Coroutine[Any, Any, None], stream: Stream[Any]) -> Generator[Any, Any, None]:
+def _watched(pump: Coroutine[Any, Any, None], stream: Stream) -> Generator[Any, Any, None]:
     """Run the pump in the current task; when the client leaves, cancel what it waits for.
 
     The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.

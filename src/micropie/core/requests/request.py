@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from micropie.core.basics.background import Stopping
 from micropie.core.basics.errors import HTTPError
 from micropie.core.basics.headers import header_dict
 from micropie.core.basics.json_codec import dumps, exact_loads, has_inexact_number, loads
@@ -174,6 +175,8 @@ class Request:
     _closers: "list[Closer] | None" = None  # to be called when all is over, the last one first
     _faults: "Faults | None" = None  # of the handler's values, where it asks for them
     _stream_failed: bool = False  # before its first chunk
+    _after_reply: list[tuple[Callable[..., Any], tuple[Any, ...]]] | None = None  # what is called then
+    _stopping: Stopping | None = None  # once its handler has asked for it, and ends by itself
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
@@ -394,6 +397,23 @@ class Request:
             replacement = dict(data)
             session.clear()
             session.update(replacement)
+
+    @property
+    def app(self) -> Any:
+        """The application that serves it, of several the innermost. LookupError before it was routed."""
+        if self._router is None:
+            raise LookupError("The request is not routed yet: no application is known to serve it")
+        return self._router.root.owner
+
+    @property
+    def stopping(self) -> Stopping:
+        """The stop of the server: true once it has begun, else to be awaited.
+
+        Who has asked for it ends by itself: its stream or WebSocket is ended only shortly before the stop's end.
+        """
+        if self._stopping is None:
+            self._stopping = Stopping() if self._router is None else self._router.background.stopping
+        return self._stopping
 
     def _has_in_session(self, name: str) -> bool:
         """True if the session has a value of this name, without a look at others."""

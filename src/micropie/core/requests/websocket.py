@@ -4,6 +4,7 @@ The order of calls is checked here, since servers differ in what they do with a 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from functools import partial
 from typing import Any, NoReturn
@@ -82,6 +83,7 @@ class WebSocket:
         self.closed = False  # by either side, or refused
         self.close_code: int | None = None  # that we have closed with
         self._peer_left = False  # closed by the peer
+        self._opened: asyncio.Future[None] | None = None  # where somebody waits for that
         self._ended: tuple[int, str] = (NO_STATUS, "")  # code and reason, once closed
         self._sends = 0  # that may follow before `_before_send` looks again; none while the connection is not open
 
@@ -118,8 +120,19 @@ class WebSocket:
         except Exception as error:
             await self._check_left(error)
             raise
+        self._open()
+
+    def _open(self) -> None:
         self._inbox.open()
         self._sends = SENDS_IN_A_ROW
+        if self._opened is not None and not self._opened.done():
+            self._opened.set_result(None)
+
+    async def until_open(self) -> None:
+        """Wait until the handshake is done; for one, who does not serve the connection."""
+        if not self.accepted:
+            self._opened = asyncio.get_running_loop().create_future()
+            await self._opened
 
     def _check_subprotocol(self, name: str) -> None:
         if not is_token(name):
@@ -196,6 +209,15 @@ class WebSocket:
             self.closed, self.close_code = False, None
             raise
         self._inbox.close(self._raise_closed)
+
+    async def end(self, code: int, reason: str) -> None:
+        """Close the connection from outside of its handler, for which it is as if the peer had left."""
+        if self.closed:
+            return
+        self._leave(code, reason)
+        self.close_code = code
+        with contextlib.suppress(OSError):
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def release(self) -> None:
         """Whoever made the socket is done with it: look for the peer's leaving no more, and keep no message."""

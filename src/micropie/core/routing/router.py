@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from micropie.core.basics.background import Background
 from micropie.core.basics.errors import log
 from micropie.core.basics.service import Service
 from micropie.core.handlers.endpoint import Endpoint
@@ -36,6 +37,7 @@ class Router:
         # PERF: the application's own handlers, found by the first segment.
         taken = {mount.segments[0] for mount in self.root.mounts}
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
+        self.background = Background()
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
 
     @property

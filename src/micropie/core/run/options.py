@@ -4,9 +4,11 @@ import json
 import os
 from typing import Any, NamedTuple
 
+from micropie.core.pipeline.lifespan import GRACEFUL_TIMEOUT
 from micropie.core.run.import_path import ImportPath
 
 SERVE_OPTIONS = "MICROPIE_SERVE_OPTIONS"  # the variable of the environment in which a server's processes find them
+MAX_GRACEFUL_TIMEOUT = 1800  # seconds; Granian's limit for a worker that it waits for
 SOURCES = ("*.py", "*.html", "*.htm", "*.xml", "*.jinja", "*.jinja2", "*.j2")  # what reload watches: code and templates
 
 
@@ -44,7 +46,8 @@ class ServeOptions(NamedTuple):
 
 def with_options(environment: dict[str, str], options: ServeOptions) -> dict[str, str]:
     """An environment that hands the options on, but for the application itself."""
-    return {**environment, SERVE_OPTIONS: json.dumps(options._replace(app=None))}
+    told = {SERVE_OPTIONS: json.dumps(options._replace(app=None)), GRACEFUL_TIMEOUT: str(options.graceful_timeout)}
+    return {**environment, **told}
 
 
 def options_from_environment() -> ServeOptions:

@@ -16,12 +16,11 @@ from micropie.core.pipeline.debugger import DEV
 from micropie.core.requests.proxies import LOCAL_PROXIES, TrustedProxies
 from micropie.core.run.import_path import import_path_of
 from micropie.core.run.listening import refuse_taken, refuse_unreadable, stop_with
-from micropie.core.run.options import ServeOptions, with_options
+from micropie.core.run.options import MAX_GRACEFUL_TIMEOUT, ServeOptions, with_options
 from micropie.core.run.servers import GRANIAN, UVICORN, command_of, exec_server, serve_here
 
 SERVERS = (GRANIAN, UVICORN)  # the first of those installed that can do what is asked
 MAX_PORT = 65535
-MAX_GRACEFUL_TIMEOUT = 1800  # seconds; Granian's limit
 
 
 def run(

@@ -10,6 +10,7 @@ from micropie.core.requests.proxies import TrustedProxies
 from micropie.core.run.import_path import ImportPath
 from micropie.core.run.options import ServeOptions, options_from_environment
 from micropie.core.run.proxies import BehindProxy
+from micropie.core.run.stop_bound import BoundedASGI, BoundedRSGI, StopBound
 
 STARTUP_FAILURE = 3  # the status of a process that can't start: Uvicorn starts others again and again
 
@@ -27,7 +28,8 @@ def served() -> Any:
         if not is_development_mode():
             raise SystemExit(STARTUP_FAILURE) from None
         app = lazy_import("micropie.debug").page_of_unimportable(error, is_rsgi=options.is_rsgi)
-    return app if options.is_rsgi else behind_proxy(app, options)
+    bound = StopBound(options.graceful_timeout)
+    return BoundedRSGI(app, bound) if options.is_rsgi else BoundedASGI(behind_proxy(app, options), bound)
 
 
 def imported(options: ServeOptions) -> Any:

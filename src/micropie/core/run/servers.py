@@ -8,23 +8,31 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from micropie.core.basics.optional import is_installed, lazy_import, require
+from micropie.core.pipeline.lifespan import GRACEFUL_TIMEOUT
 from micropie.core.run.import_path import ImportPath, path_of
-from micropie.core.run.options import SOURCES, ServeOptions, options_from_environment
+from micropie.core.run.options import MAX_GRACEFUL_TIMEOUT, SOURCES, ServeOptions, options_from_environment
 from micropie.core.run.served import STARTUP_FAILURE, behind_proxy, served
+from micropie.core.run.stop_bound import CANCELLING, BoundedASGI, StopBound
 
 GRANIAN, UVICORN = "granian", "uvicorn"
+KILLING = 2  # seconds behind the time of a stop, until a worker that has not ended itself is killed
 TERMINATED = 143  # 128 + SIGTERM, as shells count
 
 
 def serve_here(options: ServeOptions) -> None:
     """Serve with Uvicorn, in this process."""
     uvicorn = require(UVICORN, "Servers", "all")
-    server = stoppable(uvicorn.Server)(uvicorn_config(behind_proxy(options.app, options), options))
+    bound = StopBound(options.graceful_timeout, partial(remove_socket, options))
+    app = BoundedASGI(behind_proxy(options.app, options), bound)
+    server = stoppable(uvicorn.Server)(uvicorn_config(app, options))
+    os.environ[GRACEFUL_TIMEOUT] = str(options.graceful_timeout)
     try:
         server.run(None if options.fd is None else [inherited_socket(options.fd)])
     except (KeyboardInterrupt, asyncio.CancelledError):  # it raises Ctrl-C again when all is shut down
@@ -32,6 +40,9 @@ def serve_here(options: ServeOptions) -> None:
             raise SystemExit(TERMINATED) if server.is_terminated else KeyboardInterrupt from None
     except SystemExit:  # versions differ in how they say that they could not start
         pass
+    finally:
+        del os.environ[GRACEFUL_TIMEOUT]
+        bound.end()
     remove_socket(options)
     if not server.started:  # it has said why
         raise SystemExit(1)
@@ -71,7 +82,7 @@ def uvicorn_config(app: Any, options: ServeOptions) -> Any:
         ssl_certfile=certificate,
         ssl_keyfile=key,
         proxy_headers=False,
-        timeout_graceful_shutdown=options.graceful_timeout,
+        timeout_graceful_shutdown=options.graceful_timeout + CANCELLING,
         reload=options.reload,
         reload_dirs=[source_folder(options)] if options.reload else None,
         reload_includes=watched(options) if options.reload and is_installed("watchfiles") else None,  # else *.py
@@ -107,7 +118,7 @@ def serve_with_uvicorn() -> None:
     options = options_from_environment()
     uvicorn = require(UVICORN, "Servers", "all")
     supervisors = lazy_import("uvicorn.supervisors")
-    supervisor_class = supervisors.ChangeReload if options.reload else supervisors.Multiprocess
+    supervisor_class = impatient(supervisors.ChangeReload if options.reload else supervisors.Multiprocess, options)
     config = uvicorn_config(f"{served.__module__}:{served.__qualname__}", options)
     with config.bind_socket() if options.fd is None else inherited_socket(options.fd) as listener:
         supervisor = supervisor_class(config, sockets=[listener], **target_of(supervisor_class, uvicorn.Server(config)))
@@ -116,6 +127,35 @@ def serve_with_uvicorn() -> None:
     workers = [] if options.reload else supervisor.processes
     if any(worker.process.exitcode == STARTUP_FAILURE for worker in workers):  # it has said why
         raise SystemExit(1)
+
+
+def impatient(supervisor_class: Any, options: ServeOptions) -> Any:
+    """Uvicorn's supervisor, which kills the workers that it waits for in a stop and that do not end themselves.
+
+    One that is held up by C code, which lets no Python run meanwhile, can't.
+    """
+
+    class Supervisor(supervisor_class):  # type: ignore[misc]  # the core knows Uvicorn at run time only
+        def kill_in_time(self) -> None:
+            workers = [self.process] if options.reload else [worker.process for worker in self.processes]
+            for worker in workers:
+                timer = threading.Timer(options.graceful_timeout + KILLING, worker.kill)
+                timer.daemon = True
+                timer.start()
+
+        def restart(self) -> None:
+            self.kill_in_time()
+            super().restart()
+
+        def shutdown(self) -> None:
+            self.kill_in_time()
+            super().shutdown()
+
+        def join_all(self) -> None:
+            self.kill_in_time()
+            super().join_all()
+
+    return Supervisor
 
 
 def target_of(supervisor_class: Any, server: Any) -> dict[str, Any]:
@@ -146,7 +186,7 @@ def serve_with_granian() -> None:
         http2_settings=lazy_import("granian.http").HTTP2Settings(),
         ssl_cert=None if certificate is None else path_of(certificate),
         ssl_key=None if key is None else path_of(key),
-        workers_kill_timeout=options.graceful_timeout,
+        workers_kill_timeout=min(options.graceful_timeout + KILLING, MAX_GRACEFUL_TIMEOUT),
         **(reload if options.reload else {}),
     )
     server.serve(target_loader=served, wrap_loader=False)

@@ -42,6 +42,10 @@ class SessionBackend(ABC):
         with the first two parts between dots of the value that it is given in the id's place.
         """
 
+    async def check(self) -> None:
+        """Raise if sessions can't be read now, for checks of health: one that nobody has is looked up."""
+        await self.load("health")
+
     async def aclose(self) -> None:  # noqa: B027 - most have nothing to let go of
         """Let go of connections and threads, since the application shuts down; it may be used again afterwards."""
 

@@ -1,0 +1,53 @@
+"""The calls that handlers have left for the time after their reply."""
+
+import asyncio
+
+from micropie.core.basics.errors import log, shortened
+from micropie.core.handlers.endpoint import UserFunction, function_name
+from micropie.core.pipeline.engine import Engine, call
+from micropie.core.pipeline.error_replies import CAUGHT, endpoint_of, path_of_request, reraise_cancellation
+from micropie.core.pipeline.provide import close_all
+from micropie.core.requests.request import Request, current_request
+
+
+async def end_request(engine: Engine, request: Request) -> None:
+    """Close what is to be closed, and make the calls that were left for the time after the reply."""
+    await close_all(request)
+    request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
+    if request._after_reply is not None:
+        await call_after_reply(engine, request)
+
+
+async def call_after_reply(engine: Engine, request: Request) -> None:
+    """Make the calls of a request in a task of the application, and wait for it; none if the request has failed.
+
+    If the server cancels the request meanwhile, they go on.
+    """
+    if request._failure:
+        return
+    token = current_request.set(request)
+    try:
+        task = engine.router.background.spawn(make_calls(engine, request), f"after_reply of {title(request)}")
+    finally:
+        current_request.reset(token)
+    await asyncio.wait({task})
+
+
+async def make_calls(engine: Engine, request: Request) -> None:
+    """Call them in order, also those that come to it meanwhile; each that fails is logged."""
+    calls = request._after_reply or []
+    while calls:
+        callback, args = calls.pop(0)
+        try:
+            await call(engine, UserFunction(callback), args, {})
+        except CAUGHT as error:
+            reraise_cancellation(error)
+            name = function_name(callback) or repr(callback)
+            log.error("%s, called after the reply to %s, failed", name, title(request), exc_info=error)
+
+
+def title(request: Request) -> str:
+    """The request, and its handler, for the log."""
+    endpoint = endpoint_of(request)
+    where = "" if endpoint is None else f" in {function_name(endpoint.handler) or endpoint.name}"
+    return f"{request.method} {shortened(path_of_request(request))!r}{where}"

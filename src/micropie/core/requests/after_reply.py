@@ -1,0 +1,84 @@
+"""Work that no reply waits for: `after_reply` and `spawn`."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from micropie.core.basics.background import Background, Outcome, current_background
+from micropie.core.requests.request import Request, current_request
+
+
+def after_reply(callback: Callable[..., Any], *args: Any) -> None:
+    """Call something when the reply to the current request was sent, a stream's end included; of a WebSocket, closed.
+
+    `async def` or plain; a plain function runs in a worker thread. Several are called in order, one after the other,
+    each whether or not the one before has failed, which is logged. None is called if the handler has failed, as a 500.
+    LookupError outside of a request.
+
+        async def order(self, item: str):
+            number = await self.shop.order(item)
+            after_reply(self.mails.confirm, number)
+            return {"number": number}
+    """
+    if not callable(callback):
+        raise TypeError(f"after_reply() takes a function and its arguments, {callback!r} is none: leave the call out")
+    request = current_request.get()
+    if request._after_reply is None:
+        request._after_reply = []
+        request._closers = request._closers or []  # there is something to do when all is over
+    request._after_reply.append((callback, args))
+
+
+def spawn(coroutine: Coroutine[Any, Any, Outcome], *, name: str | None = None) -> asyncio.Task[Outcome]:
+    """Run a coroutine beside the requests, as a task of the application that serves the current one, or starts.
+
+    The application holds it, logs it if it fails, waits for it in the end as long as the stop allows, and cancels it
+    then. In it `self.request` is the request that spawned it. RuntimeError in a thread, and where there is neither a
+    request nor a startup.
+
+        async def index(self):
+            spawn(self.refresh())
+            return self.latest
+    """
+    background = background_here()
+    if not asyncio.iscoroutine(coroutine):
+        raise TypeError(f"spawn() takes a coroutine, as in spawn(refresh()), {coroutine!r} is none")
+    if background is None:
+        coroutine.close()
+        raise RuntimeError("spawn() is for handlers and startup handlers: elsewhere no application owns the task")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        coroutine.close()
+        raise RuntimeError("spawn() is for async def: in a thread, after_reply() takes calls") from None
+    return background.spawn(coroutine, name)
+
+
+def background_here() -> Background | None:
+    """The background of the application that serves the current request, or is being started."""
+    request = current_request.get(None)
+    if request is not None and request._router is not None:
+        return request._router.background
+    return current_background.get(None)
+
+
+def at_stop(background: Background, request: Request, end: Callable[[], None]) -> Callable[[], None]:
+    """Have `end` called when the server stops; shortly before the stop's end if the handler has asked for the stop.
+
+    The result forgets it.
+    """
+    timers: list[asyncio.TimerHandle] = []
+
+    def told() -> None:
+        if request._stopping is not None:
+            timers.append(asyncio.get_running_loop().call_later(background.until_last_word, end))
+        else:
+            end()
+
+    def forget() -> None:
+        forget_stop()
+        for timer in timers:
+            timer.cancel()
+
+    forget_stop = background.stopping.tell(told)
+    return forget
