@@ -722,11 +722,11 @@ SignalHandler = Callable[[int, FrameType | None], Any]
 class StopSignals:
     """The stop signals of this process while a server handles them: `told` is called with the first of them, at once.
 
-    In the middle of whatever the main thread does, that is. Where no server has asked for a signal, or outside the main
-    thread, nothing is done. `hand_on` calls the server's own handler.
+    In the middle of whatever the main thread does, that is. If it returns True, the server's own handler is called,
+    which `hand_on` does later. Where no server has asked for a signal, or outside the main thread, nothing is done.
     """
 
-    def __init__(self, told: Callable[[int], None]) -> None:
+    def __init__(self, told: Callable[[int], bool]) -> None:
         self._told = told
         self._previous: dict[int, SignalHandler] = {}
         self._is_over = False
@@ -754,10 +754,8 @@ class StopSignals:
                 signal.signal(number, previous)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._is_over:
+        if self._is_over or self._told(number):
             self.hand_on(number, frame)
-        else:
-            self._told(number)
 
 
 class HeldSignals:
@@ -782,13 +780,14 @@ class HeldSignals:
         if self._wakeup is not None:
             self._wakeup.end()
 
-    def _take(self, number: int) -> None:
+    def _take(self, number: int) -> bool:
         if self._held is None:
             self._held = number
             self._loop.call_soon_threadsafe(self._begin)
-        elif number == signal.SIGINT or self._is_free:
+            return False
+        if number == signal.SIGINT:
             self._hand_on()
-            self._signals.hand_on(number)
+        return self._is_free
 
     def _begin(self) -> None:
         self._task = self._loop.create_task(self._part())
@@ -13576,15 +13575,14 @@ class StopBound:
         self.tasks: set[asyncio.Task[Any] | None] = set()  # those that serve
         self._grace = grace
         self._last = last
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._signals: StopSignals | None = None
+        self._has_begun = False
         self._is_over = threading.Event()
         self._reader = self._writer = -1
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look out for the stop signals."""
-        self._loop = loop
-        self._signals = StopSignals(self._begin)
+        self._signals = StopSignals(partial(self._begin, loop))
         if self._signals.is_used:
             self._reader, self._writer = os.pipe()
             threading.Thread(target=self._end_in_time, name="micropie_stop", daemon=True).start()
@@ -13596,17 +13594,13 @@ class StopBound:
             self._signals.end()
             os.close(self._writer)
 
-    def _begin(self, number: int) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop, _number: int) -> bool:
         """Begin with the first signal, in the middle of whatever the main thread does: without a lock, that is."""
-        os.write(self._writer, b".")
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._cancel_later)
-        if self._signals is not None:
-            self._signals.hand_on(number)
-
-    def _cancel_later(self) -> None:
-        if self._loop is not None:
-            self._loop.call_later(self._grace, self._cancel)
+        if not self._has_begun:
+            self._has_begun = True
+            os.write(self._writer, b".")
+            loop.call_soon_threadsafe(loop.call_later, self._grace, self._cancel)
+        return True
 
     def _cancel(self) -> None:
         running = [task for task in self.tasks if task is not None]

@@ -24,11 +24,11 @@ SignalHandler = Callable[[int, FrameType | None], Any]
 class StopSignals:
     """The stop signals of this process while a server handles them: `told` is called with the first of them, at once.
 
-    In the middle of whatever the main thread does, that is. Where no server has asked for a signal, or outside the main
-    thread, nothing is done. `hand_on` calls the server's own handler.
+    In the middle of whatever the main thread does, that is. If it returns True, the server's own handler is called,
+    which `hand_on` does later. Where no server has asked for a signal, or outside the main thread, nothing is done.
     """
 
-    def __init__(self, told: Callable[[int], None]) -> None:
+    def __init__(self, told: Callable[[int], bool]) -> None:
         self._told = told
         self._previous: dict[int, SignalHandler] = {}
         self._is_over = False
@@ -56,10 +56,8 @@ class StopSignals:
                 signal.signal(number, previous)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._is_over:
+        if self._is_over or self._told(number):
             self.hand_on(number, frame)
-        else:
-            self._told(number)
 
 
 class HeldSignals:
@@ -84,13 +82,14 @@ class HeldSignals:
         if self._wakeup is not None:
             self._wakeup.end()
 
-    def _take(self, number: int) -> None:
+    def _take(self, number: int) -> bool:
         if self._held is None:
             self._held = number
             self._loop.call_soon_threadsafe(self._begin)
-        elif number == signal.SIGINT or self._is_free:
+            return False
+        if number == signal.SIGINT:
             self._hand_on()
-            self._signals.hand_on(number)
+        return self._is_free
 
     def _begin(self) -> None:
         self._task = self._loop.create_task(self._part())

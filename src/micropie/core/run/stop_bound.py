@@ -8,6 +8,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from micropie.core.basics.errors import log
@@ -28,15 +29,14 @@ class StopBound:
         self.tasks: set[asyncio.Task[Any] | None] = set()  # those that serve
         self._grace = grace
         self._last = last
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._signals: StopSignals | None = None
+        self._has_begun = False
         self._is_over = threading.Event()
         self._reader = self._writer = -1
 
     def watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look out for the stop signals."""
-        self._loop = loop
-        self._signals = StopSignals(self._begin)
+        self._signals = StopSignals(partial(self._begin, loop))
         if self._signals.is_used:
             self._reader, self._writer = os.pipe()
             threading.Thread(target=self._end_in_time, name="micropie_stop", daemon=True).start()
@@ -48,17 +48,13 @@ class StopBound:
             self._signals.end()
             os.close(self._writer)
 
-    def _begin(self, number: int) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop, _number: int) -> bool:
         """Begin with the first signal, in the middle of whatever the main thread does: without a lock, that is."""
-        os.write(self._writer, b".")
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._cancel_later)
-        if self._signals is not None:
-            self._signals.hand_on(number)
-
-    def _cancel_later(self) -> None:
-        if self._loop is not None:
-            self._loop.call_later(self._grace, self._cancel)
+        if not self._has_begun:
+            self._has_begun = True
+            os.write(self._writer, b".")
+            loop.call_soon_threadsafe(loop.call_later, self._grace, self._cancel)
+        return True
 
     def _cancel(self) -> None:
         running = [task for task in self.tasks if task is not None]
