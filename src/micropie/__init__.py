@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from micropie.core.app import App
 from micropie.core.basics.background import Stopping
-from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput
+from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, InvalidMessage
 from micropie.core.basics.json_codec import dumps, loads
 from micropie.core.basics.locality import is_local, is_loopback_host
 from micropie.core.basics.optional import MissingDependency
@@ -68,6 +68,7 @@ __all__ = [
     "HttpMiddleware",
     "InMemorySessionBackend",
     "InvalidInput",
+    "InvalidMessage",
     "MissingDependency",
     "Mount",
     "Nested",

@@ -4,6 +4,7 @@ import pytest
 
 from micropie import App, Mount
 from micropie.middleware import TrustedHostMiddleware
+from micropie.testing import TestClient, WebSocketRefused
 from tests.client import http
 from tests.wire import websocket, wire
 
@@ -102,6 +103,19 @@ def test_other_hosts(host):
     answer = wire(site(), host=None, headers=headers)
     assert (answer.status_code, answer.text) == (400, "400 Bad Request: Unknown host")
     assert websocket(site(), host=None, headers=headers).close == (1008, "Unknown host")
+
+
+def test_a_handshake_for_another_host_is_refused_with_400():
+    """Where the server can send a reply."""
+    foreign_host = {"Host": "evil.example"}
+    with (
+        TestClient(site()) as client,
+        pytest.raises(WebSocketRefused) as refused,
+        client.websocket("/", headers=foreign_host),
+    ):
+        pass
+    assert refused.value.response is not None
+    assert (refused.value.response.status_code, refused.value.response.text) == (400, "400 Bad Request: Unknown host")
 
 
 def test_two_hosts():

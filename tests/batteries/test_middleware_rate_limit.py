@@ -270,8 +270,9 @@ def test_a_handshake_is_a_request(key):
             return refused.value, (await client.get("/")).status_code
 
     refused, status = run(main())
-    assert "try again in 60 seconds" in str(refused)
-    assert status == 429
+    assert refused.response.status_code == status == 429
+    assert "try again in 60 seconds" in refused.response.text
+    assert refused.response.headers["retry-after"] == "60"
 
 
 # -- who is a client ------------------------------------------------------------------------------------

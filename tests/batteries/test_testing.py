@@ -1113,14 +1113,20 @@ def test_a_message_of_the_other_kind(client):
             ws.receive_text()
 
 
-@pytest.mark.parametrize(
-    ("path", "code", "reason"), [("/no", 4003, "not you"), ("/none", 1008, "No matching WebSocket route")]
-)
-def test_a_refusal(client, path, code, reason):
+def test_a_refusal(client):
     """It is an exception with the code and the reason."""
-    with pytest.raises(WebSocketRefused, match=f"refused the WebSocket with {code}") as caught, client.websocket(path):
+    with pytest.raises(WebSocketRefused, match="refused the WebSocket with 4003") as caught, client.websocket("/no"):
         pass
-    assert (caught.value.code, caught.value.reason) == (code, reason)
+    assert (caught.value.code, caught.value.reason, caught.value.response) == (4003, "not you", None)
+
+
+def test_a_refusal_by_a_reply(client):
+    """What is refused before a handler runs is a reply, as servers give it."""
+    with pytest.raises(WebSocketRefused, match="refused the WebSocket with 404") as caught, client.websocket("/none"):
+        pass
+    assert caught.value.response is not None
+    assert caught.value.response.status_code == 404
+    assert "No matching WebSocket route" in caught.value.response.text
 
 
 def test_what_a_socket_handler_raises(app):

@@ -183,13 +183,13 @@ def test_the_page_on_errors_answers_exceptions():
 def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):
     """News goes to who is there; whoever leaves is nothing for the log."""
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    app = run_code(fences(reference.partition("\n## WebSocket\n")[2].partition("\n## ")[0], "python")[0])["News"]()
+    app = run_code(fences(reference.partition("\n## WebSocket\n")[2].partition("\n## ")[0], "python")[1])["News"]()
 
     async def visit() -> Any:
         async with TestClient(app) as client, client.websocket("/news") as ws:
             for queue in app._readers:
                 queue.put_nowait("pie of the day")
-            return await ws.receive_json()
+            return await ws.receive_text()
 
     assert (asyncio.run(visit()), app._readers) == ("pie of the day", set())
     assert caplog.records == []

@@ -7,12 +7,21 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from micropie import RSGI, App, ConnectionClosed, HTTPError, Request, WebSocket
+from micropie import RSGI, App, ConnectionClosed, HTTPError, Request, WebSocket, limits
 
 THREADS = 32
 ROW, ROWS = 64 << 10, 40
+
+
+@dataclass
+class Move:
+    """A step on a board."""
+
+    x: int
+    y: int
 
 
 class Till:
@@ -360,6 +369,51 @@ class Application(App):
 
     def _count(self, key: str, change: int) -> None:
         self.seen[key] = str(int(self.seen.get(key, "0")) + change)
+
+    async def ws_waits(self, ws, key, way="queue"):
+        """Waits for what never comes, and cleans up in its time."""
+        await ws.accept()
+        self._count(key, 1)
+        try:
+            if way == "queue":
+                await asyncio.Queue().get()
+            elif way == "shield":
+                await asyncio.shield(asyncio.Event().wait())
+            elif way == "group":
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(asyncio.Event().wait())
+            else:
+                for _ in range(10_000):
+                    await asyncio.sleep(0.01)
+        finally:
+            await asyncio.sleep(0.05)
+            self._count(key, -1)
+
+    @limits(max_message_size=100)
+    async def ws_short(self, ws):
+        await ws.accept()
+        async for message in ws:
+            await ws.send(message)
+
+    @limits(idle_timeout=0.3)
+    async def ws_idle(self, ws, key):
+        await ws.accept()
+        try:
+            async for message in ws:
+                await ws.send(message)
+        finally:
+            self.seen[key] = f"closed with {ws.close_code} {ws.close_reason}"
+
+    async def ws_moves(self, ws):
+        await ws.accept(headers={"X-Game": "chess"})
+        async for move in ws.messages(Move):
+            await ws.send(Move(move.x + 1, move.y))
+
+    async def ws_login(self, ws):
+        raise HTTPError(401, "Who are you?", {"WWW-Authenticate": "Basic"})
+
+    async def ws_slow_down(self, ws):
+        raise HTTPError(429)
 
     async def ws_forbid(self, ws):
         await ws.accept()

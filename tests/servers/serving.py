@@ -48,6 +48,8 @@ class Kind:
     cuts_failed_replies: bool = True
     #: The headers of `websocket.accept` are sent.
     sends_accept_headers: bool = True
+    #: A handshake can be refused by a whole reply (the ASGI extension); without that it is a bare 403.
+    refuses_by_replies: bool = True
     #: The handler's close reason is sent.
     sends_close_reason: bool = True
     #: The handler's close code is sent whatever it is; without that only 1000 and 3000 to 4999 are.
@@ -79,6 +81,7 @@ DAPHNE = Kind(
     drains=False,
     cuts_failed_replies=False,
     sends_accept_headers=False,
+    refuses_by_replies=False,
     sends_close_reason=False,
     sends_every_close_code=False,
     delivers_empty_messages=False,
@@ -105,6 +108,7 @@ GUNICORN = Kind(
         *("--graceful-timeout", "2", "--asgi-disconnect-grace-period", "1", "application:app"),
     ),
     closes_open_sockets=False,
+    refuses_by_replies=False,
     finishes_abandoned_requests=False,
 )
 KINDS = (UVICORN, HYPERCORN, DAPHNE, GRANIAN, GRANIAN_RSGI, GUNICORN)

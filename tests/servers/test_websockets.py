@@ -7,6 +7,7 @@ import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.http11 import Response
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
@@ -36,11 +37,11 @@ def open_socket(
     )
 
 
-def refusal(server: Server, path: str, *, origin: str | None = None, cookie: str | None = None) -> int:
-    """The status that the handshake is refused with."""
+def refusal(server: Server, path: str, *, origin: str | None = None, cookie: str | None = None) -> Response:
+    """The reply that the handshake is refused with."""
     with pytest.raises(InvalidStatus) as refused:
         open_socket(server, path, origin=origin, cookie=cookie)
-    return refused.value.response.status_code
+    return refused.value.response
 
 
 def closing(socket: ClientConnection) -> tuple[int | None, str | None]:
@@ -109,10 +110,78 @@ def test_a_subprotocol_is_chosen(server: Server, offer: tuple[str, ...], chosen:
         assert json.loads(socket.recv(timeout=PATIENCE)) == list(offer)
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/_watch/x", "/ws_echo", "/greet", "/", "/refuse"])
-def test_a_handshake_is_refused_before_it_is_accepted(server: Server, path: str):
-    """Unknown and private routes, missing parameters and the handler's own no are a 403."""
-    assert refusal(server, path) == 403
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/nowhere", 404, "404 Not Found: No matching WebSocket route"),
+        ("/_watch/x", 404, "404 Not Found: Private handler not allowed"),
+        ("/ws_echo", 404, "404 Not Found: No matching WebSocket route"),
+        ("/greet", 400, "400 Bad Request: Missing required parameter 'name'"),
+        ("/", 404, "404 Not Found: No matching WebSocket route"),
+        ("/login", 401, "401 Unauthorized: Who are you?"),
+        ("/slow_down", 429, "429 Too Many Requests"),
+    ],
+)
+def test_a_handshake_is_refused_before_it_is_accepted(server: Server, path: str, status: int, text: str):
+    """By the reply that HTTP would get, where the server can send one; else by a 403."""
+    response = refusal(server, path)
+    if server.kind.refuses_by_replies:
+        assert (response.status_code, bytes(response.body or b"").decode()) == (status, text)
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert response.headers.get("WWW-Authenticate") == ("Basic" if status == 401 else None)
+    else:
+        assert response.status_code == 403
+
+
+def test_the_handlers_own_no_is_a_403(server: Server):
+    """It closes before it has accepted."""
+    assert refusal(server, "/refuse").status_code == 403
+
+
+def test_headers_of_an_accept_reach_the_client(server: Server):
+    """Daphne and Granian don't send them."""
+    with open_socket(server, "/moves") as socket:
+        assert socket.response is not None
+        assert socket.response.headers.get("X-Game") == ("chess" if server.kind.sends_accept_headers else None)
+
+
+def test_messages_are_converted_and_checked(server: Server):
+    """A good one is a value, a bad one closes with 1007 and says why."""
+    with open_socket(server, "/moves") as socket:
+        socket.send('{"x": 1, "y": 2}')
+        assert socket.recv(timeout=PATIENCE) == '{"x":2,"y":2}'
+        socket.send('{"x": 1, "y": "up"}')
+        code, reason = closing(socket)
+    assert code == (1007 if server.kind.sends_every_close_code else 4007)
+    assert reason == ("Invalid message: y: expected an integer" if server.kind.sends_close_reason else "")
+
+
+def test_a_message_that_is_too_big_ends_its_socket(server: Server):
+    """With 1009; one that is just small enough does not."""
+    with open_socket(server, "/short") as socket:
+        socket.send("x" * 100)
+        assert socket.recv(timeout=PATIENCE) == "x" * 100
+        socket.send("x" * 101)
+        assert closing(socket)[0] == (1009 if server.kind.sends_every_close_code else 4009)
+
+
+@pytest.mark.parametrize("vanishes", [False, True])
+def test_an_idle_socket_is_closed(server: Server, key: str, vanishes: bool):
+    """With 1001, when nothing was said for so long; the handler ends, whether the client answers or not."""
+    code = 1001 if server.kind.sends_every_close_code else 4001
+    if vanishes:
+        with server.wire() as wire:
+            wire.send(request(f"GET /idle/{key}", *HANDSHAKE))
+            assert wire.reply("HEAD").status == 101
+            expected = f"closed with {code} Idle for too long"
+            assert server.saw(key, expected) == expected
+    else:
+        with open_socket(server, f"/idle/{key}") as socket:
+            for _ in range(3):
+                time.sleep(0.2)
+                socket.send("still here")
+                assert socket.recv(timeout=PATIENCE) == "still here"
+            assert closing(socket)[0] == code
 
 
 def test_the_handlers_close_reaches_the_client(server: Server):
@@ -219,6 +288,26 @@ def test_handlers_that_only_send_end_with_their_clients(server: Server, key: str
     assert "Traceback" not in server.log()[before:]
 
 
+@pytest.mark.parametrize("stay", [0.0, 0.7])
+@pytest.mark.parametrize("way", ["queue", "shield", "group", "sleep"])
+def test_handlers_that_wait_for_something_else_end_with_their_clients(server: Server, key: str, way: str, stay: float):
+    """Two seconds after fifty clients have left all have ended, each with its clean-up, and none has failed."""
+    before = len(server.log())
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.wire()) for _ in range(50)]
+        for wire in wires:
+            wire.send(request(f"GET /waits/{key}?way={way}", *HANDSHAKE))
+            assert wire.reply("HEAD").status == 101
+        assert server.saw(key, "50") == "50"
+        time.sleep(stay)
+        for number, wire in enumerate(wires):
+            leave(number, wire)
+        left = time.monotonic()
+        assert server.saw(key, "0") == "0"
+        assert time.monotonic() - left < 2
+    assert "Traceback" not in server.log()[before:]
+
+
 def test_a_handler_that_sends_without_a_pause_holds_nobody_up(server: Server, key: str):
     """While the client is there others are served, and when it has left the handler ends."""
     with server.wire() as wire:
@@ -230,7 +319,7 @@ def test_a_handler_that_sends_without_a_pause_holds_nobody_up(server: Server, ke
 
 def test_a_subprotocol_that_is_not_offered_is_refused_at_once(server: Server):
     """The handler's mistake is in the log, and the client gets an answer."""
-    assert refusal(server, "/insist") == 403
+    assert refusal(server, "/insist").status_code == (500 if server.kind.refuses_by_replies else 403)
     assert server.logs("ValueError: The client does not offer the subprotocol 'chat.v9', but []")
 
 
@@ -272,7 +361,7 @@ def test_a_session_begins_in_a_handshake(server: Server):
 def test_a_foreign_page_does_not_get_the_session(server: Server):
     """A handshake with our cookie from another origin is refused; one of our own origin, or without, is served."""
     cookie = server.get("/visit").headers["set-cookie"].partition(";")[0]
-    assert refusal(server, "/visit", origin="http://evil.example", cookie=cookie) == 403
+    assert refusal(server, "/visit", origin="http://evil.example", cookie=cookie).status_code == 403
     for origin in (server.url, None):
         with open_socket(server, "/visit", origin=origin, cookie=cookie) as socket:
             assert str(socket.recv(timeout=PATIENCE)).startswith("You have visited ")

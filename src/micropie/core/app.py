@@ -103,6 +103,8 @@ class App:
         max_form_parts: int | None = 1000,
         max_upload_size: int | None = 1024 * MiB,
         body_timeout: float | None = 5,
+        max_message_size: int | None = 16 * MiB,
+        idle_timeout: float | None = None,
         session_timeout: int = SESSION_TIMEOUT,
         session_lifetime: int | None = SESSION_LIFETIME,
         session_cookie: str = SESSION_COOKIE,
@@ -123,7 +125,15 @@ class App:
         self.startup_handlers = []
         self.shutdown_handlers = []
         self._started = False
-        limits = Limits(max_body_size, max_form_field_size, max_form_parts, max_upload_size, body_timeout)
+        limits = Limits(
+            max_body_size,
+            max_form_field_size,
+            max_form_parts,
+            max_upload_size,
+            body_timeout,
+            max_message_size,
+            idle_timeout,
+        )
         send = send_by_override if overrides(self, "_send_response") else send_reply
         debugger = debugger_of(self, wanted=debug)
         check_limits(limits._asdict(), "App({})")

@@ -14,6 +14,7 @@ MAX_FAULTS = 50  # that a client is told of at once
 FAILURES = (Exception, SystemExit)  # what a user's code may raise; `sys.exit()` there must not end the server
 MAX_SHOWN = 200  # characters of a text in the log
 MISSING = "required"  # what is wrong with a value that is not there
+INVALID_DATA = 1007  # the close code of a message whose data are not what they should be (RFC 6455 §7.4.1)
 _UNSAID: Any = object()
 
 
@@ -134,8 +135,8 @@ def blaming(function: Callable[..., Any]) -> Iterator[None]:
 class Fault(NamedTuple):
     """One value of a request that is wrong: where it was looked for, its name, and what was expected.
 
-    `place` is `path`, `query`, `body`, `header`, `cookie`, `session` or `file`; `name` may lead into a value:
-    `address.zip`, `tags[3]`. The value itself is not in it.
+    `place` is `path`, `query`, `body`, `header`, `cookie`, `session`, `file` or, of WebSockets, `message`; `name` may
+    lead into a value: `address.zip`, `tags[3]`. The value itself is not in it.
     """
 
     place: str
@@ -194,6 +195,20 @@ class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error o
         super().__init__(message)
         self.code = code
         self.reason = reason
+
+
+class InvalidMessage(BadMessage):
+    """A WebSocket message does not fit the type that was asked for. `faults` are all that is wrong, up to 50.
+
+    Who does not catch it closes with 1007 and the first of them.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = list(faults)[:MAX_FAULTS]
+        said = [f"{fault.name}: {fault.message}" if fault.name else fault.message for fault in self.faults]
+        super().__init__(
+            INVALID_DATA, f"Invalid message: {said[0]}", f"The message does not fit its type: {'; '.join(said)}"
+        )
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -125,7 +125,8 @@ async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubAp
 
     async def watched_receive() -> Message:
         message = await request._receive()
-        ws.closed = ws.closed or message["type"] == "websocket.disconnect"
+        if message["type"] == "websocket.disconnect" and not ws.closed:
+            ws.closed = ws.peer_left = True
         return message
 
     async def watched_send(message: Message) -> None:

@@ -3,41 +3,75 @@
     handshake -> routing hooks -> origin -> session -> routing -> before hooks -> guards -> binding -> handler
     -> after hooks -> session -> close
 
-What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides.
+What goes wrong on the way is a close code and a reason, which tell the peer nothing of our insides. Before the
+handshake is accepted it is a whole HTTP reply, where the server can send one.
 """
 
-import asyncio
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from micropie.core.basics.errors import BadMessage, ConnectionClosed, HTTPError, log, shortened, sole_error
+from micropie.core.basics.errors import (
+    INVALID_DATA,
+    BadMessage,
+    ConnectionClosed,
+    HTTPError,
+    log,
+    shortened,
+    sole_error,
+)
 from micropie.core.basics.headers import host_of
 from micropie.core.basics.settings import is_whole
-from micropie.core.basics.types import Receive, Scope, Send
+from micropie.core.basics.types import Message, Receive, Scope, Send
 from micropie.core.handlers.binding import SurplusSegments, bind
 from micropie.core.handlers.endpoint import Endpoint, function_name
 from micropie.core.pipeline.calls_after_reply import end_request
 from micropie.core.pipeline.engine import Engine, is_awaitable
 from micropie.core.pipeline.error_handlers import SERVER_ERRORS, first_answer
-from micropie.core.pipeline.error_replies import CAUGHT, log_failure, path_of_request, reraise_cancellation
+from micropie.core.pipeline.error_replies import (
+    CAUGHT,
+    log_failure,
+    path_of_request,
+    reply_to_unhandled,
+    reraise_cancellation,
+)
 from micropie.core.pipeline.going_away import GoingAway
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.hooks import check_session_unseen
 from micropie.core.pipeline.middleware import WebSocketMiddleware, no_before_routing, websocket_middlewares
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.pipeline.provide import note_exception, provide
+from micropie.core.pipeline.sending import with_encoded_text
+from micropie.core.replies.asgi import send_whole
 from micropie.core.replies.error_forms import status_line
-from micropie.core.replies.reply import Reply, close_unsent, to_reply
+from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session, new_session_id
-from micropie.core.requests.websocket import INVALID, NORMAL, UNSUPPORTED, WebSocket, checked_code
+from micropie.core.requests.websocket import (
+    NORMAL,
+    PRIVATE_CODES,
+    TOO_BIG,
+    UNSUPPORTED,
+    WebSocket,
+    checked_code,
+)
 from micropie.core.routing.targets import NO_WEBSOCKET, MountedApp, NoHandler
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
-PRIVATE_CODES = 3000  # to be added: 4000 to 4999 are for private use (RFC 6455 §7.4.2)
-Closing = tuple[int, str]
-FAILED: Closing = BROKEN, "Internal server error"
+PROTOCOL_CODES = (REFUSED, UNSUPPORTED, INVALID_DATA, TOO_BIG)  # that not all servers send
+DENIAL = "websocket.http.response"  # the ASGI extension "Websocket Denial Response"
+
+
+class Closing(NamedTuple):
+    """How a connection is closed; `denial` is what refuses it in place of that, where the server can send a reply."""
+
+    code: int
+    reason: str
+    denial: Reply | HTTPError | None = None
+
+
+FAILED = Closing(BROKEN, "Internal server error", HTTPError(500))
+ENDED = Closing(NORMAL, "")
 INSTEAD = "await ws.send_text(…), ws.send_bytes(…) or ws.send_json(…) in its place"
 
 
@@ -60,6 +94,7 @@ async def serve_connection(engine: Engine, request: WebSocketRequest, receive: R
         subprotocols=tuple(request.scope.get("subprotocols") or ()),
         id_to_give=functools.partial(id_to_give, request),
         threads=engine.body_threads,
+        state=lambda: request.state,
     )
     token = current_request.set(request)
     entered: list[WebSocketMiddleware] = []
@@ -67,47 +102,62 @@ async def serve_connection(engine: Engine, request: WebSocketRequest, receive: R
     going_away = GoingAway(engine, request, ws)
     try:
         conversation = run_connection(engine, request, ws, entered, send)
-        closing = await closing_after(engine, request, conversation, going_away)
+        closing = await closing_after(engine, request, conversation)
     finally:  # even if we are being cancelled
         await going_away.end()
         ws.release()
+        await ws.settle()
         closing = await after_websocket_hooks(entered, request, closing)
         current_request.reset(token)
         going_away.over()
     closing = await save_websocket_session(engine, request, ws, closing)
-    if not ws.closed:
+    if ws.closed:
+        return
+    if closing.denial is not None and not ws.accepted and DENIAL in (request.scope.get("extensions") or ()):
+        await send_denial(engine, request, send, closing.denial)
+    else:
         await send_close(engine, send, closing)
+
+
+async def send_denial(engine: Engine, request: Request, send: Send, denial: Reply | HTTPError) -> None:
+    """Refuse the handshake by a reply; a stream, which servers would collect, is not sent but for its status."""
+    if isinstance(denial, Reply) and is_stream(denial.body):
+        denial = HTTPError(denial.status, headers=denial.headers)
+    reply = reply_to_unhandled(engine, request, denial) if isinstance(denial, HTTPError) else denial
+    if isinstance(reply.body, str):
+        reply = with_encoded_text(engine, request, reply)
+
+    def send_part(message: Message) -> Awaitable[None]:
+        return send({**message, "type": f"websocket.{message['type']}"})
+
+    await send_whole(send_part, reply, reply.body or b"", request.method)
 
 
 async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
     """Close the connection, if the peer has not left by now; with a private code where the server refuses ours."""
-    code, reason = closing
+    code, reason, _ = closing
     close = engine.app._send_websocket_close
     try:
         await close(send, code, reason)
     except OSError:
         return
     except Exception:  # Daphne sends 1000 and 3000 to 4999 only, and 1011 for an application that raises
-        if code not in (REFUSED, UNSUPPORTED, INVALID):
+        if code not in PROTOCOL_CODES:
             raise
         await close(send, code + PRIVATE_CODES, reason)
 
 
-async def closing_after(
-    engine: Engine, request: Request, conversation: Awaitable[Closing], going_away: GoingAway
-) -> Closing:
+async def closing_after(engine: Engine, request: Request, conversation: Awaitable[Closing]) -> Closing:
     """How to close after the conversation, whatever it raised."""
     try:
         return await conversation
     except CAUGHT as error:
-        if isinstance(error, asyncio.CancelledError) and going_away.cancelled_it():
-            return NORMAL, ""  # it is closed already
         note_exception(request, error)
         reraise_cancellation(error)
         told = sole_error(error)
         if isinstance(told, ConnectionClosed):  # as conversations end
             note_exception(request, None)
-            return NORMAL, ""
+            return ENDED
         answer, told = await first_answer(engine, request, told, close_in_place)
         return closing_for_error(request, told) if answer is None else await closing_by(request, told, answer)
 
@@ -115,30 +165,35 @@ async def closing_after(
 def close_in_place(result: Any, _: Exception) -> Closing | Reply:
     """The code and reason of an `_on_error`'s result; or a reply, as for HTTP, which says as much."""
     if isinstance(result, Mapping) and "code" in result and result.keys() <= {"code", "reason"}:
-        return checked_code(result["code"]), str(result.get("reason") or "")
+        return Closing(checked_code(result["code"]), str(result.get("reason") or ""))
     if isinstance(result, tuple) and is_whole(result[0], NORMAL):
         code, reason = result
-        return checked_code(code), str(reason)
+        return Closing(checked_code(code), str(reason))
     return to_reply(result)
 
 
 async def closing_by(request: Request, error: BaseException, answer: Closing | Reply) -> Closing:
     """How to close with what an `_on_error` has answered; the log is told of a failure that it closes with 1011."""
     if isinstance(answer, Reply):
-        await close_unsent(answer.body)
-        answer = (BROKEN if answer.status in SERVER_ERRORS else REFUSED), status_line(answer.status)
-    if answer[0] == BROKEN and not isinstance(error, HTTPError):
+        answer = await closing_with(answer, BROKEN if answer.status in SERVER_ERRORS else REFUSED)
+    if answer.code == BROKEN and not isinstance(error, HTTPError):
         log_failure(request, error)
     return answer
+
+
+async def closing_with(reply: Reply, code: int) -> Closing:
+    """How to close with a reply in the place of an open connection."""
+    await close_unsent(reply.body)
+    return Closing(code, status_line(reply.status), reply)
 
 
 def closing_for_error(request: Request, error: BaseException) -> Closing:
     """The close code and reason that an exception stands for; what the peer must not know goes to the log."""
     if isinstance(error, HTTPError):
-        return REFUSED, status_line(error.status) if error.detail is None else str(error.detail)
+        return Closing(REFUSED, status_line(error.status) if error.detail is None else str(error.detail), error)
     if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
         log.info("WEBSOCKET %r is closed with %d: %s", shortened(path_of_request(request)), error.code, error)
-        return error.code, error.reason
+        return Closing(error.code, error.reason)
     log_failure(request, error)
     return FAILED
 
@@ -163,13 +218,12 @@ async def run_connection(
             return refusal
         if (app := request._subapp) is not None:
             await serve_subapp_websocket(engine, request, subapp_of_hook(request, app), ws, send)
-            return NORMAL, ""
+            return ENDED
         if request._ws_route_handler is not None or request._route_key() != key:
             target, segments = engine.router.find_again(request, (target, segments))
     answer = await before_guards(engine, request, target.guards, segments, []) if target.guards else None
     if answer is not None:
-        await close_unsent(answer.body)
-        return REFUSED, status_line(answer.status)
+        return await closing_with(answer, REFUSED)
     if isinstance(target, MountedApp):
         await serve_subapp_websocket(engine, request, mounted_subapp(request, target, segments), ws, send)
     elif isinstance(target, Endpoint):
@@ -177,7 +231,7 @@ async def run_connection(
         await call_websocket_handler(target, request, ws, segments)
     else:
         raise HTTPError(404, target.reason if isinstance(target, NoHandler) else NO_WEBSOCKET)
-    return NORMAL, ""
+    return ENDED
 
 
 async def call_websocket_handler(
@@ -188,9 +242,11 @@ async def call_websocket_handler(
         args, kwargs = bind(endpoint.plan, request, segments)
     except SurplusSegments:
         raise HTTPError(404, NO_WEBSOCKET) from None
+    ws.limit(endpoint.limits)
     result = endpoint.handler(ws, *args, **kwargs)
     if is_awaitable(result):
-        await result
+        with ws.interruption:
+            await result
     elif isinstance(result, Generator | AsyncGenerator):
         raise TypeError(f"{function_name(endpoint.handler)} yields, which a WebSocket handler can't: {INSTEAD}")
 
@@ -246,7 +302,7 @@ async def refusal_by(hook: Callable[[WebSocketRequest], Any], request: WebSocket
         refusal = await refusal
     if not refusal:
         return None
-    return checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected")
+    return Closing(checked_code(refusal.get("code") or REFUSED), str(refusal.get("reason") or "Middleware rejected"))
 
 
 async def after_websocket_hooks(
@@ -276,7 +332,8 @@ def id_to_give(request: Request, session_id: str | None) -> str | None:
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the connection closes with 1011."""
     untouched = request._session is None and request._stored_session is None
-    if BROKEN in (closing[0], ws.close_code) or untouched or "session" in request.scope:
+    is_broken = closing.code == BROKEN or (ws.close_code == BROKEN and not ws.peer_left)
+    if is_broken or untouched or "session" in request.scope:
         return closing
     session = request.session
     if engine.sessions.backend.in_cookie:

@@ -5,22 +5,29 @@ The order of calls is checked here, since servers differ in what they do with a 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, overload
 
-from micropie.core.basics.errors import BadMessage, ConnectionClosed
-from micropie.core.basics.headers import is_token, set_cookie
+from micropie.core.basics.errors import INVALID_DATA, BadMessage, ConnectionClosed, Fault, InvalidMessage
+from micropie.core.basics.headers import encoded_fields, is_token, set_cookie
 from micropie.core.basics.json_codec import dumps, loads
 from micropie.core.basics.large_json import JSON_PIECE
 from micropie.core.basics.threads import WorkerThreads
-from micropie.core.basics.types import Message, Receive, Send
+from micropie.core.basics.types import Message, RawHeaders, Receive, Send
+from micropie.core.replies.reply import header_pairs
 from micropie.core.requests.inbox import DISCONNECT, Inbox
+from micropie.core.requests.interruption import IdleWatch, Interruption
+from micropie.core.requests.limits import Limits
+from micropie.core.requests.messages import MessageReader, message_reader
 from micropie.core.requests.session import SESSION_COOKIE, creation_time
+from micropie.core.requests.state import State
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
-NORMAL, UNSUPPORTED, NO_STATUS, ABNORMAL, INVALID = 1000, 1003, 1005, 1006, 1007
+NORMAL, GOING_AWAY, UNSUPPORTED, NO_STATUS, ABNORMAL, TOO_BIG = 1000, 1001, 1003, 1005, 1006, 1009
+PRIVATE_CODES = 3000  # to be added: 4000 to 4999 are for private use (RFC 6455 §7.4.2)
 SENDS_IN_A_ROW = 256  # some servers' `send` never waits: then others get their turn; 1 to 10 ms
 
 WRONG_KIND: dict[type, tuple[str, str]] = {
@@ -29,6 +36,11 @@ WRONG_KIND: dict[type, tuple[str, str]] = {
 }
 
 NOT_ACCEPTED = "The connection is not accepted: await ws.accept() comes first"
+_OF_HANDSHAKE = (b"connection", b"content-length", b"transfer-encoding", b"upgrade")  # and sec-websocket-*
+BYTES_OF_CHARACTER = 4  # at most, in UTF-8
+
+Kind = TypeVar("Kind")
+OnInvalid = Callable[[Sequence[Fault]], Any]  # what it returns is awaited, if it can be
 
 
 def checked_code(code: Any) -> int:
@@ -53,7 +65,9 @@ class WebSocket:
     When the peer has left, every receive and every send raises `ConnectionClosed`; sending before `accept` or after
     `close` is a RuntimeError. `async for message in ws` gives `str` and `bytes` until the end.
 
-    `subprotocols` are those that the client offers; None: they are not known, and `accept` takes any.
+    `subprotocols` are those that the client offers; where they are not known, None is given, and `accept` takes any.
+    Once the connection is closed, `close_code` and `close_reason` are those of who closed it first, and `peer_left`
+    tells whether that was the peer.
 
         async def ws_echo(self, ws):
             await ws.accept()
@@ -70,29 +84,64 @@ class WebSocket:
         subprotocols: Collection[str] | None = None,
         id_to_give: Callable[[str | None], str | None] = lambda _session_id: None,
         threads: WorkerThreads | None = None,
+        state: Callable[[], State] | None = None,
     ) -> None:
         self._inbox = Inbox(receive, self._note_disconnect)
         self._send = send
         self._cookie = cookie
-        self._subprotocols = subprotocols
+        self.subprotocols: tuple[str, ...] = tuple(subprotocols or ())
+        self._takes_any_subprotocol = subprotocols is None
         self._id_to_give = id_to_give  # to a client whose session has none that it knows
         self._threads = threads  # for large messages
+        self._state = state or partial(_same, State({}))
+        self.interruption = Interruption()  # of the handler
+        self._idle: IdleWatch | None = None
+        self._closing: asyncio.Task[None] | None = None  # of a connection that is idle
+        self._max_size: int | None = None  # of a message, in bytes
+        self._fair_size = sys.maxsize  # in characters or bytes: not more than that, whatever they are
         self.accepted = False
         self.session_id: str | None = None
         self.gave_cookie = False
         self.closed = False  # by either side, or refused
-        self.close_code: int | None = None  # that we have closed with
-        self._peer_left = False  # closed by the peer
+        self.close_code: int | None = None
+        self.close_reason = ""
+        self.peer_left = False
         self._opened: asyncio.Future[None] | None = None  # where somebody waits for that
-        self._ended: tuple[int, str] = (NO_STATUS, "")  # code and reason, once closed
         self._sends = 0  # that may follow before `_before_send` looks again; none while the connection is not open
 
-    async def accept(self, subprotocol: str | None = None, session_id: str | None = None) -> None:
+    @property
+    def state(self) -> State:
+        """Free attributes, those of the connection's request."""
+        return self._state()
+
+    def choose_subprotocol(self, *known: str) -> str | None:
+        """The first of these that the client offers too, to be given to `accept`; None if there is none.
+
+        await ws.accept(ws.choose_subprotocol("chat.v2", "chat.v1"))
+        """
+        return next((name for name in known if name in self.subprotocols), None)
+
+    def limit(self, limits: Limits) -> None:
+        """Take messages of that size only, and close a connection without any for so long; before `accept`."""
+        self._max_size = limits.max_message_size
+        if self._max_size is not None:
+            self._fair_size = self._max_size // BYTES_OF_CHARACTER
+        if limits.idle_timeout is not None:
+            self._idle = IdleWatch(
+                limits.idle_timeout, self._inbox.receive, self._send, self._close_idle, self._check_interrupted
+            )
+            self._inbox.receive, self._send = self._idle.receive, self._idle.send
+
+    async def accept(
+        self, subprotocol: str | None = None, session_id: str | None = None, *, headers: Any = None
+    ) -> None:
         """Complete the handshake. With `session_id` the client gets it as its session cookie.
 
         Without one it gets `self.session_id`, if its session has values by now and no cookie that leads to them.
+        `headers` are added to the answer, in any shape that a handler may return.
 
-        ValueError for a subprotocol that the client does not offer, `ConnectionClosed` if it has left already.
+        ValueError for a subprotocol that the client does not offer, and for a header of the handshake itself;
+        `ConnectionClosed` if the client has left already.
         """
         if self.accepted:
             raise RuntimeError("accept() was called before: a connection is accepted once")
@@ -100,23 +149,16 @@ class WebSocket:
             raise RuntimeError("The connection is closed: nothing is left to accept")
         if subprotocol is not None:
             self._check_subprotocol(subprotocol)
-        headers = []
-        if session_id is None:
-            session_id = self._id_to_give(self.session_id)
-        if session_id is not None:
-            if creation_time(session_id) is None:
-                raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
-            headers.append((b"set-cookie", self._cookie(session_id).encode("latin-1")))
-            self.session_id, self.gave_cookie = session_id, True
+        fields = [*_accept_fields(headers), *self._session_fields(session_id)]
         event = await self._inbox.receive()
         if event["type"] == DISCONNECT:
             self._note_disconnect(event)
-            raise ConnectionClosed(*self._ended)
+            raise self._closed_error()
         if event["type"] != "websocket.connect":
             raise ValueError(f"The server sent {event['type']!r}, where websocket.connect is expected")
         self.accepted = True
         try:
-            await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": headers})
+            await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": fields})
         except Exception as error:
             await self._check_left(error)
             raise
@@ -124,6 +166,8 @@ class WebSocket:
 
     def _open(self) -> None:
         self._inbox.open()
+        if self._idle is not None:
+            self._idle.look()
         self._sends = SENDS_IN_A_ROW
         if self._opened is not None and not self._opened.done():
             self._opened.set_result(None)
@@ -137,8 +181,19 @@ class WebSocket:
     def _check_subprotocol(self, name: str) -> None:
         if not is_token(name):
             raise ValueError(f"A subprotocol is a token (RFC 6455 §4.1), {name!r} is none")
-        if self._subprotocols is not None and name not in self._subprotocols:  # a client fails then (RFC 6455 §4.1)
-            raise ValueError(f"The client does not offer the subprotocol {name!r}, but {list(self._subprotocols)!r}")
+        if name not in self.subprotocols and not self._takes_any_subprotocol:  # a client fails then (RFC 6455 §4.1)
+            raise ValueError(f"The client does not offer the subprotocol {name!r}, but {list(self.subprotocols)!r}")
+
+    def _session_fields(self, session_id: str | None) -> RawHeaders:
+        """The header that gives the client its session's cookie, if it is to have one."""
+        if session_id is None:
+            session_id = self._id_to_give(self.session_id)
+        if session_id is None:
+            return []
+        if creation_time(session_id) is None:
+            raise ValueError(f"{session_id!r} can't be a session's id: up to 128 letters, digits and ._~+=:@- can")
+        self.session_id, self.gave_cookie = session_id, True
+        return [(b"set-cookie", self._cookie(session_id).encode("latin-1"))]
 
     # PERF: these two hand on a coroutine instead of being one, 0.1 µs a message.
 
@@ -154,12 +209,67 @@ class WebSocket:
         """The value of the next message, text or binary. ValueError if it is no JSON."""
         message = await self._next(object)
         try:
-            raw = message.encode() if isinstance(message, str) else message
-            if len(raw) > JSON_PIECE and self._threads is not None:
-                return await self._threads.run(loads, (raw,), {})
-            return loads(raw)
+            return await self._read(loads, message)
         except ValueError as error:
-            raise BadMessage(INVALID, "Bad JSON", f"The message is no JSON: {error}") from error
+            raise BadMessage(INVALID_DATA, "Bad JSON", f"The message is no JSON: {error}") from error
+
+    @overload
+    async def receive(self) -> str | bytes: ...
+
+    @overload
+    async def receive(self, kind: type[Kind]) -> Kind: ...
+
+    @overload
+    async def receive(self, kind: Any) -> Any: ...
+
+    async def receive(self, kind: Any = None) -> Any:
+        """The next message, whatever it is; or a value of a type, which its JSON is converted to as parameters are.
+
+        `InvalidMessage`, a ValueError, with all `faults` of one that does not fit.
+
+            move = await ws.receive(Move)
+        """
+        reader = None if kind is None else message_reader(kind)
+        message = await self._next(object)
+        return message if reader is None else await self._read(reader, message)
+
+    @overload
+    def messages(self, kind: type[Kind], *, on_invalid: OnInvalid | None = None) -> AsyncIterator[Kind]: ...
+
+    @overload
+    def messages(self, kind: Any, *, on_invalid: OnInvalid | None = None) -> AsyncIterator[Any]: ...
+
+    def messages(self, kind: Any, *, on_invalid: OnInvalid | None = None) -> AsyncIterator[Any]:
+        """The messages until the end, converted as by `receive`. TypeError for a type that no message can become.
+
+        One that does not fit raises `InvalidMessage`, which closes with 1007 unless it is caught; with `on_invalid`,
+        `async def` or plain, that is called with the faults, and the next message follows.
+
+            async for message in ws.messages(Chat | Typing):
+                match message: ...
+        """
+        return self._messages(message_reader(kind), on_invalid)
+
+    async def _messages(self, reader: MessageReader, on_invalid: OnInvalid | None) -> AsyncIterator[Any]:
+        async for message in self:
+            try:
+                value = await self._read(reader, message)
+            except InvalidMessage as error:
+                if on_invalid is None:
+                    raise
+                answer = on_invalid(error.faults)
+                if isinstance(answer, Awaitable):
+                    await answer
+            else:
+                yield value
+
+    async def _read(self, read: Callable[[bytes], Kind], message: str | bytes) -> Kind:
+        """What the reader makes of a message, in a thread if that takes its time."""
+        raw = message.encode() if isinstance(message, str) else message
+        if len(raw) > JSON_PIECE and self._threads is not None:
+            value: Kind = await self._threads.run(read, (raw,), {})
+            return value
+        return read(raw)
 
     async def send_text(self, data: str) -> None:
         """Send a text message."""
@@ -191,6 +301,15 @@ class WebSocket:
         """Send a value as JSON in a text message."""
         await self.send_text(dumps(data).decode())
 
+    async def send(self, data: Any) -> None:
+        """Send a message: `str` as text, bytes as binary, anything else as JSON."""
+        if isinstance(data, str):
+            await self.send_text(data)
+        elif isinstance(data, bytes | bytearray | memoryview):
+            await self.send_bytes(data)
+        else:
+            await self.send_json(data)
+
     async def close(self, code: int = NORMAL, reason: str | None = None) -> None:
         """Close the connection; before `accept`, refuse it. A second close is silent.
 
@@ -199,16 +318,27 @@ class WebSocket:
         checked_code(code)
         if self.closed:
             return
-        self.closed, self._sends, self._ended = True, 0, (code, close_reason(reason))
-        self.close_code = code
+        self.closed, self._sends, self.close_code, self.close_reason = True, 0, code, close_reason(reason)
         try:
-            await self._send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+            await self._send({"type": "websocket.close", "code": code, "reason": self.close_reason})
         except OSError:
             pass  # the peer is gone: closed enough
         except Exception:  # a code that the server does not send, for one
-            self.closed, self.close_code = False, None
+            self.closed, self.close_code, self.close_reason = False, None, ""
             raise
-        self._inbox.close(self._raise_closed)
+        self._look_no_more()
+
+    def _close_idle(self) -> None:
+        """Close the connection, in which there was no message for too long, and end its handler."""
+        loop = asyncio.get_running_loop()
+        self._closing = loop.create_task(self._close_for(GOING_AWAY, "Idle for too long"))
+        loop.call_soon(self.interruption.make)  # when it is marked as closed
+
+    async def _close_for(self, code: int, reason: str) -> None:
+        try:
+            await self.close(code, reason)
+        except Exception:  # Daphne sends 1000 and 3000 to 4999 only
+            await self.close(code + PRIVATE_CODES, reason)
 
     async def end(self, code: int, reason: str) -> None:
         """Close the connection from outside of its handler, for which it is as if the peer had left."""
@@ -224,7 +354,14 @@ class WebSocket:
         self._look_no_more()
         self._inbox.drop()
 
+    async def settle(self) -> None:
+        """Wait until a close that the socket has begun by itself is sent."""
+        if self._closing is not None:
+            await self._closing
+
     def _look_no_more(self) -> None:
+        if self._idle is not None:
+            self._idle.stop()
         self._sends = 0
         self._inbox.close(self._raise_closed)
 
@@ -245,8 +382,8 @@ class WebSocket:
     def _check_open(self) -> None:
         if not self.accepted:
             raise RuntimeError(NOT_ACCEPTED)
-        if self._peer_left:
-            raise ConnectionClosed(*self._ended)
+        if self.peer_left:
+            raise self._closed_error()
         if self.closed:
             raise RuntimeError("The connection is closed: nothing can be sent")
 
@@ -268,21 +405,32 @@ class WebSocket:
             content = event.get("text")
             if content is None:
                 content = event.get("bytes") or b""
+            if len(content) > self._fair_size:
+                self._check_size(content)
             if not isinstance(content, kind):
                 raise BadMessage(UNSUPPORTED, *WRONG_KIND[kind])
             return content
         if event["type"] != DISCONNECT:
             raise ValueError(f"The server sent {event['type']!r}, where a message is expected")
         self._note_disconnect(event)
-        raise ConnectionClosed(*self._ended)
+        raise self._closed_error()
+
+    def _check_size(self, content: str | bytes) -> None:
+        size = len(content.encode() if isinstance(content, str) else content)
+        if self._max_size is not None and size > self._max_size:
+            raise BadMessage(TOO_BIG, "Message too big", f"The message has more than {self._max_size} bytes")
 
     async def _next_event(self) -> Message:
         """The next event, where it can't be asked for directly."""
-        if self.closed and not self._peer_left:
+        if self.closed and not self.peer_left:
             await self._raise_closed()
         if not self.accepted:
             raise RuntimeError(NOT_ACCEPTED)
-        return await self._inbox.next()
+        try:
+            return await self._inbox.next()
+        except asyncio.CancelledError:
+            self._check_interrupted()
+            raise
 
     def _note_disconnect(self, event: Message) -> None:
         code = event.get("code")
@@ -291,7 +439,8 @@ class WebSocket:
     def _leave(self, code: int, reason: str) -> None:
         """The peer has left; the first who notices says how."""
         if not self.closed:
-            self.closed, self._peer_left, self._ended = True, True, (code, reason)
+            self.closed, self.peer_left, self.close_code, self.close_reason = True, True, code, reason
+            self.interruption.plan()
         self._look_no_more()
 
     async def _check_left(self, error: Exception) -> None:
@@ -304,8 +453,33 @@ class WebSocket:
         else:
             await self._inbox.until_closed()
         if self.closed:
-            raise ConnectionClosed(*self._ended) from error
+            raise self._closed_error() from error
+
+    def _check_interrupted(self) -> None:
+        """`ConnectionClosed` in place of the interruption, for a handler that receives."""
+        if self.interruption.is_why():
+            raise self._closed_error() from None
 
     async def _raise_closed(self) -> NoReturn:
         await asyncio.sleep(0)  # who catches it, and receives again and again, holds up nobody else
-        raise ConnectionClosed(*self._ended)
+        raise self._closed_error()
+
+    def _closed_error(self) -> ConnectionClosed:
+        """What tells a handler that the connection is closed, which needs no other end then."""
+        self.interruption.drop()
+        return ConnectionClosed(NO_STATUS if self.close_code is None else self.close_code, self.close_reason)
+
+
+def _accept_fields(headers: Any) -> RawHeaders:
+    """The headers of an accept, without what would split the answer. ValueError for those of the handshake itself."""
+    fields = encoded_fields(header_pairs(headers))
+    for name, _ in fields:
+        if name in _OF_HANDSHAKE or name.startswith(b"sec-websocket-"):
+            raise ValueError(
+                f"The header {name.decode()!r} is the server's; a subprotocol is accept()'s first argument"
+            )
+    return fields
+
+
+def _same(value: Kind) -> Kind:
+    return value

@@ -178,7 +178,7 @@ def _is_verb(verb: Any) -> bool:
 
 
 def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
-    """Let a handler have limits of its own for the body of a request: sizes in bytes, times in seconds, None for none.
+    """Let a handler have limits of its own for what clients send: sizes in bytes, times in seconds, None for none.
 
     The attributes of a `Controller` with these names are those of its whole branch; what is not said stays as the `App`
     has it. ValueError for what is no limit.
