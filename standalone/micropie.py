@@ -69,7 +69,7 @@ from copy import deepcopy
 from enum import Enum
 from functools import cache, lru_cache, partial, partialmethod, singledispatchmethod, wraps
 from inspect import isawaitable, iscoroutinefunction
-from itertools import accumulate, compress, zip_longest
+from itertools import accumulate, chain, compress, zip_longest
 from keyword import iskeyword
 from time import monotonic
 from types import (
@@ -8607,7 +8607,7 @@ def members_for_keywords(request: Request) -> dict[str, Any]:
 # ======================================================================================================================
 
 _NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
-_OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, QUERY, SESSION)  # what there is before the body is looked at
+_OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)  # what there is before the body is looked at
 _NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
@@ -8657,8 +8657,7 @@ class Plan:
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
-        providers = [slot.wanted for slot in self.slots if slot.parameter.source == PROVIDER]
-        self.provided: tuple[Any, ...] = tuple(dict.fromkeys(providers))
+        self.provided = _providers_of(self.slots)
         self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)
@@ -8680,13 +8679,13 @@ class Plan:
 
 
 class GuardPlan:
-    """The parameters of a controller's `_before`: identities of its path, by their names, and what a marker names.
+    """The parameters of a controller's `_before`: identities of its path, providers, what a marker names.
 
     Others keep their defaults: a client must not fill what a guard did not ask it for. TypeError for one without a
-    default. `problems` are those of a `Plan`.
+    default. `provided` and `problems` are those of a `Plan`.
     """
 
-    __slots__ = ("_slots", "problems")
+    __slots__ = ("_slots", "parameters", "problems", "provided")
 
     def __init__(self, guard: Callable[..., Any], identities: tuple[str, ...]) -> None:
         signature = read_signature(guard, 0)
@@ -8698,6 +8697,8 @@ class GuardPlan:
             parameters.pop()
         slots, problems = _slots(tuple(parameters))
         self._slots = [(slot, _index(slot.parameter, identities)) for slot in slots]
+        self.parameters = tuple(slot.parameter for slot in slots)
+        self.provided = _providers_of(slots)
         self.problems: tuple[str, ...] = (*signature.problems, *problems) if slots else ()
 
     @property
@@ -8804,6 +8805,11 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
     return slots, problems
 
 
+def _providers_of(slots: list[ParameterBinder]) -> tuple[Any, ...]:
+    """The providers that parameters ask for, each once."""
+    return tuple(dict.fromkeys(slot.wanted for slot in slots if slot.parameter.source == PROVIDER))
+
+
 def _unreachable(parameters: tuple[Parameter, ...]) -> Iterator[str]:
     for parameter in parameters:
         if parameter.source == PATH and parameter.kind in (KEYWORD, REST):
@@ -8850,7 +8856,7 @@ def _unfilled(guard: Callable[..., Any], name: str, identities: tuple[str, ...])
     there = f"which has {', '.join(map(repr, identities))}" if identities else "which has none"
     return (
         f"{title} takes {name!r}, which nothing fills: a guard gets the identities of its path, {there}, and what a "
-        "marker such as Header() names. Give it a default, or leave it out"
+        "marker such as Header() or the type of a provider names. Give it a default, or leave it out"
     )
 
 
@@ -10942,9 +10948,11 @@ class Router:
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
         self.providers = Providers()
-        for endpoint in (entry for entry in entries if isinstance(entry, Endpoint)):
-            for kind in endpoint.plan.provided:
-                self.providers.add(kind)
+        guards = [guard.plan for branch in branches(self.root) for guard in branch.guards if guard.plan is not None]
+        handlers = [entry.plan for entry in entries if isinstance(entry, Endpoint)]
+        asked = [*(plan.provided for plan in guards), *(plan.provided for plan in handlers)]
+        for kind in chain.from_iterable(asked):
+            self.providers.add(kind)
         # PERF: the paths without parameters, found in one step.
         self._static = dict(_static_paths(self.root))
         # PERF: the application's own handlers, found by the first segment.
@@ -12581,6 +12589,8 @@ async def before_guards(
         if guard.plan is None:
             result = await call_guard(engine, guard.before)
         else:
+            if guard.plan.provided:
+                await provide(engine, request, guard.plan.provided)
             args, kwargs = guard.plan.bind(request, segments)
             result = await call_guard(engine, guard.before, *args, **kwargs)
         if result is not None:
@@ -13740,7 +13750,8 @@ class Route(NamedTuple):
     The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
     `problems` say what of its signature can't be served as it reads. `identities` are the parameters that stand between
     the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself. `providers` are
-    those that it asks for, behind those that these ask for: each has its class, `kind`, and its `parameters`.
+    those that it and the guards before it ask for, behind those that these ask for: each has its class, `kind`, and its
+    `parameters`. `guard_parameters` are those of the guards, but for identities.
     `error_results` are the return annotations of the `_on_error`s that are asked of what goes wrong, innermost first;
     `errors` is the form of what they don't answer, by `App(errors=...)`.
 
@@ -13764,29 +13775,47 @@ class Route(NamedTuple):
     providers: tuple[Provider, ...] = ()
     error_results: tuple[Any, ...] = ()
     errors: str = ERROR_FORMS[0]
+    guard_parameters: tuple[Parameter, ...] = ()
+
+
+class _Asked(NamedTuple):
+    """What the guards of a branch ask for."""
+
+    providers: tuple[Provider, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
 
 def routes(app: "App") -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
     router = app._micropie.router
-    return list(_routes_below(router, router.root, (), ""))
+    return list(_routes_below(router, router.root, (), "", _Asked()))
 
 
-def _routes_below(router: Router, branch: Branch, above: Template, name: str) -> Iterator[Route]:
-    """The routes of a branch, below the path and the name of its application."""
+def _routes_below(router: Router, branch: Branch, above: Template, name: str, asked: _Asked) -> Iterator[Route]:
+    """The routes of a branch, below the path and the name of its application, whose guards ask for something, too."""
     for entry in branch.entries:
         if isinstance(entry, Branch):
-            yield from _routes_below(router, entry, above, name)
+            yield from _routes_below(router, entry, above, name, asked)
         elif isinstance(entry, MountedApp):
-            yield from _routes_of_handover(entry, above, dotted(name, *names_in(branch.path), entry.name))
+            own = dotted(name, *names_in(branch.path), entry.name)
+            yield from _routes_of_handover(entry, above, own, _asked_by(router, entry.guards, asked))
         elif (verbs := verbs_of(branch, entry)) is not None:
-            yield _route(router, branch, entry, verbs, above, dotted(name, *names_in(branch.path), entry.name))
+            own = dotted(name, *names_in(branch.path), entry.name)
+            yield _route(router, branch, entry, verbs, above, own, _asked_by(router, entry.guards, asked))
 
 
-def _routes_of_handover(handover: MountedApp, above: Template, name: str) -> Iterator[Route]:
+def _asked_by(router: Router, guards: Guards, above: _Asked) -> _Asked:
+    """What these guards of an application ask for, behind what those above it do."""
+    plans = [guard.plan for guard in guards if guard.plan is not None]
+    kinds = [kind for plan in plans for kind in plan.provided]
+    parameters = [one for plan in plans for one in plan.parameters if one.source not in (AUTO, PATH)]
+    return _Asked((*above.providers, *router.providers.needed(kinds)), (*above.parameters, *parameters))
+
+
+def _routes_of_handover(handover: MountedApp, above: Template, name: str, asked: _Asked) -> Iterator[Route]:
     path = above + handover.path
     if handover.is_micropie:
-        yield from _routes_below(handover.router, handover.router.root, path, name)
+        yield from _routes_below(handover.router, handover.router.root, path, name, asked)
     else:
         above = identities_in(path)
         parameters = tuple(map(_identity, above))
@@ -13794,7 +13823,13 @@ def _routes_of_handover(handover: MountedApp, above: Template, name: str) -> Ite
 
 
 def _route(
-    router: Router, branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Template, name: str
+    router: Router,
+    branch: Branch,
+    endpoint: Endpoint,
+    verbs: tuple[str, ...],
+    above: Template,
+    name: str,
+    asked: _Asked,
 ) -> Route:
     place, identities = place_of(endpoint.handler), identities_in(above)
     return Route(
@@ -13811,9 +13846,10 @@ def _route(
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
         identities + endpoint.identities,
-        tuple(dict.fromkeys(router.providers.needed(endpoint.plan.provided))),
+        tuple(dict.fromkeys((*asked.providers, *router.providers.needed(endpoint.plan.provided)))),
         tuple(handler.plan.returns for handler in endpoint.error_handlers),
         branch.owners[0]._micropie.errors,
+        asked.parameters,
     )
 
 

@@ -236,3 +236,50 @@ def test_a_header_is_what_it_was_where_nothing_says_more():
     made = document(Plain())
     assert made["paths"]["/"]["get"]["security"] == [{"Authorization": []}, {}]
     assert made["components"]["securitySchemes"].keys() == {"Authorization"}
+
+
+class ByUser(Controller):
+    """Whatever is below is for users."""
+
+    async def _before(self, user: User, x_reason: Annotated[str, Header()] = ""): ...
+
+    async def index(self):
+        return "in"
+
+    async def ws_chat(self, ws):
+        await ws.accept()
+
+
+class Below(App):
+    async def deep(self, number: int):
+        return number
+
+
+class GuardedApp(Controller):
+    below = Below()
+
+    async def _before(self, user: User | None): ...
+
+
+class Branches(App):
+    users = ByUser()
+    more = GuardedApp()
+
+
+def test_a_guards_provider_guards_its_branch():
+    """Its schemes, and what it and the guard take, are those of each operation and WebSocket below."""
+    made = document(Branches())
+    found = made["paths"]["/users"]["get"]
+    (socket,) = made["x-websockets"]
+    names = [(one["in"], one["name"]) for one in found["parameters"]]
+    assert found["security"] == socket["security"] == [{"bearer": []}, {"key": []}]
+    assert found["responses"].keys() == {"200", "400", "401", "default"}
+    assert {("header", "x-reason"), ("header", "x-trace"), ("query", "limit"), ("cookie", "key")} == {*names}
+    assert {(one["in"], one["name"]) for one in socket["parameters"]} == {*names}
+
+
+def test_a_guards_provider_guards_an_application_below():
+    """An optional one lets strangers pass."""
+    found = operation(Branches(), "/more/below/deep/{number}")
+    assert found["security"] == [{"bearer": []}, {"key": []}, {}]
+    assert ("cookie", "key") in {(one["in"], one["name"]) for one in found["parameters"]}

@@ -201,6 +201,17 @@ def test_the_reference_names_everything_public():
     assert [name for name in micropie.__all__ if not re.search(rf"\b{name}\b", reference)] == []
 
 
+def test_the_guard_of_the_page_on_providers():
+    """It lets one user pass, and nobody else."""
+    guarded = run_code(fences((ROOT / "docs" / "providers.md").read_text(encoding="utf-8"), "python")[1])["app"]
+    asked = {
+        name: http(guarded, path="/admin/sales", headers={"Authorization": name})
+        for name in ("Bearer ann", "Bearer bob", "")
+    }
+    assert asked["Bearer ann"].json() == {"for": "ann"}
+    assert (asked["Bearer bob"].status_code, asked[""].status_code) == (403, 401)
+
+
 def test_the_shop_of_the_page_on_providers():
     """It knows its user, and gives each request a database."""
     page = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
@@ -209,5 +220,5 @@ def test_the_shop_of_the_page_on_providers():
     assert http(shop, path="/me", headers=headers).json() == {"name": "Ann"}
     assert http(shop, path="/pies", query="page=2", headers=headers).json() == {"pies": 3, "for": "Ann", "page": 2}
     assert http(shop, path="/pies").status_code == 401
-    clock = run_code(fences(page, "python")[1])["app"]
+    clock = run_code(fences(page, "python")[2])["app"]
     assert re.fullmatch(r"\d+ o'clock", http(clock).text)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micropie.core.basics.service import Service
-from micropie.core.handlers.annotations import PATH, REQUIRED
-from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, place_of
+from micropie.core.handlers.annotations import AUTO, PATH, REQUIRED
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, Guards, place_of
 from micropie.core.handlers.providers import Provider
 from micropie.core.handlers.signature import POSITIONAL, Parameter
 from micropie.core.pipeline.engine import ERROR_FORMS, Engine
@@ -30,7 +30,8 @@ class Route(NamedTuple):
     The `source` of each parameter says where a client puts it: `"path"`, `"query"`, `"body"`, `"header"` and so on.
     `problems` say what of its signature can't be served as it reads. `identities` are the parameters that stand between
     the names of the path; those above an `App` or a `Mount` are no parameters of the handler itself. `providers` are
-    those that it asks for, behind those that these ask for: each has its class, `kind`, and its `parameters`.
+    those that it and the guards before it ask for, behind those that these ask for: each has its class, `kind`, and its
+    `parameters`. `guard_parameters` are those of the guards, but for identities.
     `error_results` are the return annotations of the `_on_error`s that are asked of what goes wrong, innermost first;
     `errors` is the form of what they don't answer, by `App(errors=...)`.
 
@@ -54,29 +55,47 @@ class Route(NamedTuple):
     providers: tuple[Provider, ...] = ()
     error_results: tuple[Any, ...] = ()
     errors: str = ERROR_FORMS[0]
+    guard_parameters: tuple[Parameter, ...] = ()
+
+
+class _Asked(NamedTuple):
+    """What the guards of a branch ask for."""
+
+    providers: tuple[Provider, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
 
 def routes(app: "App") -> list[Route]:
     """All routes of an application and of the applications of ours below it, in order of definition."""
     router = app._micropie.router
-    return list(_routes_below(router, router.root, (), ""))
+    return list(_routes_below(router, router.root, (), "", _Asked()))
 
 
-def _routes_below(router: Router, branch: Branch, above: Template, name: str) -> Iterator[Route]:
-    """The routes of a branch, below the path and the name of its application."""
+def _routes_below(router: Router, branch: Branch, above: Template, name: str, asked: _Asked) -> Iterator[Route]:
+    """The routes of a branch, below the path and the name of its application, whose guards ask for something, too."""
     for entry in branch.entries:
         if isinstance(entry, Branch):
-            yield from _routes_below(router, entry, above, name)
+            yield from _routes_below(router, entry, above, name, asked)
         elif isinstance(entry, MountedApp):
-            yield from _routes_of_handover(entry, above, dotted(name, *names_in(branch.path), entry.name))
+            own = dotted(name, *names_in(branch.path), entry.name)
+            yield from _routes_of_handover(entry, above, own, _asked_by(router, entry.guards, asked))
         elif (verbs := verbs_of(branch, entry)) is not None:
-            yield _route(router, branch, entry, verbs, above, dotted(name, *names_in(branch.path), entry.name))
+            own = dotted(name, *names_in(branch.path), entry.name)
+            yield _route(router, branch, entry, verbs, above, own, _asked_by(router, entry.guards, asked))
 
 
-def _routes_of_handover(handover: MountedApp, above: Template, name: str) -> Iterator[Route]:
+def _asked_by(router: Router, guards: Guards, above: _Asked) -> _Asked:
+    """What these guards of an application ask for, behind what those above it do."""
+    plans = [guard.plan for guard in guards if guard.plan is not None]
+    kinds = [kind for plan in plans for kind in plan.provided]
+    parameters = [one for plan in plans for one in plan.parameters if one.source not in (AUTO, PATH)]
+    return _Asked((*above.providers, *router.providers.needed(kinds)), (*above.parameters, *parameters))
+
+
+def _routes_of_handover(handover: MountedApp, above: Template, name: str, asked: _Asked) -> Iterator[Route]:
     path = above + handover.path
     if handover.is_micropie:
-        yield from _routes_below(handover.router, handover.router.root, path, name)
+        yield from _routes_below(handover.router, handover.router.root, path, name, asked)
     else:
         above = identities_in(path)
         parameters = tuple(map(_identity, above))
@@ -84,7 +103,13 @@ def _routes_of_handover(handover: MountedApp, above: Template, name: str) -> Ite
 
 
 def _route(
-    router: Router, branch: Branch, endpoint: Endpoint, verbs: tuple[str, ...], above: Template, name: str
+    router: Router,
+    branch: Branch,
+    endpoint: Endpoint,
+    verbs: tuple[str, ...],
+    above: Template,
+    name: str,
+    asked: _Asked,
 ) -> Route:
     place, identities = place_of(endpoint.handler), identities_in(above)
     return Route(
@@ -101,9 +126,10 @@ def _route(
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
         identities + endpoint.identities,
-        tuple(dict.fromkeys(router.providers.needed(endpoint.plan.provided))),
+        tuple(dict.fromkeys((*asked.providers, *router.providers.needed(endpoint.plan.provided)))),
         tuple(handler.plan.returns for handler in endpoint.error_handlers),
         branch.owners[0]._micropie.errors,
+        asked.parameters,
     )
 
 

@@ -49,11 +49,10 @@ def operations(route: Route, components: Components, guards: list[Guarded], *, b
 
 
 def with_providers(route: Route) -> Route:
-    """The route with the parameters of its providers behind its own; what several take is one."""
+    """The route with the parameters of its guards and providers behind its own; what several take is one."""
     found = {(one.source, one.key): one for one in route.parameters}
-    for provider in route.providers:
-        for one in provider.parameters:
-            found.setdefault((one.source, one.key), one)
+    for one in (*route.guard_parameters, *(one for provider in route.providers for one in provider.parameters)):
+        found.setdefault((one.source, one.key), one)
     return route._replace(parameters=tuple(found.values()))
 
 

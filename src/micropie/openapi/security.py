@@ -56,7 +56,11 @@ def middlewares_of(app: App, route: Route) -> Iterable[Any]:
 
 def _is_optional(kind: Any, route: Route) -> bool:
     """True if whoever asks for a provider can do without: `user: CurrentUser | None`."""
-    asking = (*route.parameters, *(one for provider in route.providers for one in provider.parameters))
+    asking = (
+        *route.parameters,
+        *route.guard_parameters,
+        *(one for provider in route.providers for one in provider.parameters),
+    )
     types = [(one.metadata, one.annotation, get_args(one.annotation)) for one in asking]
     found = [parts for metadata, whole, parts in types if kind in (*metadata, whole, *parts)]
     return bool(found) and all(NoneType in parts for parts in found)

@@ -43,7 +43,7 @@ from micropie.core.requests.request import Request
 from micropie.core.requests.uploaded_file import UploadedFile
 
 _NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
-_OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, QUERY, SESSION)  # what there is before the body is looked at
+_OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)  # what there is before the body is looked at
 _NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
@@ -93,8 +93,7 @@ class Plan:
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
-        providers = [slot.wanted for slot in self.slots if slot.parameter.source == PROVIDER]
-        self.provided: tuple[Any, ...] = tuple(dict.fromkeys(providers))
+        self.provided = _providers_of(self.slots)
         self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
         self.size = len(self.from_path)
@@ -116,13 +115,13 @@ class Plan:
 
 
 class GuardPlan:
-    """The parameters of a controller's `_before`: identities of its path, by their names, and what a marker names.
+    """The parameters of a controller's `_before`: identities of its path, providers, what a marker names.
 
     Others keep their defaults: a client must not fill what a guard did not ask it for. TypeError for one without a
-    default. `problems` are those of a `Plan`.
+    default. `provided` and `problems` are those of a `Plan`.
     """
 
-    __slots__ = ("_slots", "problems")
+    __slots__ = ("_slots", "parameters", "problems", "provided")
 
     def __init__(self, guard: Callable[..., Any], identities: tuple[str, ...]) -> None:
         signature = read_signature(guard, 0)
@@ -134,6 +133,8 @@ class GuardPlan:
             parameters.pop()
         slots, problems = _slots(tuple(parameters))
         self._slots = [(slot, _index(slot.parameter, identities)) for slot in slots]
+        self.parameters = tuple(slot.parameter for slot in slots)
+        self.provided = _providers_of(slots)
         self.problems: tuple[str, ...] = (*signature.problems, *problems) if slots else ()
 
     @property
@@ -240,6 +241,11 @@ def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], li
     return slots, problems
 
 
+def _providers_of(slots: list[ParameterBinder]) -> tuple[Any, ...]:
+    """The providers that parameters ask for, each once."""
+    return tuple(dict.fromkeys(slot.wanted for slot in slots if slot.parameter.source == PROVIDER))
+
+
 def _unreachable(parameters: tuple[Parameter, ...]) -> Iterator[str]:
     for parameter in parameters:
         if parameter.source == PATH and parameter.kind in (KEYWORD, REST):
@@ -286,7 +292,7 @@ def _unfilled(guard: Callable[..., Any], name: str, identities: tuple[str, ...])
     there = f"which has {', '.join(map(repr, identities))}" if identities else "which has none"
     return (
         f"{title} takes {name!r}, which nothing fills: a guard gets the identities of its path, {there}, and what a "
-        "marker such as Header() names. Give it a default, or leave it out"
+        "marker such as Header() or the type of a provider names. Give it a default, or leave it out"
     )
 
 

@@ -7,6 +7,7 @@ from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
 from micropie.core.pipeline.engine import Engine, call_guard
 from micropie.core.pipeline.error_handlers import reply_to_error
 from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation
+from micropie.core.pipeline.provide import provide
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, replacing_body, to_reply
 from micropie.core.requests.request import Request
 
@@ -22,6 +23,8 @@ async def before_guards(
         if guard.plan is None:
             result = await call_guard(engine, guard.before)
         else:
+            if guard.plan.provided:
+                await provide(engine, request, guard.plan.provided)
             args, kwargs = guard.plan.bind(request, segments)
             result = await call_guard(engine, guard.before, *args, **kwargs)
         if result is not None:

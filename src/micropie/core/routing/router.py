@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from micropie.core.basics.background import Background
@@ -29,9 +30,11 @@ class Router:
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
         self.providers = Providers()
-        for endpoint in (entry for entry in entries if isinstance(entry, Endpoint)):
-            for kind in endpoint.plan.provided:
-                self.providers.add(kind)
+        guards = [guard.plan for branch in branches(self.root) for guard in branch.guards if guard.plan is not None]
+        handlers = [entry.plan for entry in entries if isinstance(entry, Endpoint)]
+        asked = [*(plan.provided for plan in guards), *(plan.provided for plan in handlers)]
+        for kind in chain.from_iterable(asked):
+            self.providers.add(kind)
         # PERF: the paths without parameters, found in one step.
         self._static = dict(_static_paths(self.root))
         # PERF: the application's own handlers, found by the first segment.
