@@ -33,6 +33,7 @@ from micropie import (
     Reply,
     Request,
     Resource,
+    ServerSentEvent,
     UploadedFile,
     methods,
     url_for,
@@ -1107,6 +1108,69 @@ def test_a_generator_function_is_a_stream(is_async):
     annotation = it.__annotations__["return"]
     it.__annotations__["return"] = Annotated[annotation, "text/event-stream"]
     assert operation(it)["responses"]["200"]["content"] == {"text/event-stream": {}}
+
+
+ITEM = {"$ref": "#/components/schemas/Crumb"}
+EVENT_OF_CRUMB = {"type": "string", "contentMediaType": JSON, "contentSchema": ITEM}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "is_generator"),
+    [
+        (AsyncIterable[Crumb], True),
+        (AsyncIterator[Crumb], False),
+        (AsyncIterator[Crumb], True),
+        (Iterable[Crumb], True),
+        (Iterator[Crumb], False),
+    ],
+)
+def test_a_stream_of_objects_is_events_or_lines(annotation, is_generator):
+    """As clients prefer, each with the schema of an object."""
+
+    async def yields(self):
+        yield Crumb(1)
+
+    async def returns(self): ...
+
+    it = yields if is_generator else returns
+    it.__annotations__["return"] = annotation
+    content = operation(it)["responses"]["200"]["content"]
+    assert content.keys() == {"text/event-stream", "application/x-ndjson"}
+    assert content["text/event-stream"]["x-itemSchema"]["properties"]["data"] == EVENT_OF_CRUMB
+    assert content["application/x-ndjson"] == {"x-itemSchema": ITEM}
+
+
+def test_a_stream_of_objects_of_one_media_type():
+    """The one beside the annotation; a stream of text is no stream of objects."""
+
+    async def lines(self) -> Annotated[AsyncIterator[Crumb | str], "application/jsonl"]:
+        yield Crumb(1)
+
+    assert operation(lines)["responses"]["200"]["content"] == {"application/jsonl": {"x-itemSchema": ITEM}}
+
+
+def test_a_stream_of_events_has_their_fields():
+    """What is in the data is not known."""
+
+    async def events(self) -> AsyncIterator[ServerSentEvent]:
+        yield ServerSentEvent(1)
+
+    content = operation(events)["responses"]["200"]["content"]
+    assert {*content["text/event-stream"]["x-itemSchema"]["properties"]} == {"event", "id", "retry", "data"}
+    assert content["text/event-stream"]["x-itemSchema"]["properties"]["data"] == TEXT
+    assert content["application/x-ndjson"] == {"x-itemSchema": {}}
+
+
+@pytest.mark.parametrize("words", ["Deprecated: use other.", "Deprecated.", ".. deprecated:: 2.0"])
+def test_a_docstring_says_that_a_handler_is_deprecated(words):
+    """A line that begins with the word, which is shown too."""
+
+    async def it(self): ...
+
+    it.__doc__ = f"Bake.\n\n{words}"
+    assert (operation(it)["deprecated"], operation(it)["description"]) == (True, words)
+    it.__doc__ = "Bake.\n\nDeprecated things are in the cellar."
+    assert "deprecated" not in operation(it)
 
 
 def test_the_docstring_says_what_statuses_mean():

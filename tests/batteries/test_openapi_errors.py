@@ -145,3 +145,64 @@ def test_on_errors_are_those_of_the_branch():
     below = next(route for route in routes(Outer()) if route.path == "/inner/shop")
     assert below.error_results == (tuple[Literal[409], Conflict] | None, tuple[Literal[418], str] | None)
     assert below.errors == "negotiated"
+
+
+class OutOfStockError(HTTPError):
+    status = 409
+
+
+class ReservedError(OutOfStockError): ...
+
+
+class StocklessError(HTTPError):
+    """It declares no status."""
+
+
+class Store(App):
+    async def plain(self):
+        """Take one.
+
+        It is yours.
+
+        OutOfStockError: There is none left.
+        ReservedError: Somebody else has it.
+        410: It is gone for good.
+        """
+
+    async def google(self):
+        """Take one.
+
+        Note: it is yours.
+
+        Raises:
+            OutOfStockError: There is none left.
+
+        StocklessError: not told.
+        """
+
+    async def sphinx(self):
+        """Take one.
+
+        :raises OutOfStockError: There is none left.
+        """
+
+
+@pytest.mark.parametrize(
+    ("path", "description", "told"),
+    [
+        (
+            "/plain",
+            "It is yours.",
+            {"409": "There is none left. Somebody else has it.", "410": "It is gone for good."},
+        ),
+        ("/google", "Note: it is yours.\n\nStocklessError: not told.", {"409": "There is none left."}),
+        ("/sphinx", None, {"409": "There is none left."}),
+    ],
+)
+def test_a_docstring_names_errors_by_their_classes(path, description, told):
+    """A subclass of `HTTPError` that declares its status stands for that; other words are part of the description."""
+    found = openapi(Store())["paths"][path]["get"]
+    shown = {status: one for status, one in found["responses"].items() if status.startswith("4")}
+    assert found.get("description") == description
+    assert {status: one["description"] for status, one in shown.items()} == told
+    assert all(one["content"] == NEGOTIATED for one in shown.values())

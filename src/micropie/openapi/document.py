@@ -10,7 +10,7 @@ from typing import Any
 
 from micropie import App, Route, routes
 from micropie.openapi.components import Components
-from micropie.openapi.docstring import read_docstring
+from micropie.openapi.docstring import told_by
 from micropie.openapi.marks import FORM, UNLISTED, is_marked
 from micropie.openapi.operation import describe, operations, with_providers
 from micropie.openapi.responses import PROBLEM_SCHEMA, shared_responses
@@ -117,7 +117,7 @@ def websockets(app: App, shown: list[Route], schemas: Schemas) -> list[Schema]:
 def websocket(route: Route, schemas: Schemas, guards: list[Guarded]) -> Schema:
     """The description of one WebSocket handler."""
     route = with_providers(route)
-    described = describe(route, read_docstring(route.doc), schemas)
+    described = describe(route, told_by(route), schemas)
     security = requirements(guards, ())
     parts = {"path": template(route.path), "operationId": route.name, **described, "security": security}
     return {name: part for name, part in parts.items() if part}

@@ -7,7 +7,7 @@ from inspect import Parameter as Signature
 
 from micropie import Parameter, Route
 from micropie.openapi.components import Components
-from micropie.openapi.docstring import Told, read_docstring
+from micropie.openapi.docstring import Told, told_by
 from micropie.openapi.json_values import default
 from micropie.openapi.request_body import request_body
 from micropie.openapi.responses import responses
@@ -30,14 +30,14 @@ DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
 def operations(route: Route, components: Components, guards: list[Guarded], *, by_form: bool) -> dict[str, Schema]:
     """The Operation Objects of a handler by verb (§4.8.10); `by_form` describes its body as a form."""
     route = with_providers(route)
-    told = read_docstring(route.doc)
+    told = told_by(route)
     takes_body = not {*TAKES_BODY}.isdisjoint(route.verbs or TAKES_BODY)
     body = request_body(route, components.taken, by_form=by_form) if takes_body else {}
     shared = {
         **describe(route, told, components.taken),
         "responses": responses(route, told, components.sent, is_guarded=bool(guards)),
         "security": requirements(guards, route.parameters),
-        "deprecated": bool(getattr(route.handler, "__deprecated__", None)),
+        "deprecated": told.is_deprecated or bool(getattr(route.handler, "__deprecated__", None)),
     }
     shown = verbs(route, body)
     found: dict[str, Schema] = {}

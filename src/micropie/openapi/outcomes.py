@@ -1,13 +1,17 @@
 """The types of body that a handler's return annotation declares, each with its status where that is annotated too."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator
 from inspect import isasyncgenfunction, isgeneratorfunction, unwrap
+from types import GenericAlias
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from micropie import Route
 from micropie.openapi.generics import aliased
 from micropie.openapi.members import is_named_tuple, items_of
 from micropie.openapi.schemas import UNIONS
+
+PIECES = (str, bytes, bytearray, memoryview)
+"""The types that a stream sends as they are."""
 
 
 class Outcome(NamedTuple):
@@ -21,12 +25,24 @@ class Outcome(NamedTuple):
 
 
 def outcomes_of(route: Route) -> Iterable[Outcome]:
-    """The outcomes of a handler. What a generator function yields are pieces of one body."""
+    """The outcomes of a handler. What a generator function yields are pieces of one body, whatever it says."""
     innermost = unwrap(route.handler)
+    found = outcomes(route.returns)
     if not (isgeneratorfunction(innermost) or isasyncgenfunction(innermost)):
-        return outcomes(route.returns)
-    is_annotated = get_origin(route.returns) is Annotated
-    return [Outcome(Iterator, route.returns.__metadata__ if is_annotated else ())]
+        return found
+    return [one._replace(kind=GenericAlias(Iterator, _yielded(one.kind, (Iterable, AsyncIterable)))) for one in found]
+
+
+def items_of_stream(outcome: Outcome) -> list[Any]:
+    """The types of the objects in a stream; none of one whose pieces are text or bytes, or are not known."""
+    (item,) = _yielded(outcome.kind, (Iterator, AsyncIterable))
+    return [kind for kind, _ in alternatives(item) if kind not in (Any, type(None), *PIECES)]
+
+
+def _yielded(kind: Any, streams: tuple[type, ...]) -> tuple[Any]:
+    """The type of what a stream yields; `Any` where none of these classes says it."""
+    origin, args = get_origin(kind), get_args(kind)
+    return (args[0] if isinstance(origin, type) and issubclass(origin, streams) else Any,)
 
 
 def outcomes(annotation: Any) -> Iterator[Outcome]:

@@ -5,14 +5,18 @@ from collections.abc import AsyncIterable, Iterator
 from http import HTTPStatus
 from typing import Any, get_origin
 
-from micropie import Faults, Reply, Route
+from micropie import Faults, Reply, Route, ServerSentEvent
 from micropie.openapi.components import REFERENCE
 from micropie.openapi.docstring import Told
-from micropie.openapi.outcomes import Outcome, outcomes, outcomes_of
+from micropie.openapi.outcomes import Outcome, items_of_stream, outcomes, outcomes_of
 from micropie.openapi.request_body import JSON
 from micropie.openapi.schemas import FILE, Schema, Schemas, any_of
 
 HTML, PROBLEM, ANYTHING = "text/html", "application/problem+json", "*/*"
+EVENTS, JSON_LINES = "text/event-stream", "application/x-ndjson"
+ITEM = "x-itemSchema"
+"""The schema of each object of a stream, which OpenAPI calls `itemSchema` from 3.2 on."""
+
 TEXT: Schema = {"type": "string"}
 OK, NO_CONTENT, NOT_MODIFIED, BAD_REQUEST, UNAUTHORIZED, UNPROCESSABLE = 200, 204, 304, 400, 401, 422
 OURS = ("session", "context", "provider")
@@ -26,8 +30,11 @@ CHUNKS = (bytes, bytearray, memoryview, AsyncIterable, Iterator)
 UNKNOWN = (Any, Reply)
 """Results that may be anything."""
 
-UNDESCRIBED = (ANYTHING, "text/event-stream", "application/x-ndjson", "application/jsonl", "application/json-seq")
+UNDESCRIBED = (ANYTHING, EVENTS, JSON_LINES, "application/jsonl", "application/json-seq")
 """Media types without a schema: what is not known, and sequences, which OpenAPI has no schema for before 3.2."""
+
+EVENT_FIELDS: Schema = {"event": TEXT, "id": TEXT, "retry": {"type": "integer", "minimum": 0}}
+"""The fields of a server-sent event beside its data."""
 
 FAULT: Schema = {
     "type": "object",
@@ -162,22 +169,45 @@ def content(outcomes: list[Outcome], schemas: Schemas) -> Schema:
     by_type: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.kind is not type(None):
-            by_type.setdefault(media_type(outcome), []).append(outcome)
-    found = {name: schema_of(of_type, name, schemas) for name, of_type in by_type.items()}
-    return {name: {"schema": schema} if schema else {} for name, schema in found.items() if schema or name != JSON}
+            for name in media_types(outcome):
+                by_type.setdefault(name, []).append(outcome)
+    found = {name: media(of_type, name, schemas) for name, of_type in by_type.items()}
+    return {name: described for name, described in found.items() if described or name != JSON}
 
 
-def media_type(outcome: Outcome) -> str:
-    """The media type in the annotation, `Annotated[bytes, "image/png"]`; else the one that goes out by itself.
+def media_types(outcome: Outcome) -> tuple[str, ...]:
+    """The media type in the annotation, `Annotated[bytes, "image/png"]`; else those that go out, as clients prefer.
 
     Headers beside a text, bytes or a stream name another, which is not known.
     """
     named = next(filter(is_media_type, outcome.metadata), None)
     if named is not None:
-        return str(named)
-    if is_kind(outcome, (str, *CHUNKS)):
-        return ANYTHING if outcome.has_headers else HTML
-    return JSON
+        return (str(named),)
+    if not is_kind(outcome, (str, *CHUNKS)):
+        return (JSON,)
+    if outcome.has_headers:
+        return (ANYTHING,)
+    return (EVENTS, JSON_LINES) if items_of_stream(outcome) else (HTML,)
+
+
+def media(outcomes: list[Outcome], name: str, schemas: Schemas) -> Schema:
+    """The Media Type Object of bodies of one type (§4.8.14)."""
+    schema = schema_of(outcomes, name, schemas)
+    items = [item for outcome in outcomes for item in items_of_stream(outcome)]
+    return {
+        **({"schema": schema} if schema else {}),
+        **({ITEM: item_schema(items, name, schemas)} if items and not schema else {}),
+    }
+
+
+def item_schema(items: list[Any], media_type: str, schemas: Schemas) -> Schema:
+    """The schema of one object of a stream: of a server-sent event the data is its JSON."""
+    is_known = ServerSentEvent not in items
+    schema = schemas.union(items) if is_known else {}
+    if media_type.partition(";")[0] != EVENTS:
+        return schema
+    content = {"contentMediaType": JSON, "contentSchema": schema} if is_known else {}
+    return {"type": "object", "properties": {**EVENT_FIELDS, "data": {**TEXT, **content}}}
 
 
 def is_media_type(metadata: Any) -> bool:
