@@ -4689,6 +4689,11 @@ class Stream:
             self.send = self._kept_alive = KeptAlive(self.send)
         return None if form is None else OBJECT_FORMS.get(form, no_object)
 
+    def choose_form(self) -> None:
+        """Say what objects would be sent as, before there are any."""
+        if not self.is_begun:
+            self._encode = self._encoder()
+
     def _json_lines(self) -> Callable[[Any], bytes]:
         """What makes lines of JSON, which the reply's type says if it is not out."""
         if not self.is_begun:
@@ -4697,7 +4702,7 @@ class Stream:
 
     def _begin(self) -> None:
         if not self.is_begun:
-            self._encode = self._encoder()
+            self.choose_form()
             self.is_begun = True
             self._sending = asyncio.get_running_loop().create_task(self._send_alone())
 
@@ -4739,7 +4744,9 @@ async def _pump(stream: Stream, chunks: AsyncIterator[Any]) -> None:
         is_exhausted = True
         try:
             if not stream.is_steady:
+                stream.choose_form()
                 await stream.send_start()
+                send = stream.send
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except OSError:
             pass
@@ -7938,7 +7945,9 @@ class ResultCompiler:
         """The shape of a stream, which is that of each object in it; an Iterable may be a list, too."""
         inner, as_list = self.shape(item), self._list(item)
         if inner is None or as_list is None:
-            return None
+            if not _is_object(item):
+                return None
+            inner, as_list = _unchanged, _as_list  # that it is a stream of objects is known before the first is there
         change = partial(_chunk_in_shape, inner)
 
         def shaped_stream(value: Any) -> Any:
@@ -8077,6 +8086,16 @@ class LaterShaped(AsyncIterator[Any]):
         """Close the stream, if it can be."""
         if (aclose := getattr(self._stream, "aclose", None)) is not None:
             await aclose()
+
+
+def _is_object(item: Any) -> bool:
+    """True if a stream's chunks of this type are neither text nor bytes."""
+    kind = class_of(strip_wrappers(item))
+    return isinstance(kind, type) and kind not in (Any, object) and not issubclass(kind, TEXTS)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _as_list(value: Any) -> Any:
@@ -12888,7 +12907,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
 def form_of_objects(request: Request, reply: Reply) -> str | None:
     """The media type that the objects of a stream are written as: the handler's, else the client's; None of neither.
 
-    One that the client names becomes that of the reply.
+    One that the client names becomes that of the reply, and so does that of lines if only objects can come.
     """
     own = next((value for name, value in reply.headers if name.lower() == "content-type"), None)
     if own is not None:
@@ -12898,7 +12917,7 @@ def form_of_objects(request: Request, reply: Reply) -> str | None:
         reply.content_type = EVENTS
         reply.headers = [*FOR_EVENTS, *reply.headers]
         return EVENTS
-    if b"application/x-ndjson" in accept:
+    if b"application/x-ndjson" in accept or isinstance(reply.body, Shaped | LaterShaped):
         reply.content_type = JSON_LINES
         return JSON_LINES
     return None

@@ -12,7 +12,18 @@ import msgspec
 import pydantic
 from annotated_types import Ge, MaxLen
 
-from micropie import App, Controller, FromBody, Header, HTTPError, Resource, UploadedFile, methods
+from micropie import (
+    App,
+    Controller,
+    FromBody,
+    Header,
+    HTTPError,
+    Nested,
+    Request,
+    Resource,
+    UploadedFile,
+    methods,
+)
 from micropie.openapi import Docs, form
 
 T = TypeVar("T")
@@ -79,8 +90,53 @@ class Order(pydantic.BaseModel):
         return f"{self.count} of {self.item_id}"
 
 
+class Clerk:
+    """Who works here."""
+
+    security = {"bearer": {"type": "http", "scheme": "bearer"}}
+
+    @classmethod
+    async def __provide__(cls, request: Request, authorization: Annotated[str, Header()] = "") -> "Clerk":
+        if authorization != "Bearer kite":
+            raise HTTPError(401, headers={"WWW-Authenticate": "Bearer"})
+        return cls()
+
+
+@dataclass
+class Tick:
+    """What a stream consists of."""
+
+    item_id: UUID
+    number: int
+
+
+class OutOfRangeError(HTTPError):
+    """It declares its status."""
+
+    status = 409
+
+
+class Office(Controller):
+    """What only clerks see of an item."""
+
+    async def _before(self, item_id: UUID, clerk: Clerk): ...
+
+    @methods("GET")
+    async def ticks(self, item_id: UUID, count: Annotated[int, Ge(0)] = 2) -> AsyncIterator[Tick]:
+        """Count.
+
+        OutOfRangeError: There are not so many.
+        """
+        if count > 9:
+            raise OutOfRangeError
+        for number in range(count):
+            yield Tick(item_id, number)
+
+
 class Items(Resource):
     """What is for sale."""
+
+    office = Nested("item_id", Office())
 
     def __init__(self) -> None:
         self._items: dict[UUID, Item] = {}

@@ -1,4 +1,4 @@
-"""Clients that openapi-python-client and openapi-typescript make of our documents call the running applications."""
+"""Clients that three generators make of our documents call the running applications."""
 
 import datetime
 import importlib
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -57,11 +57,12 @@ class Python:
 
     def reply(self, handler: str, *arguments: Any, **keywords: Any) -> Any:
         """Call a handler; the reply as it came."""
-        tag, _, name = handler.partition(".")
-        module: Any = importlib.import_module(f"{self._name}.api.{tag}.{tag}_{name}")
+        tag = handler.split(".")[-2]
+        module: Any = importlib.import_module(f"{self._name}.api.{tag}.{handler.replace('.', '_')}")
         package: ModuleType = importlib.import_module(self._name)
-        make: Any = package.Client
-        with make(base_url=self._server.url, headers={"Accept": "application/json"}) as client:
+        known = {"token": "kite"} if "AuthenticatedClient" in vars(module) and tag == "office" else {}
+        make: Any = package.AuthenticatedClient if known else package.Client
+        with make(base_url=self._server.url, headers={"Accept": "application/json"}, **known) as client:
             return module.sync_detailed(*arguments, client=client, **keywords)
 
 
@@ -163,6 +164,14 @@ def test_python_reads_bytes_streams_and_times(shop_client):
     assert shop_client.call("desk.now", zone=False) == (200, noon)
 
 
+def test_python_says_who_it_is_and_reads_a_stream(shop_client):
+    """As the guard of the branch wants it; objects are lines."""
+    lines = shop_client.reply("items.office.ticks", UUID(int=1), count=2).content.splitlines()
+    assert [json.loads(line) for line in lines] == [{"item_id": str(UUID(int=1)), "number": n} for n in (0, 1)]
+    status, problem = shop_client.call("items.office.ticks", UUID(int=1), count=10)
+    assert (status, problem.title) == (409, "Conflict")
+
+
 def test_python_is_told_what_is_wrong(shop_client):
     """The faults of a request, as an object."""
     models = shop_client.models
@@ -187,21 +196,46 @@ def made_by_typescript(name: str, server: Server, folder: Path) -> None:
     )
 
 
+def made_by_hey_api(servers: dict[str, Server], folder: Path) -> None:
+    """Generate functions and types of documents."""
+    jobs = [
+        {"input": f"{server.url}/openapi.json", "output": {"path": f"sdk/{name}", "module": {"extension": ".js"}}}
+        for name, server in servers.items()
+    ]
+    (folder / "openapi-ts.config.mjs").write_text(f"export default {json.dumps(jobs)};")
+    run("node", NODE_MODULES / "@hey-api" / "openapi-ts" / "bin" / "run.js", folder=folder)
+
+
+class Typescript(NamedTuple):
+    """What the calls by two kinds of client print."""
+
+    by_types: list[Any]
+    by_functions: list[Any]
+
+
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+def typescript(tmp_path_factory: pytest.TempPathFactory) -> Typescript:
     """What the calls print, which are compiled with the generated types before."""
     assert NODE_MODULES.is_dir(), "run scripts/test once: it installs the packages that these tests need"
     folder = tmp_path_factory.mktemp("typescript")
     (folder / "node_modules").symlink_to(NODE_MODULES)
     (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "calls.ts").write_text((CALLS / "calls.ts").read_text())
+    for name in ("calls.ts", "sdk.ts"):
+        (folder / name).write_text((CALLS / name).read_text())
     options = ("--strict", "--target", "es2022", "--module", "nodenext", "--lib", "es2022,dom,dom.iterable")
     with serving(TODO, folder / "todo.log") as todo, serving(SHOP, folder / "shop.log") as shop:
         made_by_typescript("todo", todo, folder)
         made_by_typescript("shop", shop, folder)
-        run("node", NODE_MODULES / "typescript" / "bin" / "tsc", *options, "calls.ts", folder=folder)
-        found: list[Any] = json.loads(run("node", "calls.js", todo.url, shop.url, folder=folder))
-    return found
+        made_by_hey_api({"todo": todo, "shop": shop}, folder)
+        run("node", NODE_MODULES / "typescript" / "bin" / "tsc", *options, "calls.ts", "sdk.ts", folder=folder)
+        printed = [run("node", name, todo.url, shop.url, folder=folder) for name in ("calls.js", "sdk.js")]
+    return Typescript(*map(json.loads, printed))
+
+
+@pytest.fixture(scope="module")
+def answers(typescript: Typescript) -> list[Any]:
+    """What the calls by the types of openapi-typescript print."""
+    return typescript.by_types
 
 
 def test_typescript_lives_the_life_of_a_todo(answers):
@@ -239,3 +273,32 @@ def test_typescript_sends_forms_files_and_bytes(answers):
 def test_typescript_reads_bytes_streams_and_problems(answers):
     """Each of its own type."""
     assert answers[4] == [10, "data: one\n\ndata: two\n\n", "2030-01-31T12:00:00Z", 400, "name"]
+
+
+# -- functions in TypeScript --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_functions(typescript: Typescript) -> list[Any]:
+    """What the calls by the functions of @hey-api/openapi-ts print."""
+    return typescript.by_functions
+
+
+def test_functions_live_the_life_of_a_todo(by_functions):
+    """Add, list, change, remove; then it is gone."""
+    assert by_functions[0] == ["Bake a pie", 1, "done", 204, 404]
+
+
+def test_functions_have_records_and_problems(by_functions):
+    """A Decimal is text, a list stands in the query, faults have names."""
+    assert by_functions[1] == ["12.50", "12.5", 400, "name"]
+
+
+def test_functions_send_unions_forms_and_files(by_functions):
+    """A wrap has layers; the name of a file is that of a Blob."""
+    assert by_functions[2] == [3, {"ann": True}, {"Five, blob": 5}]
+
+
+def test_functions_say_who_they_are_and_read_events(by_functions):
+    """By the scheme of a guard's provider; each event is an object."""
+    assert by_functions[3] == [{"item_id": str(UUID(int=1)), "number": number} for number in (0, 1)]

@@ -1333,7 +1333,7 @@ def test_the_page_finds_its_files_wherever_it_is_served(path, root_path, here, r
 
 def test_a_root_path_is_the_documents_server():
     """Without one the paths are complete."""
-    assert "servers" not in http(Site(), path="/openapi.json").json()
+    assert http(Site(), path="/openapi.json").json()["servers"] == [{"url": "/"}]
     below = wire(Site(), path="/v1/openapi.json", scope={"root_path": "/v1"}).json()
     assert below["servers"] == [{"url": "/v1"}]
 

@@ -42,6 +42,7 @@ def test_schemathesis_finds_nothing_in_a_rich_document(tmp_path):
         "tests.batteries.quiet:shop",
         tmp_path,
         *("--checks", "all", "--exclude-checks", "negative_data_rejection", "--max-examples", "5"),
+        *("--header", "Authorization: Bearer kite"),
     )
-    assert "Tested: 13" in report
+    assert "Tested: 14" in report
     assert int(re.findall(r"(\d+) generated", report)[0]) > 200

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import math
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -100,6 +102,40 @@ def test_a_handler_that_names_events_gets_them():
     answer = http(app)
     assert answer.text == 'data: by hand\n\ndata: {"number":1}\n\n'
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+
+
+class Declared(App):
+    """Streams of objects that say so; a late one has nothing to tell for a while."""
+
+    async def records(self, late: bool) -> AsyncIterator[Tick]:
+        await asyncio.sleep(0.2 if late else 0)
+        for number in [7] if late else []:
+            yield Tick(number)
+
+    def dicts(self, late: bool) -> Iterator[dict[str, int]]:
+        time.sleep(0.2 if late else 0)
+        yield from [{"number": 7}] if late else []
+
+    async def events(self, late: bool) -> AsyncIterator[ServerSentEvent]:
+        await asyncio.sleep(0.2 if late else 0)
+        for number in [7] if late else []:
+            yield ServerSentEvent({"number": number})
+
+
+@pytest.mark.parametrize("name", ["records", "dicts", "events"])
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize(
+    ("accept", "kind", "text"),
+    [
+        ("*/*", "application/x-ndjson", '{"number":7}\n'),
+        ("text/event-stream", "text/event-stream", 'data: {"number":7}\n\n'),
+    ],
+)
+def test_a_declared_stream_of_objects_has_their_type(name, late, accept, kind, text):
+    """Before the first of them is there, and if none comes."""
+    answer = http(Declared(), path=f"/{name}/{late}", headers={"Accept": accept})
+    assert answer.headers["content-type"] == kind
+    assert answer.text == (text if late else "")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/html, */*;q=0.8", "application/x-ndjson"])

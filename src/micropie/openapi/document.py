@@ -23,6 +23,9 @@ VERSION = "3.1.1"
 FIRST = "1.0.0"
 """The version of an API that does not say its own."""
 
+NEEDED = ("paths", "security")
+"""The parts of a document that are there if they are empty too."""
+
 PLACEHOLDER = re.compile(r"{(.*?)}")
 
 
@@ -54,12 +57,13 @@ def openapi(
             "version": version or settings.version or FIRST,
             **({"description": told} if told else {}),
         },
-        "servers": [{"url": url} for url in servers],
+        "servers": [{"url": url} for url in servers] or [{"url": "/"}],  # which is the default (§4.8.1.1)
         "tags": tags(shown, app),
         "paths": paths(app, shown, components),
         "x-websockets": websockets(app, shown, components.taken),
     }
-    document, schemas = components.joined({name: part for name, part in parts.items() if part or name == "paths"})
+    parts["security"] = []  # what an operation says nothing of needs nothing, which checkers want to read
+    document, schemas = components.joined({name: one for name, one in parts.items() if one or name in NEEDED})
     shared = shared_components(document, shown, security_schemes(app, shown))
     return {**document, "components": {"schemas": schemas, **shared}}
 

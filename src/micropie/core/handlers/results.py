@@ -38,6 +38,7 @@ from micropie.core.conversion.records import (
     is_typed_dict,
     items_of,
     members_shown,
+    strip_wrappers,
 )
 from micropie.core.replies.events import ServerSentEvent
 from micropie.core.replies.reply import Reply
@@ -119,7 +120,9 @@ class ResultCompiler:
         """The shape of a stream, which is that of each object in it; an Iterable may be a list, too."""
         inner, as_list = self.shape(item), self._list(item)
         if inner is None or as_list is None:
-            return None
+            if not _is_object(item):
+                return None
+            inner, as_list = _unchanged, _as_list  # that it is a stream of objects is known before the first is there
         change = partial(_chunk_in_shape, inner)
 
         def shaped_stream(value: Any) -> Any:
@@ -258,6 +261,16 @@ class LaterShaped(AsyncIterator[Any]):
         """Close the stream, if it can be."""
         if (aclose := getattr(self._stream, "aclose", None)) is not None:
             await aclose()
+
+
+def _is_object(item: Any) -> bool:
+    """True if a stream's chunks of this type are neither text nor bytes."""
+    kind = class_of(strip_wrappers(item))
+    return isinstance(kind, type) and kind not in (Any, object) and not issubclass(kind, TEXTS)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _as_list(value: Any) -> Any:

@@ -9,6 +9,7 @@ from micropie.core.basics.background import Background
 from micropie.core.basics.errors import FAILURES, ClientGone, log, shortened
 from micropie.core.basics.headers import is_about_content, parse_media_type
 from micropie.core.basics.types import Send
+from micropie.core.handlers.results import LaterShaped, Shaped
 from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.error_handlers import reply_to_error
 from micropie.core.pipeline.error_replies import (
@@ -118,7 +119,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
 def form_of_objects(request: Request, reply: Reply) -> str | None:
     """The media type that the objects of a stream are written as: the handler's, else the client's; None of neither.
 
-    One that the client names becomes that of the reply.
+    One that the client names becomes that of the reply, and so does that of lines if only objects can come.
     """
     own = next((value for name, value in reply.headers if name.lower() == "content-type"), None)
     if own is not None:
@@ -128,7 +129,7 @@ def form_of_objects(request: Request, reply: Reply) -> str | None:
         reply.content_type = EVENTS
         reply.headers = [*FOR_EVENTS, *reply.headers]
         return EVENTS
-    if b"application/x-ndjson" in accept:
+    if b"application/x-ndjson" in accept or isinstance(reply.body, Shaped | LaterShaped):
         reply.content_type = JSON_LINES
         return JSON_LINES
     return None

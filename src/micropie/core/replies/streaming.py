@@ -135,6 +135,11 @@ class Stream:
             self.send = self._kept_alive = KeptAlive(self.send)
         return None if form is None else OBJECT_FORMS.get(form, no_object)
 
+    def choose_form(self) -> None:
+        """Say what objects would be sent as, before there are any."""
+        if not self.is_begun:
+            self._encode = self._encoder()
+
     def _json_lines(self) -> Callable[[Any], bytes]:
         """What makes lines of JSON, which the reply's type says if it is not out."""
         if not self.is_begun:
@@ -143,7 +148,7 @@ class Stream:
 
     def _begin(self) -> None:
         if not self.is_begun:
-            self._encode = self._encoder()
+            self.choose_form()
             self.is_begun = True
             self._sending = asyncio.get_running_loop().create_task(self._send_alone())
 
@@ -185,7 +190,9 @@ async def _pump(stream: Stream, chunks: AsyncIterator[Any]) -> None:
         is_exhausted = True
         try:
             if not stream.is_steady:
+                stream.choose_form()
                 await stream.send_start()
+                send = stream.send
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except OSError:
             pass
