@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,10 @@ todo = importlib.import_module("examples.todo_api.app").app
 
 ONE = UUID(int=1)
 
-READ = {"application/problem+json": json.loads, "application/octet-stream": lambda data: data.decode("latin-1")}
+READ: dict[str, Callable[[bytes], Any]] = {
+    "application/problem+json": json.loads,
+    "application/octet-stream": lambda data: data.decode("latin-1"),
+}
 """What openapi-core takes for bytes by itself, which no schema of its fits."""
 
 

@@ -15,6 +15,7 @@ FAILING = {
     "/hooked": "a hook",
     "/stream": "a stream",
     "/dressed": "a dressed one",
+    "/below/orders/7": "one below",
     "WebSocket /chat/blue": "a socket",
 }
 ROUTES = {
@@ -26,6 +27,8 @@ ROUTES = {
     "/teapot": "/teapot",
     "/answered": "/answered",
     "/dressed": "/dressed",
+    "/users/7/posts/3": "/users/{user_id}/posts/{id}",
+    "/below/orders/7": "/below",
     "/orders/x": "/orders/{number}",
     "WebSocket /chat/blue": "/chat/{room}",
 }

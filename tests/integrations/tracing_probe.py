@@ -18,13 +18,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from sentry_sdk.envelope import Envelope
 from sentry_sdk.transport import Transport
 
-from micropie import App, ConnectionClosed, Controller, HTTPError, HttpMiddleware
+from micropie import App, ConnectionClosed, Controller, HTTPError, HttpMiddleware, Nested, Resource
 from micropie.testing import TestClient, WebSocketRefused
 from tests.integrations.tracing_page import TRACE, example
 
 PATHS = (
     *("/orders/7", "/notes/show/7", "/blocking", "/hooked", "/stream", "/teapot", "/orders/x", "/nowhere"),
-    *("/answered", "/dressed"),
+    *("/answered", "/dressed", "/users/7/posts/3", "/below/orders/7"),
 )
 SOCKETS = ("/chat/blue", "/nowhere/blue")
 
@@ -36,10 +36,26 @@ class Notes(Controller):
         return {"id": id, "size": size}
 
 
+class Posts(Resource):
+    async def get(self, user_id: int, id: int):
+        return {"user": user_id, "id": id}
+
+
+class Users(Controller):
+    posts = Nested("user_id", Posts())
+
+
+class Below(App):
+    async def orders(self, number: int):
+        raise LookupError("one below")
+
+
 class Busy(App):
     """What the examples' applications have not: every way to answer and to fail."""
 
     notes = Notes()
+    users = Users()
+    below = Below()
 
     def _on_error(self, error):
         return {"an answered one": (409, "none left"), "a dressed one": (500, "sorry")}.get(str(error))
