@@ -1514,3 +1514,14 @@ def test_a_handler_says_itself_how_it_answers_faults():
         return 200, {}
 
     assert list(operation(it)["responses"]["422"]["content"]) == ["application/json"]
+
+
+@pytest.mark.parametrize(("annotation", "media_type"), [(int, FORM), (UploadedFile, MULTIPART), (dict[str, int], JSON)])
+def test_the_body_of_a_handler_with_faults_is_a_form(annotation, media_type):
+    """It shows one again; what no form can hold is JSON."""
+
+    @methods("POST")
+    async def it(self, faults: Faults, value): ...
+
+    it.__annotations__["value"] = annotation
+    assert [*operation(it, "post")["requestBody"]["content"]] == [media_type]

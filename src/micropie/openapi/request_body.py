@@ -3,7 +3,7 @@
 from inspect import Parameter as Signature
 from typing import Any, get_args, get_origin
 
-from micropie import Parameter, Route
+from micropie import Faults, Parameter, Route
 from micropie.openapi.json_values import default
 from micropie.openapi.schemas import FILE, UNIONS, Schema, Schemas, object_schema
 from micropie.openapi.text_schemas import form_schema, is_file, without_null
@@ -19,7 +19,8 @@ def request_body(route: Route, schemas: Schemas, *, by_form: bool) -> Schema:
     if not taken and not by_form:
         return {}
     needed = any(is_needed(one, schemas) for one in taken)
-    content = as_form(route, taken, schemas) if by_form else as_it_needs(taken, schemas)
+    shows_form = any(one.annotation is Faults for one in route.parameters)
+    content = as_form(route, taken, schemas) if by_form else as_it_needs(taken, schemas, shows_form=shows_form)
     return {"content": content, **({"required": True} if needed else {})}
 
 
@@ -52,14 +53,19 @@ def members(fields: list[Parameter], schemas: Schemas) -> Schema:
 # -- media types --------------------------------------------------------------------------------------
 
 
-def as_it_needs(taken: list[Parameter], schemas: Schemas) -> Schema:
-    """A schema by media type: a multipart form where files are in it, a text or bytes as they are, else JSON."""
+def as_it_needs(taken: list[Parameter], schemas: Schemas, *, shows_form: bool) -> Schema:
+    """A schema by media type: a multipart form where files are in it, a text or bytes as they are, else JSON.
+
+    Of a handler that shows a form again, by its `Faults`, it is that form, if one can hold the values.
+    """
     objects = objects_of(taken, schemas)
     if has_files(objects, schemas):
         files = [one for one in taken if one.source == "file"]
         return {MULTIPART: {"schema": form_schema(objects, schemas) or members(files, schemas)}}
     if len(taken) == 1 and taken[0].is_body and bare(taken[0].annotation) in (str, bytes):
         return plain(taken[0], schemas)
+    if shows_form and (form := form_schema(objects, schemas)) is not None:
+        return {FORM: {"schema": form}}
     return {JSON: {"schema": objects[0] if len(objects) == 1 else {"allOf": objects}}}
 
 
