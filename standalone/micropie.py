@@ -8861,7 +8861,7 @@ def _of_guard(parameter: Parameter, identities: tuple[str, ...]) -> Parameter:
     """A parameter as a guard has it: from the path, from where its marker says, or (`AUTO`) from its default alone."""
     if parameter.source in (AUTO, PATH) and parameter.name in identities:
         return parameter._replace(source=PATH, is_body=False)
-    if parameter.source in _OF_GUARDS:
+    if parameter.source in _OF_GUARDS and parameter.annotation is not Faults:  # those of the handler are not there yet
         return parameter
     return parameter._replace(source=AUTO, annotation=Any, metadata=(), is_body=False)
 

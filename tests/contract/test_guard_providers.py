@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 
-from micropie import App, Controller, Header, HTTPError, Mount, Nested, Request, WebSocket, routes
+from micropie import App, Controller, Faults, Header, HTTPError, Mount, Nested, Request, WebSocket, routes
 from micropie.testing import TestClient
 from tests.client import http
 from tests.wire import websocket
@@ -141,6 +141,16 @@ def test_what_only_a_type_checker_knows_fills_no_guard():
 
     assert http(Made(), path="/branch", query="user=root").text == "in"
     assert events == ["None"]
+
+
+def test_a_guard_takes_no_faults():
+    """The handler's values are looked at behind it: there are none to tell of."""
+
+    class Branch(Controller):
+        async def _before(self, faults: Faults): ...
+
+    with pytest.raises(TypeError, match="takes 'faults', which nothing fills"):
+        type("Made", (App,), {"branch": Branch()})()
 
 
 def test_a_circle_of_a_guards_provider_is_an_error():
