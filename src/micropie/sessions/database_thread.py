@@ -2,7 +2,8 @@
 
 To change this, know that a step (a function of the connection) may be run again, from the beginning: all that waits is
 done in one transaction, which makes many small writes cheap, and a transaction that finds the file locked, or in which
-another step fails, is rolled back. SQLite's own way of waiting for a lock is not used: it has no effect on some locks
+another step fails, is rolled back. What costs most is not SQLite but waking up the other thread: of a transaction an event loop
+learns by one call. SQLite's own way of waiting for a lock is not used: it has no effect on some locks
 (a change of the journal's mode, say), and sleeps so long that a process can starve among busy ones.
 """
 
@@ -13,14 +14,15 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 Step = Callable[[sqlite3.Connection], Any]
 Connect = Callable[[], sqlite3.Connection]
+Answer = asyncio.Future[Any]
 MAX_BATCH = 100  # steps in a transaction; other processes wait for it
 PAUSE = 0.001, 0.01  # seconds between two looks at a lock
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
@@ -31,7 +33,7 @@ class Job(NamedTuple):
 
     step: Step | None
     writes: bool
-    result: "Future[Any]"
+    answers: tuple[Answer, ...]  # one; none if nobody awaits it
 
 
 class DatabaseThread:
@@ -49,12 +51,12 @@ class DatabaseThread:
 
     async def read(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """The result of a step that only reads. TimeoutError if that takes too long."""
-        result: T = await self._awaited(Job(step, writes=False, result=Future()))
+        result: T = await self._awaited(step, writes=False)
         return result
 
     async def write(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """The result of a step, once it is committed. TimeoutError if that takes too long."""
-        result: T = await self._awaited(Job(step, writes=True, result=Future()))
+        result: T = await self._awaited(step, writes=True)
         return result
 
     async def stop(self) -> None:
@@ -62,16 +64,18 @@ class DatabaseThread:
         with self._lock:
             jobs, self._jobs = self._jobs, None
         if jobs is not None and self._process == os.getpid():
-            jobs.put(last := last_job())
-            await asyncio.wrap_future(last.result)
+            ended = asyncio.get_running_loop().create_future()
+            jobs.put(last_job(ended))
+            await ended
 
-    async def _awaited(self, job: Job) -> Any:
+    async def _awaited(self, step: Step, *, writes: bool) -> Any:
+        answer = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._jobs is None or self._process != os.getpid():
                 self._jobs, self._process = self._start(), os.getpid()
-            self._jobs.put(job)
+            self._jobs.put(Job(step, writes, (answer,)))
         async with asyncio.timeout(self._patience):
-            return await asyncio.wrap_future(job.result)
+            return await answer
 
     def _start(self) -> SimpleQueue[Job]:
         jobs: SimpleQueue[Job] = SimpleQueue()
@@ -81,9 +85,9 @@ class DatabaseThread:
         return jobs
 
 
-def last_job() -> Job:
+def last_job(*ended: Answer) -> Job:
     """The job that ends the thread."""
-    return Job(None, writes=False, result=Future())
+    return Job(None, writes=False, answers=ended)
 
 
 def serve(jobs: SimpleQueue[Job], connect: Connect, patience: float) -> None:
@@ -92,7 +96,7 @@ def serve(jobs: SimpleQueue[Job], connect: Connect, patience: float) -> None:
     while True:
         batch = waiting(jobs)
         last = batch.pop() if batch[-1].step is None else None
-        todo = [job for job in batch if job.result.set_running_or_notify_cancel()]
+        todo = [job for job in batch if not is_given_up(job)]
         if todo:
             try:
                 connection = connection or patiently(connect, patience)
@@ -105,7 +109,7 @@ def serve(jobs: SimpleQueue[Job], connect: Connect, patience: float) -> None:
         if last is not None:
             if connection is not None:
                 connection.close()
-            last.result.set_result(None)
+            tell([last], asyncio.Future.set_result, [None])
             return
 
 
@@ -128,14 +132,35 @@ def do_together(connection: sqlite3.Connection, jobs: list[Job], patience: float
         for job in jobs:
             do_together(connection, [job], patience)
         return
-    for job, result in zip(jobs, results, strict=True):
-        job.result.set_result(result)
+    tell(jobs, asyncio.Future.set_result, results)
+
+
+def is_given_up(job: Job) -> bool:
+    """True if nobody awaits a job's result any more."""
+    return any(answer.cancelled() for answer in job.answers)
 
 
 def fail(jobs: list[Job], error: BaseException) -> None:
     """Let an error be what comes of the jobs."""
-    for job in jobs:
-        job.result.set_exception(error)
+    tell(jobs, asyncio.Future.set_exception, [error] * len(jobs))
+
+
+def tell(jobs: list[Job], how: Callable[[Answer, Any], None], what: Iterable[Any]) -> None:
+    """Give those who await the jobs their results, or errors: in their own event loops, each of which is called once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Answer, Any]]] = {}
+    for job, outcome in zip(jobs, what, strict=True):
+        for answer in job.answers:
+            by_loop.setdefault(answer.get_loop(), []).append((answer, outcome))
+    for loop, outcomes in by_loop.items():
+        with suppress(RuntimeError):  # it is closed: nobody awaits anything there
+            loop.call_soon_threadsafe(settle, how, outcomes)
+
+
+def settle(how: Callable[[Answer, Any], None], outcomes: list[tuple[Answer, Any]]) -> None:
+    """Set results, or errors, in the event loop that they are awaited in."""
+    for answer, outcome in outcomes:
+        if not answer.done():
+            how(answer, outcome)
 
 
 def in_transaction(connection: sqlite3.Connection, jobs: list[Job]) -> list[Any]:

@@ -28,7 +28,11 @@ CREATE INDEX IF NOT EXISTS micropie_sessions_by_expiry ON micropie_sessions (exp
 CREATE INDEX IF NOT EXISTS micropie_sessions_by_user ON micropie_sessions (user_id) WHERE user_id IS NOT NULL;
 """
 LOAD = "SELECT data FROM micropie_sessions WHERE id = ? AND expires > ?"
-SAVE = "REPLACE INTO micropie_sessions (id, data, expires, user_id) VALUES (?, ?, ?, ?)"
+# Not REPLACE, which deletes a row and writes another one, with all its entries in the indexes.
+SAVE = """
+INSERT INTO micropie_sessions (id, data, expires, user_id) VALUES (?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET data = excluded.data, expires = excluded.expires, user_id = excluded.user_id
+"""
 DELETE = "DELETE FROM micropie_sessions WHERE id = ?"
 IS_STALE = "SELECT 1 FROM micropie_sessions WHERE id = ? AND expires > ? AND expires NOT BETWEEN ? AND ?"
 TOUCH = "UPDATE micropie_sessions SET expires = ? WHERE id = ? AND expires > ?"
