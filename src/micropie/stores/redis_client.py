@@ -74,7 +74,7 @@ class RedisClient:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Any]:
         """A connection of its own for Pub/Sub, whose reads wait for ever: redis-py would end them after 5 s."""
-        client = connected(self._package, {**self._connection, "max_connections": 1}, self._timeout, read_timeout=None)
+        client = connected(self._package, {**self._connection, "max_connections": 1}, self._timeout)
         try:
             async with client.pubsub() as pubsub:
                 yield pubsub
@@ -103,9 +103,7 @@ class RedisClient:
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            client = self._clients[loop] = connected(
-                self._package, self._connection, self._timeout, read_timeout=self._timeout
-            )
+            client = self._clients[loop] = connected(self._package, self._connection, self._timeout)
         return client
 
 
@@ -119,9 +117,12 @@ def redis_package(what: str) -> Any:
     return redis
 
 
-def connected(redis: Any, connection: Mapping[str, Any], timeout: float, *, read_timeout: float | None) -> Any:
-    """A client with a pool of connections, which waits no longer than that and sends nothing twice."""
-    limits = {"timeout": timeout, "socket_connect_timeout": timeout, "socket_timeout": read_timeout}
+def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
+    """A client with a pool of connections, which connects within the timeout and sends nothing twice.
+
+    For its answers who asks has a clock of its own: redis-py's would be three more for each command.
+    """
+    limits = {"timeout": None, "socket_connect_timeout": timeout, "socket_timeout": None}
     once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
     rules = {"retry": once, "retry_on_timeout": False, "protocol": 2, "decode_responses": False}
     return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**{**connection, **limits, **rules}))
