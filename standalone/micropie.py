@@ -9247,7 +9247,7 @@ class SessionBackend(ABC):
             async def save(self, session_id, data, timeout): ...
     """
 
-    in_cookie = False  # True: what `save` and `touch` return is the cookie's value, and what `load` is given
+    in_cookie = False  # True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given
 
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:
@@ -9641,8 +9641,8 @@ class SessionStore:
         The cookie's new value, if that is where the session is.
         """
         if self._update is not None:
-            await self._update(session_id, changes, removed, self._timeout)
-            return None
+            value: str | None = await self._update(session_id, changes, removed, self._timeout)
+            return value if self.backend.in_cookie else None
         async with self._turns().taken(session_id):
             stored = await self.backend.load(session_id)
             if not stored:

@@ -223,3 +223,15 @@ def test_a_socket_that_changes_the_session_is_told(path, known, caplog):
     sent = websocket(site(), path, cookies={"session_id": cookie_with(user="ann")} if known else None)
     assert sent.close == (1011, "Internal server error")
     assert "A WebSocket can't change a session that is kept in its cookie" in caplog.text
+
+
+def test_an_update_of_a_cookie_that_is_not_ours():
+    """It makes no session of what somebody has made up."""
+    backend = SignedCookieSessionBackend(SECRET)
+    assert run(backend.update("1.2.ffffffff.e30.signature", {"user": "ann"}, [], DAY)) is None
+
+
+def test_an_update_that_leaves_nothing():
+    """There is no cookie for an empty session."""
+    cookie = cookie_with(user="ann")
+    assert run(SignedCookieSessionBackend(SECRET).update(cookie, {}, ["user"], DAY)) is None

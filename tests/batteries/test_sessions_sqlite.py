@@ -376,3 +376,19 @@ def test_a_worker_that_is_killed_loses_nothing_that_was_stored(path):
     found = used(path, *(loads(one) for one in wanted))
     numbers = [*map(int, told), *range(5000)]
     assert found == [{"number": number, "filling": "x" * 500} for number in numbers]
+
+
+def test_a_loop_that_is_closed_before_the_answer_comes(path):
+    """Nobody is told, and the backend serves the next loop."""
+    backend = SQLiteSessionBackend(path)
+
+    async def asked_only():
+        tasks = [asyncio.create_task(backend.load(ID)) for _ in range(200)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(asked_only())
+    assert run(saves()(backend)) is None
+    assert run(loads()(backend)) == {"value": "1"}
+    run(backend.aclose())

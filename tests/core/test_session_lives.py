@@ -516,3 +516,25 @@ def test_a_backend_is_closed_when_the_application_shuts_down():
     app.shutdown_handlers.append(lambda: ended.append("handler"))
     assert lifespan(app) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert ended == ["handler", "backend"]
+
+
+class Telling(InMemorySessionBackend):
+    """Its update returns how many values it has changed."""
+
+    async def update(self, session_id, changes, removed, timeout):
+        await super().update(session_id, changes, removed, timeout)
+        return str(len(changes))
+
+
+def test_what_an_update_returns_is_no_cookie():
+    """Only a backend that keeps sessions in their cookies says what the cookie is to be."""
+
+    class Counting(App):
+        async def index(self):
+            self.request.session["n"] = self.request.session.get("n", 0) + 1
+            return self.request.session["n"]
+
+    app = Counting(Telling())
+    cookies = http(app).cookies
+    reply = http(app, cookies=cookies)
+    assert (reply.text, reply.headers.get("set-cookie")) == ("2", None)

@@ -69,23 +69,27 @@ class Signatures:
     """Signs texts with the first of the secrets, and accepts what was signed with any of them, for the same purpose."""
 
     def __init__(self, secrets: tuple[str | bytes, ...], purpose: str) -> None:
-        self._secrets = [checked(one) for one in secrets]
-        self._purpose = purpose.encode() + b"\0"
+        # PERF: begun once and copied for each signature, which halves what that costs.
+        self._begun = [hmac.new(checked(one), purpose.encode() + b"\0", "sha256") for one in secrets]
 
     def signed(self, text: str) -> str:
         """The text with its signature."""
-        return f"{text}.{self._signature(text, self._secrets[0])}"
+        return f"{text}.{signature_of(text, self._begun[0])}"
 
     def text_of(self, token: str) -> str | None:
         """The text of a token without its signature; None if that is not ours."""
         text, _, signature = token.rpartition(".")
         is_ours = token.isascii() and any(
-            hmac.compare_digest(self._signature(text, secret), signature) for secret in self._secrets
+            hmac.compare_digest(signature_of(text, begun), signature) for begun in self._begun
         )
         return text if is_ours else None
 
-    def _signature(self, text: str, secret: bytes) -> str:
-        return in_base64(hmac.digest(secret, self._purpose + text.encode(), "sha256"))
+
+def signature_of(text: str, begun: hmac.HMAC) -> str:
+    """The HMAC of a text, in base64; `begun` has the secret, and the purpose."""
+    code = begun.copy()
+    code.update(text.encode())
+    return in_base64(code.digest())
 
 
 def checked(secret: str | bytes) -> bytes:

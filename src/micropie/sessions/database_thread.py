@@ -2,9 +2,9 @@
 
 To change this, know that a step (a function of the connection) may be run again, from the beginning: all that waits is
 done in one transaction, which makes many small writes cheap, and a transaction that finds the file locked, or in which
-another step fails, is rolled back. What costs most is not SQLite but waking up the other thread: of a transaction an event loop
-learns by one call. SQLite's own way of waiting for a lock is not used: it has no effect on some locks
-(a change of the journal's mode, say), and sleeps so long that a process can starve among busy ones.
+another step fails, is rolled back. What costs most is to wake the other side up: an event loop is called once for all
+that a transaction has brought it. SQLite's own way of waiting for a lock is not used: it has no effect on some locks (a
+change of the journal's mode, say), and sleeps so long that a process can starve among busy ones.
 """
 
 import asyncio
@@ -146,7 +146,7 @@ def fail(jobs: list[Job], error: BaseException) -> None:
 
 
 def tell(jobs: list[Job], how: Callable[[Answer, Any], None], what: Iterable[Any]) -> None:
-    """Give those who await the jobs their results, or errors: in their own event loops, each of which is called once."""
+    """Give those who await the jobs their results, or errors: in their own event loops, by one call into each."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Answer, Any]]] = {}
     for job, outcome in zip(jobs, what, strict=True):
         for answer in job.answers:

@@ -40,7 +40,7 @@ class SignedCookieSessionBackend(SessionBackend):
         _, expires, text = signed.rsplit(".", 2)
         if int(expires, 16) <= time.time():
             return {}
-        data: dict[str, Any] = json.loads(from_base64(text))
+        data: dict[str, Any] = json.loads(from_base64(text).decode())
         return data
 
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> str | None:
@@ -50,6 +50,15 @@ class SignedCookieSessionBackend(SessionBackend):
         first, second, *_ = session_id.split(".")  # of an id, or of the cookie that began with it
         text = f"{first}.{second}.{int(time.time() + timeout):x}.{in_base64(to_json(data).encode())}"
         return self._signatures.signed(text)
+
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> str | None:
+        """The cookie with these values of the session changed; None if it is not one of ours, or empty by then."""
+        data = await self.load(session_id)
+        if data:
+            data.update(changes)
+            for name in removed:
+                data.pop(name, None)
+        return await self.save(session_id, data, timeout)
 
     async def touch(self, session_id: str, timeout: int) -> str | None:
         """The cookie with its expiry pushed, if that is worth it, or it is to be signed with the newest secret."""

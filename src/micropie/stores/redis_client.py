@@ -40,7 +40,7 @@ class RedisClient:
         self._package = redis_package(what)
         self._timeout = timeout
         self._connection = {"max_connections": max_connections, **self._package.asyncio.connection.parse_url(url)}
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[Any, asyncio.Semaphore]] = WeakKeyDictionary()
         self._outage = Outage(what, place_of(self._connection), consequence)
         self._tried_at = -math.inf  # since when a request waits for a server that is away
 
@@ -54,8 +54,9 @@ class RedisClient:
         is_away = self._outage.of_writing if writing else self._outage.of_reading
         is_first = is_away and self._tries_first()
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await ask(self._client())
+            redis, room = self._client()
+            async with asyncio.timeout(self._timeout), room:
+                answer = await ask(redis)
         except (TimeoutError, self._package.exceptions.RedisError) as error:
             if not is_unavailable(self._package, error):
                 raise
@@ -85,7 +86,7 @@ class RedisClient:
         """Close the connections of the running event loop, until they are used again."""
         client = self._clients.pop(asyncio.get_running_loop(), None)
         if client is not None:
-            await client.aclose()
+            await client[0].aclose()
 
     def _tries_first(self) -> bool:
         """True if a request is the first to try a server that is away; `HTTPError` 503 while that has no answer."""
@@ -98,12 +99,13 @@ class RedisClient:
         self._tried_at = now
         return True
 
-    def _client(self) -> Any:
-        """The connections of the running event loop."""
+    def _client(self) -> tuple[Any, asyncio.Semaphore]:
+        """The connections of the running event loop, and the room that there is for requests that use one."""
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
-            client = self._clients[loop] = connected(self._package, self._connection, self._timeout)
+            room = asyncio.Semaphore(self._connection["max_connections"])
+            client = self._clients[loop] = connected(self._package, self._connection, self._timeout), room
         return client
 
 
@@ -120,12 +122,13 @@ def redis_package(what: str) -> Any:
 def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
     """A client with a pool of connections, which connects within the timeout and sends nothing twice.
 
-    For its answers who asks has a clock of its own: redis-py's would be three more for each command.
+    Who asks has a clock of its own for the answers, as redis-py's would be three more for each command, and a semaphore
+    for the connections, which costs less than the pool that waits for a free one.
     """
-    limits = {"timeout": None, "socket_connect_timeout": timeout, "socket_timeout": None}
+    limits = {"socket_connect_timeout": timeout, "socket_timeout": None}
     once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
     rules = {"retry": once, "retry_on_timeout": False, "protocol": 2, "decode_responses": False}
-    return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**{**connection, **limits, **rules}))
+    return redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**{**connection, **limits, **rules}))
 
 
 def is_unavailable(redis: Any, error: Exception) -> bool:

@@ -28,7 +28,7 @@ class SessionBackend(ABC):
             async def save(self, session_id, data, timeout): ...
     """
 
-    in_cookie = False  # True: what `save` and `touch` return is the cookie's value, and what `load` is given
+    in_cookie = False  # True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given
 
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:

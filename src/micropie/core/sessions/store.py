@@ -204,8 +204,8 @@ class SessionStore:
         The cookie's new value, if that is where the session is.
         """
         if self._update is not None:
-            await self._update(session_id, changes, removed, self._timeout)
-            return None
+            value: str | None = await self._update(session_id, changes, removed, self._timeout)
+            return value if self.backend.in_cookie else None
         async with self._turns().taken(session_id):
             stored = await self.backend.load(session_id)
             if not stored:
