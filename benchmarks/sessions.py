@@ -1,6 +1,6 @@
 """What a request with a session costs: MicroPie's backends beside Starlette, Litestar and Django, in process, one run.
 
-    scripts/bench sessions                        # all stores, a minute; needs redis-server
+    scripts/bench sessions                        # all stores, minutes; needs redis-server
     scripts/bench sessions sqlite --rounds 31
 
 A GET with a valid cookie counts in its session: the row `visits` of inprocess.py. CPU time of the whole process, its
@@ -207,7 +207,7 @@ def table(result: dict) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("stores", nargs="*", default=list(STORES), help=f"of {', '.join(STORES)}")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     report.add_options(parser, "sessions")
     options = parser.parse_args()
