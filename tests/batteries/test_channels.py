@@ -612,3 +612,108 @@ def test_a_message_shows_where_it_stands():
             return repr(await anext(messages)) == f"<Message 'a' {position}>"
 
     assert use(steps, "memory:")
+
+
+def test_what_is_replayed_does_not_come_again(url):
+    """Though it is on its way yet, since another reader holds up the delivery."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", slow="block", queue_size=1) as slow:
+            publishing = [asyncio.create_task(channels.publish("a", number)) for number in range(5)]
+            await asyncio.sleep(0.2)
+            async with channels.subscribe("a", replay=10) as messages:
+                assert sorted(await take(slow, 5)) == list(range(5))
+                await asyncio.gather(*publishing)
+                await channels.publish("a", "last")
+                return await take(messages, 6)
+
+    *numbers, last = use(steps, url, history=10)
+    assert (sorted(numbers), last) == (list(range(5)), "last")
+
+
+def test_what_was_published_before_does_not_come(url):
+    """A reader begins with what is published from then on, though others wait for earlier messages."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", slow="block", queue_size=1) as slow:
+            publishing = [asyncio.create_task(channels.publish("a", number)) for number in range(5)]
+            await asyncio.sleep(0.2)
+            async with channels.subscribe("a") as messages:
+                await take(slow, 5)
+                await asyncio.gather(*publishing)
+                await channels.publish("a", "first")
+                return await take(messages, 1)
+
+    assert use(steps, url) == ["first"]
+
+
+@pytest.mark.parametrize("policy", ["drop_oldest", "disconnect", "block"])
+def test_what_is_replayed_has_room_of_its_own(url, policy):
+    """A reader that comes back with more to catch up than its queue takes is not too slow for that."""
+
+    async def steps(channels):
+        for number in range(20):
+            await channels.publish("a", number)
+        async with channels.subscribe("a", replay=20, queue_size=3, slow=policy) as messages:
+            await channels.publish("a", 20)
+            await asyncio.sleep(0.1)
+            return await take(messages, 21), messages.missed
+
+    assert use(steps, url, history=20) == (list(range(21)), 0)
+
+
+def test_publishers_that_wait_keep_their_order():
+    """One that comes while another one begins to wait is behind it, though there is room by then."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", slow="block", queue_size=1) as messages:
+            found = []
+
+            async def read():
+                async for message in messages:
+                    found.append(message.data)
+                    await asyncio.sleep(0)
+
+            reading = asyncio.create_task(read())
+            await asyncio.gather(*(publish(channels, start) for start in range(0, 300, 3)))
+            await asyncio.sleep(0.1)
+            messages.end()
+            await reading
+            return found
+
+    async def publish(channels, start):
+        for number in range(start, start + 3):
+            order.append(number)
+            await channels.publish("a", number)
+
+    order: list[int] = []
+    assert use(steps, "memory:") == order
+
+
+def test_a_publisher_that_is_cancelled_leaves_a_gap():
+    """The reader that it waited for is told that it does not have the message."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", slow="block", queue_size=1) as messages:
+            await channels.publish("a", 1)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(channels.publish("a", 2), 0.01)
+            return [await messages.next(), (await messages.next()).data, messages.missed]
+
+    assert use(steps, "memory:") == [Notice("gap", "a", 1), 1, 1]
+
+
+def test_a_stop_ends_memberships(url):
+    """Other workers see it at once, and the reader has left already when its block ends."""
+
+    async def main():
+        one, two = Channels(url), Channels(url)
+        async with one.subscribe("a", "b", member="ann") as messages:
+            await one.stop()
+            with pytest.raises(StopAsyncIteration):
+                await anext(messages)
+            members = await two.members("a"), await two.members("b")
+        await two.stop()
+        return members
+
+    assert run(main()) == ([], [])

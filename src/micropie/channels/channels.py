@@ -62,6 +62,7 @@ class Channels(Service):
         self._new_engine = engine_factory(url, history, history_ttl, prefix, timeout)
         self._max_message_size = max_message_size
         self._queue_size = queue_size
+        self._timeout = timeout
         self._slow = slow
         self._hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
@@ -142,7 +143,7 @@ class Channels(Service):
         loop = asyncio.get_running_loop()
         hub = self._hubs.get(loop)
         if hub is None:
-            hub = self._hubs[loop] = Hub(self._new_engine)
+            hub = self._hubs[loop] = Hub(self._new_engine, self._timeout)
         return hub
 
 

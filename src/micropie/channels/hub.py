@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from micropie import HTTPError
 from micropie.channels.message import Message, Notice, Position, before, behind, position_from
 from micropie.channels.subscription import Subscription
 
@@ -49,29 +50,50 @@ class Engine(Protocol):
 class Hub:
     """The subscribers of one event loop."""
 
-    def __init__(self, make_engine: Callable[[Deliver, Tell], Engine]) -> None:
+    def __init__(self, make_engine: Callable[[Deliver, Tell], Engine], timeout: float) -> None:
         self.engine = make_engine(self.deliver, self.tell)
+        self._timeout = timeout
         self._readers: dict[str, dict[Subscription, None]] = {}  # by channel, in the order in which they came
+        self._entered: dict[Subscription, set[str]] = {}  # of which channels a reader is a member
         self._turn = asyncio.Lock()  # to change what the engine listens to
         self._has_ended = False
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def join(self, reader: Subscription) -> None:
-        """Let a reader have what is published from now on, and what it wants of the time before."""
+        """Let a reader have what is published from now on, and what it wants of the time before.
+
+        `HTTPError` 503 if that takes too long: an engine that is away keeps all waiting who come, one behind another.
+        """
         try:
-            since = positions_from(reader.since or "", reader.channels)
-            for channel in reader.channels:
-                await self._listen(reader, channel)
-                await self._begin(reader, channel, since.get(channel))
-                if reader.member is not None:
-                    await self.engine.enter(channel, reader.member)
+            async with asyncio.timeout(self._timeout):
+                await self._join(reader)
             if self._has_ended:
                 reader.end()
+        except TimeoutError as error:
+            await self.leave(reader)
+            raise HTTPError(503, "Channels are not available at the moment", [("Retry-After", "1")]) from error
         except BaseException:
             await self.leave(reader)
             raise
 
     async def leave(self, reader: Subscription) -> None:
-        """Let a reader go."""
+        """Let a reader go, though who waits for that is cancelled."""
+        leaving = asyncio.create_task(self._leave(reader))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.shield(leaving)
+
+    async def _join(self, reader: Subscription) -> None:
+        since = positions_from(reader.since or "", reader.channels)
+        for channel in reader.channels:
+            await self._listen(reader, channel)
+            await self._begin(reader, channel, since.get(channel))
+            if reader.member is not None:
+                self._entered.setdefault(reader, set()).add(channel)
+                await self.engine.enter(channel, reader.member)
+
+    async def _leave(self, reader: Subscription) -> None:
+        entered = self._entered.pop(reader, set())
         for channel in reader.channels:
             async with self._turn:
                 readers = self._readers.get(channel, {})
@@ -80,7 +102,7 @@ class Hub:
                 if is_there and not readers:
                     del self._readers[channel]
                     await self.engine.unlisten(channel)
-            if is_there and reader.member is not None:
+            if reader.member is not None and channel in entered:
                 await self.engine.leave(channel, reader.member)
 
     async def deliver(self, message: Message) -> None:
@@ -102,8 +124,13 @@ class Hub:
                 reader.end()
 
     async def aclose(self) -> None:
-        """End the iteration of all readers, and stop the engine."""
+        """End the iteration of all readers, which are members of nothing any more, and stop the engine."""
+        readers = {reader for readers in self._readers.values() for reader in readers}
         self.end()
+        for reader in readers:
+            await self.leave(reader)
+        if self._leaving:
+            await asyncio.wait(self._leaving)
         await self.engine.aclose()
 
     async def _listen(self, reader: Subscription, channel: str) -> None:
@@ -117,10 +144,10 @@ class Hub:
         position, kept = await self.engine.earlier(channel)
         if since is None:
             wanted = last(kept, reader.replay)
-            reader.begin(channel, before(wanted[0].position) if wanted else position, wanted)
+            reader.begin(channel, before(wanted[0].position) if wanted else position, position, wanted)
             return
         wanted, missed = behind(since, position, kept)
-        reader.begin(channel, since if wanted else position, wanted)
+        reader.begin(channel, since if wanted else position, position, wanted)
         if missed != 0:
             reader.tell(Notice("gap", channel, missed))
 

@@ -28,6 +28,11 @@ def before(position: Position) -> Position:
     return Position(position.epoch, position.number - 1)
 
 
+def is_behind(place: Position, other: Position) -> bool:
+    """True of a place that comes after the other one, or of another count."""
+    return place.epoch != other.epoch or place.number > other.number
+
+
 def position_from(text: str) -> Position | None:
     """The position that a text names, which may come from a client; None if it is none."""
     epoch, _, number = text.partition("-")
@@ -48,7 +53,7 @@ def behind(since: Position, position: Position, kept: Sequence["Message"]) -> tu
     if since in places:
         newer = kept[places.index(since) + 1 :]
     else:
-        newer = [one for one in kept if one.position.epoch != since.epoch or one.position.number > since.number]
+        newer = [one for one in kept if is_behind(one.position, since)]
     if since.epoch != position.epoch or since.number > position.number:
         return newer, None
     first = newer[0].position.number if newer else position.number + 1

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
-from micropie.channels.message import START, Message, Notice, Position
+from micropie.channels.message import START, Message, Notice, Position, is_behind
 
 if TYPE_CHECKING:
     from micropie.channels.hub import Hub
@@ -48,8 +48,10 @@ class Subscription:
         self._begun = 0  # of those in the queue that are of the time before the block
         self._notices: deque[Notice] = deque()  # they are told before what is in the queue
         self._positions = dict.fromkeys(self.channels, START)
+        self._known: dict[str, Position] = {}  # until messages come from behind there: where the reader has begun
         self._waiter: asyncio.Future[None] | None = None  # of the reader
-        self._turn = asyncio.Lock()  # of publishers that wait for room
+        self._blocked = 0  # publishers that wait for room
+        self._turn = asyncio.Lock()  # of these
         self._room: asyncio.Future[None] | None = None  # of the one whose turn it is
         self._error: Exception | None = None
         self._is_over = False
@@ -85,24 +87,27 @@ class Subscription:
 
     # What the hub calls.
 
-    def begin(self, channel: str, position: Position, earlier: Sequence[Message]) -> None:
-        """Say where the reader stands in a channel, and what it gets of the time before."""
-        live = next((one.position for one in self._messages if one.channel == channel), None)
-        if live is not None:  # published while the earlier ones were looked up, and perhaps among those
-            places = [one.position for one in earlier]
-            earlier = earlier[: places.index(live)] if live in places else earlier
-        self._positions[channel] = position
+    def begin(self, channel: str, place: Position, position: Position, earlier: Sequence[Message]) -> None:
+        """Say where reader and channel stand, and what the reader gets between these, which has room of its own.
+
+        What was published while that was looked up has come already; what is on its way yet may be among it too.
+        """
+        self._known[channel] = position
+        self._messages = deque(one for one in self._messages if one.channel != channel or self._is_news(one))
+        self._positions[channel] = place
         for message in earlier:
             self._messages.insert(self._begun, message)
             self._begun += 1
+        self._queue_size += len(earlier)
         self._wake()
 
     def put(self, message: Message) -> bool:
         """Take a message; False if there is no room for it, and its publisher is to wait for that."""
-        if self._is_over:
+        if self._is_over or (self._known and not self._is_news(message)):
             return True
-        if len(self._messages) >= self._queue_size or self._turn.locked():
+        if len(self._messages) >= self._queue_size or self._blocked:
             if self._policy == "block":
+                self._blocked += 1  # now, so that none published later comes before it
                 return False
             if self._policy == "disconnect":
                 self.give_up()
@@ -115,15 +120,22 @@ class Subscription:
 
     async def put_when_there_is_room(self, message: Message) -> None:
         """Take a message, behind those that wait already; who reads nothing for too long is given up."""
+        is_taken = False
         try:
             async with asyncio.timeout(BLOCK_TIMEOUT), self._turn:
                 while len(self._messages) >= self._queue_size and not self._is_over:
                     self._room = asyncio.get_running_loop().create_future()
                     await self._room
-                self._messages.append(message)
+                if not self._known or self._is_news(message):
+                    self._messages.append(message)
+                is_taken = True
                 self._wake()
         except TimeoutError:
             self.give_up()
+        finally:
+            self._blocked -= 1
+            if not is_taken:  # its publisher may have been cancelled
+                self.tell(Notice("gap", message.channel, 1))
 
     def tell(self, notice: Notice) -> None:
         """Take a notice; of those that nobody has read yet the latest."""
@@ -144,6 +156,16 @@ class Subscription:
         self._is_over = True
         self._wake()
         self._make_room()
+
+    def _is_news(self, message: Message) -> bool:
+        """True of a message that comes behind where the reader has begun; its channel needs no further look then."""
+        known = self._known.get(message.channel)
+        if known is None:
+            return True
+        if not is_behind(message.position, known):
+            return False
+        del self._known[message.channel]
+        return True
 
     def _take(self) -> Message:
         message = self._messages.popleft()
