@@ -1,6 +1,8 @@
 """Channels on a Redis server that is killed, frozen and slow, and on workers that are killed."""
 
 import asyncio
+import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -323,3 +325,80 @@ def test_no_server_at_all():
         return caught.value.status
 
     assert use(steps, f"redis://127.0.0.1:{free_port()}") == 503
+
+
+@pytest.mark.parametrize("junk", ["junk", "a", "a b c", "a -1 t", "a ١ t", "\xff"])
+def test_what_others_publish_there_is_ignored(server, caplog, junk):
+    """A message that is none of ours, in a channel or in its history, ends nothing, and is told in the log."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages:
+            server.ask("PUBLISH", "micropie:channel:{a}", f'"{junk}"')
+            server.ask("RPUSH", "micropie:channel:{a}:history", f'"{junk}"')
+            await channels.publish("a", 1)
+            found = await items(messages, 1)
+        async with channels.subscribe("a", replay=5) as messages:
+            return found, await items(messages, 1)
+
+    assert use(steps, server.url, history=10) == ([1], [1])
+    assert "no message" in caplog.text
+
+
+def test_a_frozen_server_keeps_nobody_for_long(server):
+    """Many who come at once wait no longer than the timeout, not one behind another."""
+
+    async def join(channels, name):
+        with pytest.raises(HTTPError) as caught:
+            async with channels.subscribe(name):
+                raise AssertionError("it must not come to this")
+        return caught.value.status
+
+    async def steps(channels):
+        async with channels.subscribe("a"):
+            server.freeze()
+            began = time.monotonic()
+            found = await asyncio.gather(*(join(channels, f"b{number % 5}") for number in range(20)))
+            took = time.monotonic() - began
+            server.thaw()
+            return set(found), took
+
+    statuses, took = use(steps, server.url, timeout=0.5)
+    assert statuses == {503}
+    assert took < 2
+
+
+def test_who_can_not_join_ends_no_other_membership(server):
+    """A second reader of one member, whom the server's being away refuses, leaves the first one in."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", member="ann"):
+            server.freeze()
+            with pytest.raises(HTTPError):
+                await channels.subscribe("b", "a", member="ann").__aenter__()
+            server.thaw()
+            await asyncio.sleep(1)
+            return await channels.members("a")
+
+    assert use(steps, server.url, timeout=0.4) == ["ann"]
+
+
+def test_many_members_are_kept(server):
+    """The signs of life of thousands of members are a few commands."""
+
+    async def steps(channels):
+        async with AsyncExitStack() as stack:
+            for number in range(3000):
+                await stack.enter_async_context(channels.subscribe("a", member=f"m{number}"))
+            await asyncio.sleep(2.5)  # longer than members are kept without
+            calls = evals(server)
+            await asyncio.sleep(1)
+            return len(await channels.members("a")), evals(server) - calls
+
+    members, calls = use(steps, server.url)
+    assert members == 3000
+    assert calls < 100
+
+
+def evals(server):
+    """How many scripts have run."""
+    return int(server.ask("INFO", "commandstats").partition(b"cmdstat_eval:calls=")[2].partition(b",")[0])

@@ -14,9 +14,12 @@ import contextlib
 import json
 import logging
 import random
+import re
 import secrets
+import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from micropie import HTTPError
@@ -29,6 +32,8 @@ BEAT = 5.0  # seconds between two signs of life
 SILENCE = 2 * BEAT  # seconds after which a server that says nothing is taken for lost
 MEMBER_TTL = 3 * BEAT  # seconds after which a member whose process has died is none
 PAUSES = (0.1, 2.0)  # seconds between two attempts to connect: the first, and the longest
+AT_ONCE = 500  # members, or channels, whose sign of life goes in one command
+MESSAGE = re.compile(rb"([0-9a-f]{1,64}) ([0-9]{1,18}) ([tbj].*)", re.DOTALL)  # epoch, number, and kind with content
 PUBLISH = """
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -63,7 +68,10 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time[1])
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 """
 ENTER = """
-redis.call('ZADD', KEYS[1], redis.call('TIME')[1] + ARGV[1], ARGV[2])
+local until_then = redis.call('TIME')[1] + ARGV[1]
+for place = 2, #ARGV do
+    redis.call('ZADD', KEYS[1], until_then, ARGV[place])
+end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 """
 
@@ -124,7 +132,8 @@ class RedisEngine:
         """Where the channel stands, and its kept messages."""
         arguments = self._history_key(channel), self._ttl, new_epoch()
         epoch, number, kept = await self._redis.run(EARLIER, self._key(channel), *arguments)
-        return Position(epoch.decode(), int(number)), [message_from(channel, one) for one in kept]
+        messages = [message_from(channel, one) for one in kept]
+        return Position(epoch.decode(), int(number)), [message for message in messages if message is not None]
 
     async def enter(self, channel: str, member: str) -> None:
         """Note a member."""
@@ -164,6 +173,9 @@ class RedisEngine:
                 async with self._redis.listening() as self._pubsub:
                     await self._read(self._pubsub)
             except self._failures as error:
+                self._note_lost(error)
+            except Exception as error:  # whatever it is, others are still to hear what is published
+                log.exception("Channels are connected anew after a failure")
                 self._note_lost(error)
             finally:
                 self._pubsub = None
@@ -212,6 +224,8 @@ class RedisEngine:
         if place is None:  # nobody listens any more, or does not yet
             return
         message = message_from(channel, data)
+        if message is None:
+            return
         epoch, number = message.position
         if epoch == place.epoch and number <= place.number:
             return
@@ -241,23 +255,36 @@ class RedisEngine:
 
     async def _beat(self) -> None:
         """Show that this process lives, and see whether the server does."""
+        kept_at = time.monotonic()
         while True:
             await asyncio.sleep(BEAT)
             with contextlib.suppress(*self._failures):
                 if self._pubsub is not None:
                     await self._pubsub.ping()
-                for channel, member in list(self._members):
-                    await self._enter(channel, member)
-                for channel in list(self._places):
-                    await self._keep_place(channel)
+                await self._keep_members()
+                if (now := time.monotonic()) - kept_at >= self._ttl / 4000:
+                    kept_at = now
+                    await self._keep_places()
 
-    async def _enter(self, channel: str, member: str) -> None:
-        await self._redis.run(ENTER, self._members_key(channel), round(MEMBER_TTL), self._entry(member))
+    async def _keep_members(self) -> None:
+        of_channels: dict[str, list[str]] = {}
+        for channel, member in self._members:
+            of_channels.setdefault(channel, []).append(member)
+        for channel, members in of_channels.items():
+            for start in range(0, len(members), AT_ONCE):
+                some = (member for member in members[start : start + AT_ONCE] if (channel, member) in self._members)
+                await self._enter(channel, *some)
 
-    async def _keep_place(self, channel: str) -> None:
-        """Let the count go on while somebody listens, though nobody publishes."""
-        key = self._key(channel)
-        await self._redis.answer(lambda redis: redis.pexpire(key, self._ttl), writing=True)
+    async def _enter(self, channel: str, *members: str) -> None:
+        entries = map(self._entry, members)
+        await self._redis.run(ENTER, self._members_key(channel), round(MEMBER_TTL), *entries)
+
+    async def _keep_places(self) -> None:
+        """Let the counts go on while somebody listens, though nobody publishes."""
+        keys = [self._key(channel) for channel in self._places]
+        for start in range(0, len(keys), AT_ONCE):
+            some = keys[start : start + AT_ONCE]
+            await self._redis.answer(partial(keep, keys=some, ttl=self._ttl), writing=True)
 
     async def _disconnect(self) -> None:
         tasks, self._tasks = self._tasks, []
@@ -288,10 +315,22 @@ class RedisEngine:
         return json.dumps([self._process, member])
 
 
-def message_from(channel: str, data: bytes) -> Message:
-    """The message that the script has put together."""
-    epoch, number, wire = data.split(b" ", 2)
+def message_from(channel: str, data: bytes) -> Message | None:
+    """The message that the script has put together; None for what others have, who should not."""
+    match = MESSAGE.fullmatch(data)
+    if match is None:
+        log.warning("Somebody else has sent %.50r to the channel %r on Redis, which is no message", data, channel)
+        return None
+    epoch, number, wire = match.groups()
     return Message(channel, Position(epoch.decode(), int(number)), wire)
+
+
+async def keep(redis: Any, keys: Sequence[str], ttl: int) -> None:
+    """Let keys expire so many milliseconds from now."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.pexpire(key, ttl)
+        await pipeline.execute()
 
 
 def new_epoch() -> str:
