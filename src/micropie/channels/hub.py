@@ -8,8 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from micropie import HTTPError
-from micropie.channels.message import Message, Notice, Position, before, behind, position_from
+from micropie.channels.message import Message, Notice, Position, before, behind, position_from, unavailable
 from micropie.channels.subscription import Subscription
 
 Deliver = Callable[[Message], Awaitable[None]]
@@ -71,7 +70,7 @@ class Hub:
                 reader.end()
         except TimeoutError as error:
             await self.leave(reader)
-            raise HTTPError(503, "Channels are not available at the moment", [("Retry-After", "1")]) from error
+            raise unavailable() from error
         except BaseException:
             await self.leave(reader)
             raise

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from micropie import ServerSentEvent, dumps, loads
+from micropie import HTTPError, ServerSentEvent, dumps, loads
 
 MAX_POSITION = 64  # characters
 TEXT, BYTES, JSON = b"t", b"b", b"j"  # how a published value goes over the wire: its first byte
@@ -129,3 +129,8 @@ def to_wire(value: Any, max_size: int) -> bytes:
     if len(wire) > max_size:
         raise ValueError(f"a message of {len(wire):,} bytes can't be published: max_message_size is {max_size:,}")
     return wire
+
+
+def unavailable() -> HTTPError:
+    """The answer to a client while the engine does not answer."""
+    return HTTPError(503, "Channels are not available at the moment", [("Retry-After", "1")])

@@ -25,6 +25,7 @@ from typing import Any
 from micropie import HTTPError
 from micropie.channels.hub import Deliver, Tell
 from micropie.channels.message import START, Message, Notice, Position, before, behind
+from micropie.channels.outbox import ChannelKeys, Outbox
 from micropie.stores.redis_client import RedisClient
 
 log = logging.getLogger("micropie")
@@ -34,24 +35,6 @@ MEMBER_TTL = 3 * BEAT  # seconds after which a member whose process has died is 
 PAUSES = (0.1, 2.0)  # seconds between two attempts to connect: the first, and the longest
 AT_ONCE = 500  # members, or channels, whose sign of life goes in one command
 MESSAGE = re.compile(rb"([0-9a-f]{1,64}) ([0-9]{1,18}) ([tbj].*)", re.DOTALL)  # epoch, number, and kind with content
-PUBLISH = """
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
-if redis.call('HGET', KEYS[1], 'run') ~= run then
-    epoch = ARGV[6]
-    redis.call('HSET', KEYS[1], 'run', run, 'epoch', epoch, 'number', 0)
-end
-local number = redis.call('HINCRBY', KEYS[1], 'number', 1)
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-local message = epoch .. ' ' .. number .. ' ' .. ARGV[3]
-if tonumber(ARGV[4]) > 0 then
-    redis.call('RPUSH', ARGV[1], message)
-    redis.call('LTRIM', ARGV[1], -ARGV[4], -1)
-    redis.call('PEXPIRE', ARGV[1], ARGV[5])
-end
-redis.call('PUBLISH', ARGV[2], message)
-return {epoch, number}
-"""
 EARLIER = """
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'number', 'run')
@@ -83,6 +66,7 @@ class RedisEngine:
         self, url: str, deliver: Deliver, tell: Tell, *, prefix: str, history: int, history_ttl: float, timeout: float
     ) -> None:
         self._redis = RedisClient("Channels", url, timeout=timeout)
+        self._outbox = Outbox(self._redis, timeout, self._keys_of, new_epoch)
         self._failures: tuple[type[Exception], ...] = (*self._redis.failures, HTTPError)
         self._deliver = deliver
         self._tell = tell
@@ -101,9 +85,7 @@ class RedisEngine:
 
     async def publish(self, channel: str, wire: bytes) -> Position:
         """Number, keep and send a message. `HTTPError` 503 if the server does not answer: it may be sent or not."""
-        arguments = self._history_key(channel), self._topic(channel), wire, self._history, self._ttl, new_epoch()
-        epoch, number = await self._redis.run(PUBLISH, self._key(channel), *arguments)
-        return Position(epoch.decode(), number)
+        return await self._outbox.publish(channel, wire)
 
     async def listen(self, channel: str) -> None:
         """Bring this channel's messages from now on. `HTTPError` 503 if the server does not answer."""
@@ -162,6 +144,7 @@ class RedisEngine:
     async def aclose(self) -> None:
         """Stop listening, and let the connections go."""
         await self._disconnect()
+        await self._outbox.aclose()
         await self._redis.aclose()
 
     # The connection that messages come by.
@@ -310,6 +293,10 @@ class RedisEngine:
 
     def _members_key(self, channel: str) -> str:
         return f"{self._topic(channel)}:members"
+
+    def _keys_of(self, channel: str) -> ChannelKeys:
+        keys = self._key(channel), self._history_key(channel), self._topic(channel)
+        return ChannelKeys(*keys, self._history, self._ttl)
 
     def _entry(self, member: str) -> str:
         return json.dumps([self._process, member])
