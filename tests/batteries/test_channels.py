@@ -717,3 +717,53 @@ def test_a_stop_ends_memberships(url):
         return members
 
     assert run(main()) == ([], [])
+
+
+def test_a_client_that_takes_nothing_is_left():
+    """Though a send is on its way, and the close can't be sent either."""
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+        if sent.count("websocket.send") + sent.count("websocket.close") >= 2:
+            await asyncio.Event().wait()
+
+    async def receive():
+        if not sent:
+            return {"type": "websocket.connect"}
+        await asyncio.Event().wait()
+
+    async def steps(channels):
+        ws = WebSocket(receive, send)
+        await ws.accept()
+        async with channels.subscribe("a", slow="disconnect", queue_size=3) as messages:
+            relaying = asyncio.create_task(relay(ws, messages))
+            for number in range(8):
+                await channels.publish("a", number)
+                await asyncio.sleep(0)
+            await asyncio.wait_for(relaying, 4)
+
+    use(steps, "memory:")
+    assert sent == ["websocket.accept", "websocket.send", "websocket.send", "websocket.close"]
+
+
+def test_relay_sends_what_is_made_of_a_message():
+    """With its position, for clients that come back."""
+
+    class Site(App):
+        channels = Channels(history=5)
+
+        async def ws_lobby(self, ws):
+            await ws.accept()
+            async with self.channels.subscribe("lobby", replay=5) as messages:
+                await relay(ws, messages, encode=lambda message: f"{messages.position} {message.data}")
+
+    async def main():
+        app = Site()
+        async with TestClient(app) as client:
+            positions = [await app.channels.publish("lobby", text) for text in ("one", "two")]
+            async with client.websocket("/lobby") as ws:
+                return positions, [await ws.receive_text() for _ in range(2)]
+
+    (first, second), received = run(main())
+    assert received == [f"{first} one", f"{second} two"]

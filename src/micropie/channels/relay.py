@@ -1,7 +1,10 @@
 """relay: the two directions of a chat's WebSocket, which end together."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from micropie import ConnectionClosed, WebSocket
@@ -9,24 +12,31 @@ from micropie.channels.message import Message
 from micropie.channels.subscription import SlowConsumer, Subscription
 
 TRY_AGAIN_LATER = 1013  # registered for close frames (RFC 6455 §11.7)
+GIVEN_UP = 1.0  # seconds that a client that was too slow has, to take what is on its way and the close
 
 
-async def relay(ws: WebSocket, messages: Subscription, receive: Callable[[Any], Awaitable[Any]] | None = None) -> None:
+async def relay(
+    ws: WebSocket,
+    messages: Subscription,
+    receive: Callable[[Any], Awaitable[Any]] | None = None,
+    *,
+    encode: Callable[[Message], str | bytes] = attrgetter("payload"),
+) -> None:
     """Send what is published to the socket, and give what the client says to `receive`, until either ends.
 
-    What `receive` raises ends both. A client that is too slow is closed with 1013, if that is the policy.
+    What `receive` raises ends both. A client that is too slow is closed with 1013, if that is the policy. `encode` makes
+    of a message what is sent: text is a text message, bytes a binary one; by default that is what was published.
 
         async with self.channels.subscribe("lobby") as messages:
             await relay(ws, messages, receive=partial(self.channels.publish, "lobby"))
     """
     listening = asyncio.create_task(_receive_all(ws, messages, receive))
     try:
-        async for message in messages:
-            await send(ws, message)
+        await _send_all(ws, messages, encode)
     except ConnectionClosed:
         pass
-    except SlowConsumer:
-        await ws.close(TRY_AGAIN_LATER, "Too slow")
+    except (SlowConsumer, TimeoutError):
+        await _close(ws)
     finally:
         listening.cancel()
         await asyncio.wait({listening})
@@ -34,13 +44,23 @@ async def relay(ws: WebSocket, messages: Subscription, receive: Callable[[Any], 
         listening.result()
 
 
-async def send(ws: WebSocket, message: Message) -> None:
-    """Send a message: bytes as a binary one, all else as text."""
-    payload = message.payload
-    if isinstance(payload, str):
-        await ws.send_text(payload)
-    else:
-        await ws.send_bytes(payload)
+async def _send_all(ws: WebSocket, messages: Subscription, encode: Callable[[Message], str | bytes]) -> None:
+    """Send messages; TimeoutError if a client that is given up does not even take the one that is on its way."""
+    async with asyncio.timeout(None) as limit:
+        messages.on_give_up = partial(_end_soon, limit)
+        async for message in messages:
+            payload = encode(message)
+            await (ws.send_text(payload) if isinstance(payload, str) else ws.send_bytes(payload))
+
+
+def _end_soon(limit: asyncio.Timeout) -> None:
+    limit.reschedule(asyncio.get_running_loop().time() + GIVEN_UP)
+
+
+async def _close(ws: WebSocket) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GIVEN_UP):
+            await ws.close(TRY_AGAIN_LATER, "Too slow")
 
 
 async def _receive_all(ws: WebSocket, messages: Subscription, receive: Callable[[Any], Awaitable[Any]] | None) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Self
 
 from micropie.channels.message import START, Message, Notice, Position, is_behind
@@ -55,6 +55,7 @@ class Subscription:
         self._room: asyncio.Future[None] | None = None  # of the one whose turn it is
         self._error: Exception | None = None
         self._is_over = False
+        self.on_give_up: Callable[[], None] | None = None  # for who sends, and may not come to the iteration's end
 
     async def __aenter__(self) -> Self:
         await self._hub.join(self)
@@ -150,6 +151,8 @@ class Subscription:
         self._error = SlowConsumer(f"a subscriber of {self.channels!r} has {self._queue_size} messages waiting")
         self._messages.clear()
         self.end()
+        if self.on_give_up is not None:
+            self.on_give_up()
 
     def end(self) -> None:
         """End the iteration, behind what is in the queue."""
