@@ -672,6 +672,9 @@ class Service:
             poller = Poller()
     """
 
+    of_one_process: str | None = None
+    """Where several workers would each have their own of it: what to do about that, for `micropie check`."""
+
     async def start(self, app: Any) -> None:
         """Begin; what this raises, the startup fails of."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +11,7 @@ import pytest
 from micropie import App, ConnectionClosed, WebSocket
 from micropie.channels import Channels, Message, Notice, SlowConsumer, relay
 from micropie.channels.memory import MAX_CHANNELS
+from micropie.channels.serving import VARIABLES, workers_here
 from micropie.testing import TestClient
 from tests.batteries.redis_server import running_redis
 from tests.client import run
@@ -731,7 +733,7 @@ def test_a_client_that_takes_nothing_is_left():
     async def receive():
         if not sent:
             return {"type": "websocket.connect"}
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
     async def steps(channels):
         ws = WebSocket(receive, send)
@@ -767,3 +769,40 @@ def test_relay_sends_what_is_made_of_a_message():
 
     (first, second), received = run(main())
     assert received == [f"{first} one", f"{second} two"]
+
+
+@pytest.mark.parametrize(
+    ("command", "variables", "expected"),
+    [
+        (["/bin/uvicorn", "app:app", "--workers", "2"], {}, 2),
+        (["/lib/uvicorn/__main__.py", "--workers=3"], {}, 3),
+        (["/bin/gunicorn", "-w4"], {}, 4),
+        (["/bin/hypercorn", "-w", "2"], {}, 2),
+        (["/bin/granian"], {"GRANIAN_WORKERS": "5"}, 5),
+        (["/bin/uvicorn"], {"WEB_CONCURRENCY": "2"}, 2),
+        (["/bin/uvicorn", "--workers", "1"], {"WEB_CONCURRENCY": "2"}, 1),
+        (["/bin/uvicorn", "--workers"], {}, 1),
+        (["/bin/uvicorn"], {"WEB_CONCURRENCY": "many"}, 1),
+        (["/bin/pytest", "-w", "2"], {"WEB_CONCURRENCY": "2"}, 1),
+        ([], {}, 1),
+    ],
+)
+def test_several_workers_are_warned_of(monkeypatch, caplog, command, variables, expected):
+    """Where channels are in memory: the servers' options and variables tell, in their workers too."""
+
+    class Site(App):
+        channels = Channels()
+        shared = Channels("redis://127.0.0.1:1")
+
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", command)
+
+    async def main():
+        async with TestClient(Site()):
+            return workers_here()
+
+    assert run(main()) == expected
+    assert caplog.text.count("Several workers serve this, and channels in memory") == (expected > 1)

@@ -542,6 +542,19 @@ def test_sessions_that_are_shared_or_not_used(project):
     assert project.call("check", "web.py", "--workers", "2").status == 0
 
 
+@pytest.mark.parametrize("declared", ["channels = Channels()", 'channels: Channels = Channels("memory:", history=5)'])
+def test_channels_in_memory(project, declared):
+    """Several workers and channels in memory do not go together; one worker and those on a server do."""
+    lines = "from micropie import App\nfrom micropie.channels import Channels\nclass Site(App):\n"
+    project.write(app=f"{lines}    {declared}\n    async def index(self): ...\napp = Site()\n")
+    said = project.call("check", "--workers", "2")
+    assert said.status == 1
+    assert said.out.startswith("app.py:4: channels in memory are of one worker each: ")
+    assert project.call("check").status == 0
+    project.write(app=f"{lines}    channels = Channels('redis://localhost')\napp = Site()\n")
+    assert project.call("check", "--workers", "2").status == 0
+
+
 # -- packages and templates -----------------------------------------------------------------------------
 
 UPLOADING = site(

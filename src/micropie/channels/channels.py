@@ -1,6 +1,7 @@
 """Channels: publish a message in one request, and have it in all the others that subscribe, on any worker."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -11,9 +12,15 @@ from micropie.channels.hub import Deliver, Engine, Hub, Tell
 from micropie.channels.memory import MemoryEngine
 from micropie.channels.message import Message, Notice, to_wire
 from micropie.channels.redis import RedisEngine
+from micropie.channels.serving import workers_here
 from micropie.channels.subscription import Policy, SlowConsumer, Subscription
 
+log = logging.getLogger("micropie")
 MAX_NAME = 256  # characters
+OF_ONE_PROCESS = (
+    "channels in memory are of one worker each: what is published in one does not reach the others. Give Channels a "
+    'server that they share, such as "redis://localhost:6379/0", or run one worker'
+)
 REDIS = ("redis://", "rediss://", "unix://")
 
 
@@ -60,6 +67,7 @@ class Channels(Service):
         check("slow", slow, fits=slow in ("drop_oldest", "disconnect", "block"))
         check("max_message_size", max_message_size, fits=max_message_size > 0)
         self._new_engine = engine_factory(url, history, history_ttl, prefix, timeout)
+        self.of_one_process = OF_ONE_PROCESS if url == "memory:" else None
         self._max_message_size = max_message_size
         self._queue_size = queue_size
         self._timeout = timeout
@@ -125,7 +133,9 @@ class Channels(Service):
         await self._hub().engine.check()
 
     async def start(self, app: App) -> None:
-        """Nothing is opened before it is used."""
+        """Warn where other workers would not hear what is published here; nothing is opened before it is used."""
+        if self.of_one_process is not None and workers_here() > 1:
+            log.warning("Several workers serve this, and %s", self.of_one_process)
 
     def begin_stop(self) -> None:
         """End the iteration of all subscribers in this event loop, behind what they have waiting."""

@@ -24,8 +24,8 @@ async def relay(
 ) -> None:
     """Send what is published to the socket, and give what the client says to `receive`, until either ends.
 
-    What `receive` raises ends both. A client that is too slow is closed with 1013, if that is the policy. `encode` makes
-    of a message what is sent: text is a text message, bytes a binary one; by default that is what was published.
+    What `receive` raises ends both. A client that is too slow is closed with 1013, if that is the policy. `encode`
+    makes of a message what is sent: text is a text message, bytes a binary one; by default that is what was published.
 
         async with self.channels.subscribe("lobby") as messages:
             await relay(ws, messages, receive=partial(self.channels.publish, "lobby"))

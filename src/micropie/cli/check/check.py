@@ -24,6 +24,7 @@ from micropie.cli.check.rules import (
     missing_packages,
     missing_templates,
     names_of_app,
+    services_of_one_process,
     sessions_of_one_process,
     unserved_signatures,
 )
@@ -88,6 +89,8 @@ def apply_rules(app: App, *, workers: int) -> Iterator[Finding]:
             yield from rule(one)
     if workers > 1:
         yield from sessions_of_one_process(subject)
+        for one in subject.all():
+            yield from services_of_one_process(one)
 
 
 @contextmanager

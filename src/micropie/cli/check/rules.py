@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
-from micropie import App, Controller, InMemorySessionBackend, Mount, Nested, Route
+from micropie import App, Controller, InMemorySessionBackend, Mount, Nested, Route, Service
 from micropie.cli.check.subject import (
     ClassSource,
     Finding,
@@ -262,6 +262,14 @@ def sessions_of_one_process(subject: Subject) -> Iterator[Finding]:
             message="the session is kept in memory, where each worker has its own: give App a session backend "
             'that they share, such as "sqlite:///sessions.db", or run one worker'
         )
+
+
+def services_of_one_process(subject: Subject) -> Iterator[Finding]:
+    """Services in a class body, of which several workers would each have their own."""
+    for source in subject.sources:
+        for name, service in vars(source.cls).items():
+            if isinstance(service, Service) and service.of_one_process is not None:
+                yield source.finding(source.member(name), service.of_one_process)
 
 
 def session_uses(subject: Subject) -> Iterator[Finding]:
