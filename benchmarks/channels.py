@@ -124,11 +124,11 @@ class Server:
         )
         deadline = time.monotonic() + 30
         while True:
-            try:
-                socket.create_connection((HOST, self.port)).close()
-                return
-            except OSError:
-                assert self.process.poll() is None and time.monotonic() < deadline, "the server does not start"
+            with socket.socket() as probe:
+                if probe.connect_ex((HOST, self.port)) == 0:
+                    return
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("the server does not start")
                 time.sleep(0.05)
 
     def memory(self) -> int:

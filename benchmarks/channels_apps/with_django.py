@@ -29,7 +29,7 @@ from stamp import publish_all  # noqa: E402
 
 
 class Lobby(AsyncWebsocketConsumer):
-    groups = ["lobby"]
+    groups = ("lobby",)
 
     async def lobby_message(self, event):
         await self.send(text_data=event["text"])

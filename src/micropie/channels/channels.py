@@ -132,7 +132,7 @@ class Channels(Service):
         """Raise if the engine does not answer, for checks of health."""
         await self._hub().engine.check()
 
-    async def start(self, app: App) -> None:
+    async def start(self, _app: App) -> None:
         """Warn where other workers would not hear what is published here; nothing is opened before it is used."""
         if self.of_one_process is not None and workers_here() > 1:
             log.warning("Several workers serve this, and %s", self.of_one_process)

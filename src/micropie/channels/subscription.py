@@ -199,8 +199,10 @@ class Subscription:
             self._waiter = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        # PERF: forgotten at once, so that the next message of a burst finds nobody to wake.
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _make_room(self) -> None:
         if self._room is not None and not self._room.done():
