@@ -551,8 +551,8 @@ def test_channels_in_memory(project, declared):
     assert said.status == 1
     assert said.out.startswith("app.py:4: channels in memory are of one worker each: ")
     assert project.call("check").status == 0
-    project.write(app=f"{lines}    channels = Channels('redis://localhost')\napp = Site()\n")
-    assert project.call("check", "--workers", "2").status == 0
+    project.write(web=f"{lines}    channels = Channels('redis://localhost')\napp = Site()\n")
+    assert project.call("check", "web.py", "--workers", "2").status == 0
 
 
 # -- packages and templates -----------------------------------------------------------------------------
