@@ -806,3 +806,29 @@ def test_several_workers_are_warned_of(monkeypatch, caplog, command, variables, 
 
     assert run(main()) == expected
     assert caplog.text.count("Several workers serve this, and channels in memory") == (expected > 1)
+
+
+def test_what_waits_for_room_may_be_known_by_then():
+    """A reader that blocks while it joins gets what is replayed once, though its delivery waits."""
+
+    async def steps(channels):
+        async with channels.subscribe("b"):
+            await channels.publish("a", 0)
+            joining = channels.subscribe("a", "b", replay=9, slow="block", queue_size=1)
+            engine = joining._hub.engine
+            earlier, publishing = engine.earlier, []
+
+            async def publish_meanwhile(channel):
+                if channel == "a":
+                    publishing.extend(asyncio.create_task(channels.publish("a", number)) for number in (1, 2, 3))
+                    await asyncio.sleep(0.01)
+                return await earlier(channel)
+
+            engine.earlier = publish_meanwhile
+            async with joining as messages:
+                found = await take(messages, 4)
+                await asyncio.gather(*publishing)
+                await channels.publish("a", "last")
+                return found, await take(messages, 1)
+
+    assert use(steps, "memory:", history=9) == ([0, 1, 2, 3], ["last"])

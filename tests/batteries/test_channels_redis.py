@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from micropie import HTTPError
-from micropie.channels import Channels, Message, Notice
+from micropie.channels import Channels, Message, Notice, outbox
 from micropie.channels import redis as engine
 from tests.batteries.redis_server import free_port, proxied, running_redis
 from tests.client import run
@@ -402,3 +403,84 @@ def test_many_members_are_kept(server):
 def evals(server):
     """How many scripts have run."""
     return int(server.ask("INFO", "commandstats").partition(b"cmdstat_eval:calls=")[2].partition(b",")[0])
+
+
+def test_a_count_that_others_have_spoilt(server, caplog):
+    """It is told in the log, and when it is gone all goes on."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages:
+            await channels.publish("a", 1)
+            server.ask("HSET", "micropie:channel:{a}:place", "number", "x")
+            server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            await until_notice(messages, "lost")
+            await asyncio.sleep(0.5)
+            server.ask("DEL", "micropie:channel:{a}:place")
+            await until_notice(messages, "back")
+            await channels.publish("a", 2)
+            return await items(messages, 1)
+
+    assert use(steps, server.url) == [2]
+    assert "Channels are connected anew after a failure" in caplog.text
+
+
+def test_too_many_that_wait_to_be_published(server, monkeypatch):
+    """They are refused at once; those that waited are sent when the server answers again."""
+
+    async def steps(channels):
+        monkeypatch.setattr(outbox, "MAX_WAITING", 3)
+        async with channels.subscribe("a") as messages:
+            server.freeze()
+            first = asyncio.create_task(channels.publish("a", 0))
+            await asyncio.sleep(0.1)
+            others = [asyncio.create_task(channels.publish("a", number)) for number in range(1, 6)]
+            done, _ = await asyncio.wait(others, timeout=0.1)
+            server.thaw()
+            await asyncio.gather(first, *others, return_exceptions=True)
+            return [task.exception().status for task in done], await items(messages, 4)
+
+    assert use(steps, server.url, timeout=2) == ([503, 503], [0, 1, 2, 3])
+
+
+def test_what_nobody_waits_for_any_more_is_not_sent(server):
+    """A publisher whose time is over while another's message is on its way."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages:
+            server.freeze()
+            first = asyncio.create_task(channels.publish("a", 1))
+            await asyncio.sleep(0.1)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(channels.publish("a", 2), 0.1)
+            first.cancel()  # it is on its way
+            server.thaw()
+            await channels.publish("a", 3)
+            return await items(messages, 2)
+
+    assert use(steps, server.url, timeout=2) == [1, 3]
+
+
+def test_a_stop_while_something_is_published(server):
+    """Its publisher is told that it is not known to be sent."""
+
+    async def steps(channels):
+        await channels.publish("a", 0)
+        server.freeze()
+        publishing = [asyncio.create_task(channels.publish("a", number)) for number in range(3)]
+        await asyncio.sleep(0.1)
+        await channels.stop()
+        server.thaw()
+        return [error.status for error in await asyncio.gather(*publishing, return_exceptions=True)]
+
+    assert use(steps, server.url, timeout=2) == [503] * 3
+
+
+def test_a_channel_that_can_not_be_published_to(server):
+    """What stands there is none of ours: the publisher has the server's error."""
+
+    async def steps(channels):
+        server.ask("SET", "micropie:channel:{a}:place", "x")
+        with pytest.raises(ResponseError):
+            await channels.publish("a", 1)
+
+    use(steps, server.url)

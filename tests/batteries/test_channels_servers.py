@@ -17,9 +17,7 @@ from tests.client import run
 SOCKETS, STREAMS, MESSAGES = 50, 50, 500  # for each of two channels
 SERVERS = ("uvicorn", "granian")
 # An exception's last line, but for that of streams which Uvicorn cancels when its time to stop is over.
-COMPLAINT = re.compile(
-    r"^(?!asyncio\.exceptions\.Cancelled)[\w.]+(?:Error|Exception)\b.*|never retrieved", re.MULTILINE
-)
+COMPLAINT = re.compile(r"(?m)^(?!asyncio\.exceptions\.Cancelled)[\w.]+(?:Error|Exception)\b.*|never retrieved")
 SITE = "tests.batteries.channel_site:app"
 
 

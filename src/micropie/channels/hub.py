@@ -128,8 +128,7 @@ class Hub:
         self.end()
         for reader in readers:
             await self.leave(reader)
-        if self._leaving:
-            await asyncio.wait(self._leaving)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
         await self.engine.aclose()
 
     async def _listen(self, reader: Subscription, channel: str) -> None:
