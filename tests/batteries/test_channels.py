@@ -816,7 +816,8 @@ def test_what_waits_for_room_may_be_known_by_then():
             await channels.publish("a", 0)
             joining = channels.subscribe("a", "b", replay=9, slow="block", queue_size=1)
             engine = joining._hub.engine
-            earlier, publishing = engine.earlier, []
+            earlier = engine.earlier
+            publishing: list[asyncio.Task[str]] = []
 
             async def publish_meanwhile(channel):
                 if channel == "a":
