@@ -4115,6 +4115,8 @@ _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (*PLAIN_TYP
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
+WholeMessages = tuple[Message, Message | None]  # of a whole reply: RSGI says all in the first one
+
 
 @functools.lru_cache(4096)
 def _content_length(size: int) -> tuple[bytes, bytes]:
@@ -4160,17 +4162,25 @@ def _with_type(fields: RawHeaders, content_type: str) -> RawHeaders:
     return [kind, *others]
 
 
-async def send_whole(send: Send, reply: Reply, body: bytes, method: str) -> None:
-    """Send the reply to a request of that method in two messages. A client that is gone by now is nobody's error."""
+def whole_messages(reply: Reply, body: bytes, method: str) -> WholeMessages:
+    """The two messages of a reply to a request of that method."""
     own = reply.headers
     if (own and own is not PRIVATE) or method == "HEAD" or reply.status in BODYLESS:
         headers = whole_headers(reply, len(body), method)
         body = b"" if method == "HEAD" or reply.status in BODYLESS else body
     else:  # PERF: what most replies have, 0.1 µs
         headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body)), *(_PRIVATE if own else ())]
+    start = {"type": "http.response.start", "status": reply.status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body, "more_body": False}
+
+
+async def send_messages(send: Send, messages: WholeMessages) -> None:
+    """Send a whole reply. A client that is gone by now is nobody's error."""
+    start, rest = messages
     try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await send(start)
+        if rest is not None:
+            await send(rest)
     except OSError:  # ASGI 2.4: the client has left
         log.debug("The client left before its reply")
 
@@ -9551,13 +9561,9 @@ class SessionStore:
         self._lifetime = lifetime
         self._parse_cookies = parse_cookies
         self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
-        self._in_memory = backend if type(backend) is InMemorySessionBackend else None
+        # True while there can be a session to load: not as long as the memory has none.
+        self.known: Any = backend.sessions if type(backend) is InMemorySessionBackend else True
         self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
-
-    @property
-    def may_be_known(self) -> bool:
-        """True if there can be a session to load: not while the memory has none."""
-        return self._in_memory is None or bool(self._in_memory.sessions)
 
     # -- load -----------------------------------------------------------------------------------------
 
@@ -11569,6 +11575,7 @@ class Engine:
         "router",
         "running",
         "send_reply",
+        "sends_directly",
         "sessions",
         "signals",
         "state",
@@ -11590,6 +11597,7 @@ class Engine:
         allowed_origins: frozenset[str],
         surplus_path_status: int,
         errors: str,
+        sends_directly: bool,
         send_reply: Callable[..., Awaitable[None]],
         debug: "Debugger | None",
     ) -> None:
@@ -11603,6 +11611,7 @@ class Engine:
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
         self.errors = errors  # one of `ERROR_FORMS`
+        self.sends_directly = sends_directly  # whole replies go out as messages, which nobody changes
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
@@ -12042,100 +12051,6 @@ def reply_in_place(result: Any, error: Exception) -> Reply:
         kept = [pair for pair in header_pairs(error.headers) if pair[0].lower() not in named]
         reply.headers = [*(pair for pair in kept if not is_about_content(pair[0])), *reply.headers]
     return reply
-
-
-# ======================================================================================================================
-# core/pipeline/hooks.py
-#
-# The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
-# ======================================================================================================================
-
-async def answer_before_routing(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """Call the hooks that come before everything else, in order until one answers or raises."""
-    for middleware in middlewares:
-        hook = getattr(middleware, "before_routing", no_before_routing)
-        answer: Any = hook(request)
-        if answer is not None and is_awaitable(answer):
-            answer = await answer
-        if answer:
-            return _changed(Reply(200, None, []), answer, hook)
-    check_session_unseen(request)
-    return None
-
-
-def check_session_unseen(request: Request) -> None:
-    """RuntimeError if a hook before routing has looked at the session, which would hide the visitor's own."""
-    if request._session is not None and "session" not in request._preset:
-        raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
-
-
-async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
-    reached = 0
-    try:
-        for middleware in middlewares:
-            reached += 1
-            short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or (short_cut is not None and is_awaitable(short_cut)):  # PERF: 0.1 µs
-                short_cut = await short_cut
-            if short_cut:
-                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
-    finally:
-        if reached < len(middlewares):
-            del middlewares[reached:]
-    return None
-
-
-async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
-    try:
-        show_type(reply)
-        for middleware in middlewares:
-            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
-            if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
-                change = await change
-            if change:
-                reply = await replaced(reply, change, middleware.after_request)
-        reply.headers = hide_type(reply.headers)
-    except CAUGHT as error:
-        await close_unsent(reply.body)
-        reraise_cancellation(error)
-        return server_error(engine, request, error)
-    return reply
-
-
-def show_reply(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> None:
-    """Show the reply to each middleware as it goes out; what one raises is logged, and changes nothing."""
-    for middleware in middlewares:
-        try:
-            hook = getattr(middleware, "before_sending", no_before_sending)
-            hook(request, reply.status, reply.body, reply.headers)
-        except FAILURES as error:
-            log_failure(request, error)
-
-
-async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
-    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
-    changed = _changed(reply, change, hook)
-    if is_stream(reply.body) and not is_stream(changed.body):
-        await close_unsent(reply.body)
-    return changed
-
-
-def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
-    """The reply with what the hook's dict names in place of its own."""
-    with blaming(hook):
-        if not isinstance(change, Mapping):
-            wanted = "None is, or a dict of status_code, body, headers"
-            raise UnusableResult(f"a {type(change).__name__} that a hook returns is no answer: {wanted}")
-        status = checked_status(change["status_code"]) if "status_code" in change else reply.status
-        headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
-        if "body" not in change:
-            return Reply(status, reply.body, headers, reply.content_type)
-        body, content_type = replacing_body(change["body"], reply.content_type)
-        if content_type != reply.content_type:
-            headers = hide_type(headers)
-        return Reply(status, body, headers, content_type)
 
 
 # ======================================================================================================================
@@ -12649,6 +12564,104 @@ async def after_guard(engine: Engine, request: Request, function: UserFunction, 
 
 
 # ======================================================================================================================
+# core/pipeline/hooks.py
+#
+# The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
+# ======================================================================================================================
+
+async def answer_before_routing(engine: Engine, middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks that come before everything else, in order until one answers, or raises what is the answer."""
+    try:
+        for middleware in middlewares:
+            hook = getattr(middleware, "before_routing", no_before_routing)
+            answer: Any = hook(request)
+            if answer is not None and is_awaitable(answer):
+                answer = await answer
+            if answer:
+                return _changed(Reply(200, None, []), answer, hook)
+        check_session_unseen(request)
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        return await reply_to_error(engine, request, error)
+    return None
+
+
+def check_session_unseen(request: Request) -> None:
+    """RuntimeError if a hook before routing has looked at the session, which would hide the visitor's own."""
+    if request._session is not None and "session" not in request._preset:
+        raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
+
+
+async def before_hooks(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks in order until one answers or raises; those that are not reached are taken out of the list."""
+    reached = 0
+    try:
+        for middleware in middlewares:
+            reached += 1
+            short_cut: Any = middleware.before_request(request)
+            if type(short_cut) is CoroutineType or (short_cut is not None and is_awaitable(short_cut)):  # PERF: 0.1 µs
+                short_cut = await short_cut
+            if short_cut:
+                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
+    finally:
+        if reached < len(middlewares):
+            del middlewares[reached:]
+    return None
+
+
+async def after_hooks(engine: Engine, middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
+    try:
+        show_type(reply)
+        for middleware in middlewares:
+            change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
+            if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
+                change = await change
+            if change:
+                reply = await replaced(reply, change, middleware.after_request)
+        reply.headers = hide_type(reply.headers)
+    except CAUGHT as error:
+        await close_unsent(reply.body)
+        reraise_cancellation(error)
+        return server_error(engine, request, error)
+    return reply
+
+
+def show_reply(middlewares: list[HttpMiddleware], request: Request, reply: Reply) -> None:
+    """Show the reply to each middleware as it goes out; what one raises is logged, and changes nothing."""
+    for middleware in middlewares:
+        try:
+            hook = getattr(middleware, "before_sending", no_before_sending)
+            hook(request, reply.status, reply.body, reply.headers)
+        except FAILURES as error:
+            log_failure(request, error)
+
+
+async def replaced(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
+    """The changed reply; a stream that it does not send, and cannot contain, is closed."""
+    changed = _changed(reply, change, hook)
+    if is_stream(reply.body) and not is_stream(changed.body):
+        await close_unsent(reply.body)
+    return changed
+
+
+def _changed(reply: Reply, change: Any, hook: Callable[..., Any]) -> Reply:
+    """The reply with what the hook's dict names in place of its own."""
+    with blaming(hook):
+        if not isinstance(change, Mapping):
+            wanted = "None is, or a dict of status_code, body, headers"
+            raise UnusableResult(f"a {type(change).__name__} that a hook returns is no answer: {wanted}")
+        status = checked_status(change["status_code"]) if "status_code" in change else reply.status
+        headers = header_pairs(change["headers"]) if "headers" in change else reply.headers
+        if "body" not in change:
+            return Reply(status, reply.body, headers, reply.content_type)
+        body, content_type = replacing_body(change["body"], reply.content_type)
+        if content_type != reply.content_type:
+            headers = hide_type(headers)
+        return Reply(status, body, headers, content_type)
+
+
+# ======================================================================================================================
 # core/pipeline/mounts.py
 #
 # Another ASGI application answers: a before hook has named one (`request._subapp`), or the path leads to one.
@@ -12717,7 +12730,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | 
 
     Our session is saved when its reply starts, unless that is a 500.
     """
-    subapp = request._mount or subapp_of_hook(request, request._subapp)
+    subapp = request._mount
+    assert subapp is not None  # noqa: S101 - for the type checker: the path or a hook has led to it
 
     async def save_session(message: Message) -> None:
         if message.get("status") == FAILURE:
@@ -12827,29 +12841,34 @@ def with_session_cookie(headers: Iterable[tuple[bytes, bytes]], cookie: str) -> 
 
 _PAUSE = 0.1  # seconds
 Sent = TypeVar("Sent")
-SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
-SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
+Whole = Callable[[Reply, bytes, str], WholeMessages]  # a protocol's `whole_messages`
+SendReply = Callable[[Engine, Request, Reply, Send, Whole], Awaitable[None]]
 
 
-def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
-    """Send a whole body by the protocol's own way, or stream it."""
-    # PERF: no coroutine of ours round the sending, 0.1 µs.
+def messages_of(engine: Engine, request: Request, reply: Reply, whole: Whole) -> WholeMessages | None:
+    """The messages of a whole reply; None for a stream."""
     if type(reply.body) is str:
         reply = with_encoded_text(engine, request, reply)
     if type(reply.body) is bytes:
-        return send_whole(send, reply, reply.body, request.method)
-    if not is_stream(reply.body):
-        return send_whole(send, reply, b"", request.method)
+        return whole(reply, reply.body, request.method)
+    return None if is_stream(reply.body) else whole(reply, b"", request.method)
+
+
+def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> Awaitable[None]:
+    """Send a whole body in the protocol's own messages, or stream it."""
+    messages = messages_of(engine, request, reply, whole)
+    if messages is not None:
+        return send_messages(send, messages)
     if request.method == "HEAD" or reply.status in BODYLESS:
         return as_current_request(request, send_bodyless(streamed_send(engine.app, request, send), reply))
-    return stream_reply(engine, request, reply, send, send_whole)
+    return stream_reply(engine, request, reply, send, whole)
 
 
 def showing_debug_pages(send: SendReply) -> SendReply:
     """A step that sends a reply, or the debug page in its place; for applications in development mode."""
 
-    def send_shown(engine: Engine, request: Request, reply: Reply, to: Send, send_whole: SendWhole) -> Awaitable[None]:
-        return send(engine, request, with_debug_page(request, reply), to, send_whole)
+    def send_shown(engine: Engine, request: Request, reply: Reply, to: Send, whole: Whole) -> Awaitable[None]:
+        return send(engine, request, with_debug_page(request, reply), to, whole)
 
     return send_shown
 
@@ -12872,7 +12891,7 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
         current_request.reset(token)
 
 
-async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
     hooked = streamed_send(engine.app, request, send) if engine.app.middlewares else send
     if type(reply.body) is FileBody and hooked is send and (by_server := reply.body.as_message(request.scope)):
@@ -12900,7 +12919,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
             raise
         failed = await reply_to_failed_stream(engine, request, error)
         failed = in_place_of(reply, failed)
-        await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
+        await send_reply(engine, request, with_debug_page(request, failed), send, whole)
     finally:
         if request._session is not None and "session" not in request._preset:  # else an outer application saves it
             warn_of_lost_changes(request, request._session)
@@ -12972,14 +12991,12 @@ def cut_short_at_stop(request: Request, cut: Callable[[], None]) -> Callable[[],
 AROUND_STREAM = Surroundings(until_gone, form_of_objects, cut_short_at_stop)
 
 
-def send_by_override(
-    engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole
-) -> Awaitable[None]:
+def send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> Awaitable[None]:
     """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
-    return as_current_request(request, _send_by_override(engine, request, reply, send, send_whole))
+    return as_current_request(request, _send_by_override(engine, request, reply, send, whole))
 
 
-async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> None:
     reply.headers = [*reply.headers]
     show_type(reply)
     outgoing = WatchedSend(send)
@@ -12991,7 +13008,7 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
             spare_server(error)
             raise
         failed = with_debug_page(request, server_error(engine, request, error))
-        await send_reply(engine, request, failed, send, send_whole)
+        await send_reply(engine, request, failed, send, whole)
 
 
 # ======================================================================================================================
@@ -13005,84 +13022,110 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
 # Each step is a function, mostly of another module: the folder's docstring says of which.
 # ======================================================================================================================
 
-async def serve_http(engine: Engine, request: Request, send: Send, send_whole: SendWhole) -> None:
+async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole) -> None:
     """Answer one request, whatever it is and whatever happens."""
+    # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
+    reply: Reply | None = None
+    entered = engine.app.middlewares  # until the first before hook runs, the after hooks of all see what goes wrong
     token = current_request.set(request)
     try:
         try:
-            entered = engine.app.middlewares
-            reply = await (make_hooked_reply if entered else make_reply)(engine, entered, request)
-            if reply is not None and (request._session is not None or request._stored_session is not None):
-                reply = await with_saved_session(engine, request, reply)
-            if entered and reply is not None:
-                show_reply(entered, request, reply)
+            if not entered or (reply := await answer_before_routing(engine, entered, request)) is None:
+                target, segments = engine.router.find(request)
+                if request.method != "GET" or engine.sessions.known:
+                    await take_incoming(engine, request, target)
+                entered = entered and [*entered]
+                result = await (
+                    call_behind_hooks(engine, entered, request, (target, segments))
+                    if entered
+                    else call_handler(engine, request, target, segments)
+                )
+                reply = to_reply(result) if request._mount is None else None
+            if reply is not None and (entered or request._session is not None or request._stored_session is not None):
+                reply = await finished(engine, entered, request, reply)
+        except CAUGHT as error:
+            reply = await reply_outside_guards(engine, entered, request, error)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)
-        if reply is not None:
-            await engine.send_reply(engine, request, reply, send, send_whole)
-        elif (failed := await as_current_request(request, serve_subapp(engine, request, send))) is not None:
-            await send_in_place_of_mount(engine, request, failed, send)
+        messages = messages_of(engine, request, reply, whole) if reply is not None and engine.sends_directly else None
+        if messages is None:
+            await send_otherwise(engine, request, reply, send, whole)
+        else:
+            start, rest = messages
+            try:
+                await send(start)
+                if rest is not None:
+                    await send(rest)
+            except OSError:  # ASGI 2.4: the client has left
+                log.debug("The client left before its reply")
     finally:
         if request._closers is not None:
             await end_request(engine, request)
 
 
-async def send_in_place_of_mount(engine: Engine, request: Request, reply: Reply, send: Send) -> None:
-    """Send the reply of a mounted application that has failed, by a `send` as it was given one."""
-    await send_reply(engine, request, reply, mounted_send(engine.app, request, send), send_whole)
+async def take_incoming(engine: Engine, request: Request, target: Target) -> None:
+    """Read the body, within the limits of what the path leads to, and load the session that a cookie names."""
+    if request.method != "GET" and target.limits is not None and has_body(request):
+        await take_body(request, target.limits, engine.body_threads)
+    # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
+    if engine.sessions.known and (cookie := request._cookies()) and "session" not in request._preset:
+        await engine.sessions.load(request, cookie)
 
 
-async def make_hooked_reply(engine: Engine, middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """The reply of an application with middlewares, one of which may answer before anything else is done."""
-    try:
-        reply = await answer_before_routing(middlewares, request)
-    except CAUGHT as error:
-        reraise_cancellation(error)
-        reply = await reply_to_error(engine, request, error)
-    if reply is None:
-        return await make_reply(engine, middlewares, request)
-    return await after_hooks(engine, middlewares, request, reply)
+async def call_behind_hooks(engine: Engine, entered: list[HttpMiddleware], request: Request, match: Match) -> Any:
+    """The result of a before hook, or else of the handler, to which a hook may have led; another application's is None.
 
-
-async def make_reply(engine: Engine, entered: list[HttpMiddleware], request: Request) -> Reply | None:
-    """The reply, past the after hooks; None if another application answers, which a hook or the path has led to.
-
-    Until the first before hook runs, the after hooks of all middlewares see what goes wrong.
+    The hooks that are not reached are taken out of the list.
     """
-    target: Target | None = None
-    reply: Reply | None = None
-    try:
-        target, segments = engine.router.find(request)
-        if request.method != "GET" and target.limits is not None and has_body(request):
-            await take_body(request, target.limits, engine.body_threads)
-        # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
-        if engine.sessions.may_be_known and (cookie := request._cookies()) and "session" not in request._preset:
-            await engine.sessions.load(request, cookie)
-        if entered:
-            entered, key = list(entered), request._route_key()
-            reply = await before_hooks(entered, request)
-            if reply is None:
-                if request._subapp is not None:
-                    return None
-                if request._route_handler is not None or request._route_key() != key:
-                    target, segments = await found_again(engine, request, (target, segments))
-        if reply is None:
-            reply = to_reply(await call_handler(engine, request, target, segments))
-            if request._mount is not None:
-                return None
-    except CAUGHT as error:
-        note_exception(request, error)
-        reraise_cancellation(error)
-        reply = await reply_outside_guards(engine, request, target, error)
-    return await after_hooks(engine, entered, request, reply) if entered else reply
+    key = request._route_key()
+    answer = await before_hooks(entered, request)
+    if answer is not None:
+        return answer
+    if request._subapp is not None:
+        request._mount = subapp_of_hook(request, request._subapp)
+        return None
+    if request._route_handler is not None or request._route_key() != key:
+        match = await found_again(engine, request, match)
+    return await call_handler(engine, request, *match)
 
 
-async def reply_outside_guards(engine: Engine, request: Request, target: Target | None, error: BaseException) -> Reply:
+async def finished(engine: Engine, entered: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+    """The reply past the after hooks, with the cookie of its session; the sending hooks have seen it."""
+    if entered:
+        reply = await after_hooks(engine, entered, request, reply)
+    if request._session is not None or request._stored_session is not None:
+        reply = await with_saved_session(engine, request, reply)
+    if entered:
+        show_reply(engine.app.middlewares, request, reply)
+    return reply
+
+
+def send_otherwise(engine: Engine, request: Request, reply: Reply | None, send: Send, whole: Whole) -> Awaitable[None]:
+    """Send what is not whole, or not ours: a stream, a reply by the application's own way, that of a mounted one."""
+    if reply is not None:
+        return engine.send_reply(engine, request, reply, send, whole)
+    return send_from_subapp(engine, request, send)
+
+
+async def send_from_subapp(engine: Engine, request: Request, send: Send) -> None:
+    """Let another application send; if it fails before, an error by a `send` as it was given one."""
+    failed = await as_current_request(request, serve_subapp(engine, request, send))
+    if failed is not None:
+        await send_reply(engine, request, failed, mounted_send(engine.app, request, send), whole_messages)
+
+
+async def reply_outside_guards(
+    engine: Engine, entered: list[HttpMiddleware], request: Request, error: BaseException
+) -> Reply:
     """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
+    note_exception(request, error)
+    reraise_cancellation(error)
     error = await error_with_session(engine, request, error)
     reply = await reply_to_error(engine, request, error)
-    return reply if target is None else await after_guards(engine, request, target.guards, reply)
+    if request._target is not None:
+        reply = await after_guards(engine, request, request._target.guards, reply)
+    return await finished(engine, entered, request, reply)
 
 
 async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
@@ -13659,6 +13702,7 @@ class App:
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             errors=errors,
+            sends_directly=debugger is None and send is send_reply,
             send_reply=send if debugger is None else showing_debug_pages(send),
             debug=debugger,
         )
@@ -13700,7 +13744,7 @@ class App:
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        return serve_http(self._micropie, Request(scope, receive), send, send_whole)
+        return serve_http(self._micropie, Request(scope, receive), send, whole_messages)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""
@@ -13715,7 +13759,7 @@ class App:
     ) -> None:
         """Send a reply; override it to see or change every one, and call `super()`."""
         request = current_request.get(None) or Request({"type": "http", "method": "GET"})
-        await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, send_whole)
+        await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, whole_messages)
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket, or refuse it; a reason beyond 123 bytes is cut."""
@@ -14676,6 +14720,7 @@ def obstacles_of(server: str, options: ServeOptions) -> Iterator[str]:
 # ======================================================================================================================
 
 _ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
+WHOLE = "micropie.response"  # a message of our own: a whole reply
 _PLAIN_HEADERS = {plain: [("content-type", plain)] for plain in PLAIN_TYPES}  # Granian adds the length
 
 
@@ -14712,7 +14757,7 @@ class RSGI:
             return
         send = RSGISend(protocol)
         try:
-            await serve_http(self._engine, RSGIRequest(scope, protocol, self._engine), send, send_whole_rsgi)
+            await serve_http(self._engine, RSGIRequest(scope, protocol, self._engine), send, whole_rsgi)
         except Exception:
             await send.hold()
             raise
@@ -14860,16 +14905,14 @@ def address(text: str) -> tuple[str, int] | None:
     return (host.strip("[]"), int(port)) if port.isdigit() else None
 
 
-async def send_whole_rsgi(send: "RSGISend", reply: Reply, body: bytes, method: str) -> None:
-    """Send a reply in one call. Granian says nothing of a client that is gone by now."""
+def whole_rsgi(reply: Reply, body: bytes, method: str) -> WholeMessages:
+    """The one message of a reply, which `RSGISend` knows."""
     if not (reply.headers or method == "HEAD" or reply.status in BODYLESS):
-        send.protocol.response_bytes(reply.status, _PLAIN_HEADERS[reply.content_type], body)
-        return
-    headers = text_pairs(whole_headers(reply, len(body), method))
-    if method == "HEAD" or reply.status in BODYLESS:
-        send.protocol.response_empty(reply.status, headers)
+        headers = _PLAIN_HEADERS[reply.content_type]
     else:
-        send.protocol.response_bytes(reply.status, headers, body)
+        headers = text_pairs(whole_headers(reply, len(body), method))
+    is_bodyless = method == "HEAD" or reply.status in BODYLESS
+    return {"type": WHOLE, "status": reply.status, "headers": headers, "body": None if is_bodyless else body}, None
 
 
 class RSGISend:
@@ -14884,8 +14927,10 @@ class RSGISend:
         self.protocol = protocol
 
     async def __call__(self, message: Message) -> None:
-        """Send an ASGI message. OSError if the client has left in the middle of a stream."""
-        if message["type"] == "http.response.start":
+        """Send an ASGI message, or a whole reply. OSError if the client has left in the middle of a stream."""
+        if message["type"] == WHOLE:
+            self._send_whole(message)
+        elif message["type"] == "http.response.start":
             status: Any = message["status"]
             if not (isinstance(status, int) and 100 <= status <= 599):  # noqa: PLR2004 - Granian dies of others
                 raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
@@ -14902,6 +14947,13 @@ class RSGISend:
                 raise ConnectionResetError(str(error)) from error
             if not message.get("more_body"):
                 self._stream = None  # which ends it
+
+    def _send_whole(self, message: Message) -> None:
+        """Send a reply in one call. Granian says nothing of a client that is gone by now."""
+        if message["body"] is None:
+            self.protocol.response_empty(message["status"], message["headers"])
+        else:
+            self.protocol.response_bytes(message["status"], message["headers"], message["body"])
 
     async def _send_chunk(self, chunk: bytes) -> None:
         if self._stream is None:

@@ -22,7 +22,7 @@ from micropie.core.pipeline.lifespan import GRACE_IN_SCOPE, serve_lifespan, shut
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.pipeline.sending import send_by_override, send_reply, showing_debug_pages
 from micropie.core.pipeline.websocket import serve_websocket
-from micropie.core.replies.asgi import send_whole
+from micropie.core.replies.asgi import whole_messages
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import to_reply
 from micropie.core.requests.limits import Limits, check_limits
@@ -169,6 +169,7 @@ class App:
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             errors=errors,
+            sends_directly=debugger is None and send is send_reply,
             send_reply=send if debugger is None else showing_debug_pages(send),
             debug=debugger,
         )
@@ -210,7 +211,7 @@ class App:
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        return serve_http(self._micropie, Request(scope, receive), send, send_whole)
+        return serve_http(self._micropie, Request(scope, receive), send, whole_messages)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""
@@ -225,7 +226,7 @@ class App:
     ) -> None:
         """Send a reply; override it to see or change every one, and call `super()`."""
         request = current_request.get(None) or Request({"type": "http", "method": "GET"})
-        await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, send_whole)
+        await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, whole_messages)
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket, or refuse it; a reason beyond 123 bytes is cut."""

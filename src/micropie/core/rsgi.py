@@ -16,13 +16,14 @@ from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Scope
 from micropie.core.pipeline.engine import Engine
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import shutdown, startup
-from micropie.core.replies.asgi import whole_headers
+from micropie.core.replies.asgi import WholeMessages, whole_headers
 from micropie.core.replies.file_body import PATHSEND, PATHSEND_RANGE
 from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, Reply
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
 _ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
+WHOLE = "micropie.response"  # a message of our own: a whole reply
 _PLAIN_HEADERS = {plain: [("content-type", plain)] for plain in PLAIN_TYPES}  # Granian adds the length
 
 
@@ -59,7 +60,7 @@ class RSGI:
             return
         send = RSGISend(protocol)
         try:
-            await serve_http(self._engine, RSGIRequest(scope, protocol, self._engine), send, send_whole_rsgi)
+            await serve_http(self._engine, RSGIRequest(scope, protocol, self._engine), send, whole_rsgi)
         except Exception:
             await send.hold()
             raise
@@ -207,16 +208,14 @@ def address(text: str) -> tuple[str, int] | None:
     return (host.strip("[]"), int(port)) if port.isdigit() else None
 
 
-async def send_whole_rsgi(send: "RSGISend", reply: Reply, body: bytes, method: str) -> None:
-    """Send a reply in one call. Granian says nothing of a client that is gone by now."""
+def whole_rsgi(reply: Reply, body: bytes, method: str) -> WholeMessages:
+    """The one message of a reply, which `RSGISend` knows."""
     if not (reply.headers or method == "HEAD" or reply.status in BODYLESS):
-        send.protocol.response_bytes(reply.status, _PLAIN_HEADERS[reply.content_type], body)
-        return
-    headers = text_pairs(whole_headers(reply, len(body), method))
-    if method == "HEAD" or reply.status in BODYLESS:
-        send.protocol.response_empty(reply.status, headers)
+        headers = _PLAIN_HEADERS[reply.content_type]
     else:
-        send.protocol.response_bytes(reply.status, headers, body)
+        headers = text_pairs(whole_headers(reply, len(body), method))
+    is_bodyless = method == "HEAD" or reply.status in BODYLESS
+    return {"type": WHOLE, "status": reply.status, "headers": headers, "body": None if is_bodyless else body}, None
 
 
 class RSGISend:
@@ -231,8 +230,10 @@ class RSGISend:
         self.protocol = protocol
 
     async def __call__(self, message: Message) -> None:
-        """Send an ASGI message. OSError if the client has left in the middle of a stream."""
-        if message["type"] == "http.response.start":
+        """Send an ASGI message, or a whole reply. OSError if the client has left in the middle of a stream."""
+        if message["type"] == WHOLE:
+            self._send_whole(message)
+        elif message["type"] == "http.response.start":
             status: Any = message["status"]
             if not (isinstance(status, int) and 100 <= status <= 599):  # noqa: PLR2004 - Granian dies of others
                 raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
@@ -249,6 +250,13 @@ class RSGISend:
                 raise ConnectionResetError(str(error)) from error
             if not message.get("more_body"):
                 self._stream = None  # which ends it
+
+    def _send_whole(self, message: Message) -> None:
+        """Send a reply in one call. Granian says nothing of a client that is gone by now."""
+        if message["body"] is None:
+            self.protocol.response_empty(message["status"], message["headers"])
+        else:
+            self.protocol.response_bytes(message["status"], message["headers"], message["body"])
 
     async def _send_chunk(self, chunk: bytes) -> None:
         if self._stream is None:

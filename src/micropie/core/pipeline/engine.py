@@ -58,6 +58,7 @@ class Engine:
         "router",
         "running",
         "send_reply",
+        "sends_directly",
         "sessions",
         "signals",
         "state",
@@ -79,6 +80,7 @@ class Engine:
         allowed_origins: frozenset[str],
         surplus_path_status: int,
         errors: str,
+        sends_directly: bool,
         send_reply: Callable[..., Awaitable[None]],
         debug: "Debugger | None",
     ) -> None:
@@ -92,6 +94,7 @@ class Engine:
         self.allowed_origins = allowed_origins
         self.surplus_path_status = surplus_path_status
         self.errors = errors  # one of `ERROR_FORMS`
+        self.sends_directly = sends_directly  # whole replies go out as messages, which nobody changes
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan

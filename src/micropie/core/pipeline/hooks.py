@@ -6,6 +6,7 @@ from typing import Any
 
 from micropie.core.basics.errors import FAILURES, UnusableResult, blaming
 from micropie.core.pipeline.engine import Engine, is_awaitable
+from micropie.core.pipeline.error_handlers import reply_to_error
 from micropie.core.pipeline.error_replies import CAUGHT, log_failure, reraise_cancellation, server_error
 from micropie.core.pipeline.middleware import HttpMiddleware, no_before_routing, no_before_sending
 from micropie.core.replies.reply import (
@@ -21,16 +22,20 @@ from micropie.core.replies.reply import (
 from micropie.core.requests.request import Request
 
 
-async def answer_before_routing(middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
-    """Call the hooks that come before everything else, in order until one answers or raises."""
-    for middleware in middlewares:
-        hook = getattr(middleware, "before_routing", no_before_routing)
-        answer: Any = hook(request)
-        if answer is not None and is_awaitable(answer):
-            answer = await answer
-        if answer:
-            return _changed(Reply(200, None, []), answer, hook)
-    check_session_unseen(request)
+async def answer_before_routing(engine: Engine, middlewares: list[HttpMiddleware], request: Request) -> Reply | None:
+    """Call the hooks that come before everything else, in order until one answers, or raises what is the answer."""
+    try:
+        for middleware in middlewares:
+            hook = getattr(middleware, "before_routing", no_before_routing)
+            answer: Any = hook(request)
+            if answer is not None and is_awaitable(answer):
+                answer = await answer
+            if answer:
+                return _changed(Reply(200, None, []), answer, hook)
+        check_session_unseen(request)
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        return await reply_to_error(engine, request, error)
     return None
 
 

@@ -82,7 +82,8 @@ async def serve_subapp(engine: Engine, request: Request, send: Send) -> Reply | 
 
     Our session is saved when its reply starts, unless that is a 500.
     """
-    subapp = request._mount or subapp_of_hook(request, request._subapp)
+    subapp = request._mount
+    assert subapp is not None  # noqa: S101 - for the type checker: the path or a hook has led to it
 
     async def save_session(message: Message) -> None:
         if message.get("status") == FAILURE:

@@ -25,7 +25,13 @@ from micropie.core.pipeline.error_replies import (
 )
 from micropie.core.pipeline.middleware import streamed_send
 from micropie.core.pipeline.provide import note_exception
-from micropie.core.replies.asgi import WatchedSend, send_bodyless, send_by_server
+from micropie.core.replies.asgi import (
+    WatchedSend,
+    WholeMessages,
+    send_bodyless,
+    send_by_server,
+    send_messages,
+)
 from micropie.core.replies.events import FOR_EVENTS
 from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_type
@@ -36,29 +42,34 @@ from micropie.core.requests.session import Session
 
 _PAUSE = 0.1  # seconds
 Sent = TypeVar("Sent")
-SendWhole = Callable[..., Awaitable[None]]  # a protocol's `send_whole`
-SendReply = Callable[[Engine, Request, Reply, Send, SendWhole], Awaitable[None]]
+Whole = Callable[[Reply, bytes, str], WholeMessages]  # a protocol's `whole_messages`
+SendReply = Callable[[Engine, Request, Reply, Send, Whole], Awaitable[None]]
 
 
-def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> Awaitable[None]:
-    """Send a whole body by the protocol's own way, or stream it."""
-    # PERF: no coroutine of ours round the sending, 0.1 µs.
+def messages_of(engine: Engine, request: Request, reply: Reply, whole: Whole) -> WholeMessages | None:
+    """The messages of a whole reply; None for a stream."""
     if type(reply.body) is str:
         reply = with_encoded_text(engine, request, reply)
     if type(reply.body) is bytes:
-        return send_whole(send, reply, reply.body, request.method)
-    if not is_stream(reply.body):
-        return send_whole(send, reply, b"", request.method)
+        return whole(reply, reply.body, request.method)
+    return None if is_stream(reply.body) else whole(reply, b"", request.method)
+
+
+def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> Awaitable[None]:
+    """Send a whole body in the protocol's own messages, or stream it."""
+    messages = messages_of(engine, request, reply, whole)
+    if messages is not None:
+        return send_messages(send, messages)
     if request.method == "HEAD" or reply.status in BODYLESS:
         return as_current_request(request, send_bodyless(streamed_send(engine.app, request, send), reply))
-    return stream_reply(engine, request, reply, send, send_whole)
+    return stream_reply(engine, request, reply, send, whole)
 
 
 def showing_debug_pages(send: SendReply) -> SendReply:
     """A step that sends a reply, or the debug page in its place; for applications in development mode."""
 
-    def send_shown(engine: Engine, request: Request, reply: Reply, to: Send, send_whole: SendWhole) -> Awaitable[None]:
-        return send(engine, request, with_debug_page(request, reply), to, send_whole)
+    def send_shown(engine: Engine, request: Request, reply: Reply, to: Send, whole: Whole) -> Awaitable[None]:
+        return send(engine, request, with_debug_page(request, reply), to, whole)
 
     return send_shown
 
@@ -81,7 +92,7 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
         current_request.reset(token)
 
 
-async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> None:
     """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
     hooked = streamed_send(engine.app, request, send) if engine.app.middlewares else send
     if type(reply.body) is FileBody and hooked is send and (by_server := reply.body.as_message(request.scope)):
@@ -109,7 +120,7 @@ async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Sen
             raise
         failed = await reply_to_failed_stream(engine, request, error)
         failed = in_place_of(reply, failed)
-        await send_reply(engine, request, with_debug_page(request, failed), send, send_whole)
+        await send_reply(engine, request, with_debug_page(request, failed), send, whole)
     finally:
         if request._session is not None and "session" not in request._preset:  # else an outer application saves it
             warn_of_lost_changes(request, request._session)
@@ -181,14 +192,12 @@ def cut_short_at_stop(request: Request, cut: Callable[[], None]) -> Callable[[],
 AROUND_STREAM = Surroundings(until_gone, form_of_objects, cut_short_at_stop)
 
 
-def send_by_override(
-    engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole
-) -> Awaitable[None]:
+def send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> Awaitable[None]:
     """Send by the application's own `_send_response`; a 500 if that fails before it has sent anything."""
-    return as_current_request(request, _send_by_override(engine, request, reply, send, send_whole))
+    return as_current_request(request, _send_by_override(engine, request, reply, send, whole))
 
 
-async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, send_whole: SendWhole) -> None:
+async def _send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> None:
     reply.headers = [*reply.headers]
     show_type(reply)
     outgoing = WatchedSend(send)
@@ -200,4 +209,4 @@ async def _send_by_override(engine: Engine, request: Request, reply: Reply, send
             spare_server(error)
             raise
         failed = with_debug_page(request, server_error(engine, request, error))
-        await send_reply(engine, request, failed, send, send_whole)
+        await send_reply(engine, request, failed, send, whole)

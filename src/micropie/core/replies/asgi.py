@@ -14,6 +14,8 @@ _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (*PLAIN_TYP
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
+WholeMessages = tuple[Message, Message | None]  # of a whole reply: RSGI says all in the first one
+
 
 @functools.lru_cache(4096)
 def _content_length(size: int) -> tuple[bytes, bytes]:
@@ -59,17 +61,25 @@ def _with_type(fields: RawHeaders, content_type: str) -> RawHeaders:
     return [kind, *others]
 
 
-async def send_whole(send: Send, reply: Reply, body: bytes, method: str) -> None:
-    """Send the reply to a request of that method in two messages. A client that is gone by now is nobody's error."""
+def whole_messages(reply: Reply, body: bytes, method: str) -> WholeMessages:
+    """The two messages of a reply to a request of that method."""
     own = reply.headers
     if (own and own is not PRIVATE) or method == "HEAD" or reply.status in BODYLESS:
         headers = whole_headers(reply, len(body), method)
         body = b"" if method == "HEAD" or reply.status in BODYLESS else body
     else:  # PERF: what most replies have, 0.1 µs
         headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body)), *(_PRIVATE if own else ())]
+    start = {"type": "http.response.start", "status": reply.status, "headers": headers}
+    return start, {"type": "http.response.body", "body": body, "more_body": False}
+
+
+async def send_messages(send: Send, messages: WholeMessages) -> None:
+    """Send a whole reply. A client that is gone by now is nobody's error."""
+    start, rest = messages
     try:
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await send(start)
+        if rest is not None:
+            await send(rest)
     except OSError:  # ASGI 2.4: the client has left
         log.debug("The client left before its reply")
 

@@ -111,13 +111,9 @@ class SessionStore:
         self._lifetime = lifetime
         self._parse_cookies = parse_cookies
         self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
-        self._in_memory = backend if type(backend) is InMemorySessionBackend else None
+        # True while there can be a session to load: not as long as the memory has none.
+        self.known: Any = backend.sessions if type(backend) is InMemorySessionBackend else True
         self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
-
-    @property
-    def may_be_known(self) -> bool:
-        """True if there can be a session to load: not while the memory has none."""
-        return self._in_memory is None or bool(self._in_memory.sessions)
 
     # -- load -----------------------------------------------------------------------------------------
 
