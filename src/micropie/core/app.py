@@ -22,7 +22,7 @@ from micropie.core.pipeline.lifespan import GRACE_IN_SCOPE, serve_lifespan, shut
 from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.pipeline.sending import send_by_override, send_reply, showing_debug_pages
 from micropie.core.pipeline.websocket import serve_websocket
-from micropie.core.replies.asgi import whole_messages
+from micropie.core.replies.asgi import plain_messages, whole_messages
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import to_reply
 from micropie.core.requests.limits import Limits, check_limits
@@ -211,7 +211,7 @@ class App:
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve an HTTP request."""
-        return serve_http(self._micropie, Request(scope, receive), send, whole_messages)
+        return serve_http(self._micropie, Request(scope, receive), send, whole_messages, plain_messages)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a WebSocket connection."""

@@ -18,12 +18,11 @@ from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.lifespan import shutdown, startup
 from micropie.core.replies.asgi import WholeMessages, whole_headers
 from micropie.core.replies.file_body import PATHSEND, PATHSEND_RANGE
-from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, Reply
+from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, Reply, plain
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
 _ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
-WHOLE = "micropie.response"  # a message of our own: a whole reply
 _PLAIN_HEADERS = {plain: [("content-type", plain)] for plain in PLAIN_TYPES}  # Granian adds the length
 
 
@@ -60,7 +59,7 @@ class RSGI:
             return
         send = RSGISend(protocol)
         try:
-            await serve_http(self._engine, RSGIRequest(scope, protocol, self._engine), send, whole_rsgi)
+            await serve_http(self._engine, RSGIRequest(scope, protocol, self._engine), send, whole_rsgi, plain_rsgi)
         except Exception:
             await send.hold()
             raise
@@ -208,14 +207,26 @@ def address(text: str) -> tuple[str, int] | None:
     return (host.strip("[]"), int(port)) if port.isdigit() else None
 
 
+def plain_rsgi(result: Any) -> WholeMessages | None:
+    """The two messages of a result that is `plain`, if it is."""
+    if (reply := plain(result)) is None:
+        return None
+    body, content_type = reply
+    return _messages(200, _PLAIN_HEADERS[content_type], body)
+
+
 def whole_rsgi(reply: Reply, body: bytes, method: str) -> WholeMessages:
-    """The one message of a reply, which `RSGISend` knows."""
+    """The two messages of a reply to a request of that method."""
     if not (reply.headers or method == "HEAD" or reply.status in BODYLESS):
-        headers = _PLAIN_HEADERS[reply.content_type]
-    else:
-        headers = text_pairs(whole_headers(reply, len(body), method))
-    is_bodyless = method == "HEAD" or reply.status in BODYLESS
-    return {"type": WHOLE, "status": reply.status, "headers": headers, "body": None if is_bodyless else body}, None
+        return _messages(reply.status, _PLAIN_HEADERS[reply.content_type], body)
+    headers = text_pairs(whole_headers(reply, len(body), method))
+    return _messages(reply.status, headers, None if method == "HEAD" or reply.status in BODYLESS else body)
+
+
+def _messages(status: int, headers: HeaderPairs, body: bytes | None) -> WholeMessages:
+    """Messages like ASGI's, but the headers are text, as RSGI wants them, and it is told when there is no body."""
+    start = {"type": "http.response.start", "status": status, "text_headers": headers}
+    return start, {"type": "http.response.body", "body": body, "is_bodyless": body is None}
 
 
 class RSGISend:
@@ -230,15 +241,15 @@ class RSGISend:
         self.protocol = protocol
 
     async def __call__(self, message: Message) -> None:
-        """Send an ASGI message, or a whole reply. OSError if the client has left in the middle of a stream."""
-        if message["type"] == WHOLE:
-            self._send_whole(message)
-        elif message["type"] == "http.response.start":
+        """Send an ASGI message. OSError if the client has left in the middle of a stream, not before it."""
+        if message["type"] == "http.response.start":
             status: Any = message["status"]
             if not (isinstance(status, int) and 100 <= status <= 599):  # noqa: PLR2004 - Granian dies of others
                 raise ValueError(f"A reply's status must be from 100 to 599, it is {status!r}")
             self._status = status
-            self._headers = text_pairs(message.get("headers") or ())
+            self._headers = message.get("text_headers") or text_pairs(message.get("headers") or ())
+        elif message.get("is_bodyless"):
+            self.protocol.response_empty(self._status, self._headers)
         elif message["type"] == PATHSEND:
             self._send_file(message)
         elif self._stream is None and not message.get("more_body"):
@@ -250,13 +261,6 @@ class RSGISend:
                 raise ConnectionResetError(str(error)) from error
             if not message.get("more_body"):
                 self._stream = None  # which ends it
-
-    def _send_whole(self, message: Message) -> None:
-        """Send a reply in one call. Granian says nothing of a client that is gone by now."""
-        if message["body"] is None:
-            self.protocol.response_empty(message["status"], message["headers"])
-        else:
-            self.protocol.response_bytes(message["status"], message["headers"], message["body"])
 
     async def _send_chunk(self, chunk: bytes) -> None:
         if self._stream is None:

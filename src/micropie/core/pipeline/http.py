@@ -22,7 +22,7 @@ from micropie.core.pipeline.hooks import after_hooks, answer_before_routing, bef
 from micropie.core.pipeline.middleware import HttpMiddleware, mounted_send
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp, subapp_of_hook
 from micropie.core.pipeline.provide import note_exception, provide
-from micropie.core.pipeline.sending import Whole, as_current_request, messages_of, send_reply
+from micropie.core.pipeline.sending import Plain, Whole, as_current_request, messages_of, send_reply
 from micropie.core.replies.asgi import whole_messages
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
@@ -31,10 +31,10 @@ from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.store import keep_private, set_session_cookie
 
 
-async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole) -> None:
+async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole, plain: Plain) -> None:
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
-    reply: Reply | None = None
+    reply = messages = None
     entered = engine.app.middlewares  # until the first before hook runs, the after hooks of all see what goes wrong
     token = current_request.set(request)
     try:
@@ -49,7 +49,16 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole)
                     if entered
                     else call_handler(engine, request, target, segments)
                 )
-                reply = to_reply(result) if request._mount is None else None
+                # PERF: no `Reply` for a plain result that neither hooks nor the session want to see, 0.4 µs.
+                if (
+                    entered
+                    or request._session is not None
+                    or request._stored_session is not None
+                    or request.method == "HEAD"
+                    or not engine.sends_directly
+                    or (messages := plain(result)) is None
+                ):
+                    reply = to_reply(result) if request._mount is None else None
             if reply is not None and (entered or request._session is not None or request._stored_session is not None):
                 reply = await finished(engine, entered, request, reply)
         except CAUGHT as error:
@@ -57,15 +66,15 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)
-        messages = messages_of(engine, request, reply, whole) if reply is not None and engine.sends_directly else None
+        if reply is not None and engine.sends_directly:
+            messages = messages_of(engine, request, reply, whole)
         if messages is None:
             await send_otherwise(engine, request, reply, send, whole)
         else:
             start, rest = messages
             try:
                 await send(start)
-                if rest is not None:
-                    await send(rest)
+                await send(rest)
             except OSError:  # ASGI 2.4: the client has left
                 log.debug("The client left before its reply")
     finally:

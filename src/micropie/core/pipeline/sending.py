@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
 from types import AsyncGeneratorType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from micropie.core.basics.background import Background
 from micropie.core.basics.errors import FAILURES, ClientGone, log, shortened
@@ -43,6 +43,7 @@ from micropie.core.requests.session import Session
 _PAUSE = 0.1  # seconds
 Sent = TypeVar("Sent")
 Whole = Callable[[Reply, bytes, str], WholeMessages]  # a protocol's `whole_messages`
+Plain = Callable[[Any], WholeMessages | None]  # its `plain_messages`
 SendReply = Callable[[Engine, Request, Reply, Send, Whole], Awaitable[None]]
 
 

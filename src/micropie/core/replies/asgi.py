@@ -3,18 +3,19 @@
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from micropie.core.basics.errors import log
 from micropie.core.basics.headers import encoded_fields
 from micropie.core.basics.types import Message, RawHeaders, Send
-from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, PLAIN_TYPES, PRIVATE, Reply, close_unsent
+from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, PLAIN_TYPES, PRIVATE, Reply, close_unsent, plain
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (*PLAIN_TYPES, EVENTS, JSON_LINES)}
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
-WholeMessages = tuple[Message, Message | None]  # of a whole reply: RSGI says all in the first one
+WholeMessages = tuple[Message, Message]  # of a whole reply: its start, and its body
 
 
 @functools.lru_cache(4096)
@@ -61,6 +62,16 @@ def _with_type(fields: RawHeaders, content_type: str) -> RawHeaders:
     return [kind, *others]
 
 
+def plain_messages(result: Any) -> WholeMessages | None:
+    """The two messages of a result that is `plain`, if it is."""
+    if (reply := plain(result)) is None:
+        return None
+    body, content_type = reply
+    headers = [_CONTENT_TYPES[content_type], _content_length(len(body))]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    return start, {"type": "http.response.body", "body": body, "more_body": False}
+
+
 def whole_messages(reply: Reply, body: bytes, method: str) -> WholeMessages:
     """The two messages of a reply to a request of that method."""
     own = reply.headers
@@ -78,8 +89,7 @@ async def send_messages(send: Send, messages: WholeMessages) -> None:
     start, rest = messages
     try:
         await send(start)
-        if rest is not None:
-            await send(rest)
+        await send(rest)
     except OSError:  # ASGI 2.4: the client has left
         log.debug("The client left before its reply")
 

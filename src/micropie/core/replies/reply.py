@@ -57,8 +57,7 @@ def to_reply(result: Any) -> Reply:
         try:
             return Reply(200, dumps(result), [], JSON)
         except UNENCODABLE as error:
-            if is_of_codec(error):
-                raise UnusableResult(why_unusable(error, result)) from None
+            check_result(error, result)
             raise
     if kind is str:
         return Reply(200, result, [], HTML)
@@ -70,6 +69,21 @@ def to_reply(result: Any) -> Reply:
         return _from_tuple(result)
     body, content_type = encoded(result)
     return Reply(204 if result is None else 200, body, [], content_type)
+
+
+def plain(result: Any) -> tuple[bytes, str] | None:
+    """The body of what most handlers return, and its type; None for a result that may have more to say.
+
+    Such a reply has the status 200 and no headers of its own, so no `Reply` is needed where nobody wants to see one.
+    """
+    kind = type(result)
+    if kind is dict or kind is list:
+        try:
+            return dumps(result), JSON
+        except UNENCODABLE as error:
+            check_result(error, result)
+            raise
+    return (result.encode(), HTML) if kind is str and result.isascii() else None
 
 
 def _from_reply(reply: Reply) -> Reply:
@@ -132,9 +146,14 @@ def encoded(value: Any) -> tuple[Any, str]:
     try:
         return dumps(value), JSON
     except UNENCODABLE as error:
-        if is_of_codec(error):
-            raise UnusableResult(why_unusable(error, value)) from None
+        check_result(error, value)
         raise
+
+
+def check_result(error: BaseException, value: Any) -> None:
+    """`UnusableResult`, which teaches, for an error that is the JSON codec's."""
+    if is_of_codec(error):
+        raise UnusableResult(why_unusable(error, value)) from None
 
 
 def is_of_codec(error: BaseException) -> bool:
