@@ -5,10 +5,9 @@ from collections.abc import AsyncIterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from micropie import Request
+from micropie import HttpMiddleware, Request
 from micropie.middleware.coded_bodies import CodedSend, whole
 from micropie.middleware.encoders import STREAM_WINDOW, Encoder, encoders
-from micropie.middleware.plain_hooks import PlainHooksMiddleware
 from micropie.middleware.reply_headers import HeaderPairs, Send, as_texts
 
 CODINGS = ("zstd", "br", "gzip")
@@ -26,7 +25,7 @@ _AS_THEY_ARE = {"content-encoding", "content-range", "content-digest", "repr-dig
 _OF_OTHER_BYTES = {"content-length", "accept-ranges"}  # they would be wrong of a compressed body
 
 
-class CompressionMiddleware(PlainHooksMiddleware):
+class CompressionMiddleware(HttpMiddleware):
     """Compresses replies for clients that accept it: by zstd and brotli as far as they are installed, else by gzip.
 
     That is text, JSON and the like of `minimum_size` bytes or more, and streams of such types, whose chunks go out as

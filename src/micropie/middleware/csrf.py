@@ -8,9 +8,8 @@ reasoning is that of Go's `net/http.CrossOriginProtection` (1.25), and of OWASP'
 import logging
 from collections.abc import Iterable
 
-from micropie import HTTPError, Request, WebSocketMiddleware, WebSocketRequest
+from micropie import HTTPError, HttpMiddleware, Request, WebSocketMiddleware, WebSocketRequest
 from micropie.middleware.origins import checked_origins, is_same_host
-from micropie.middleware.plain_hooks import PlainHooksMiddleware
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # RFC 9110 §9.2.1, without TRACE
 OWN_SITE = ("same-origin", "none")  # `none`: the visitor's own doing, a bookmark say (Fetch Metadata §2.3)
@@ -18,7 +17,7 @@ MAX_SHOWN = 200  # characters of a client's text in the log
 log = logging.getLogger("micropie")
 
 
-class CSRFMiddleware(PlainHooksMiddleware, WebSocketMiddleware):
+class CSRFMiddleware(HttpMiddleware, WebSocketMiddleware):
     """Refuse requests that change something, and WebSockets, if another site's page makes a browser send them: 403.
 
     `trusted_origins` are sites whose pages may. `exempt` are paths that anybody's browser may ask for, as a payment

@@ -5,8 +5,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from micropie import Request
-from micropie.middleware.plain_hooks import PlainHooksMiddleware
+from micropie import HttpMiddleware, Request
 from micropie.middleware.reply_headers import HeaderPairs, as_texts
 
 OK, NOT_MODIFIED = 200, 304
@@ -20,7 +19,7 @@ _OF_CONTENT = {
 }  # fmt: skip
 
 
-class ETagMiddleware(PlainHooksMiddleware):
+class ETagMiddleware(HttpMiddleware):
     """Gives replies to GET and HEAD with status 200 a strong ETag, the hash of their body; 304 if the client has it.
 
     An ETag of the handler's own counts as it is. Streams, and replies with `Cache-Control: no-store`, get none. Before

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from micropie import Request, TrustedProxies, WebSocketMiddleware
-from micropie.middleware.plain_hooks import PlainHooksMiddleware
+from micropie import HttpMiddleware, Request, TrustedProxies, WebSocketMiddleware
 
 
-class ProxyHeadersMiddleware(PlainHooksMiddleware, WebSocketMiddleware):
+class ProxyHeadersMiddleware(HttpMiddleware, WebSocketMiddleware):
     """Put into `request.scope` the client, scheme and host that known proxies tell.
 
     `proxies` are their addresses and networks, those on this machine if none are named. `count` is how many of them

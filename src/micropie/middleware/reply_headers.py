@@ -3,15 +3,14 @@
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from micropie import Request
-from micropie.middleware.plain_hooks import PlainHooksMiddleware
+from micropie import HttpMiddleware, Request
 
 HeaderPairs = list[tuple[str, str]]
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class ReplyHeadersMiddleware(PlainHooksMiddleware):
+class ReplyHeadersMiddleware(HttpMiddleware):
     """A middleware that adds headers to every reply; a subclass says which."""
 
     def add_headers(self, request: Request, headers: HeaderPairs) -> None:

@@ -5,14 +5,13 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-from micropie import HTTPError, Request, WebSocketMiddleware, ascii_host
-from micropie.middleware.plain_hooks import PlainHooksMiddleware
+from micropie import HTTPError, HttpMiddleware, Request, WebSocketMiddleware, ascii_host
 
 # RFC 9112 §3.2; names with `_` exist inside of networks.
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::[0-9]*)?", re.IGNORECASE)
 
 
-class TrustedHostMiddleware(PlainHooksMiddleware, WebSocketMiddleware):
+class TrustedHostMiddleware(HttpMiddleware, WebSocketMiddleware):
     """Refuse requests and WebSockets for any host but these: 400.
 
     `hosts` are names and addresses; `*.shop.example` are all names below `shop.example`, not itself. Ports, capitals

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from micropie.core.basics.types import Send
     from micropie.core.handlers.endpoint import UserFunction
     from micropie.core.pipeline.debugger import Debugger
+    from micropie.core.pipeline.hooks import Hooks
     from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
     from micropie.core.requests.limits import Limits
     from micropie.core.routing.router import Router
@@ -53,7 +54,7 @@ class Engine:
         "debug",
         "entered",
         "errors",
-        "grace",
+        "hooks",
         "limits",
         "router",
         "running",
@@ -96,6 +97,7 @@ class Engine:
         self.errors = errors  # one of `ERROR_FORMS`
         self.sends_directly = sends_directly  # whole replies go out as messages, which nobody changes
         self.send_reply = send_reply  # the step of that name, or `send_by_override`
+        self.hooks: Hooks | None = None  # as of the last request, if there are middlewares
         self.debug = debug  # in development mode
         self.state: dict[str, Any] = {}  # of the lifespan
         self.grace: float | None = None  # seconds that a stop may take; None: the environment says it

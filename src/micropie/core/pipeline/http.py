@@ -18,15 +18,22 @@ from micropie.core.pipeline.engine import Engine, call
 from micropie.core.pipeline.error_handlers import reply_to_error
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_unhandled, reraise_cancellation
 from micropie.core.pipeline.guards import after_guards, before_guards
-from micropie.core.pipeline.hooks import after_hooks, answer_before_routing, before_hooks, show_reply
-from micropie.core.pipeline.middleware import HttpMiddleware, mounted_send
+from micropie.core.pipeline.hooks import (
+    Hooks,
+    after_hooks,
+    answer_before_routing,
+    call_behind_hooks,
+    hooks_of,
+    show_reply,
+)
+from micropie.core.pipeline.middleware import mounted_send
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp, subapp_of_hook
 from micropie.core.pipeline.provide import note_exception, provide
 from micropie.core.pipeline.sending import Plain, Whole, as_current_request, messages_of, send_reply
 from micropie.core.replies.asgi import whole_messages
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
-from micropie.core.requests.request import Request, current_request
+from micropie.core.requests.request import Request, RouteKey, current_request
 from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.store import keep_private, set_session_cookie
 
@@ -35,23 +42,30 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
     reply = messages = None
-    entered = engine.app.middlewares  # until the first before hook runs, the after hooks of all see what goes wrong
+    hooks = hooks_of(engine) if engine.app.middlewares else None
     token = current_request.set(request)
     try:
         try:
-            if not entered or (reply := await answer_before_routing(engine, entered, request)) is None:
+            if (
+                hooks is None
+                or not hooks.before_routing
+                or (reply := await answer_before_routing(engine, hooks, request)) is None
+            ):
                 target, segments = engine.router.find(request)
-                if request.method != "GET" or engine.sessions.known:
-                    await take_incoming(engine, request, target)
-                entered = entered and [*entered]
+                if (request.method != "GET" or engine.sessions.known) and (
+                    waiting := take_incoming(engine, request, target)
+                ) is not None:
+                    await waiting
                 result = await (
-                    call_behind_hooks(engine, entered, request, (target, segments))
-                    if entered
-                    else call_handler(engine, request, target, segments)
+                    call_handler(engine, request, target, segments)
+                    if hooks is None or not hooks.lead
+                    else call_behind_hooks(
+                        hooks, request, call_where_led, engine, request, (target, segments), request._route_key()
+                    )
                 )
                 # PERF: no `Reply` for a plain result that neither hooks nor the session want to see, 0.4 µs.
                 if (
-                    entered
+                    (hooks is not None and hooks.see_replies)
                     or request._session is not None
                     or request._stored_session is not None
                     or request.method == "HEAD"
@@ -59,10 +73,12 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
                     or (messages := plain(result)) is None
                 ):
                     reply = to_reply(result) if request._mount is None else None
-            if reply is not None and (entered or request._session is not None or request._stored_session is not None):
-                reply = await finished(engine, entered, request, reply)
+            if reply is not None and (
+                hooks is not None or request._session is not None or request._stored_session is not None
+            ):
+                reply = await finished(engine, hooks, request, reply)
         except CAUGHT as error:
-            reply = await reply_outside_guards(engine, entered, request, error)
+            reply = await reply_outside_guards(engine, hooks, request, error)
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)
@@ -82,40 +98,49 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
             await end_request(engine, request)
 
 
-async def take_incoming(engine: Engine, request: Request, target: Target) -> None:
-    """Read the body, within the limits of what the path leads to, and load the session that a cookie names."""
-    if request.method != "GET" and target.limits is not None and has_body(request):
-        await take_body(request, target.limits, engine.body_threads)
-    # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
-    if engine.sessions.known and (cookie := request._cookies()) and "session" not in request._preset:
-        await engine.sessions.load(request, cookie)
+def take_incoming(engine: Engine, request: Request, target: Target) -> Awaitable[None] | None:
+    """Read the body, within the limits of what the path leads to, and load the session that a cookie names.
 
-
-async def call_behind_hooks(engine: Engine, entered: list[HttpMiddleware], request: Request, match: Match) -> Any:
-    """The result of a before hook, or else of the handler, to which a hook may have led; another application's is None.
-
-    The hooks that are not reached are taken out of the list.
+    What of that is to be waited for, None if nothing is.
     """
-    key = request._route_key()
-    answer = await before_hooks(entered, request)
-    if answer is not None:
-        return answer
+    waiting = None
+    if request.method != "GET" and target.limits is not None and has_body(request):
+        waiting = take_body(request, target.limits, engine.body_threads)
+    # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
+    if not engine.sessions.known or not (cookie := request._cookies()) or "session" in request._preset:
+        return waiting
+    return engine.sessions.load(request, cookie) if waiting is None else load_behind(waiting, engine, request, cookie)
+
+
+async def load_behind(body: Awaitable[None], engine: Engine, request: Request, cookie: str) -> None:
+    """Wait for the body, then load the session."""
+    await body
+    await engine.sessions.load_waiting(request, cookie)
+
+
+def call_where_led(engine: Engine, request: Request, match: Match, key: RouteKey) -> Awaitable[Any]:
+    """The result of the handler, or of what hooks have led the request to since its route had this key."""
+    if request._subapp is None and request._route_handler is None and request._route_key() == key:
+        return call_handler(engine, request, *match)
+    return call_elsewhere(engine, request, match)
+
+
+async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
+    """The result of another handler than the path has led to; None for another application, which is noted."""
     if request._subapp is not None:
         request._mount = subapp_of_hook(request, request._subapp)
         return None
-    if request._route_handler is not None or request._route_key() != key:
-        match = await found_again(engine, request, match)
-    return await call_handler(engine, request, *match)
+    return await call_handler(engine, request, *await found_again(engine, request, match))
 
 
-async def finished(engine: Engine, entered: list[HttpMiddleware], request: Request, reply: Reply) -> Reply:
+async def finished(engine: Engine, hooks: Hooks | None, request: Request, reply: Reply) -> Reply:
     """The reply past the after hooks, with the cookie of its session; the sending hooks have seen it."""
-    if entered:
-        reply = await after_hooks(engine, entered, request, reply)
+    if hooks is not None and hooks.after:
+        reply = await after_hooks(engine, hooks, request, reply)
     if request._session is not None or request._stored_session is not None:
         reply = await with_saved_session(engine, request, reply)
-    if entered:
-        show_reply(engine.app.middlewares, request, reply)
+    if hooks is not None and hooks.before_sending:
+        show_reply(hooks, request, reply)
     return reply
 
 
@@ -133,9 +158,7 @@ async def send_from_subapp(engine: Engine, request: Request, send: Send) -> None
         await send_reply(engine, request, failed, mounted_send(engine.app, request, send), whole_messages)
 
 
-async def reply_outside_guards(
-    engine: Engine, entered: list[HttpMiddleware], request: Request, error: BaseException
-) -> Reply:
+async def reply_outside_guards(engine: Engine, hooks: Hooks | None, request: Request, error: BaseException) -> Reply:
     """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
     note_exception(request, error)
     reraise_cancellation(error)
@@ -143,7 +166,7 @@ async def reply_outside_guards(
     reply = await reply_to_error(engine, request, error)
     if request._target is not None:
         reply = await after_guards(engine, request, request._target.guards, reply)
-    return await finished(engine, entered, request, reply)
+    return await finished(engine, hooks, request, reply)
 
 
 async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
@@ -152,7 +175,7 @@ async def error_with_session(engine: Engine, request: Request, error: BaseExcept
     if is_known or request._failure:
         return error
     try:
-        await engine.sessions.load(request, request._cookies())
+        await engine.sessions.load_waiting(request, request._cookies())
     except CAUGHT as failure:
         reraise_cancellation(failure)
         return failure
@@ -163,7 +186,9 @@ async def found_again(engine: Engine, request: Request, match: Match) -> Match:
     """The match behind hooks that have led the request elsewhere; its body is read if nobody has yet."""
     target, segments = engine.router.find_again(request, match)
     if target.limits is not None and not (request.body_parsed or request._upload is not None) and has_body(request):
-        await take_body(request, target.limits, engine.body_threads)
+        waiting = take_body(request, target.limits, engine.body_threads)
+        if waiting is not None:
+            await waiting
     return target, segments
 
 
@@ -253,7 +278,7 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
     if request._failure:
         return reply
     try:
-        cookie = await engine.sessions.save(request)
+        cookie = None if engine.sessions.save_at_once(request) else await engine.sessions.save(request)
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)

@@ -111,10 +111,6 @@ def no_before_routing(_request: Request) -> None:
     """The hook of a middleware that has none: any object with `before_request` and `after_request` is one."""
 
 
-def no_before_sending(_request: Request, _status_code: int, _body: Any, _headers: Sequence[tuple[str, str]]) -> None:
-    """The hook of a middleware that has none."""
-
-
 def streamed_send(app: Hooked, request: Request, send: Send) -> Send:
     """The `send` for a stream, as the middlewares have changed it."""
     for middleware in reversed(app.middlewares):

@@ -208,7 +208,7 @@ async def run_connection(
         return refusal
     check_origin(engine, request)
     if (cookie := request._cookies()) and "session" not in request._preset:
-        await engine.sessions.load(request, cookie)
+        await engine.sessions.load_waiting(request, cookie)
     ws.session_id = stored[0] if (stored := request._stored_session) else new_session_id()
     target, segments = engine.router.find_websocket(request)
     if middlewares:

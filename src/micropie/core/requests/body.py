@@ -1,7 +1,9 @@
 """A request's body, read within its limits and parsed: JSON, a form, or the beginning of an upload."""
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
+from typing import Any
 
 from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
@@ -10,7 +12,7 @@ from micropie.core.basics.json_codec import loads
 from micropie.core.basics.large_json import JSON_PIECE, TooManyContainersError
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.threads import WorkerThreads
-from micropie.core.basics.types import Message, Params
+from micropie.core.basics.types import Params
 from micropie.core.requests.body_stream import BodyStream
 from micropie.core.requests.limits import Limits, exceeds
 from micropie.core.requests.multipart import CHARSET_FIELD, MultipartForm
@@ -35,43 +37,45 @@ def has_body(request: Request) -> bool:
     )
 
 
-async def take_body(request: Request, limits: Limits, threads: WorkerThreads) -> None:
-    """Read the body and parse it into the request: JSON, or a form; a large one in one of the threads.
+def take_body(request: Request, limits: Limits, threads: WorkerThreads) -> Awaitable[None] | None:
+    """Read the body and parse it into the request; what of that is to be waited for, None if nothing is.
 
-    Of a multipart form only the boundary is taken: its handler reads along with it. What an outer application has read
-    is left as it is.
+    A body is JSON, or a form; a large one is parsed in one of the threads. Of a multipart form only the boundary is
+    taken: its handler reads along with it. What an outer application has read is left as it is.
     """
     if is_preset(request):
         request.body_parsed = True
-        return
+        return None
     media = media_type(request._header_bytes(b"content-type", b""))
     if media.name == MULTIPART:
         request._upload, request._is_large = Upload(request, _boundary(media.parameters), limits), True
         request._closers = [request._upload.close]
-        return
+        return None
     announced = announced_size(request, limits.max_body_size)
-    # PERF: a body of one message, as most are, needs no stream and no clock, 1 µs.
-    message: Message | None
+    # PERF: a body of one message, as most are, needs no coroutine, no stream and no clock, 1.1 µs.
     steps = request._receive().__await__()
     try:
-        future = next(steps)
+        beginning = steps, next(steps)
     except StopIteration as done:
-        raw = (message := done.value).get("body")
+        raw = done.value.get("body")
+        if raw and len(raw) == announced and announced <= JSON_PIECE:
+            _take(request, raw, media, limits)
+            return None
+        beginning = done.value
+    stream = BodyStream(request._receive, announced, limits.max_body_size, limits.body_timeout)
+    return _take_rest(request, limits, threads, media, stream, beginning)
+
+
+async def _take_rest(
+    request: Request, limits: Limits, threads: WorkerThreads, media: MediaType, stream: BodyStream, beginning: Any
+) -> None:
+    """Read and parse a body that begins with a message, or with the steps of a `receive` and their first future."""
+    message = await stream.waited_for(*beginning) if isinstance(beginning, tuple) else beginning
+    raw = await stream.whole(message)
+    if len(raw) > JSON_PIECE:
+        await threads.run(_take, (request, raw, media, limits), {})
     else:
-        message = raw = None
-    if not raw or len(raw) != announced:
-        stream = BodyStream(request._receive, announced, limits.max_body_size, limits.body_timeout)
-        raw = await stream.whole(message or await stream.waited_for(steps, future))
-    request.body = raw
-    if len(raw) > LARGE:
-        request._is_large = True
-        if len(raw) > JSON_PIECE:
-            await threads.run(_parse_whole, (request, raw, media, limits), {})
-        else:
-            _parse(request, raw, media, limits)
-    elif raw:  # no bytes at all are no document
-        _parse(request, raw, media, limits)
-    request.body_parsed = True
+        _take(request, raw, media, limits)
 
 
 def is_preset(request: Request) -> bool:
@@ -94,15 +98,20 @@ def announced_size(request: Request, limit: int | None) -> int | None:
     return size
 
 
-def _parse_whole(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
-    """Put into the request what its body is, the fields of one that is no form too: later it would be on the loop."""
-    _parse(request, raw, media, limits)
-    if (make_params := request._late_params) is not None:
-        request.body_params = make_params()
+def _take(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
+    """Put into the request what its body is."""
+    request.body = raw
+    if len(raw) > LARGE:
+        request._is_large = True
+    if raw:  # no bytes at all are no document
+        _parse(request, raw, media, limits)
+    if len(raw) > JSON_PIECE and (make_params := request._late_params) is not None:
+        request.body_params = make_params()  # the fields of one that is no form too: later it would be on the loop
+    request.body_parsed = True
 
 
 def _parse(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
-    """Put into the request what its body is."""
+    """Parse the body into the request."""
     if media.is_json:
         try:
             request.get_json = loads(raw)

@@ -181,6 +181,7 @@ class Request:
     _debug_page: tuple[Any, Any] | None = None  # the body that visitors would see, and the reply shown in its place
     _session: Session | None = None  # as soon as somebody has looked at it
     _stored_session: tuple[str, dict[str, Any]] | None = None  # the id, and what the backend knows by it
+    _hooks_reached: int | None = None  # so many middlewares, if a before hook has ended its way
     _route_handler: str | None = None
     _ws_route_handler: str | None = None
     _has_path_values: bool = False  # a hook has set path parameters that are no text

@@ -79,6 +79,10 @@ class InMemorySessionBackend(SessionBackend):
 
     async def load(self, session_id: str) -> dict[str, Any]:
         """A copy of the session's data; `{}` if it is unknown or expired."""
+        return self.stored(session_id)
+
+    def stored(self, session_id: str) -> dict[str, Any]:
+        """What `load` gives, without a wait."""
         data = self.sessions.get(session_id)
         if data is None:
             self._sweep()
@@ -98,6 +102,10 @@ class InMemorySessionBackend(SessionBackend):
 
     async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
         """Change these values of the session, if it still lives."""
+        self.change(session_id, changes, removed, timeout)
+
+    def change(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
+        """Do what `update` does, without a wait."""
         data = self.sessions.get(session_id)
         if data is None or self._is_expired(session_id):
             return
@@ -111,6 +119,10 @@ class InMemorySessionBackend(SessionBackend):
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
+        self.push(session_id, timeout)
+
+    def push(self, session_id: str, timeout: int) -> None:
+        """Do what `touch` does, without a wait."""
         if session_id in self.sessions and not self._is_expired(session_id):
             self._timeouts[session_id] = timeout
             self.last_access[session_id] = time.time()

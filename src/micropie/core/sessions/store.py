@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -111,31 +111,57 @@ class SessionStore:
         self._lifetime = lifetime
         self._parse_cookies = parse_cookies
         self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
-        # True while there can be a session to load: not as long as the memory has none.
-        self.known: Any = backend.sessions if type(backend) is InMemorySessionBackend else True
+        self._memory = backend if type(backend) is InMemorySessionBackend else None
+        # Truth: there can be a session to load, which there can't as long as the memory has none.
+        self.known: Any = True if self._memory is None else self._memory.sessions
         self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
 
     # -- load -----------------------------------------------------------------------------------------
 
-    async def load(self, request: Request, cookie: str) -> None:
-        """Give the request the session that its Cookie header names, if the backend knows it.
+    def load(self, request: Request, cookie: str) -> Awaitable[None] | None:
+        """Give the request the session that its Cookie header names, if the backend knows it; what is left to await.
 
         If that fails, nothing is saved after this request: a fresh session would take the place of the visitor's own.
         """
         try:
-            for session_id in self.ids_in(cookie):
+            ids = self.ids_in(cookie)
+            if self._memory is None or len(ids) != 1:
+                return self._load(request, ids)
+            # PERF: the memory is asked without a coroutine, 0.3 µs.
+            made_at = creation_time(ids[0])
+            if made_at is not None and (data := self._memory.stored(ids[0])):
+                if not self._is_alive(made_at):
+                    return self._delete(ids[0])
+                request._stored_session = ids[0], data
+        except BaseException:
+            request._failure = True
+            raise
+        return None
+
+    async def load_waiting(self, request: Request, cookie: str) -> None:
+        """Do what `load` does, to the end."""
+        if (waiting := self.load(request, cookie)) is not None:
+            await waiting
+
+    async def _load(self, request: Request, ids: list[str]) -> None:
+        try:
+            for session_id in ids:
                 # Of a session that is kept in its cookie, the id is the beginning.
                 made_at = creation_time(".".join(session_id.split(".")[:2]) if self.backend.in_cookie else session_id)
                 # An id that the backend does not know is not adopted: an attacker could have planted it.
                 if made_at is None or not (data := await self.backend.load(session_id)):
                     continue
-                if self._lifetime is None or made_at + self._lifetime >= time.time():
+                if self._is_alive(made_at):
                     request._stored_session = session_id, data
                     return
                 await self._delete(session_id)
         except BaseException:
             request._failure = True
             raise
+
+    def _is_alive(self, made_at: float) -> bool:
+        """True if a session from that time has not outlived its `session_lifetime`."""
+        return self._lifetime is None or made_at + self._lifetime >= time.time()
 
     def ids_in(self, cookie: str) -> list[str]:
         """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
@@ -146,6 +172,21 @@ class SessionStore:
         return [] if session_id is None else [session_id]
 
     # -- save -----------------------------------------------------------------------------------------
+
+    def save_at_once(self, request: Request) -> bool:
+        """Save a session in the memory that keeps its id; False if there is more to do, which is up to `save`."""
+        # PERF: no coroutines, 0.5 µs.
+        session = request._session
+        if self._memory is None or type(session) is not Session or "session" in request._preset:
+            return False
+        if not session or session.id is None or session.retired:
+            return False
+        changes, removed = session.changes()
+        if changes or removed:
+            self._memory.change(session.id, changes, removed, self._timeout)
+        else:
+            self._memory.push(session.id, self._timeout)
+        return True
 
     async def save(self, request: Request, new_id: str | None = None) -> str | None:
         """Store what changed, and push the expiry of what did not; the Set-Cookie value that the client must get.
