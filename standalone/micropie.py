@@ -13004,6 +13004,11 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole
     messages = messages_of(engine, request, reply, whole)
     if messages is not None:
         return send_messages(send, messages)
+    return send_streamed(engine, request, reply, send, whole)
+
+
+def send_streamed(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> Awaitable[None]:
+    """Stream the body; of a reply that has none, send the head alone."""
     if request.method == "HEAD" or reply.status in BODYLESS:
         return as_current_request(request, send_bodyless(streamed_send(engine.app, request, send), reply))
     return stream_reply(engine, request, reply, send, whole)
@@ -13275,9 +13280,9 @@ async def finished(engine: Engine, hooks: Hooks | None, request: Request, reply:
 
 def send_otherwise(engine: Engine, request: Request, reply: Reply | None, send: Send, whole: Whole) -> Awaitable[None]:
     """Send what is not whole, or not ours: a stream, a reply by the application's own way, that of a mounted one."""
-    if reply is not None:
-        return engine.send_reply(engine, request, reply, send, whole)
-    return send_from_subapp(engine, request, send)
+    if reply is None:
+        return send_from_subapp(engine, request, send)
+    return (send_streamed if engine.sends_directly else engine.send_reply)(engine, request, reply, send, whole)
 
 
 async def send_from_subapp(engine: Engine, request: Request, send: Send) -> None:
@@ -14892,7 +14897,7 @@ def obstacles_of(server: str, options: ServeOptions) -> Iterator[str]:
 # ======================================================================================================================
 
 _ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
-_PLAIN_HEADERS = {kind: [("content-type", kind)] for kind in PLAIN_TYPES}  # Granian adds the length
+_PLAIN_HEADERS = {media: [("content-type", media)] for media in PLAIN_TYPES}  # Granian adds the length
 
 
 class RSGI:

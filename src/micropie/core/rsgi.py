@@ -23,7 +23,7 @@ from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
 _ASGI_METHODS = "__call__", "_asgi_app_http", "_asgi_app_lifespan"
-_PLAIN_HEADERS = {kind: [("content-type", kind)] for kind in PLAIN_TYPES}  # Granian adds the length
+_PLAIN_HEADERS = {media: [("content-type", media)] for media in PLAIN_TYPES}  # Granian adds the length
 
 
 class RSGI:

@@ -29,7 +29,7 @@ from micropie.core.pipeline.hooks import (
 from micropie.core.pipeline.middleware import mounted_send
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp, subapp_of_hook
 from micropie.core.pipeline.provide import note_exception, provide
-from micropie.core.pipeline.sending import Plain, Whole, as_current_request, messages_of, send_reply
+from micropie.core.pipeline.sending import Plain, Whole, as_current_request, messages_of, send_reply, send_streamed
 from micropie.core.replies.asgi import whole_messages
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
@@ -146,9 +146,9 @@ async def finished(engine: Engine, hooks: Hooks | None, request: Request, reply:
 
 def send_otherwise(engine: Engine, request: Request, reply: Reply | None, send: Send, whole: Whole) -> Awaitable[None]:
     """Send what is not whole, or not ours: a stream, a reply by the application's own way, that of a mounted one."""
-    if reply is not None:
-        return engine.send_reply(engine, request, reply, send, whole)
-    return send_from_subapp(engine, request, send)
+    if reply is None:
+        return send_from_subapp(engine, request, send)
+    return (send_streamed if engine.sends_directly else engine.send_reply)(engine, request, reply, send, whole)
 
 
 async def send_from_subapp(engine: Engine, request: Request, send: Send) -> None:

@@ -61,6 +61,11 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole
     messages = messages_of(engine, request, reply, whole)
     if messages is not None:
         return send_messages(send, messages)
+    return send_streamed(engine, request, reply, send, whole)
+
+
+def send_streamed(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> Awaitable[None]:
+    """Stream the body; of a reply that has none, send the head alone."""
     if request.method == "HEAD" or reply.status in BODYLESS:
         return as_current_request(request, send_bodyless(streamed_send(engine.app, request, send), reply))
     return stream_reply(engine, request, reply, send, whole)
