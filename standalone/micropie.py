@@ -12669,15 +12669,16 @@ class Hooks:
         "before",
         "before_routing",
         "before_sending",
-        "identities",
         "lead",
+        "made_for",
         "middlewares",
         "see_replies",
     )
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
         self.middlewares = [*middlewares]
-        self.identities = [*map(id, self.middlewares)]
+        # Lists are compared by identity, item by item, unless an item has an equality of its own: then never the same.
+        self.made_for = self.middlewares if all(type(one).__eq__ is object.__eq__ for one in self.middlewares) else None
         self.before_routing = defining(self.middlewares, "before_routing")
         self.before = [pair for pair in enumerate(self.middlewares, 1) if defining(pair[1:], "before_request")]
         self.after = defining(self.middlewares, "after_request")
@@ -12706,7 +12707,8 @@ def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddl
 def hooks_of(engine: Engine) -> Hooks:
     """The hooks of the application's middlewares, which may have changed since the last request."""
     middlewares = engine.app.middlewares
-    if engine.hooks is None or engine.hooks.identities != [*map(id, middlewares)]:
+    # PERF: two lists are compared in 0.02 µs, their items' identities in 0.2 µs.
+    if engine.hooks is None or engine.hooks.made_for != middlewares:
         engine.hooks = Hooks(middlewares)
     return engine.hooks
 
@@ -12733,11 +12735,14 @@ def check_session_unseen(request: Request) -> None:
         raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
 
 
-async def call_behind_hooks(hooks: Hooks, request: Request, go_on: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    """The answer of the first before hook that has one; if none has, the result of `go_on` with the arguments.
+async def call_behind_hooks(
+    engine: Engine, hooks: Hooks, request: Request, match: Match, go_on: Callable[..., Awaitable[Any]]
+) -> Any:
+    """The answer of the first before hook that has one; if none has, the result of `go_on`, which sees where they led.
 
     The after hooks of middlewares that are not reached are not called.
     """
+    key = request._route_key()
     # PERF: no coroutine of its own for the hooks, 0.1 µs.
     reached: int | None = None
     try:
@@ -12751,7 +12756,7 @@ async def call_behind_hooks(hooks: Hooks, request: Request, go_on: Callable[...,
     finally:
         if reached is not None:
             request._hooks_reached = reached
-    return await go_on(*args)
+    return await go_on(engine, request, match, key)
 
 
 async def after_hooks(engine: Engine, hooks: Hooks, request: Request, reply: Reply) -> Reply:
@@ -13193,9 +13198,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
                 result = await (
                     call_handler(engine, request, target, segments)
                     if hooks is None or not hooks.lead
-                    else call_behind_hooks(
-                        hooks, request, call_where_led, engine, request, (target, segments), request._route_key()
-                    )
+                    else call_behind_hooks(engine, hooks, request, (target, segments), call_where_led)
                 )
                 # PERF: no `Reply` for a plain result that neither hooks nor the session want to see, 0.4 µs.
                 if (
@@ -13207,8 +13210,12 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
                     or (messages := plain(result)) is None
                 ):
                     reply = to_reply(result) if request._mount is None else None
+            if reply is not None and hooks is not None and hooks.after:
+                reply = await after_hooks(engine, hooks, request, reply)
             if reply is not None and (
-                hooks is not None or request._session is not None or request._stored_session is not None
+                request._session is not None
+                or request._stored_session is not None
+                or (hooks is not None and hooks.before_sending)
             ):
                 reply = await finished(engine, hooks, request, reply)
         except CAUGHT as error:
@@ -13216,8 +13223,9 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)
-        if reply is not None and engine.sends_directly:
-            messages = messages_of(engine, request, reply, whole)
+        messages = (
+            messages_of(engine, request, reply, whole) if reply is not None and engine.sends_directly else messages
+        )
         if messages is None:
             await send_otherwise(engine, request, reply, send, whole)
         else:
@@ -13255,7 +13263,8 @@ async def load_behind(body: Awaitable[None], engine: Engine, request: Request, c
 def call_where_led(engine: Engine, request: Request, match: Match, key: RouteKey) -> Awaitable[Any]:
     """The result of the handler, or of what hooks have led the request to since its route had this key."""
     if request._subapp is None and request._route_handler is None and request._route_key() == key:
-        return call_handler(engine, request, *match)
+        target, segments = match
+        return call_handler(engine, request, target, segments)
     return call_elsewhere(engine, request, match)
 
 
@@ -13268,9 +13277,7 @@ async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
 
 
 async def finished(engine: Engine, hooks: Hooks | None, request: Request, reply: Reply) -> Reply:
-    """The reply past the after hooks, with the cookie of its session; the sending hooks have seen it."""
-    if hooks is not None and hooks.after:
-        reply = await after_hooks(engine, hooks, request, reply)
+    """The reply with the cookie of its session, which is saved; the sending hooks have seen it."""
     if request._session is not None or request._stored_session is not None:
         reply = await with_saved_session(engine, request, reply)
     if hooks is not None and hooks.before_sending:
@@ -13300,6 +13307,8 @@ async def reply_outside_guards(engine: Engine, hooks: Hooks | None, request: Req
     reply = await reply_to_error(engine, request, error)
     if request._target is not None:
         reply = await after_guards(engine, request, request._target.guards, reply)
+    if hooks is not None and hooks.after:
+        reply = await after_hooks(engine, hooks, request, reply)
     return await finished(engine, hooks, request, reply)
 
 

@@ -433,3 +433,44 @@ def test_any_object_with_the_methods_may_stand_before_a_mount():
             return None
 
     assert http(site(Duck()), path="/files/x").text == "foreign"
+
+
+def test_a_middleware_in_place_of_an_equal_one_is_called():
+    """Whoever replaces a middleware by one that compares equal gets the hooks of the new one."""
+
+    class Counting(HttpMiddleware):
+        def __init__(self):
+            self.calls = 0
+
+        def __eq__(self, other):
+            return isinstance(other, Counting)
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def before_request(self, request):
+            self.calls += 1
+
+    class Site(App):
+        async def index(self):
+            return "page"
+
+    app, first, second = Site(), Counting(), Counting()
+    for middleware in (first, second):
+        app.middlewares[:] = [middleware]
+        assert http(app).text == "page"
+    assert (first.calls, second.calls) == (1, 1)
+
+
+def test_a_hook_assigned_to_an_instance_is_called():
+    """A hook may stand on the middleware itself, not on its class; those that are inherited are passed over."""
+    seen = []
+    middleware = HttpMiddleware()
+    middleware.after_request = lambda request, status, body, headers: seen.append(status)  # type: ignore[method-assign]
+
+    class Site(App):
+        async def index(self):
+            return "page"
+
+    app = Site()
+    app.middlewares += [HttpMiddleware(), middleware]
+    assert (http(app).text, seen) == ("page", [200])

@@ -20,6 +20,7 @@ from micropie.core.replies.reply import (
     show_type,
 )
 from micropie.core.requests.request import Request
+from micropie.core.routing.targets import Match
 
 
 class Hooks:
@@ -33,15 +34,16 @@ class Hooks:
         "before",
         "before_routing",
         "before_sending",
-        "identities",
         "lead",
+        "made_for",
         "middlewares",
         "see_replies",
     )
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
         self.middlewares = [*middlewares]
-        self.identities = [*map(id, self.middlewares)]
+        # Lists are compared by identity, item by item, unless an item has an equality of its own: then never the same.
+        self.made_for = self.middlewares if all(type(one).__eq__ is object.__eq__ for one in self.middlewares) else None
         self.before_routing = defining(self.middlewares, "before_routing")
         self.before = [pair for pair in enumerate(self.middlewares, 1) if defining(pair[1:], "before_request")]
         self.after = defining(self.middlewares, "after_request")
@@ -70,7 +72,8 @@ def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddl
 def hooks_of(engine: Engine) -> Hooks:
     """The hooks of the application's middlewares, which may have changed since the last request."""
     middlewares = engine.app.middlewares
-    if engine.hooks is None or engine.hooks.identities != [*map(id, middlewares)]:
+    # PERF: two lists are compared in 0.02 µs, their items' identities in 0.2 µs.
+    if engine.hooks is None or engine.hooks.made_for != middlewares:
         engine.hooks = Hooks(middlewares)
     return engine.hooks
 
@@ -97,11 +100,14 @@ def check_session_unseen(request: Request) -> None:
         raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
 
 
-async def call_behind_hooks(hooks: Hooks, request: Request, go_on: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    """The answer of the first before hook that has one; if none has, the result of `go_on` with the arguments.
+async def call_behind_hooks(
+    engine: Engine, hooks: Hooks, request: Request, match: Match, go_on: Callable[..., Awaitable[Any]]
+) -> Any:
+    """The answer of the first before hook that has one; if none has, the result of `go_on`, which sees where they led.
 
     The after hooks of middlewares that are not reached are not called.
     """
+    key = request._route_key()
     # PERF: no coroutine of its own for the hooks, 0.1 µs.
     reached: int | None = None
     try:
@@ -115,7 +121,7 @@ async def call_behind_hooks(hooks: Hooks, request: Request, go_on: Callable[...,
     finally:
         if reached is not None:
             request._hooks_reached = reached
-    return await go_on(*args)
+    return await go_on(engine, request, match, key)
 
 
 async def after_hooks(engine: Engine, hooks: Hooks, request: Request, reply: Reply) -> Reply:

@@ -59,9 +59,7 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
                 result = await (
                     call_handler(engine, request, target, segments)
                     if hooks is None or not hooks.lead
-                    else call_behind_hooks(
-                        hooks, request, call_where_led, engine, request, (target, segments), request._route_key()
-                    )
+                    else call_behind_hooks(engine, hooks, request, (target, segments), call_where_led)
                 )
                 # PERF: no `Reply` for a plain result that neither hooks nor the session want to see, 0.4 µs.
                 if (
@@ -73,8 +71,12 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
                     or (messages := plain(result)) is None
                 ):
                     reply = to_reply(result) if request._mount is None else None
+            if reply is not None and hooks is not None and hooks.after:
+                reply = await after_hooks(engine, hooks, request, reply)
             if reply is not None and (
-                hooks is not None or request._session is not None or request._stored_session is not None
+                request._session is not None
+                or request._stored_session is not None
+                or (hooks is not None and hooks.before_sending)
             ):
                 reply = await finished(engine, hooks, request, reply)
         except CAUGHT as error:
@@ -82,8 +84,9 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
         finally:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             current_request.reset(token)
-        if reply is not None and engine.sends_directly:
-            messages = messages_of(engine, request, reply, whole)
+        messages = (
+            messages_of(engine, request, reply, whole) if reply is not None and engine.sends_directly else messages
+        )
         if messages is None:
             await send_otherwise(engine, request, reply, send, whole)
         else:
@@ -121,7 +124,8 @@ async def load_behind(body: Awaitable[None], engine: Engine, request: Request, c
 def call_where_led(engine: Engine, request: Request, match: Match, key: RouteKey) -> Awaitable[Any]:
     """The result of the handler, or of what hooks have led the request to since its route had this key."""
     if request._subapp is None and request._route_handler is None and request._route_key() == key:
-        return call_handler(engine, request, *match)
+        target, segments = match
+        return call_handler(engine, request, target, segments)
     return call_elsewhere(engine, request, match)
 
 
@@ -134,9 +138,7 @@ async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
 
 
 async def finished(engine: Engine, hooks: Hooks | None, request: Request, reply: Reply) -> Reply:
-    """The reply past the after hooks, with the cookie of its session; the sending hooks have seen it."""
-    if hooks is not None and hooks.after:
-        reply = await after_hooks(engine, hooks, request, reply)
+    """The reply with the cookie of its session, which is saved; the sending hooks have seen it."""
     if request._session is not None or request._stored_session is not None:
         reply = await with_saved_session(engine, request, reply)
     if hooks is not None and hooks.before_sending:
@@ -166,6 +168,8 @@ async def reply_outside_guards(engine: Engine, hooks: Hooks | None, request: Req
     reply = await reply_to_error(engine, request, error)
     if request._target is not None:
         reply = await after_guards(engine, request, request._target.guards, reply)
+    if hooks is not None and hooks.after:
+        reply = await after_hooks(engine, hooks, request, reply)
     return await finished(engine, hooks, request, reply)
 
 
