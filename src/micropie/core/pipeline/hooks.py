@@ -69,6 +69,9 @@ def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddl
     ]
 
 
+NO_HOOKS = Hooks(())
+
+
 def hooks_of(engine: Engine) -> Hooks:
     """The hooks of the application's middlewares, which may have changed since the last request."""
     middlewares = engine.app.middlewares

@@ -19,6 +19,7 @@ from micropie.core.pipeline.error_handlers import reply_to_error
 from micropie.core.pipeline.error_replies import CAUGHT, reply_to_unhandled, reraise_cancellation
 from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.hooks import (
+    NO_HOOKS,
     Hooks,
     after_hooks,
     answer_before_routing,
@@ -42,15 +43,11 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
     reply = messages = None
-    hooks = hooks_of(engine) if engine.app.middlewares else None
+    hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
     token = current_request.set(request)
     try:
         try:
-            if (
-                hooks is None
-                or not hooks.before_routing
-                or (reply := await answer_before_routing(engine, hooks, request)) is None
-            ):
+            if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
                 target, segments = engine.router.find(request)
                 if (request.method != "GET" or engine.sessions.known) and (
                     waiting := take_incoming(engine, request, target)
@@ -58,12 +55,12 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
                     await waiting
                 result = await (
                     call_handler(engine, request, target, segments)
-                    if hooks is None or not hooks.lead
+                    if not hooks.lead
                     else call_behind_hooks(engine, hooks, request, (target, segments), call_where_led)
                 )
                 # PERF: no `Reply` for a plain result that neither hooks nor the session want to see, 0.4 µs.
                 if (
-                    (hooks is not None and hooks.see_replies)
+                    hooks.see_replies
                     or request._session is not None
                     or request._stored_session is not None
                     or request.method == "HEAD"
@@ -71,12 +68,10 @@ async def serve_http(engine: Engine, request: Request, send: Send, whole: Whole,
                     or (messages := plain(result)) is None
                 ):
                     reply = to_reply(result) if request._mount is None else None
-            if reply is not None and hooks is not None and hooks.after:
+            if reply is not None and hooks.after:
                 reply = await after_hooks(engine, hooks, request, reply)
             if reply is not None and (
-                request._session is not None
-                or request._stored_session is not None
-                or (hooks is not None and hooks.before_sending)
+                request._session is not None or request._stored_session is not None or hooks.before_sending
             ):
                 reply = await finished(engine, hooks, request, reply)
         except CAUGHT as error:
@@ -137,11 +132,11 @@ async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
     return await call_handler(engine, request, *await found_again(engine, request, match))
 
 
-async def finished(engine: Engine, hooks: Hooks | None, request: Request, reply: Reply) -> Reply:
+async def finished(engine: Engine, hooks: Hooks, request: Request, reply: Reply) -> Reply:
     """The reply with the cookie of its session, which is saved; the sending hooks have seen it."""
     if request._session is not None or request._stored_session is not None:
         reply = await with_saved_session(engine, request, reply)
-    if hooks is not None and hooks.before_sending:
+    if hooks.before_sending:
         show_reply(hooks, request, reply)
     return reply
 
@@ -160,7 +155,7 @@ async def send_from_subapp(engine: Engine, request: Request, send: Send) -> None
         await send_reply(engine, request, failed, mounted_send(engine.app, request, send), whole_messages)
 
 
-async def reply_outside_guards(engine: Engine, hooks: Hooks | None, request: Request, error: BaseException) -> Reply:
+async def reply_outside_guards(engine: Engine, hooks: Hooks, request: Request, error: BaseException) -> Reply:
     """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
     note_exception(request, error)
     reraise_cancellation(error)
@@ -168,7 +163,7 @@ async def reply_outside_guards(engine: Engine, hooks: Hooks | None, request: Req
     reply = await reply_to_error(engine, request, error)
     if request._target is not None:
         reply = await after_guards(engine, request, request._target.guards, reply)
-    if hooks is not None and hooks.after:
+    if hooks.after:
         reply = await after_hooks(engine, hooks, request, reply)
     return await finished(engine, hooks, request, reply)
 
