@@ -11662,6 +11662,7 @@ class Engine:
         "debug",
         "entered",
         "errors",
+        "grace",
         "hooks",
         "limits",
         "router",

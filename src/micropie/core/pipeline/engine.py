@@ -54,6 +54,7 @@ class Engine:
         "debug",
         "entered",
         "errors",
+        "grace",
         "hooks",
         "limits",
         "router",
