@@ -13516,7 +13516,7 @@ async def send_denial(engine: Engine, request: Request, send: Send, denial: Repl
     def send_part(message: Message) -> Awaitable[None]:
         return send({**message, "type": f"websocket.{message['type']}"})
 
-    await send_whole(send_part, reply, reply.body or b"", request.method)
+    await send_messages(send_part, whole_messages(reply, reply.body or b"", request.method))
 
 
 async def send_close(engine: Engine, send: Send, closing: Closing) -> None:

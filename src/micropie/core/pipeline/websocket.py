@@ -42,7 +42,7 @@ from micropie.core.pipeline.middleware import WebSocketMiddleware, no_before_rou
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.pipeline.provide import note_exception, provide
 from micropie.core.pipeline.sending import with_encoded_text
-from micropie.core.replies.asgi import send_whole
+from micropie.core.replies.asgi import send_messages, whole_messages
 from micropie.core.replies.error_forms import status_line
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
@@ -130,7 +130,7 @@ async def send_denial(engine: Engine, request: Request, send: Send, denial: Repl
     def send_part(message: Message) -> Awaitable[None]:
         return send({**message, "type": f"websocket.{message['type']}"})
 
-    await send_whole(send_part, reply, reply.body or b"", request.method)
+    await send_messages(send_part, whole_messages(reply, reply.body or b"", request.method))
 
 
 async def send_close(engine: Engine, send: Send, closing: Closing) -> None:
