@@ -589,7 +589,7 @@ def test_no_url_leads_there(value):
         (SITE.users.posts.get, (), "Posts.get needs 'user_id', which is in the path to it"),
         (SITE.users.posts.comments.get, (7,), "Comments.get needs 'post_id', which is in the path to it"),
         (SITE.users.posts, (), "/users/{user_id}/posts needs 'user_id', the arguments are ()"),
-        (SITE.users.posts, (7, 8), "url_for() of a controller takes no path, it got (8,): name the method"),
+        (SITE.users.posts, (7, 8), "url_for() of a controller takes no path, it got ('8',): name the method"),
         (SITE.users.posts, (None,), "/users/{user_id}/posts can't have [None] in it: a segment is one value"),
         (SITE.users.posts, ([1],), "/users/{user_id}/posts can't have [[1]] in it: a segment is one value"),
         (SITE.users.inner.where, (), "/users/{user_id}/inner needs 'user_id', the arguments are ()"),
