@@ -1337,6 +1337,24 @@ def test_20_before_hooks_run_before_the_body():
 
 
 @needs_multipart
+def test_20_before_hooks_find_no_field_of_a_multipart_form():
+    """It is read while the handler runs, which has them all; a token for a hook comes in a header or the query."""
+    found = []
+
+    class Looking(HttpMiddleware):
+        async def before_request(self, request):
+            found.append((dict(request.body_params), request.form("title")))
+
+        async def after_request(self, request, *_reply):
+            found.append((dict(request.body_params), request.form("title")))
+
+    app = Uploads()
+    app.middlewares.append(Looking())
+    assert upload("/field", text("title", "t"), app=app).json() == {"title": "t"}
+    assert found == [({}, None), ({"title": ["t"]}, "t")]
+
+
+@needs_multipart
 @pytest.mark.parametrize("size", [10, 5_000_000])
 def test_20_a_handler_that_never_drains_still_answers(size):
     """The rest is discarded."""

@@ -211,6 +211,26 @@ def test_13_keys_of_a_struct_are_text_in_json():
     assert faults(Pie, json={"slices": {SECRET: "x"}}) == [("slices", "expected int")]
 
 
+@pytest.mark.needs("attrs")
+def test_13_keys_of_an_attrs_class_are_text_in_json():
+    """A dict with other keys than text is made of them, at any depth."""
+    import attrs
+
+    @attrs.define
+    class Slice:
+        by_date: dict[dt.date, list[int]] = attrs.Factory(dict)
+
+    @attrs.define
+    class Pie:
+        names: dict[int, str]
+        slices: dict[int, Slice] = attrs.Factory(dict)
+
+    body = {"names": {"1": "x"}, "slices": {"2": {"by_date": {"2024-01-01": [1]}}}}
+    made = Pie({1: "x"}, {2: Slice({dt.date(2024, 1, 1): [1]})})
+    assert http(taking(Pie), "POST", json=body).text == repr(made)
+    assert faults(Pie, json={"names": {SECRET: "x"}}) == [("names.*", "expected an integer")]
+
+
 @pytest.mark.needs("msgspec", "pydantic")
 def test_13_a_form_fills_any_kind_of_collection():
     """A Struct's member and a model's: sequences and sets of the abstract kinds too."""

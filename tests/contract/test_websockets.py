@@ -975,6 +975,9 @@ def logged_in():
     return app, http(app, path="/put/user/alice").cookies
 
 
+LONG = "x" * 60_000
+
+
 @pytest.mark.parametrize(
     ("origin", "host"),
     [
@@ -1000,6 +1003,20 @@ def test_36_a_foreign_origin_with_our_cookie_is_refused(logged_in, origin, host,
     dialogue = websocket(app, "/user", cookies=cookies, host=host, headers=[("Origin", origin)])
     assert (dialogue.accepted, dialogue.sent) == (False, [])
     assert "allowed_origins" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [(LONG, "site.example"), (f"https://{LONG}.example", "site.example"), ("https://evil.example", LONG)],
+    ids=["no url", "url", "host"],
+)
+def test_36_a_long_origin_makes_no_long_record(logged_in, origin, host, caplog):
+    """Who sends 60 kB of it, or of a host, can't fill the disk."""
+    app, cookies = logged_in
+    assert not websocket(app, "/user", cookies=cookies, host=host, headers=[("Origin", origin)]).accepted
+    (record,) = caplog.records
+    assert "allowed_origins" in record.getMessage()
+    assert len(record.getMessage()) < 1000
 
 
 @pytest.mark.parametrize(
