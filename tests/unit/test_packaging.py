@@ -16,6 +16,8 @@ OF_THEIR_PAGES = {
     "opentelemetry",
     "prometheus_client",
     "sentry_sdk",
+    "authlib",
+    "jwt",
 }  # which these pages are about
 
 
