@@ -818,11 +818,10 @@ class HeldSignals:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        if self._is_free or self._held is None:
+        if self._is_free or self._held is None or self._wakeup is None:
             return
         self._is_free = True
-        if self._wakeup is not None:
-            self._wakeup.write(self._held)
+        self._wakeup.write(self._held)
         self._signals.hand_on(self._held)
 
 
@@ -3939,11 +3938,7 @@ def to_reply(result: Any) -> Reply:
     # PERF: what most handlers return comes first, by exact type: 0.2 µs.
     kind = type(result)
     if kind is dict or kind is list:
-        try:
-            return Reply(200, dumps(result), [], JSON)
-        except UNENCODABLE as error:
-            check_result(error, result)
-            raise
+        return Reply(200, json_body(result), [], JSON)
     if kind is str:
         return Reply(200, result, [], HTML)
     if kind in _GENERATORS:
@@ -4028,8 +4023,13 @@ def encoded(value: Any) -> tuple[Any, str]:
         return str.__str__(value), HTML  # an Enum's own __str__ is its name
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value), HTML
+    return json_body(value), JSON
+
+
+def json_body(value: Any) -> bytes:
+    """A body of JSON; `UnusableResult`, which teaches, for what is none."""
     try:
-        return dumps(value), JSON
+        return dumps(value)
     except UNENCODABLE as error:
         check_result(error, value)
         raise
@@ -4636,7 +4636,7 @@ class Stream:
 
     # PERF: what most streams leave as it is stands on the class, 0.1 µs.
     is_begun = is_steady = is_over = is_cut_short = is_cancelled = False
-    _forget_stop: Callable[[], None] | None = None
+    _forget_stop: Callable[[], None]  # there while it is watched
     future: Any = None  # what it is waiting for
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
@@ -4683,8 +4683,7 @@ class Stream:
     def stop(self) -> None:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
         self.future = self._error = None
-        if self._forget_stop is not None:
-            self._forget_stop()
+        self._forget_stop()
         if self._timer is not None:
             self._timer.cancel()
         if self._sending is not None and not self.is_cut_short:  # then the end follows

@@ -327,6 +327,20 @@ def test_stopping_ends_the_iteration_of_subscribers(url):
     run(main())
 
 
+def test_who_comes_when_the_stop_has_begun_hears_nothing():
+    """Its iteration ends at once."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as early:
+            channels.begin_stop()
+            async with channels.subscribe("a") as late:
+                for messages in early, late:
+                    with pytest.raises(StopAsyncIteration):
+                        await anext(messages)
+
+    use(steps, "memory:")
+
+
 @pytest.mark.parametrize("name", ["", "a\nb", "a" * 257, "\ud800", 7])
 def test_a_name_is_printable_text(name):
     """Of 1 to 256 characters."""

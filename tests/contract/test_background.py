@@ -126,6 +126,7 @@ def test_calls_after_replies_of_all_kinds(path, notes):
     assert app.notes == notes
 
 
+@pytest.mark.needs("multipart")
 def test_calls_after_an_upload():
     """A reply to a multipart form is a reply, too."""
     app = Noting()

@@ -984,3 +984,36 @@ def test_the_head_of_a_stream_passes_too():
     app.middlewares.append(Names())
     accept = {"Accept": "application/x-ndjson"}
     assert [http(app, method, headers=accept).headers["x-streamed"] for method in ("GET", "HEAD")] == ["1", "1"]
+
+
+def test_27_a_hook_may_call_the_one_that_it_inherits():
+    """It does nothing, in front of the routing too."""
+
+    class Calling(HttpMiddleware):
+        def before_routing(self, request):
+            return super().before_routing(request)
+
+        async def before_request(self, request):
+            return await super().before_request(request)
+
+    app = Site()
+    app.middlewares.append(Calling())
+    assert http(app).text == "index"
+
+
+def test_27_a_json_type_of_its_own_stands_once():
+    """The handler's, which hooks see; ours is not put beside it."""
+
+    class Typed(App):
+        async def index(self):
+            return 200, {"a": 1}, {"Content-Type": "application/vnd.pie+json"}
+
+    class Looking(HttpMiddleware):
+        def after_request(self, request, status_code, response_body, extra_headers):
+            seen.append(list(extra_headers))
+
+    seen = []
+    app = Typed()
+    app.middlewares.append(Looking())
+    assert http(app).headers.get_list("content-type") == ["application/vnd.pie+json"]
+    assert seen == [[("Content-Type", "application/vnd.pie+json")]]

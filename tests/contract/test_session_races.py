@@ -534,3 +534,27 @@ def test_32_what_two_requests_empty_together_is_gone():
         return await backend.load(ID)
 
     assert run(main()) == {}
+
+
+def test_33_cookies_that_can_not_be_read_are_a_failure():
+    """What an overridden `_parse_cookies` raises is a 500; the session that is there stays."""
+
+    class Refusing(App):
+        refuses = False
+
+        def _parse_cookies(self, cookie_header):
+            if self.refuses:
+                raise ValueError("not this one")
+            return super()._parse_cookies(cookie_header)
+
+        async def index(self):
+            self.request.session["visits"] = self.request.session.get("visits", 0) + 1
+            return self.request.session["visits"]
+
+    app = Refusing()
+    first = http(app)
+    cookie = [("cookie", first.headers["set-cookie"].partition(";")[0])]
+    app.refuses = True
+    assert http(app, headers=cookie).status_code == 500
+    app.refuses = False
+    assert http(app, headers=cookie).json() == 2

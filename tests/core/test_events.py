@@ -88,6 +88,13 @@ def test_an_event_has_a_type_an_id_and_a_time_to_wait():
     assert repr(event) == "ServerSentEvent({'n': 1}, event='tick', id='7')"
 
 
+def test_an_event_may_go_to_many():
+    """It is written once."""
+    event = ServerSentEvent("x", id="1")
+    assert event.encode() is event.encode()
+    assert event.encode() == b"id: 1\ndata: x\n\n"
+
+
 @pytest.mark.parametrize("wrong", ["a\nb", "a\rb", "\0"])
 @pytest.mark.parametrize("name", ["event", "id"])
 def test_a_field_is_one_line(name, wrong):

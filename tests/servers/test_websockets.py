@@ -299,7 +299,8 @@ def test_handlers_that_wait_for_something_else_end_with_their_clients(server: Se
             wire.send(request(f"GET /waits/{key}?way={way}", *HANDSHAKE))
             assert wire.reply("HEAD").status == 101
         assert server.saw(key, "50") == "50"
-        time.sleep(stay)
+        # gunicorn 27.0.1 tells nobody of a client that leaves in the moment of its handshake.
+        time.sleep(0.5 if server.kind.name == "gunicorn" and not stay else stay)
         for number, wire in enumerate(wires):
             leave(number, wire)
         left = time.monotonic()

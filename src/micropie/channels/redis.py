@@ -204,10 +204,8 @@ class RedisEngine:
     async def _bring(self, channel: str, data: bytes) -> None:
         """Deliver a message, once, behind all before it."""
         place = self._places.get(channel)
-        if place is None:  # nobody listens any more, or does not yet
-            return
         message = message_from(channel, data)
-        if message is None:
+        if place is None or message is None:  # nobody listens any more, or does not yet
             return
         epoch, number = message.position
         if epoch == place.epoch and number <= place.number:

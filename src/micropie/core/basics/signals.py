@@ -101,11 +101,10 @@ class HeldSignals:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        if self._is_free or self._held is None:
+        if self._is_free or self._held is None or self._wakeup is None:
             return
         self._is_free = True
-        if self._wakeup is not None:
-            self._wakeup.write(self._held)
+        self._wakeup.write(self._held)
         self._signals.hand_on(self._held)
 
 

@@ -41,7 +41,7 @@ class Stream:
 
     # PERF: what most streams leave as it is stands on the class, 0.1 µs.
     is_begun = is_steady = is_over = is_cut_short = is_cancelled = False
-    _forget_stop: Callable[[], None] | None = None
+    _forget_stop: Callable[[], None]  # there while it is watched
     future: Any = None  # what it is waiting for
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
@@ -88,8 +88,7 @@ class Stream:
     def stop(self) -> None:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
         self.future = self._error = None
-        if self._forget_stop is not None:
-            self._forget_stop()
+        self._forget_stop()
         if self._timer is not None:
             self._timer.cancel()
         if self._sending is not None and not self.is_cut_short:  # then the end follows
