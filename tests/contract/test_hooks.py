@@ -1012,7 +1012,7 @@ def test_27_a_json_type_of_its_own_stands_once():
         def after_request(self, request, status_code, response_body, extra_headers):
             seen.append(list(extra_headers))
 
-    seen = []
+    seen: list[list[tuple[str, str]]] = []
     app = Typed()
     app.middlewares.append(Looking())
     assert http(app).headers.get_list("content-type") == ["application/vnd.pie+json"]

@@ -313,3 +313,19 @@ def test_a_worker_that_can_not_end_itself_is_killed(method, reload):
     supervisor = impatient(Waiting, options)()
     getattr(supervisor, method)()
     assert supervisor.process.returncode == -signal.SIGKILL
+
+
+def test_the_bound_of_a_stop_begins_with_the_first_signal():
+    """Another one goes to the server, and moves nothing."""
+    seen: list[int] = []
+
+    async def main():
+        bound = StopBound(5)
+        bound.watch(asyncio.get_running_loop())
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        bound.end()
+
+    with handled(seen, signal.SIGTERM):
+        run(main())
+    assert seen == [signal.SIGTERM] * 2
