@@ -14,6 +14,7 @@ from micropie.channels.message import Message, Notice, to_wire
 from micropie.channels.redis import RedisEngine
 from micropie.channels.serving import workers_here
 from micropie.channels.subscription import Policy, SlowConsumer, Subscription
+from micropie.stores.redis_client import SCHEMES
 
 log = logging.getLogger("micropie")
 MAX_NAME = 256  # characters
@@ -21,7 +22,6 @@ OF_ONE_PROCESS = (
     "channels in memory are of one worker each: what is published in one does not reach the others. Give Channels a "
     'server that they share, such as "redis://localhost:6379/0", or run one worker'
 )
-REDIS = ("redis://", "rediss://", "unix://")
 
 
 class Channels(Service):
@@ -161,7 +161,7 @@ def engine_factory(url: str, history: int, history_ttl: float, prefix: str, time
     """The maker of the engine that a URL names. ValueError for others, which may have a password in them."""
     if url == "memory:":
         return partial(memory_engine, history=history, history_ttl=history_ttl)
-    if url.startswith(REDIS):
+    if url.startswith(SCHEMES):
         return partial(RedisEngine, url, prefix=prefix, history=history, history_ttl=history_ttl, timeout=timeout)
     raise ValueError("a URL of no kind that channels know: 'memory:' and 'redis://localhost:6379/0' are accepted")
 

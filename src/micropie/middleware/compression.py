@@ -3,16 +3,16 @@
 import re
 from collections.abc import AsyncIterable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from micropie import HttpMiddleware, Request
+from micropie.codings import USUAL_FIELD, Choice, choice_of
 from micropie.middleware.coded_bodies import CodedSend, whole
 from micropie.middleware.encoders import STREAM_WINDOW, Encoder, encoders
 from micropie.middleware.reply_headers import HeaderPairs, Send, as_texts
 
 CODINGS = ("zstd", "br", "gzip")
 MINIMUM = 500  # bytes; a shorter body fits into one packet anyway
-USUAL_FIELD = 200  # characters of a field that is remembered; a longer one may be hostile
 NO_CONTENT, PARTIAL, NOT_MODIFIED = 204, 206, 304
 VARY = ("Vary", "Accept-Encoding")
 HTML = "text/html"  # goes out where a reply's headers name no type
@@ -20,7 +20,6 @@ _COMPRESSIBLE = re.compile(
     r"text/.+|.+\+(json|xml)|image/(svg\+xml|bmp|x-icon)|font/(otf|ttf)"
     r"|application/(json|javascript|xml|wasm|x-ndjson|jsonl|rtf|x-javascript|vnd\.ms-fontobject)"
 )
-_WEIGHTED = re.compile(r"\s*([^\s;,]+)\s*(?:;\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*)?", re.IGNORECASE)
 _AS_THEY_ARE = {"content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5"}
 _OF_OTHER_BYTES = {"content-length", "accept-ranges"}  # they would be wrong of a compressed body
 
@@ -86,34 +85,8 @@ class CompressionMiddleware(HttpMiddleware):
             return None
         return {"body": coded, "headers": coded_headers(headers, choice.coding)}
 
-    def _choice(self, request: Request) -> "Choice":
-        field = request.header("accept-encoding", "")
-        return (usual_choice if len(field) < USUAL_FIELD else choice_of)(field, self._codings)
-
-
-class Choice(NamedTuple):
-    """The coding for a client, None for the bare body; `must` is True if the client refuses that."""
-
-    coding: str | None
-    must: bool
-
-
-def choice_of(field: str, codings: tuple[str, ...]) -> Choice:
-    """The best of our codings by the weights of an Accept-Encoding field; of equal ones the first (§12.5.3)."""
-    weights = {}
-    for part in field.lower().split(","):
-        if (found := _WEIGHTED.fullmatch(part)) is not None:
-            weights[found[1].removeprefix("x-")] = float(found[2] or 1)  # §8.4.1.3: x-gzip is gzip
-    others = weights.get("*", 0.0)
-    best = max(codings, key=lambda coding: weights.get(coding, others), default="")
-    weight = weights.get(best, others)
-    bare = weights.get("identity", weights.get("*"))
-    if weight == 0 or weight < weights.get("identity", 0):
-        return Choice(None, must=False)
-    return Choice(best, must=bare == 0)
-
-
-usual_choice = lru_cache(256)(choice_of)  # a field of usual length is remembered
+    def _choice(self, request: Request) -> Choice:
+        return choice_of(request.header("accept-encoding", ""), self._codings)
 
 
 def may_be_coded(request: Request, status: int, headers: HeaderPairs) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from micropie import HTTPError, Request, WebSocketMiddleware, WebSocketRequest
 from micropie.middleware.reply_headers import HeaderPairs, ReplyHeadersMiddleware
 from micropie.stores.outage import ANSWERED
-from micropie.stores.redis_client import RedisClient
+from micropie.stores.redis_client import SCHEMES, RedisClient
 
 log = logging.getLogger("micropie")
 SECOND = 1_000_000  # microseconds
@@ -263,7 +263,7 @@ def store_by_url(url: str, max_keys: int, *, prefix: str, timeout: float, fail_o
     """The store that a URL names. ValueError for others."""
     if url == "memory:":
         return MemoryStore(max_keys)
-    if url.startswith(("redis://", "rediss://", "unix://")):
+    if url.startswith(SCHEMES):
         return RedisStore(url, prefix=prefix, timeout=timeout, fail_open=fail_open)
     # Not the URL itself, which may have a password in it.
     raise ValueError("RateLimitMiddleware(store=…): 'memory:' is accepted, or a URL like 'redis://localhost:6379/0'")

@@ -3,10 +3,10 @@
 from micropie import InMemorySessionBackend, SessionBackend
 from micropie.sessions.redis import RedisSessionBackend
 from micropie.sessions.sqlite import SQLiteSessionBackend
+from micropie.stores.redis_client import SCHEMES
 
 ACCEPTED = "'sqlite:///sessions.db', 'redis://localhost:6379/0' and 'memory:' are accepted"
 SQLITE = "sqlite:///"
-REDIS = ("redis://", "rediss://", "unix://")
 
 
 def backend_from_url(url: str) -> SessionBackend:
@@ -20,7 +20,7 @@ def backend_from_url(url: str) -> SessionBackend:
         return InMemorySessionBackend()
     if url.startswith(SQLITE) and len(url) > len(SQLITE):
         return SQLiteSessionBackend(url.removeprefix(SQLITE))
-    if url.startswith(REDIS):
+    if url.startswith(SCHEMES):
         return RedisSessionBackend(url)
     # Not the URL itself, which may have a password in it.
     raise ValueError(f"session_backend is a URL of no kind that is known: {ACCEPTED}")

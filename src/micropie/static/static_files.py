@@ -13,12 +13,13 @@ from typing import Any
 from urllib.parse import quote
 
 from micropie import HTTPError, Reply, Request, Resource, methods
+from micropie.codings import choice_of
 from micropie.static.answer import Pairs, Representation
 from micropie.static.content_types import content_type_of
-from micropie.static.encodings import SUFFIXES, best_encoding
 from micropie.static.paths import path_below, real_path_below
 from micropie.static.stored_file import Identity, StoredFile, identity_at, stored_file
 
+SUFFIXES = {"zstd": ".zst", "br": ".br", "gzip": ".gz"}  # of compressed files; the first ones are preferred
 MiB = 1 << 20
 _ENTRY = 2048  # bytes that an entry takes beside its content, about
 _FOREVER = "max-age=31536000, immutable"  # a year (RFC 8246)
@@ -143,6 +144,7 @@ class StaticFiles(Resource):
         for encoding, one in {"": file, **files}.items():
             describing = [("Content-Encoding", encoding)] if encoding else []
             entry.representations[encoding] = Representation(one, content_type, [*vary, *self._headers], describing)
+        entry.codings = tuple(files)
         self._found.keep(segments, entry)
         return entry
 
@@ -161,12 +163,13 @@ class StaticFiles(Resource):
 class _Entry:
     """What was found for a path: its representations by encoding, and what tells whether they are so still."""
 
-    __slots__ = ("_identities", "is_immutable", "is_index", "representations")
+    __slots__ = ("_identities", "codings", "is_immutable", "is_index", "representations")
 
     def __init__(self, identities: dict[str, Identity | None], *, is_index: bool) -> None:
         self._identities = identities
         self.is_index = is_index  # of a folder, which the path names
         self.is_immutable = False
+        self.codings: tuple[str, ...] = ()  # of the compressed ones
         self.representations: dict[str, Representation] = {}
 
     def is_current(self) -> bool:
@@ -175,10 +178,10 @@ class _Entry:
 
     def chosen(self, request: Request) -> Representation:
         """The representation for a client."""
-        if len(self.representations) > 1:
-            encoding = best_encoding(request.headers.get("accept-encoding", ""), self.representations)
-            if encoding is not None:
-                return self.representations[encoding]
+        if self.codings:
+            coding = choice_of(request.headers.get("accept-encoding", ""), self.codings).coding
+            if coding is not None:
+                return self.representations[coding]
         return self.representations[""]
 
     @property

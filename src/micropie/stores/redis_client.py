@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from micropie import MissingDependency
 from micropie.stores.outage import ANSWERED, Outage
 
+SCHEMES = ("redis://", "rediss://", "unix://")  # of the URLs of a server
 MAX_CONNECTIONS = 50
 AT_ONCE = 0.1  # seconds in which a server that is back again has answered
 STATES_BY_WORD = ("MISCONF ", "NOREPLICAS ", "BUSY ")  # no disk, too few replicas, a slow script: they have no class
