@@ -90,6 +90,29 @@ def test_workers(project, server):
         assert str(process.pid) not in found
 
 
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_a_worker_that_is_killed_is_replaced(project, server):
+    """The others go on, and a new one comes."""
+    project.write(app=COUNTING)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "--workers", "2", "--server", server, "--port", str(port))
+    found = set()
+
+    def answered_by(number):
+        found.add(text_at(url))
+        return len(found - {None}) == number
+
+    with serving(project, *command, ready=lambda: answered_by(2)) as process:
+        killed = [worker for worker in found if worker is not None]
+        for worker in killed:
+            os.kill(int(worker), signal.SIGKILL)
+            found.clear()
+            wait_until(lambda: answered_by(2))
+        assert found.isdisjoint(killed)
+        assert process.poll() is None
+
+
 def test_reload(project):
     """`--reload` takes up what is changed."""
     project.write(app=SITE)

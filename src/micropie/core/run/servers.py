@@ -187,7 +187,8 @@ def serve_with_granian() -> None:
         ssl_cert=None if certificate is None else path_of(certificate),
         ssl_key=None if key is None else path_of(key),
         workers_kill_timeout=min(options.graceful_timeout + KILLING, MAX_GRACEFUL_TIMEOUT),
-        **(reload if options.reload else {}),
+        # One that dies is replaced, as with Uvicorn; not again and again: Granian ends if that dies within seconds.
+        **(reload if options.reload else {"respawn_failed_workers": options.workers > 1}),
     )
     server.serve(target_loader=served, wrap_loader=False)
 
