@@ -5,7 +5,7 @@ from http.cookies import SimpleCookie
 
 import pytest
 
-from micropie import App, InMemorySessionBackend, Session, SessionBackend
+from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, Session, SessionBackend
 from tests.client import ahttp, http, run
 from tests.wire import awebsocket, wire
 
@@ -536,25 +536,31 @@ def test_32_what_two_requests_empty_together_is_gone():
     assert run(main()) == {}
 
 
-def test_33_cookies_that_can_not_be_read_are_a_failure():
-    """What an overridden `_parse_cookies` raises is a 500; the session that is there stays."""
+def test_33_cookies_that_can_not_be_read_replace_no_session():
+    """What an overridden `_parse_cookies` raises answers; a hook that fills the session then makes none."""
 
     class Refusing(App):
-        refuses = False
+        refuses: Exception | None = None
 
         def _parse_cookies(self, cookie_header):
-            if self.refuses:
-                raise ValueError("not this one")
+            if self.refuses is not None:
+                raise self.refuses
             return super()._parse_cookies(cookie_header)
 
         async def index(self):
             self.request.session["visits"] = self.request.session.get("visits", 0) + 1
             return self.request.session["visits"]
 
+    class Filling(HttpMiddleware):
+        def after_request(self, request, status_code, response_body, extra_headers):
+            request.session["status"] = status_code
+
     app = Refusing()
-    first = http(app)
-    cookie = [("cookie", first.headers["set-cookie"].partition(";")[0])]
-    app.refuses = True
-    assert http(app, headers=cookie).status_code == 500
-    app.refuses = False
+    app.middlewares.append(Filling())
+    cookie = [("cookie", http(app).headers["set-cookie"].partition(";")[0])]
+    for refusal, status in ((HTTPError(400), 400), (ValueError("not this one"), 500)):
+        app.refuses = refusal
+        refused = http(app, headers=cookie)
+        assert (refused.status_code, refused.headers.get("set-cookie")) == (status, None)
+    app.refuses = None
     assert http(app, headers=cookie).json() == 2

@@ -38,7 +38,7 @@ def test_a_message_waits_for_the_comment_before_it():
     sent = []
 
     async def send(message):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2 if message["body"] == b":\n\n" else 0)
         sent.append(message["body"])
         if message["body"] == b":\n\n":
             raise OSError("the client has left")

@@ -5,7 +5,7 @@ import threading
 
 from micropie import App
 from micropie.core.basics.background import Background
-from micropie.core.pipeline.going_away import GoingAway
+from micropie.core.pipeline.going_away import LEAVE, GoingAway
 from micropie.core.requests.request import WebSocketRequest
 from micropie.core.requests.websocket import WebSocket
 from micropie.core.run.stop_bound import StopBound
@@ -40,7 +40,9 @@ def parted(steps):
         await asyncio.sleep(0)
         await steps(ws)
         await asyncio.sleep(0)
+        before = asyncio.get_running_loop().time()
         await going_away.end()
+        assert asyncio.get_running_loop().time() - before < LEAVE / 2
         going_away.over()
         ws.release()
         return peer.sent
