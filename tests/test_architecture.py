@@ -36,6 +36,12 @@ IMPORTERS = {"basics.optional", "basics.json_codec"}
 
 OPTIONAL = {"jinja2", "multipart", "orjson"}
 
+SHARED = {"stores", "codings", "signing"}
+"""What beside the core several batteries use."""
+
+FRONTS = {"__main__": {"cli"}, "cli": {"openapi"}}
+"""The batteries that bring another one to the command line."""
+
 Sources = Mapping[str, str]
 Imported = ast.Import | ast.ImportFrom
 
@@ -161,6 +167,21 @@ def behind_the_counter(sources: Sources) -> list[str]:
     ]
 
 
+def from_another_battery(sources: Sources) -> list[str]:
+    """A battery stands without the others: it imports from `micropie`, from itself, and from what they share."""
+    complaints = []
+    for name, source in batteries(sources).items():
+        own = root(name.removeprefix("micropie."))
+        allowed = {own, *SHARED, *FRONTS.get(own, ())}
+        others = (
+            module for module in sorted(imported(source)) if module.startswith("micropie.") and not is_core(module)
+        )
+        complaints += [
+            f"{name} imports {module}" for module in others if root(module.removeprefix("micropie.")) not in allowed
+        ]
+    return complaints
+
+
 def core_by_name(source: str) -> bool:
     """Tell whether a source says `from micropie import core`."""
     return any(
@@ -217,6 +238,7 @@ RULES = [
     beyond_the_standard_library,
     hidden,
     behind_the_counter,
+    from_another_battery,
     cycles,
     ambiguous,
     defining,
@@ -255,6 +277,8 @@ LAZY = "def f():\n    import {}\n"
         (behind_the_counter, "static", "from micropie.core.replies.reply import Reply"),
         (behind_the_counter, "static", "from micropie import core"),
         (behind_the_counter, "static", "from .core import reply"),
+        (from_another_battery, "sessions.signed_cookie", "from micropie.auth import Signer"),
+        (from_another_battery, "stores.redis_client", "import micropie.sessions"),
         (cycles, "static", "import micropie.static"),
         (ambiguous, "core.replies.reply", "Scope = 1"),
         (ambiguous, "core.replies.reply", "class Scope: pass"),
@@ -275,6 +299,8 @@ def test_rule_can_fail(rule, name, source):
         ("core.app", "from micropie.core.basics.types import Scope"),
         ("core.basics.json_codec", "if TYPE_CHECKING:\n    from micropie.core.app import App"),
         ("sessions.redis", LAZY.format("redis")),
+        ("sessions.signed_cookie", "from micropie.signing import Signatures"),
+        ("cli.openapi", "from micropie.openapi import openapi"),
         ("rooms.redis", "from micropie import App\nfrom micropie.rooms.memory import Room"),
         (
             "__init__",

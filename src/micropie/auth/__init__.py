@@ -8,7 +8,7 @@ class Admin(Controller):
 
 from micropie.auth.guards import BasicAuth, BearerAuth
 from micropie.auth.passwords import hash_password, needs_rehash, verify_password
-from micropie.auth.signing import ExpiredToken, InvalidToken, Signer, same_secret
+from micropie.signing import ExpiredToken, InvalidToken, Signer, same_secret
 
 __all__ = [
     "BasicAuth",

@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 from micropie import SessionBackend
-from micropie.auth.signing import Signatures, from_base64, in_base64
 from micropie.sessions.values import to_json
+from micropie.signing import Signatures, from_base64, in_base64
 
 MAX_VALUE = 4096  # bytes; browsers send no longer ones
 PURPOSE = "micropie.sessions.signed_cookie"  # so that no other signature with that secret is taken for a session's
