@@ -36,7 +36,7 @@ IMPORTERS = {"basics.optional", "basics.json_codec"}
 
 OPTIONAL = {"jinja2", "multipart", "orjson"}
 
-SHARED = {"stores", "codings", "signing"}
+SHARED = {"stores", "calling", "codings", "signing"}
 """What beside the core several batteries use."""
 
 FRONTS = {"__main__": {"cli"}, "cli": {"openapi"}}

@@ -8,13 +8,13 @@ class Site(App):
 """
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from micropie import App, Controller, configuration, is_local, methods
+from micropie.calling import result_of
 
 log = logging.getLogger("micropie")
 Check = Callable[[], Any]
@@ -107,11 +107,3 @@ async def outcome(check: Check, timeout: float) -> str:
     except (Exception, SystemExit) as error:
         return f"{type(error).__name__}: {error}"
     return "it returned False" if result is False else OK
-
-
-async def result_of(check: Check) -> Any:
-    """The result of a check, which runs in a thread if it is a plain function."""
-    if inspect.iscoroutinefunction(check):
-        return await check()
-    result = await asyncio.to_thread(check)
-    return await result if isinstance(result, Awaitable) else result

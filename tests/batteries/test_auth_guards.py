@@ -3,6 +3,7 @@
 import base64
 import logging
 import threading
+from functools import partial
 from typing import Annotated, Any, get_args
 
 import pytest
@@ -349,3 +350,41 @@ def test_credentials_are_in_no_log_and_on_no_page(caplog):
     for text in (failed.text, refused.text, token.text, caplog.text):
         assert "extraordinary" not in text
         assert encoded not in text
+
+
+class Checking:
+    """A check that is an object."""
+
+    async def __call__(self, token):
+        return await check_token_slowly(token)
+
+
+async def check_token_slowly(token):
+    return check_token(token)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_token_slowly,
+        lambda token: check_token_slowly(str(token)),
+        Checking(),
+        partial(check_token_slowly),
+        check_token,
+    ],
+    ids=["async", "lambda", "object", "partial", "plain"],
+)
+def test_a_check_is_asked_however_it_is_written(check):
+    """What a lambda, or an object, has to await says who it is; a coroutine is nobody."""
+
+    class Tokens(Controller):
+        _before = BearerAuth(check)
+
+        async def index(self):
+            return self.request.state.user
+
+    class Guarded(App):
+        tokens = Tokens()
+
+    assert http(Guarded(), path="/tokens", headers=bearer("other")).text == "other"
+    assert http(Guarded(), path="/tokens", headers=bearer("wrong")).status_code == 401

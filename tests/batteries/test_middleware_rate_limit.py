@@ -345,6 +345,15 @@ def test_a_key_may_be_any_value():
     assert statuses(site("1/minute", key=lambda _request: 7), "/", "/") == [200, 429]
 
 
+def test_a_key_may_be_awaited():
+    """It is looked up in a database, say; a coroutine by itself would be another key each time."""
+
+    async def key(request):
+        return None if request.scope["path"] == "/note/1" else "ann"
+
+    assert statuses(site("1/minute", key=key), "/", "/note/1", "/") == [200, 200, 429]
+
+
 def test_who_is_not_limited_is_told_nothing():
     """There is no quota to tell of."""
 

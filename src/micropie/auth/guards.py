@@ -4,7 +4,6 @@ One object can stand in three places: as a controller's `_before`, among the mid
 annotation, where it is a provider. What it needs is in the OpenAPI document, by its attribute `security`.
 """
 
-import asyncio
 import base64
 import binascii
 import functools
@@ -16,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from micropie import HTTPError, HttpMiddleware, Request, WebSocketMiddleware, current_request
+from micropie.calling import result_of
 
 Credentials = tuple[str, ...]
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 §2.1
@@ -61,7 +61,7 @@ class HeaderGuard(HttpMiddleware, WebSocketMiddleware, ABC):
                 return None
             raise HTTPError(401, headers=[("WWW-Authenticate", self._challenge)])
         credentials = self.credentials(text.strip(" "))
-        user = None if credentials is None else await called(self._check, *owner, *credentials)
+        user = None if credentials is None else await result_of(self._check, *owner, *credentials)
         if user is None or user is False:
             raise HTTPError(401, headers=[("WWW-Authenticate", self.refusal())])
         return user
@@ -154,10 +154,3 @@ def count_of(check: Callable[..., Any]) -> int:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = inspect.signature(check).parameters.values()
     return sum(one.kind in kinds and one.default is one.empty for one in parameters)
-
-
-async def called(check: Callable[..., Any], *args: Any) -> Any:
-    """What a check says: a coroutine function on the loop, a plain one in a thread."""
-    if inspect.iscoroutinefunction(check):
-        return await check(*args)
-    return await asyncio.to_thread(check, *args)

@@ -8,7 +8,7 @@ import ipaddress
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
@@ -224,9 +224,12 @@ class RateLimitMiddleware(ReplyHeadersMiddleware, WebSocketMiddleware):
 
     async def _count(self, request: Request) -> None:
         """Count the request. `HTTPError` 429 if it is one too many; nothing happens to one that is not limited."""
-        key = self._key_of(request)
-        if key is None:
+        known = self._key(request)
+        if isinstance(known, Awaitable):
+            known = await known
+        if known is None:
             return
+        key = self._key_of(request, known)
         try:
             taken = await self._store.take(short_key(key), self._limits)
         except HTTPError:
@@ -239,10 +242,7 @@ class RateLimitMiddleware(ReplyHeadersMiddleware, WebSocketMiddleware):
             detail = f"try again in {seconds} second{'' if seconds == 1 else 's'}"
             raise HTTPError(429, detail, [("Retry-After", str(seconds))])
 
-    def _key_of(self, request: Request) -> str | None:
-        key = self._key(request)
-        if key is None:
-            return None
+    def _key_of(self, request: Request, key: object) -> str:
         if not key and self._key is client_address:
             self._warn_of_unknown_clients()
         if not self._per_route:
