@@ -11755,6 +11755,9 @@ class HttpMiddleware:
             extra_headers.append(("Server-Timing", f"app;dur={1000 * (time.perf_counter() - request.start):.1f}"))
     """
 
+    of_one_process: str | None = None
+    """What several workers would each have of their own, and what to do: for `micropie check`, as of a `Service`."""
+
     def before_routing(self, request: Request) -> Any:
         """Called first of all, when neither route, body nor session are known.
 

@@ -542,6 +542,18 @@ def test_sessions_that_are_shared_or_not_used(project):
     assert project.call("check", "web.py", "--workers", "2").status == 0
 
 
+def test_rate_limits_in_memory(project):
+    """Several workers would each let as many pass; one worker does not, nor do those that count on a server."""
+    lines = "from micropie import App\nfrom micropie.middleware import RateLimitMiddleware\nclass Site(App): ...\n"
+    app = "app = Site()\napp.middlewares += [object(), RateLimitMiddleware('5/minute'{})]\n"
+    project.write(web=lines + app.format(""), shop=lines + app.format(", store='redis://localhost'"))
+    assert project.call("check", "web:app").status == 0
+    said = project.call("check", "web:app", "--workers", "2")
+    assert said.status == 1
+    assert said.out.startswith("web.py:3: requests are counted in memory, where each worker counts its own: ")
+    assert project.call("check", "shop:app", "--workers", "2").status == 0
+
+
 @pytest.mark.parametrize("declared", ["channels = Channels()", 'channels: Channels = Channels("memory:", history=5)'])
 def test_channels_in_memory(project, declared):
     """Several workers and channels in memory do not go together; one worker and those on a server do."""
@@ -689,7 +701,7 @@ def test_openapi_is_what_is_served(project):
 
 HOSTS = (
     "app.py:4: hint: any Host is believed, in links that url_for makes with external=True for one: "
-    'TrustedHostMiddleware("example.com")'
+    'TrustedHostMiddleware(["example.com"])'
 )
 SECURITY = (
     "app.py:4: hint: browsers are not told to stay on https, to guess no types, nor to refuse frames: "

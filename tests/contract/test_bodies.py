@@ -1,6 +1,7 @@
 """Request bodies: BEHAVIOUR.md, points 16 to 21, and the JSON half of 1."""
 
 import asyncio
+import gzip
 import logging
 import re
 import sys
@@ -489,6 +490,15 @@ def test_18_the_bytes_are_at_request_body(body):
 def test_18_the_bytes_of_json_are_there_too():
     """JSON's as well."""
     assert seen(body=b'{"a": 1}', headers=JSON)["body"] == '{"a": 1}'
+
+
+def test_18_a_compressed_body_is_not_unpacked():
+    """A megabyte of zeros stays the kilobyte that was sent: bytes where those are asked for, and no JSON."""
+    packed = gzip.compress(b" " * 1_000_000)
+    coded = ("Content-Encoding", "gzip")
+    sent = {"body": packed, "headers": [("Content-Type", "application/octet-stream"), coded]}
+    assert wire(Echo(), "POST", "/length", **sent).json() == len(packed) < 2000
+    assert status_and_text(Echo(), body=packed, headers=[*JSON, coded]) == BAD_JSON
 
 
 def test_18_request_body_is_empty_without_one():

@@ -22,6 +22,7 @@ log = logging.getLogger("micropie")
 SECOND = 1_000_000  # microseconds
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 LONGEST_KEY = 64  # characters that are kept as they are; of longer keys it is the hash
+OF_ONE_PROCESS = "requests are counted in memory, where each worker counts its own: RateLimitMiddleware(store='redis://localhost:6379/0')"
 MAX_KEYS = 100_000  # about 40 MB
 REDIS_PATIENCE = 0.5  # seconds; a limit is not worth a longer wait
 _LIMIT = re.compile(r"([1-9]\d{0,8}) */ *([1-9]\d{0,5})? *(second|minute|hour|day)s?")
@@ -196,6 +197,7 @@ class RateLimitMiddleware(ReplyHeadersMiddleware, WebSocketMiddleware):
         prefix += "".join(f"{limit.name} " for limit in self._limits)
         self._store = store_by_url(store, max_keys, prefix=prefix, timeout=timeout, fail_open=fail_open)
         self._has_warned = False
+        self.of_one_process = OF_ONE_PROCESS if store == "memory:" else None
 
     # Plain functions, which return a coroutine where there is something to do. PERF: 0.1 µs for each.
 

@@ -21,6 +21,7 @@ from micropie.cli.check.rules import (
     class_oversights,
     exposed_helpers,
     exposed_hooks,
+    middlewares_of_one_process,
     missing_packages,
     missing_templates,
     names_of_app,
@@ -91,6 +92,7 @@ def apply_rules(app: App, *, workers: int) -> Iterator[Finding]:
         yield from sessions_of_one_process(subject)
         for one in subject.all():
             yield from services_of_one_process(one)
+            yield from middlewares_of_one_process(one)
 
 
 @contextmanager

@@ -6,12 +6,12 @@ A proxy in front may have it instead, so these are no findings, and the exit sta
 from collections.abc import Iterator
 
 from micropie import InMemorySessionBackend
-from micropie.cli.check.rules import session_uses
+from micropie.cli.check.rules import at_class, session_uses
 from micropie.cli.check.subject import Finding, Subject, finding_at
 
 EVERYWHERE = {
     "TrustedHostMiddleware": "any Host is believed, in links that url_for makes with external=True for one: "
-    'TrustedHostMiddleware("example.com")',
+    'TrustedHostMiddleware(["example.com"])',
     "SecurityHeadersMiddleware": "browsers are not told to stay on https, to guess no types, nor to refuse frames: "
     "SecurityHeadersMiddleware()",
 }
@@ -43,9 +43,3 @@ def guessable(subject: Subject) -> Iterator[Finding]:
             if secret is not None:
                 hint = f'{secret!r} can be guessed without end: RateLimitMiddleware("10/minute", per_route=True)'
                 yield finding_at(route, hint)
-
-
-def at_class(subject: Subject, message: str) -> Finding:
-    """A finding at the application's class, if that is in a file."""
-    source = next((one for one in subject.sources if isinstance(subject.app, one.cls)), None)
-    return Finding("?", 0, message) if source is None else source.finding(source.node, message)

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
-from micropie import App, Controller, InMemorySessionBackend, Mount, Nested, Route, Service
+from micropie import App, Controller, HttpMiddleware, InMemorySessionBackend, Mount, Nested, Route, Service
 from micropie.cli.check.subject import (
     ClassSource,
     Finding,
@@ -270,6 +270,20 @@ def services_of_one_process(subject: Subject) -> Iterator[Finding]:
         for name, service in vars(source.cls).items():
             if isinstance(service, Service) and service.of_one_process is not None:
                 yield source.finding(source.member(name), service.of_one_process)
+
+
+def middlewares_of_one_process(subject: Subject) -> Iterator[Finding]:
+    """Middlewares that count in memory, say, which several workers would each do for themselves."""
+    middlewares: list[object] = [*subject.app.middlewares]  # any object with hooks is one
+    for one in middlewares:
+        if isinstance(one, HttpMiddleware) and one.of_one_process is not None:
+            yield at_class(subject, one.of_one_process)
+
+
+def at_class(subject: Subject, message: str) -> Finding:
+    """A finding at the application's class, if that is in a file."""
+    source = next((one for one in subject.sources if isinstance(subject.app, one.cls)), None)
+    return Finding("?", 0, message) if source is None else source.finding(source.node, message)
 
 
 def session_uses(subject: Subject) -> Iterator[Finding]:
