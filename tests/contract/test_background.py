@@ -435,6 +435,12 @@ class Waiting(App):
         yield ServerSentEvent("hello")
         await asyncio.sleep(60)
 
+    async def parting_events(self):
+        yield ServerSentEvent("hello")
+        await self.request.stopping
+        await asyncio.sleep(0.1)
+        yield ServerSentEvent("goodbye")
+
     async def lines(self):
         yield {"a": 1}
         await asyncio.sleep(0.2)
@@ -555,6 +561,11 @@ def test_everybody_is_told():
 
     assert text_at_stop("/inner", app=Outer()) == "inner stopped"
     assert told == ["outer", "inner", "inner"]
+
+
+def test_a_stream_that_asks_for_the_stop_ends_by_itself():
+    """It has a moment for its last words, where others are ended at once."""
+    assert text_at_stop("/parting_events") == "data: hello\n\ndata: goodbye\n\n"
 
 
 def test_an_application_starts_again():
