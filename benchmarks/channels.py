@@ -30,9 +30,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from peers import ROOT, Peer, prepare
+from processes import HOST, cpu_seconds, free_port
 
 HERE = Path(__file__).resolve().parent
-HOST = "127.0.0.1"
 SERVER_CORE, CLIENT_CORE = 0, 1
 PINNED = (
     "litestar==2.25.0",
@@ -140,14 +140,7 @@ class Server:
 
     def cpu(self) -> float:
         """CPU seconds that it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+        return cpu_seconds(self.process.pid)
 
 
 @contextmanager

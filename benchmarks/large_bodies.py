@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 import load
 import report
-from load import HOST, MiB, Server, serving
+from load import MiB, Server, serving
 from peers import ROOT, Peer, prepare
+from processes import HOST
 
 SIZE = 16 * MiB
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"

@@ -25,9 +25,9 @@ from statistics import median
 
 import report
 from peers import ROOT, Peer, prepare
+from processes import HOST, cpu_seconds, free_port
 
 HERE = Path(__file__).resolve().parent
-HOST = "127.0.0.1"
 MiB = 1 << 20
 PACKAGES = ("uvicorn[standard]", "orjson", "multipart", "starlette", "python-multipart", "quart")
 ENVIRONMENT = Peer("load", "", ("-e", str(ROOT), *PACKAGES), ("uvicorn", "uvloop", "starlette", "quart"))
@@ -56,14 +56,7 @@ class Server:
 
     def cpu(self) -> float:
         """Return the CPU seconds it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+        return cpu_seconds(self.process.pid)
 
 
 @contextmanager

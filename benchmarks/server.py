@@ -11,7 +11,6 @@ import os
 import platform
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,15 +21,14 @@ from pathlib import Path
 from statistics import median
 
 from peers import PEERS, SERVERS, Peer, prepare
+from processes import HOST, cpu_seconds, free_port
 from report import add_options, columns, cpu_model, machine, write
 from workloads import BROWSER_HEADERS, WORKLOADS, Workload
 
 HERE = Path(__file__).resolve().parent
 BASELINE = "raw"
-HOST = "127.0.0.1"
 CONNECTIONS = 64
 PATIENCE = 20  # seconds for a server to start or to end
-TICKS = os.sysconf("SC_CLK_TCK")
 
 COMMANDS = {
     "uvicorn": (
@@ -155,12 +153,7 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return what the server's processes have used so far."""
-        ticks = 0
-        for pid in self.pids():
-            # The second field, the name, may contain anything, but it ends with the last parenthesis.
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS
+        return sum(map(cpu_seconds, self.pids()))
 
     def pids(self) -> list[int]:
         """Return the server's process and its children (Granian's worker is one)."""
@@ -174,12 +167,6 @@ class Server:
 def lua(text: str) -> str:
     """Return a text as a literal of Lua, which wrk's scripts are written in."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return listener.getsockname()[1]
 
 
 def compare(server: str, workload: Workload, options: argparse.Namespace) -> dict[str, dict]:

@@ -22,8 +22,9 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+from processes import HOST, free_port
 from report import add_options, columns, machine, write
-from server import HOST, PATIENCE, Server, free_port
+from server import PATIENCE, Server
 
 HERE = Path(__file__).resolve().parent
 SIZES = {"1 kB": 1000, "64 kB": 64_000, "100 MB": 100_000_000}
