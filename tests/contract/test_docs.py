@@ -61,8 +61,8 @@ def test_links_lead_somewhere(page):
             assert anchor in [heading.lower().replace(" ", "-") for heading in headings], link
 
 
-ELSEWHERE = {"tutorial", "tracing"}
-"""Pages whose code has tests of its own: the tutorial's below; what changes the whole process in tests/integrations."""
+ELSEWHERE = {"tutorial", "guide", "tracing"}
+"""Pages whose code has tests of its own: the first below, the second beside it, the last in tests/integrations."""
 
 
 def code_beside_the_tutorial() -> Iterator[Any]:
