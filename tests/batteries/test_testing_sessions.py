@@ -7,7 +7,7 @@ import pytest
 
 from micropie import InMemorySessionBackend, configuration
 from micropie.testing.sessions import AtomicSuite, ListingSuite, SessionBackendSuite
-from tests.contract.test_readme import run_snippet
+from tests.contract.test_guide import run_snippet
 
 
 class TestInMemory(AtomicSuite, ListingSuite):
@@ -22,7 +22,7 @@ class TestInMemory(AtomicSuite, ListingSuite):
 
 
 class TestReadme(SessionBackendSuite):
-    """The backend that the README shows: `load` and `save` alone."""
+    """The backend that the guide shows: `load` and `save` alone."""
 
     @pytest.fixture(autouse=True)
     def snippet(self, tmp_path, monkeypatch):
