@@ -16,28 +16,28 @@ from micropie.core.app import App
 from micropie.core.basics.background import Stopping
 from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, InvalidMessage
 from micropie.core.basics.json_codec import dumps, loads
-from micropie.core.basics.locality import is_local, is_loopback_host
 from micropie.core.basics.optional import MissingDependency
 from micropie.core.basics.service import Service
 from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQuery, FromSession, Header
 from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.signature import Parameter
-from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.events import ServerSentEvent
 from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.redirects import ascii_host, safe_redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.after_reply import after_reply, spawn
+from micropie.core.requests.locality import is_local, is_loopback_host
 from micropie.core.requests.proxies import TrustedProxies
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session
 from micropie.core.requests.state import State
 from micropie.core.requests.uploaded_file import UploadedFile
-from micropie.core.requests.websocket import WebSocket
 from micropie.core.routing.controller import Controller, Mount, Nested, Resource, limits, methods
 from micropie.core.routing.url_for import url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 from micropie.core.sessions.flash import Flash, flash, flashes
+from micropie.core.websockets.websocket import WebSocket
 
 if TYPE_CHECKING:
     from micropie.core.inspection import Configuration, Route, configuration, routes

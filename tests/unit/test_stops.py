@@ -5,10 +5,10 @@ import threading
 
 from micropie import App
 from micropie.core.basics.background import Background
-from micropie.core.pipeline.going_away import LEAVE, GoingAway
+from micropie.core.lifespan.going_away import LEAVE, GoingAway
 from micropie.core.requests.request import WebSocketRequest
-from micropie.core.requests.websocket import WebSocket
 from micropie.core.run.stop_bound import StopBound
+from micropie.core.websockets.websocket import WebSocket
 from tests.client import run
 
 

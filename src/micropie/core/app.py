@@ -14,12 +14,12 @@ from micropie.core.basics.headers import parse_cookies
 from micropie.core.basics.settings import check_setting, checked_origins, is_whole
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
-from micropie.core.pipeline.debugger import debugger_of, is_development_mode
-from micropie.core.pipeline.engine import ERROR_FORMS, Engine, Handler, StartupHandler
-from micropie.core.pipeline.error_replies import title_of
+from micropie.core.engine import ERROR_FORMS, Engine, Handler, StartupHandler
+from micropie.core.failures.debugger import debugger_of, is_development_mode
+from micropie.core.failures.error_replies import title_of
+from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
+from micropie.core.lifespan.lifespan import GRACE_IN_SCOPE, serve_lifespan, shutdown, startup
 from micropie.core.pipeline.http import serve_http
-from micropie.core.pipeline.lifespan import GRACE_IN_SCOPE, serve_lifespan, shutdown, startup
-from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.pipeline.sending import send_by_override, send_reply, showing_debug_pages
 from micropie.core.pipeline.websocket import serve_websocket
 from micropie.core.replies.asgi import plain_messages, whole_messages
@@ -30,7 +30,6 @@ from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import TEMPLATE_CONTEXT, Request, current_request
 from micropie.core.requests.session import SESSION_COOKIE
 from micropie.core.requests.uploaded_file import PIECE
-from micropie.core.requests.websocket import close_reason
 from micropie.core.routing.class_warnings import log_class_warnings
 from micropie.core.routing.controller import Controller, Mount, Nested
 from micropie.core.routing.router import Router
@@ -39,6 +38,7 @@ from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, bac
 from micropie.core.sessions.flash import flashes
 from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
 from micropie.core.templates.templates import Templates, shared_context
+from micropie.core.websockets.websocket import close_reason
 
 MiB = 1 << 20
 BODY_THREADS = 2  # for large bodies: a slow one does not keep the others waiting, and more would not be faster

@@ -13,9 +13,9 @@ from micropie.core.app import App, overrides
 from micropie.core.basics.errors import HTTPError, log, shortened
 from micropie.core.basics.headers import content_length
 from micropie.core.basics.types import HeaderPairs, Message, RawHeaders, Scope
-from micropie.core.pipeline.engine import Engine
+from micropie.core.engine import Engine
+from micropie.core.lifespan.lifespan import shutdown, startup
 from micropie.core.pipeline.http import serve_http
-from micropie.core.pipeline.lifespan import shutdown, startup
 from micropie.core.replies.asgi import WholeMessages, whole_headers
 from micropie.core.replies.file_body import PATHSEND, PATHSEND_RANGE
 from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, Reply, plain

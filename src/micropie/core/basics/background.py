@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from micropie.core.basics.errors import log
 
 GRACE = 10.0  # seconds from the beginning of a stop until everything is cancelled, unless the server's are known
+GRACEFUL_TIMEOUT = "MICROPIE_GRACEFUL_TIMEOUT"  # the variable of the environment that says how long a stop may take
 LAST_WORD = 0.5  # seconds before that; then what was told, and still runs, is ended in good form
 UNDOING = 1.0  # seconds for what is cancelled to end
 MAX_NAMES = 10  # of tasks that one record names

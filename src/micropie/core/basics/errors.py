@@ -113,6 +113,10 @@ class Unrouted(HTTPError):  # noqa: N818 - says what is wrong better than Unrout
     """Nothing answers a request with this path and this verb: 404, or 405 with the verbs that are answered."""
 
 
+class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
+    """The path has more segments than the handler has parameters."""
+
+
 class UnusableResult(TypeError):  # noqa: N818 - says what is wrong better than UnusableResultError
     """A handler's, a guard's or a hook's result that means no reply. The log says which `function` it was, and where.
 

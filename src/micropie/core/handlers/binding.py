@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from micropie.core.basics.errors import MAX_FAULTS, ConversionError, Fault, HTTPError, InvalidInput, log
+from micropie.core.basics.errors import (
+    MAX_FAULTS,
+    ConversionError,
+    Fault,
+    HTTPError,
+    InvalidInput,
+    SurplusSegments,
+    log,
+)
 from micropie.core.conversion.compiler import Compiler
 from micropie.core.conversion.constraints import checks_of, package_named
 from micropie.core.conversion.converter import Converter, UnknownTypeError, as_it_is
@@ -47,10 +55,6 @@ _OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)  # what 
 _NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
-
-
-class SurplusSegments(Exception):  # noqa: N818 - no error of the application's
-    """The path has more segments than the handler has parameters."""
 
 
 class Plan:

@@ -9,8 +9,8 @@ from typing import Any
 
 from micropie.core.handlers.annotations import AUTO, CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION
 from micropie.core.handlers.binding import Plan
-from micropie.core.handlers.endpoint import UserFunction, place_of
 from micropie.core.handlers.signature import POSITIONAL, PROVIDE, Parameter, read_signature
+from micropie.core.handlers.user_function import UserFunction, place_of
 
 _ALLOWED = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)
 

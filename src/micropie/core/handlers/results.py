@@ -18,12 +18,12 @@ from collections.abc import (
 from collections.abc import Set as AbstractSet
 from functools import partial, wraps
 from inspect import iscoroutinefunction
-from types import NoneType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from micropie.core.basics.errors import ConversionError, UnusableResult
 from micropie.core.basics.json_codec import struct_form
 from micropie.core.basics.optional import lazy_import
+from micropie.core.conversion.instances import is_instance
 from micropie.core.conversion.models import Model
 from micropie.core.conversion.records import (
     UNIONS,
@@ -300,38 +300,6 @@ def _first_fit(shapes: list[ResultFilter], value: Any) -> Any:
         except ConversionError as misfit:
             misfits.append(misfit)
     raise misfits[0]
-
-
-def is_instance(value: Any, kind: Any) -> bool:
-    """True if a value is of a type, be that a union, an alias or annotated, and what is in a collection of its."""
-    if (meant := aliased(kind)) is not None:
-        return is_instance(value, meant)
-    origin = class_of(kind)
-    if origin is Annotated:
-        return is_instance(value, kind.__origin__)
-    if origin in UNIONS:
-        return any(is_instance(value, one) for one in get_args(kind))
-    if origin is Literal:
-        return any(type(value) is type(one) and value == one for one in get_args(kind))
-    if kind is NoneType or is_typed_dict(kind):
-        return kind is NoneType and value is None
-    return isinstance(origin, type) and origin is not Any and isinstance(value, origin) and _has_items_of(kind, value)
-
-
-def _has_items_of(kind: Any, value: Any) -> bool:
-    """True if all that is in a list, a tuple or a dict is of the types that it says. Streams are not looked into."""
-    types = items_of(kind) if is_named_tuple(kind) else get_args(kind)
-    if not types or is_record(kind) or not isinstance(value, Collection):
-        return True
-    if isinstance(value, Mapping):
-        return all(_is_item(one, types[-1]) for one in value.values())
-    if isinstance(value, tuple) and types[1:] != (Ellipsis,):
-        return len(value) == len(types) and all(map(_is_item, value, types))
-    return all(_is_item(one, types[0]) for one in value)
-
-
-def _is_item(value: Any, kind: Any) -> bool:
-    return kind is Any or is_instance(value, kind) or (kind is float and isinstance(value, int))
 
 
 def result_filter(returns: Any) -> ResultFilter | None:

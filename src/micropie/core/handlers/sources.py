@@ -11,6 +11,7 @@ from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import MISSING, ConversionError, Fault, HTTPError
 from micropie.core.basics.headers import media_type, parse_cookies
 from micropie.core.conversion.converter import Converter, as_it_is, refusing
+from micropie.core.conversion.instances import is_instance
 from micropie.core.conversion.records import class_of, is_collection, is_record_type, strip_wrappers
 from micropie.core.handlers.annotations import (
     AUTO,
@@ -26,7 +27,6 @@ from micropie.core.handlers.annotations import (
     SESSION,
 )
 from micropie.core.handlers.faults import Faults
-from micropie.core.handlers.results import is_instance
 from micropie.core.handlers.signature import Parameter, provider_in, takes_segment
 from micropie.core.requests.body import is_preset
 from micropie.core.requests.request import Request

@@ -3,9 +3,9 @@
 import asyncio
 
 from micropie.core.basics.errors import log, shortened
-from micropie.core.handlers.endpoint import UserFunction, function_name
-from micropie.core.pipeline.engine import Engine, call
-from micropie.core.pipeline.error_replies import CAUGHT, endpoint_of, path_of_request, reraise_cancellation
+from micropie.core.engine import Engine, call
+from micropie.core.failures.error_replies import CAUGHT, endpoint_of, path_of_request, reraise_cancellation
+from micropie.core.handlers.user_function import UserFunction, function_name
 from micropie.core.pipeline.provide import close_all
 from micropie.core.requests.request import Request, current_request
 

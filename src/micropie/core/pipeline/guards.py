@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from micropie.core.basics.errors import blaming
-from micropie.core.handlers.endpoint import Guard, Guards, UserFunction
-from micropie.core.pipeline.engine import Engine, call_guard
-from micropie.core.pipeline.error_handlers import reply_to_error
-from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation
+from micropie.core.engine import Engine, call_guard
+from micropie.core.failures.error_handlers import reply_to_error
+from micropie.core.failures.error_replies import CAUGHT, reraise_cancellation
+from micropie.core.handlers.endpoint import Guard, Guards
+from micropie.core.handlers.user_function import UserFunction
 from micropie.core.pipeline.provide import provide
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, replacing_body, to_reply
 from micropie.core.requests.request import Request

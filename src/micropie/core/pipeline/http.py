@@ -11,14 +11,12 @@ from typing import Any
 
 from micropie.core.basics.errors import FAILURES, Unrouted, log
 from micropie.core.basics.types import Send
+from micropie.core.engine import Engine, call
+from micropie.core.failures.error_handlers import reply_to_error
+from micropie.core.failures.error_replies import CAUGHT, reply_to_unhandled, reraise_cancellation
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
-from micropie.core.pipeline.calls_after_reply import end_request
-from micropie.core.pipeline.engine import Engine, call
-from micropie.core.pipeline.error_handlers import reply_to_error
-from micropie.core.pipeline.error_replies import CAUGHT, reply_to_unhandled, reraise_cancellation
-from micropie.core.pipeline.guards import after_guards, before_guards
-from micropie.core.pipeline.hooks import (
+from micropie.core.hooks.hooks import (
     NO_HOOKS,
     Hooks,
     after_hooks,
@@ -27,7 +25,9 @@ from micropie.core.pipeline.hooks import (
     hooks_of,
     show_reply,
 )
-from micropie.core.pipeline.middleware import mounted_send
+from micropie.core.hooks.middleware import mounted_send
+from micropie.core.pipeline.calls_after_reply import end_request
+from micropie.core.pipeline.guards import after_guards, before_guards
 from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp, subapp_of_hook
 from micropie.core.pipeline.provide import note_exception, provide
 from micropie.core.pipeline.sending import Plain, Whole, as_current_request, messages_of, send_reply, send_streamed

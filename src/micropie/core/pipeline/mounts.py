@@ -10,16 +10,16 @@ from micropie.core.basics.errors import FAILURES, HTTPError
 from micropie.core.basics.headers import encode_value
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, RawHeaders, Receive, Scope, Send
-from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.error_handlers import reply_to_error
-from micropie.core.pipeline.error_replies import spare_server, with_debug_page
-from micropie.core.pipeline.middleware import mounted_send
+from micropie.core.engine import Engine
+from micropie.core.failures.error_handlers import reply_to_error
+from micropie.core.failures.error_replies import spare_server, with_debug_page
+from micropie.core.hooks.middleware import mounted_send
 from micropie.core.replies.asgi import WatchedSend
 from micropie.core.replies.reply import Reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
-from micropie.core.requests.websocket import NORMAL, WebSocket
 from micropie.core.routing.targets import MountedApp
 from micropie.core.sessions.store import set_session_cookie
+from micropie.core.websockets.websocket import NORMAL, WebSocket
 
 CLIENT_ERRORS, FAILURE = range(400, 500), 500
 ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in

@@ -7,10 +7,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
+from micropie.core.engine import Engine, call
+from micropie.core.failures.error_replies import CAUGHT, log_failure, reraise_cancellation
 from micropie.core.handlers.binding import bind
-from micropie.core.handlers.endpoint import UserFunction
-from micropie.core.pipeline.engine import Engine, call
-from micropie.core.pipeline.error_replies import CAUGHT, log_failure, reraise_cancellation
+from micropie.core.handlers.user_function import UserFunction
 from micropie.core.requests.request import Request, current_request
 
 SUBSTITUTES = "micropie.provide"  # in a scope: what a test gives in place of providers, by their classes

@@ -9,10 +9,9 @@ from micropie.core.basics.background import Background
 from micropie.core.basics.errors import FAILURES, ClientGone, log, shortened
 from micropie.core.basics.headers import is_about_content, parse_media_type
 from micropie.core.basics.types import Send
-from micropie.core.handlers.results import LaterShaped, Shaped
-from micropie.core.pipeline.engine import Engine
-from micropie.core.pipeline.error_handlers import reply_to_error
-from micropie.core.pipeline.error_replies import (
+from micropie.core.engine import Engine
+from micropie.core.failures.error_handlers import reply_to_error
+from micropie.core.failures.error_replies import (
     CAUGHT,
     log_failure,
     method_of_request,
@@ -23,7 +22,8 @@ from micropie.core.pipeline.error_replies import (
     spare_server,
     with_debug_page,
 )
-from micropie.core.pipeline.middleware import streamed_send
+from micropie.core.handlers.results import LaterShaped, Shaped
+from micropie.core.hooks.middleware import streamed_send
 from micropie.core.pipeline.provide import note_exception
 from micropie.core.replies.asgi import (
     WatchedSend,

@@ -16,6 +16,7 @@ from micropie.core.basics.errors import (
     BadMessage,
     ConnectionClosed,
     HTTPError,
+    SurplusSegments,
     log,
     shortened,
     sole_error,
@@ -23,22 +24,23 @@ from micropie.core.basics.errors import (
 from micropie.core.basics.headers import host_of
 from micropie.core.basics.settings import is_whole
 from micropie.core.basics.types import Message, Receive, Scope, Send
-from micropie.core.handlers.binding import SurplusSegments, bind
-from micropie.core.handlers.endpoint import Endpoint, function_name
-from micropie.core.pipeline.calls_after_reply import end_request
-from micropie.core.pipeline.engine import Engine, is_awaitable
-from micropie.core.pipeline.error_handlers import SERVER_ERRORS, first_answer
-from micropie.core.pipeline.error_replies import (
+from micropie.core.engine import Engine, is_awaitable
+from micropie.core.failures.error_handlers import SERVER_ERRORS, first_answer
+from micropie.core.failures.error_replies import (
     CAUGHT,
     log_failure,
     path_of_request,
     reply_to_unhandled,
     reraise_cancellation,
 )
-from micropie.core.pipeline.going_away import GoingAway
+from micropie.core.handlers.binding import bind
+from micropie.core.handlers.endpoint import Endpoint
+from micropie.core.handlers.user_function import function_name
+from micropie.core.hooks.hooks import check_session_unseen
+from micropie.core.hooks.middleware import WebSocketMiddleware, no_before_routing, websocket_middlewares
+from micropie.core.lifespan.going_away import GoingAway
+from micropie.core.pipeline.calls_after_reply import end_request
 from micropie.core.pipeline.guards import before_guards
-from micropie.core.pipeline.hooks import check_session_unseen
-from micropie.core.pipeline.middleware import WebSocketMiddleware, no_before_routing, websocket_middlewares
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
 from micropie.core.pipeline.provide import note_exception, provide
 from micropie.core.pipeline.sending import with_encoded_text
@@ -47,7 +49,8 @@ from micropie.core.replies.error_forms import status_line
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
 from micropie.core.requests.session import Session, new_session_id
-from micropie.core.requests.websocket import (
+from micropie.core.routing.targets import NO_WEBSOCKET, MountedApp, NoHandler
+from micropie.core.websockets.websocket import (
     NORMAL,
     PRIVATE_CODES,
     TOO_BIG,
@@ -55,7 +58,6 @@ from micropie.core.requests.websocket import (
     WebSocket,
     checked_code,
 )
-from micropie.core.routing.targets import NO_WEBSOCKET, MountedApp, NoHandler
 
 REFUSED, BROKEN = 1008, 1011  # close codes (RFC 6455 §7.4.1)
 PROTOCOL_CODES = (REFUSED, UNSUPPORTED, INVALID_DATA, TOO_BIG)  # that not all servers send

@@ -1,8 +1,8 @@
 """Scheme and host that a client sees an application at, for links that leave the page: in mails, feeds, redirects."""
 
 from micropie.core.basics.errors import HTTPError
-from micropie.core.basics.locality import HOST
 from micropie.core.basics.optional import lazy_pattern
+from micropie.core.requests.locality import HOST
 from micropie.core.requests.request import Request
 
 

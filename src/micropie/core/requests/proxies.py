@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from micropie.core.basics.locality import HOST, address_of
 from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import RawHeaders, Scope
+from micropie.core.requests.locality import HOST, address_of
 from micropie.core.requests.request import Request
 
 LOCAL_PROXIES = "127.0.0.1,::1"

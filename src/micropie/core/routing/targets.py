@@ -16,7 +16,7 @@ from micropie.core.routing.controller import Mount
 from micropie.core.routing.path_templates import Template, identities_in, joined, names_in
 
 if TYPE_CHECKING:
-    from micropie.core.pipeline.engine import Engine
+    from micropie.core.engine import Engine
     from micropie.core.routing.router import Router
 
 

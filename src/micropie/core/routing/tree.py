@@ -18,10 +18,9 @@ from micropie.core.handlers.endpoint import (
     ErrorHandlers,
     Guard,
     Guards,
-    UserFunction,
-    function_name,
 )
 from micropie.core.handlers.signature import takes_segment
+from micropie.core.handlers.user_function import UserFunction, function_name
 from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.routing.addressing import path_template
 from micropie.core.routing.controller import (

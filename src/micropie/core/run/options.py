@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
-from micropie.core.pipeline.lifespan import GRACEFUL_TIMEOUT
+from micropie.core.basics.background import GRACEFUL_TIMEOUT
 from micropie.core.run.import_path import ImportPath
 
 SERVE_OPTIONS = "MICROPIE_SERVE_OPTIONS"  # the variable of the environment in which a server's processes find them

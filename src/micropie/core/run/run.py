@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from micropie.core.basics.optional import is_installed
-from micropie.core.pipeline.debugger import DEV
+from micropie.core.failures.debugger import DEV
 from micropie.core.requests.proxies import LOCAL_PROXIES, TrustedProxies
 from micropie.core.run.import_path import import_path_of
 from micropie.core.run.listening import refuse_taken, refuse_unreadable, stop_with

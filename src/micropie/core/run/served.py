@@ -5,7 +5,7 @@ from typing import Any
 
 from micropie.core.basics.errors import log
 from micropie.core.basics.optional import lazy_import
-from micropie.core.pipeline.debugger import is_development_mode
+from micropie.core.failures.debugger import is_development_mode
 from micropie.core.requests.proxies import TrustedProxies
 from micropie.core.run.import_path import ImportPath
 from micropie.core.run.options import ServeOptions, options_from_environment

@@ -14,8 +14,8 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+from micropie.core.basics.background import GRACEFUL_TIMEOUT
 from micropie.core.basics.optional import is_installed, lazy_import, require
-from micropie.core.pipeline.lifespan import GRACEFUL_TIMEOUT
 from micropie.core.run.import_path import ImportPath, path_of
 from micropie.core.run.options import MAX_GRACEFUL_TIMEOUT, SOURCES, ServeOptions, options_from_environment
 from micropie.core.run.served import STARTUP_FAILURE, behind_proxy, served

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from micropie.core.basics.errors import log
-from micropie.core.basics.signals import StopSignals
 from micropie.core.basics.types import Message, Receive, Scope, Send
+from micropie.core.lifespan.signals import StopSignals
 
 CANCELLING = 0.5  # seconds for what is cancelled to end, before the server goes on without it
 ENDING = 1.0  # seconds behind the time of a stop, for all of it to end

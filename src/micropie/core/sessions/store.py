@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from micropie.core.basics.headers import cookie_values, is_token, set_cookie
-from micropie.core.basics.locality import is_local
 from micropie.core.basics.settings import check_setting, is_whole
 from micropie.core.basics.types import Scope
 from micropie.core.replies.reply import PRIVATE, Reply
+from micropie.core.requests.locality import is_local
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session, creation_time, new_session_id
 from micropie.core.sessions.backends import InMemorySessionBackend, SessionBackend

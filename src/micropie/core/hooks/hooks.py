@@ -5,10 +5,10 @@ from types import CoroutineType
 from typing import Any
 
 from micropie.core.basics.errors import FAILURES, UnusableResult, blaming
-from micropie.core.pipeline.engine import Engine, is_awaitable
-from micropie.core.pipeline.error_handlers import reply_to_error
-from micropie.core.pipeline.error_replies import CAUGHT, log_failure, reraise_cancellation, server_error
-from micropie.core.pipeline.middleware import HttpMiddleware
+from micropie.core.engine import Engine, is_awaitable
+from micropie.core.failures.error_handlers import reply_to_error
+from micropie.core.failures.error_replies import CAUGHT, log_failure, reraise_cancellation, server_error
+from micropie.core.hooks.middleware import HttpMiddleware
 from micropie.core.replies.reply import (
     Reply,
     checked_status,

@@ -9,16 +9,15 @@ from contextlib import ContextDecorator, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
-from micropie.core.basics.background import GRACE, current_background
+from micropie.core.basics.background import GRACE, GRACEFUL_TIMEOUT, current_background
 from micropie.core.basics.errors import FAILURES, log
-from micropie.core.basics.signals import HeldSignals
 from micropie.core.basics.types import ASGIApp, Message, Receive, Send
-from micropie.core.pipeline.engine import Engine, Handler, StartupHandler
-from micropie.core.pipeline.error_replies import CAUGHT, reraise_cancellation
+from micropie.core.engine import Engine, Handler, StartupHandler
+from micropie.core.failures.error_replies import CAUGHT, reraise_cancellation
+from micropie.core.lifespan.signals import HeldSignals
 from micropie.core.routing.targets import MountedApp
 
 GRACE_IN_SCOPE = "micropie.graceful_timeout"  # what a lifespan's scope may say of it, as the `TestClient` does
-GRACEFUL_TIMEOUT = "MICROPIE_GRACEFUL_TIMEOUT"  # the variable of the environment that says how long a stop may take
 Phase = Callable[[], Awaitable[None]]
 
 

@@ -2,10 +2,10 @@
 
 import asyncio
 
-from micropie.core.pipeline.engine import Engine
+from micropie.core.engine import Engine
 from micropie.core.requests.after_reply import at_stop
 from micropie.core.requests.request import Request
-from micropie.core.requests.websocket import GOING_AWAY, WebSocket
+from micropie.core.websockets.websocket import GOING_AWAY, WebSocket
 
 LEAVE = 1.0  # seconds for a close that is on its way
 REASON = "The server stops"

@@ -17,12 +17,12 @@ from micropie.core.basics.large_json import JSON_PIECE
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import Message, RawHeaders, Receive, Send
 from micropie.core.replies.reply import header_pairs
-from micropie.core.requests.inbox import DISCONNECT, Inbox
-from micropie.core.requests.interruption import IdleWatch, Interruption
 from micropie.core.requests.limits import Limits
-from micropie.core.requests.messages import MessageReader, message_reader
 from micropie.core.requests.session import SESSION_COOKIE, creation_time
 from micropie.core.requests.state import State
+from micropie.core.websockets.inbox import DISCONNECT, Inbox
+from micropie.core.websockets.interruption import IdleWatch, Interruption
+from micropie.core.websockets.messages import MessageReader, message_reader
 
 MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
 _CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))

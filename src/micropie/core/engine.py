@@ -10,13 +10,13 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from micropie.core.basics.signals import HeldSignals
     from micropie.core.basics.threads import WorkerThreads
     from micropie.core.basics.types import Send
-    from micropie.core.handlers.endpoint import UserFunction
-    from micropie.core.pipeline.debugger import Debugger
-    from micropie.core.pipeline.hooks import Hooks
-    from micropie.core.pipeline.middleware import HttpMiddleware, WebSocketMiddleware
+    from micropie.core.failures.debugger import Debugger
+    from micropie.core.handlers.user_function import UserFunction
+    from micropie.core.hooks.hooks import Hooks
+    from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
+    from micropie.core.lifespan.signals import HeldSignals
     from micropie.core.requests.limits import Limits
     from micropie.core.routing.router import Router
     from micropie.core.sessions.store import SessionStore

@@ -6,12 +6,12 @@ theirs in place of this one.
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from micropie.core.basics.accept import NAMED, accepted
 from micropie.core.basics.errors import (
     FAILURES,
     HTTPError,
+    SurplusSegments,
     Unrouted,
     UnusableResult,
     log,
@@ -20,13 +20,16 @@ from micropie.core.basics.errors import (
 )
 from micropie.core.basics.headers import is_token, media_type
 from micropie.core.basics.optional import MissingDependency, lazy_import, lazy_pattern
-from micropie.core.handlers.binding import SurplusSegments
-from micropie.core.handlers.endpoint import Endpoint, code_of, function_name, place_of
-from micropie.core.pipeline.engine import PROBLEMS, Engine
+from micropie.core.engine import PROBLEMS, Engine
+from micropie.core.failures.accept import NAMED, accepted
+from micropie.core.handlers.user_function import UserFunction, code_of, function_name, place_of
 from micropie.core.replies.error_forms import error_line, error_page, error_problem
 from micropie.core.replies.reply import Reply, add_to_vary, header_pairs, to_reply
 from micropie.core.requests.body import has_body
 from micropie.core.requests.request import RELATIVE_PATH, Request
+
+if TYPE_CHECKING:
+    from micropie.core.handlers.endpoint import Endpoint
 
 # What must not end the server: SystemExit too, which would, and cancellations where `reraise_cancellation` lets them.
 CAUGHT = (*FAILURES, asyncio.CancelledError)
@@ -193,9 +196,9 @@ def path_of_request(request: Request) -> str:
     return f"{scope.get('root_path') or ''}{scope['path']}" if scope.get(RELATIVE_PATH) else str(scope["path"])
 
 
-def endpoint_of(request: Request) -> Endpoint | None:
+def endpoint_of(request: Request) -> "Endpoint | None":
     """The handler that the request is for, whether it got there or not; None if there is none."""
-    return target if isinstance(target := request._target, Endpoint) else None
+    return target if isinstance(target := request._target, UserFunction) else None
 
 
 def request_id_of(request: Request) -> str | None:

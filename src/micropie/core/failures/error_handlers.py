@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from micropie.core.basics.errors import HTTPError, blaming
 from micropie.core.basics.headers import is_about_content
-from micropie.core.pipeline.engine import Engine, call_guard
-from micropie.core.pipeline.error_replies import (
+from micropie.core.engine import Engine, call_guard
+from micropie.core.failures.error_replies import (
     CAUGHT,
     note_failure,
     reply_to_unhandled,

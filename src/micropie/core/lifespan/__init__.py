@@ -1,0 +1,1 @@
+"""The start and the stop of an application."""

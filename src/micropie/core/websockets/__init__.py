@@ -1,0 +1,1 @@
+"""A WebSocket: its messages in and out, its limits, its end."""
