@@ -258,7 +258,10 @@ class App:
         """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
         request = current_request.get(None)
         given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
-        return await self._micropie.templates.render(name, {**given, **await shared_context([self]), **context})
+        # PERF: who inherits it has nothing to say, 0.4 µs.
+        if getattr(self._template_context, "__func__", None) is not App._template_context:
+            given = {**given, **await shared_context([self])}
+        return await self._micropie.templates.render(name, {**given, **context})
 
     def _on_error(self, error: Exception) -> Any:
         """Asked of what no controller has answered, `async def` or plain; a result but None is the answer."""

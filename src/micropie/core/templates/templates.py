@@ -7,6 +7,7 @@ look, or change by it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from inspect import isawaitable
 from time import monotonic
 from typing import Any
@@ -18,6 +19,7 @@ _SUFFIXES = (".jinja2", ".jinja", ".j2")
 _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
 
 
+@lru_cache(1024)  # PERF: each rendering asks, 0.6 µs
 def is_markup(name: str | None) -> bool:
     """True if values must be escaped in this template; a template without a name counts as markup."""
     if name is None:
@@ -53,6 +55,7 @@ class Templates:
     def _environment_of_folder(self, jinja2: Any) -> Any:
         loader = _folder_loader(jinja2, self._source)
         environment = jinja2.Environment(loader=loader, autoescape=is_markup, enable_async=True)
+        environment.template_class = _folder_template(jinja2)
         environment.globals.update(self._functions)
         return environment
 
@@ -92,6 +95,27 @@ def _folder_loader(jinja2: Any, folder: Any) -> Any:
             return text, path, _trusting(is_current)
 
     return FolderLoader(folder)
+
+
+def _folder_template(jinja2: Any) -> Any:
+    """A `jinja2.Template` that gets its globals at once."""
+
+    class FolderTemplate(jinja2.Template):  # type: ignore[misc]  # as above
+        # PERF: Jinja2 asks the `ChainMap` of its globals for one after the other, 3 µs.
+        def new_context(self, vars: Any = None, shared: bool = False, locals: Any = None) -> Any:  # noqa: A002, FBT001, FBT002 - named by Jinja2
+            if shared:
+                return super().new_context(vars, shared, locals)
+            return super().new_context({**_flat(self.globals), **(vars or {})}, True, locals)  # noqa: FBT003
+
+    return FolderTemplate
+
+
+def _flat(mapping: Any) -> dict[str, Any]:
+    """The items of a `ChainMap`, as a dict."""
+    merged: dict[str, Any] = {}
+    for one in reversed(mapping.maps):
+        merged.update(one)
+    return merged
 
 
 def _trusting(is_current: Callable[[], bool]) -> Callable[[], bool]:
