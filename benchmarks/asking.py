@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 Headers = list[tuple[str, str]]
 
@@ -34,7 +35,7 @@ class Answer:
 
 
 def scope_of(path: str, headers: Headers, *, method: str, scheme: str, host: str | None, client: str) -> dict:
-    """Return the scope of a request as servers make it; `?` begins the query."""
+    """Return the scope of a request as servers make it: the path is decoded, and `?` begins the query."""
     target, _, query = path.partition("?")
     named = [] if host is None else [("host", host)]
     return {
@@ -43,7 +44,7 @@ def scope_of(path: str, headers: Headers, *, method: str, scheme: str, host: str
         "http_version": "1.1",
         "method": method,
         "scheme": scheme,
-        "path": target,
+        "path": unquote(target),
         "raw_path": target.encode("ascii", "backslashreplace"),
         "query_string": query.encode(),
         "root_path": "",

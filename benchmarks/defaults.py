@@ -11,13 +11,18 @@ thing. Days pass by time-machine. The environment is that of sessions.py, made o
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import gzip
+import hashlib
+import json
 import logging
+import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable
@@ -25,12 +30,26 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from importlib import import_module
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from asking import Answer, ask, handshake
 from peers import ROOT, prepare
 from sessions import ENVIRONMENT
-from sites.content import CHUNKS, FRIEND, HOST, PAGE, STRANGER
+from sites.content import (
+    CHANGED_AT,
+    CHUNKS,
+    FRIEND,
+    HOST,
+    HOUR,
+    MEMBER,
+    OUTSIDE,
+    PAGE,
+    PASSWORD,
+    SHEET,
+    STRANGER,
+)
 
 PAGE_OF_DOCS = ROOT / "docs" / "comparison.md"
 MARKED = re.compile(r"(<!-- cells -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -563,6 +582,453 @@ async def facts(site: Site) -> str:
     return "; ".join(yes(bool(re.search(word, lines))) for word in (r"\d ?ms", r"\bid="))
 
 
+# -- passwords --------------------------------------------------------------------------------------
+
+WORD = "a quiet pie of 1784"
+PIES = b"0123456789abcdef"  # a salt
+
+
+async def hash_of(app, password: str = WORD) -> str:
+    return (await ask(app, f"/hash?{urlencode({'password': password})}")).body.decode()
+
+
+async def verified(app, password: str, stored: str | None) -> Answer:
+    fields = {"password": password} | ({"stored": stored} if stored else {})
+    return await ask(app, f"/verify?{urlencode(fields)}")
+
+
+def is_right(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.OK and json.loads(answer.body)["right"]
+
+
+def phc(name: str, settings: str, digest: bytes) -> str:
+    """Return a hash in the PHC string format."""
+    salt, code = (base64.b64encode(one).decode().rstrip("=") for one in (PIES, digest))
+    return f"${name}${settings}${salt}${code}"
+
+
+def argon2id(password: str, memory: int, passes: int) -> str:
+    from argon2.low_level import Type, hash_secret
+
+    return hash_secret(password.encode(), PIES, passes, memory, 1, 32, Type.ID).decode()
+
+
+@row("passwords", "is stored as, where argon2-cffi is installed")
+async def stored_as(site: Site) -> str:
+    made = await hash_of(site.made("passwords"))
+    if made.startswith("$argon2id$"):
+        return f"Argon2id, {made.split('$')[3]}"
+    name, effort, *_ = made.split("$")
+    return f"{name}, {int(effort):,} rounds"
+
+
+@row("passwords", "`password1` for a new account")
+async def common(site: Site) -> str:
+    made = await ask(site.made("passwords"), "/hash?password=password1")
+    return yes(made.status == HTTPStatus.OK, "is taken", f"{made.status}, too common")
+
+
+@row("passwords", "100,000 letters for a new account")
+async def long(site: Site) -> str:
+    made = await ask(site.made("passwords"), f"/hash?password={'pie ' * 25_000}")
+    return yes(made.status == HTTPStatus.OK, "are taken", f"{made.status}")
+
+
+@row("passwords", "é of one character, typed as two")
+async def composed(site: Site) -> str:
+    app = site.made("passwords")
+    return yes(
+        is_right(await verified(app, "cafe\u0301 de 1784", await hash_of(app, "café de 1784"))), "right", "wrong"
+    )
+
+
+def of_less_effort(made: str) -> str:
+    """Return a hash of the same kind and password that is made faster."""
+    if made.startswith("$argon2id$"):
+        return argon2id(WORD, 8192, 1)
+    name, _, salt, _ = made.split("$")
+    code = hashlib.pbkdf2_hmac("sha256", WORD.encode(), salt.encode(), 1000)
+    return f"{name}$1000${salt}${base64.b64encode(code).decode()}"
+
+
+@row("passwords", "other requests, while one is verified")
+async def meanwhile(site: Site) -> str:
+    app = site.made("passwords")
+    made = await hash_of(app)
+    began = time.perf_counter()
+    slow = asyncio.create_task(verified(app, WORD, made))
+    answered = [began]
+    while not slow.done():
+        await asyncio.sleep(0)  # the in-process request alone doesn't give way to others
+        await ask(app, "/")
+        answered.append(time.perf_counter())
+    pauses = [after - before for before, after in pairwise(answered)]
+    return yes(max(pauses) < (answered[-1] - began) / 2, "are answered", "wait")
+
+
+@row("passwords", "100 log-ins at once")
+async def flood(site: Site) -> str:
+    app = site.made("passwords")
+    less = of_less_effort(await hash_of(app))
+    answers = await asyncio.gather(*(verified(app, WORD, less) for _ in range(100)))
+    refused = [answer for answer in answers if answer.status != HTTPStatus.OK]
+    if not refused:
+        return "all are verified"
+    retry = yes(bool(refused[0].get("retry-after")), ", `Retry-After`")
+    return f"those that would wait for long: {refused[0].status}{retry}"
+
+
+@row("passwords", "an unknown user takes as long as a known one")
+async def stranger(site: Site) -> str:
+    app, times = site.made("passwords"), []
+    for stored in (await hash_of(app), None):
+        best = 60.0
+        for _ in range(3):
+            began = time.process_time()
+            await verified(app, "another one", stored)
+            best = min(best, time.process_time() - began)
+        times.append(best)
+    return yes(times[1] > times[0] / 2)
+
+
+@row("passwords", "a hash of less effort is noticed at log-in")
+async def renewed(site: Site) -> str:
+    app = site.made("passwords")
+    less = of_less_effort(await hash_of(app))
+    return yes(json.loads((await verified(app, WORD, less)).body) == {"right": True, "renew": True})
+
+
+@row("passwords", "hashes of another kind that it verifies")
+async def kinds(site: Site) -> str:
+    app = site.made("passwords")
+    salt = PIES.decode()
+    scrypt = hashlib.scrypt(WORD.encode(), salt=PIES, n=16384, r=8, p=1, maxmem=1 << 26, dklen=64)
+    pbkdf2 = hashlib.pbkdf2_hmac("sha256", WORD.encode(), PIES, 1000)
+    argon = argon2id(WORD, 8192, 2)
+    forms = {
+        "Argon2id": (argon, f"argon2{argon}"),
+        "scrypt": (
+            phc("scrypt", "ln=14,r=8,p=1", scrypt),
+            f"scrypt$16384${salt}$8$1${base64.b64encode(scrypt).decode()}",
+        ),
+        "PBKDF2": (
+            phc("pbkdf2-sha256", "i=1000", pbkdf2),
+            f"pbkdf2_sha256$1000${salt}${base64.b64encode(pbkdf2).decode()}",
+        ),
+    }
+    found = [name for name, texts in forms.items() if any([is_right(await verified(app, WORD, one)) for one in texts])]
+    return ", ".join(found)
+
+
+# -- signed values ----------------------------------------------------------------------------------
+
+
+async def signed(site: Site, variant: str = "signing") -> str:
+    answer = await ask(site.made(variant), "/sign?value=ann")
+    return answer.body.decode()
+
+
+async def unsigned(site: Site, token: str, variant: str = "signing") -> str:
+    answer = await ask(site.made(variant), f"/unsign?token={quote(token)}")
+    if answer.status != HTTPStatus.OK:
+        return f"{answer.status}"
+    return yes(answer.body == b"ann", "is accepted", "WRONG")
+
+
+@row("signing", "who reads the value")
+async def readable(site: Site) -> str:
+    token = await signed(site)
+    parts = [part + "=" * (-len(part) % 4) for part in re.split(r"[.:]", token)]
+    texts = b"".join(
+        urlsafe_b64decode(part) for part in parts if re.fullmatch(r"[\w-]+=*", part) and len(part) % 4 == 0
+    )
+    return yes(b"ann" in texts, "everybody", "the server")
+
+
+@row("signing", "a letter of the token is changed; nobody catches the error")
+async def changed(site: Site) -> str:
+    token = await signed(site)
+    return await unsigned(site, yes(token[0] == "A", "B", "A") + token[1:])
+
+
+@row("signing", "a token that was made for something else, with one secret")
+async def misused(site: Site) -> str:
+    return await unsigned(site, await signed(site, "signing, other purpose"))
+
+
+@row("signing", "no purpose is named")
+async def purposeless(site: Site) -> str:
+    try:
+        token = await signed(site, "signing, no purpose")
+    except TypeError:
+        return "TypeError when it is made"
+    return yes(bool(token), "all tokens are of one kind", "WRONG")
+
+
+@row("signing", "good for an hour, an hour and a second later")
+async def expired(site: Site) -> str:
+    import time_machine
+
+    token, began = await signed(site), datetime.now(UTC)
+    with time_machine.travel(began, tick=True) as travel:
+        travel.move_to(began + timedelta(seconds=HOUR + 1))
+        return await unsigned(site, token)
+
+
+@row("signing", "no age is named: it is good")
+async def ageless(site: Site) -> str:
+    import time_machine
+
+    app, began = site.made("signing"), datetime.now(UTC)
+    answer = await ask(app, "/sign_for_ever?value=ann")
+    if answer.status != HTTPStatus.OK:
+        return "never: a TypeError"
+    with time_machine.travel(began, tick=True) as travel:
+        travel.move_to(began + timedelta(days=10 * 365))
+        later = await ask(app, f"/unsign_for_ever?token={quote(answer.body.decode())}")
+    return yes(later.status == HTTPStatus.OK, "for more than 10 years", "WRONG")
+
+
+@row("signing", "signed before the secret was changed, the old one is kept")
+async def kept_secret(site: Site) -> str:
+    return await unsigned(site, await signed(site, "signing, old secret"), "signing, rotated")
+
+
+@row("signing", "a secret of three letters")
+async def short(site: Site) -> str:
+    try:
+        await signed(site, "signing, short secret")
+    except ValueError as error:
+        return f"{type(error).__name__} when it is made"
+    return "is used"
+
+
+@row("signing", "a token of `ann` has")
+async def token_length(site: Site) -> str:
+    return f"{len(await signed(site))} letters"
+
+
+# -- guards -----------------------------------------------------------------------------------------
+
+
+def basic(name: str, password: str) -> tuple[str, str]:
+    return "authorization", "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+async def let_in(site: Site, battery: str, *headers: tuple[str, str], path: str = "/members") -> str:
+    answer = await ask(site.made(battery), path, [*headers])
+    challenge = answer.get("www-authenticate")
+    return f"{answer.status}" + yes(bool(challenge), f", `{challenge}`", "")
+
+
+async def plainly(site: Site, battery: str, *headers: tuple[str, str]) -> str:
+    return (await let_in(site, battery, *headers)).partition(",")[0]
+
+
+def guard_rows(battery: str, right: Callable[[Site], tuple[str, str]], wrong: tuple[str, str]) -> None:
+    """Note the rows that are the same for names and for tokens."""
+
+    async def nobody(site: Site) -> str:
+        return await let_in(site, battery)
+
+    async def stranger(site: Site) -> str:
+        return await let_in(site, battery, wrong)
+
+    async def member(site: Site) -> str:
+        return await plainly(site, battery, right(site))
+
+    async def twice(site: Site) -> str:
+        return await plainly(site, battery, wrong, right(site))
+
+    async def missing(site: Site) -> str:
+        return (await let_in(site, battery, path="/members/missing")).partition(",")[0]
+
+    async def socket(site: Site) -> str:
+        first = await handshake(site.made(battery), "/members/socket", [])
+        return yes(first == "websocket.accept", "is accepted", "is refused")
+
+    async def documented(site: Site) -> str:
+        if not hasattr(site.module, "DOCUMENT"):
+            return "no document"
+        document = json.loads((await ask(site.made(battery), site.module.DOCUMENT)).body)
+        operations = [one["get"] for path, one in document["paths"].items() if path.strip("/") == "members"]
+        return yes(bool(operations[0].get("security") or document.get("security")))
+
+    row(battery, "nobody")(nobody)
+    row(battery, "wrong credentials")(stranger)
+    row(battery, "the right ones" + yes(battery == "basic", ", with a letter that is not ASCII", ""))(member)
+    row(battery, "two `Authorization` fields, the second one right")(twice)
+    row(battery, "nobody, at a path below it that leads nowhere")(missing)
+    row(battery, "nobody, by WebSocket")(socket)
+    row(battery, "is in the OpenAPI document")(documented)
+
+
+guard_rows("basic", lambda _site: basic(MEMBER, PASSWORD), basic(MEMBER, "pears"))
+guard_rows(
+    "bearer", lambda site: ("authorization", f"Bearer {site.module.token()}"), ("authorization", "Bearer of-nobody")
+)
+
+
+@row("bearer", "a token is")
+async def token_kind(site: Site) -> str:
+    return yes(site.module.token().count(".") == 2, "a JWT", "what you look up")  # noqa: PLR2004
+
+
+# -- static files -----------------------------------------------------------------------------------
+
+
+OTHER_TAG = '"0"'
+
+
+async def file(site: Site, name: str, *headers: tuple[str, str], method: str = "GET") -> Answer:
+    return await ask(site.made("static"), f"/static/{name}", [*headers], method=method)
+
+
+async def status(site: Site, *names: str) -> str:
+    """Return the status of each; a file that lies outside of the folder must be in no answer."""
+    answers = []
+    for name in names:
+        try:
+            answer = await file(site, name)
+        except Exception as error:
+            answers.append(type(error).__name__)
+        else:
+            is_out = OUTSIDE.encode() in answer.body
+            answers.append(yes(is_out, "is served", f"{answer.status}"))
+    return "; ".join(answers)
+
+
+@row("static", "`../outside.txt`, as it is; with `%2F`; with `%5C`")
+async def traversal(site: Site) -> str:
+    return await status(site, "../outside.txt", "..%2Foutside.txt", "..%5Coutside.txt")
+
+
+@row("static", "an absolute path; a NUL in the name; a name of 5,000 letters")
+async def strange_names(site: Site) -> str:
+    return await status(site, quote(str(site.folder / "outside.txt"), safe=""), "a%00.txt", "a" * 5000)
+
+
+def is_served(answer: Answer) -> str:
+    return yes(answer.status == HTTPStatus.OK, "is served", f"{answer.status}")
+
+
+@row("static", "a link that leads out; one that stays in")
+async def links(site: Site) -> str:
+    return f"{await status(site, 'out.txt')}; {is_served(await file(site, 'in.txt'))}"
+
+
+@row("static", "`.env`")
+async def dotfile(site: Site) -> str:
+    return is_served(await file(site, ".env"))
+
+
+@row("static", "`äpfel.txt`, which is not ASCII")
+async def not_ascii(site: Site) -> str:
+    return is_served(await file(site, quote("äpfel.txt")))
+
+
+@row("static", "a folder with `index.html`; without its slash")
+async def index(site: Site) -> str:
+    answers = [await file(site, "pies/"), await file(site, "pies")]
+    return "; ".join(is_served(answer) for answer in answers)
+
+
+@row("static", "a folder without one")
+async def listing(site: Site) -> str:
+    answer = await file(site, "empty/")
+    return yes(b"file.txt" in answer.body, "is listed", f"{answer.status}")
+
+
+@row("static", "POST; HEAD, the length that it is told")
+async def verbs(site: Site) -> str:
+    post, head = [await file(site, "site.css", method=method) for method in ("POST", "HEAD")]
+    return f"{post.status}; {head.status}: {head.get('content-length') or 'none'}"
+
+
+@row("static", "the type of `app.js`; of `notes.txt`")
+async def types(site: Site) -> str:
+    answers = [await file(site, name) for name in ("app.js", "notes.txt")]
+    return "; ".join(f"`{answer.get('content-type')}`" for answer in answers)
+
+
+@row("static", "`Cache-Control`; `X-Content-Type-Options`")
+async def headers(site: Site) -> str:
+    answer = await file(site, "site.css")
+    return "; ".join(
+        yes(bool(value), f"`{value}`", "none")
+        for value in (answer.get("cache-control"), answer.get("x-content-type-options"))
+    )
+
+
+@row("static", "ETag; `Last-Modified`")
+async def validators(site: Site) -> str:
+    answer = await file(site, "site.css")
+    tagged = answer.get("etag")
+    kind = yes(bool(tagged), yes(tagged.startswith("W/"), "weak", "strong"), "none")
+    return f"{kind}; {yes(bool(answer.get('last-modified')))}"
+
+
+@row("static", "asked again: with the ETag; in a list, weak; `*`; with the date")
+async def asked_again(site: Site) -> str:
+    first = await file(site, "site.css")
+    tagged, date = first.get("etag") or '"none"', first.get("last-modified")
+    strong = tagged.removeprefix("W/")
+    asked = [("if-none-match", value) for value in (tagged, f'"0", W/{strong}', "*")] + [("if-modified-since", date)]
+    return "; ".join([f"{(await file(site, 'site.css', one)).status}" for one in asked])
+
+
+@row("static", "changed within the second, with the same length")
+async def changed_within_second(site: Site) -> str:
+    app = site.made("static")
+    changing = site.place / "notes.txt"
+    os.utime(changing, (CHANGED_AT, CHANGED_AT + 0.25))
+    first = await ask(app, "/static/notes.txt")
+    changing.write_text("Äpfli")
+    os.utime(changing, (CHANGED_AT, CHANGED_AT + 0.75))
+    asked = {"if-none-match": first.get("etag"), "if-modified-since": first.get("last-modified")}
+    again = await ask(app, "/static/notes.txt", [(name, value) for name, value in asked.items() if value])
+    return yes(again.body == "Äpfli".encode(), "the new one is sent", f"{again.status}, the old one is kept")
+
+
+@row("static", "`If-Match` with another ETag")
+async def if_match(site: Site) -> str:
+    return f"{(await file(site, 'site.css', ('if-match', OTHER_TAG))).status}"
+
+
+async def ranges(site: Site, value: str, *more: tuple[str, str]) -> str:
+    answer = await file(site, "site.css", ("range", f"bytes={value}"), *more)
+    return f"{answer.status}, {len(answer.body):,} bytes"
+
+
+@row("static", "a range of ten bytes; two of ten; none of it is there")
+async def some_ranges(site: Site) -> str:
+    one, two, beyond = [await ranges(site, value) for value in ("0-9", "0-9,20-29", "100000-")]
+    return "; ".join([one, two.partition(",")[0], beyond.partition(",")[0]])
+
+
+@row("static", "200 ranges of all of it")
+async def bomb(site: Site) -> str:
+    answer = await file(site, "site.css", ("range", "bytes=" + ",".join(["0-"] * 200)))
+    return f"{answer.status}, {round(len(answer.body) / len(SHEET))} x its size"
+
+
+@row("static", "`If-Range` with another ETag")
+async def if_range(site: Site) -> str:
+    return await ranges(site, "0-9", ("if-range", OTHER_TAG))
+
+
+@row("static", "`site.css.gz` lies beside `site.css`: to who accepts gzip")
+async def precompressed(site: Site) -> str:
+    answer = await file(site, "site.css", ("accept-encoding", "gzip"))
+    return yes(answer.get("content-encoding") == "gzip", "is sent", "is not used")
+
+
+@row("static", "the URL that templates are given has a hash of the content")
+async def hashed_url(site: Site) -> str:
+    answer = await ask(site.made("static"), "/link")
+    return "WRONG" if answer.status != HTTPStatus.OK else yes(not answer.body.endswith(b"/static/site.css"))
+
+
 # -- the tables -------------------------------------------------------------------------------------
 
 TITLES = {
@@ -575,6 +1041,11 @@ TITLES = {
     "rate": "Rate limits",
     "etag": "ETags of handlers' replies",
     "log": "Access log",
+    "passwords": "Passwords",
+    "signing": "Signed values",
+    "basic": "Basic authentication",
+    "bearer": "Bearer tokens",
+    "static": "Static files",
 }
 
 

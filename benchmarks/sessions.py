@@ -31,10 +31,10 @@ from peers import ROOT, Peer, prepare
 
 PACKAGES = (
     "aiosqlite", "brotli", "django", "django-cors-headers", "hiredis", "itsdangerous", "jinja2",
-    "litestar[cryptography]", "redis>=8", "starlette", "starsessions", "time-machine",
+    "litestar[cryptography,jwt]", "redis>=8", "starlette", "starsessions", "time-machine",
 )  # fmt: skip
 REPORTED = ("starlette", "starsessions", "litestar", "django", "django-cors-headers", "redis", "hiredis", "aiosqlite")
-ENVIRONMENT = Peer("batteries", "", ("-e", f"{ROOT}[compression]", *PACKAGES), REPORTED)
+ENVIRONMENT = Peer("batteries", "", ("-e", f"{ROOT}[argon2,compression]", *PACKAGES), REPORTED)
 STORES = {
     "sqlite": {
         "MicroPie, SQLite": ("micropie", "sessions"),

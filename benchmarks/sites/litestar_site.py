@@ -13,12 +13,15 @@ from litestar.middleware.logging import LoggingMiddlewareConfig
 from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.middleware.session.client_side import CookieBackendConfig
 from litestar.middleware.session.server_side import ServerSideSessionConfig
+from litestar.openapi import OpenAPIConfig
 from litestar.response import ServerSentEvent, Stream
+from litestar.security.jwt import JWTAuth
+from litestar.static_files import create_static_files_router
 from litestar.stores.file import FileStore
 from litestar.stores.memory import MemoryStore
 from litestar.stores.redis import RedisStore
 
-from sites.content import CHUNKS, FRIEND, HOST, PAGE, SECRET, TAG
+from sites.content import CHUNKS, FRIEND, HOST, MEMBER, PAGE, SECRET, TAG, filled
 
 
 @get("/", media_type=MediaType.TEXT)
@@ -98,6 +101,28 @@ async def socket(socket: WebSocket) -> None:
     await socket.accept()
 
 
+async def user_of(token, connection):
+    return token.sub if token.sub == MEMBER else None
+
+
+MEMBERS = JWTAuth(retrieve_user_handler=user_of, token_secret=SECRET, exclude=["^/$", "^/schema"])
+
+
+@get("/members", media_type=MediaType.TEXT)
+async def members(request: Request) -> str:
+    return str(request.user)
+
+
+@websocket("/members/socket")
+async def members_socket(socket: WebSocket) -> None:
+    await socket.accept()
+
+
+@get("/link", media_type=MediaType.TEXT)
+async def link(request: Request) -> str:
+    return request.app.route_reverse("static", file_path="/site.css")
+
+
 def stored(store):
     return {"middleware": [ServerSideSessionConfig().middleware], "stores": {"sessions": store}}
 
@@ -116,11 +141,24 @@ SETTINGS = {
     "redis": lambda place: stored(RedisStore.with_client(place)),
 }
 
+HANDLERS = {
+    "bearer": lambda _place: [members, members_socket],
+    "static": lambda place: [link, create_static_files_router(path="/static", directories=[filled(place)])],
+}
 
-BATTERIES = frozenset(SETTINGS)
+
+DOCUMENT = "/schema/openapi.json"
+BATTERIES = frozenset({*SETTINGS, *HANDLERS})
+
+
+def token():
+    return MEMBERS.create_token(MEMBER)
 
 
 def made(battery, place=""):
     handlers = [index, page, tagged, posted, fail, stream, events, visits, write, read, login, logout, socket]
+    handlers += HANDLERS[battery](place) if battery in HANDLERS else []
     settings = SETTINGS[battery](place) if battery in SETTINGS else {}
-    return Litestar(handlers, openapi_config=None, **settings)
+    if battery == "bearer":
+        settings = {"on_app_init": [MEMBERS.on_app_init], "openapi_config": OpenAPIConfig("A site", "1.0")}
+    return Litestar(handlers, **{"openapi_config": None, **settings})

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from micropie import App, ServerSentEvent
+from micropie import App, Controller, ServerSentEvent, url_for
+from micropie.auth import BasicAuth, BearerAuth, Signer, hash_password, needs_rehash, same_secret, verify_password
 from micropie.middleware import (
     AccessLogMiddleware,
     CompressionMiddleware,
@@ -13,8 +14,24 @@ from micropie.middleware import (
     SecurityHeadersMiddleware,
     TrustedHostMiddleware,
 )
+from micropie.openapi import Docs
 from micropie.sessions import RedisSessionBackend, SignedCookieSessionBackend, SQLiteSessionBackend
-from sites.content import CHUNKS, FRIEND, HOST, PAGE, SECRET, TAG
+from micropie.static import StaticFiles
+from sites.content import (
+    CHUNKS,
+    FRIEND,
+    HOST,
+    HOUR,
+    MEMBER,
+    OLD_SECRET,
+    PAGE,
+    PASSWORD,
+    SECRET,
+    SHORT_SECRET,
+    TAG,
+    TOKEN,
+    filled,
+)
 
 MIDDLEWARES = {
     "cors": lambda: CORSMiddleware([FRIEND]),
@@ -33,8 +50,19 @@ SESSIONS = {
     "cookie": lambda _place: SignedCookieSessionBackend(SECRET),
 }
 
+SIGNERS = {
+    "signing": lambda: Signer(SECRET, purpose="mail"),
+    "signing, other purpose": lambda: Signer(SECRET, purpose="password"),
+    "signing, old secret": lambda: Signer(OLD_SECRET, purpose="mail"),
+    "signing, rotated": lambda: Signer(SECRET, OLD_SECRET, purpose="mail"),
+    "signing, short secret": lambda: Signer(SHORT_SECRET, purpose="mail"),
+    "signing, no purpose": lambda: Signer(SECRET),
+}
+
 
 class Site(App):
+    signer = None
+
     async def index(self):
         return "Hello"
 
@@ -92,12 +120,79 @@ class Site(App):
     async def ws_socket(self, ws):
         await ws.accept()
 
+    async def hash(self, password):
+        return await hash_password(password)
 
-BATTERIES = frozenset(MIDDLEWARES) | frozenset(SESSIONS)
+    async def verify(self, password, stored=None):
+        right = await verify_password(password, stored)
+        return {"right": right, "renew": stored is not None and needs_rehash(stored)}
+
+    async def sign(self, value):
+        return self.signer.sign(value, max_age=HOUR)
+
+    async def sign_for_ever(self, value):
+        return self.signer.sign(value)
+
+    async def unsign(self, token):
+        return self.signer.unsign(token)
+
+    async def link(self):
+        return url_for(self.static, "site.css")
+
+
+async def named(name, password):
+    return name if name == MEMBER and same_secret(password, PASSWORD) else None
+
+
+async def with_token(token):
+    return MEMBER if same_secret(token, TOKEN) else None
+
+
+class Members(Controller):
+    async def index(self):
+        return f"{self.request.state.user}"
+
+    async def ws_socket(self, ws):
+        await ws.accept()
+
+
+class ByName(Members):
+    _before = BasicAuth(named)
+
+
+class ByToken(Members):
+    _before = BearerAuth(with_token)
+
+
+class ForMembers(Site):
+    docs = Docs()
+
+
+class Basic(ForMembers):
+    members = ByName()
+
+
+class Bearer(ForMembers):
+    members = ByToken()
+
+
+DOCUMENT = "/openapi.json"
+GUARDED = {"basic": Basic, "bearer": Bearer}
+BATTERIES = frozenset({*MIDDLEWARES, *SESSIONS, *SIGNERS, *GUARDED, "passwords", "static"})
+
+
+def token():
+    return TOKEN
 
 
 def made(battery, place=""):
-    app = Site(SESSIONS[battery](place)) if battery in SESSIONS else Site()
+    if battery in SESSIONS:
+        return Site(SESSIONS[battery](place))
+    if battery == "static":
+        return type("Files", (Site,), {"static": StaticFiles(filled(place))})()
+    app = GUARDED.get(battery, Site)()
+    if battery in SIGNERS:
+        app.signer = SIGNERS[battery]()
     if battery in MIDDLEWARES:
         app.middlewares.append(MIDDLEWARES[battery]())
     return app

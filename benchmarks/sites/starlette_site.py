@@ -1,23 +1,28 @@
 """The site in Starlette; sessions on a server are those of starsessions, as Starlette has none."""
 
 import asyncio
+import base64
+import binascii
 import time
 
 import aiosqlite
 from redis.asyncio import Redis
 from starlette.applications import Starlette
+from starlette.authentication import AuthCredentials, AuthenticationBackend, AuthenticationError, SimpleUser, requires
 from starlette.middleware import Middleware
+from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 from starsessions import SessionAutoloadMiddleware, SessionStore
 from starsessions import SessionMiddleware as StoredSessionMiddleware
 from starsessions.stores.redis import RedisStore
 
-from sites.content import CHUNKS, FRIEND, HOST, PAGE, SECRET, TAG
+from sites.content import CHUNKS, FRIEND, HOST, MEMBER, PAGE, PASSWORD, SECRET, TAG, filled
 
 TWO_WEEKS = 14 * 24 * 3600
 SCHEMA = "CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, data BLOB NOT NULL, expires REAL NOT NULL)"
@@ -54,6 +59,25 @@ class SQLiteStore(SessionStore):
         await database.execute_fetchall("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
+class Names(AuthenticationBackend):
+    """The backend that Starlette's documentation shows, with the look at name and password that it leaves to you."""
+
+    async def authenticate(self, conn):
+        if "Authorization" not in conn.headers:
+            return None
+        try:
+            scheme, credentials = conn.headers["Authorization"].split()
+            if scheme.lower() != "basic":
+                return None
+            decoded = base64.b64decode(credentials).decode("ascii")
+        except (ValueError, UnicodeDecodeError, binascii.Error):
+            raise AuthenticationError("Invalid basic auth credentials") from None
+        name, _, password = decoded.partition(":")
+        if (name, password) != (MEMBER, PASSWORD):
+            raise AuthenticationError("Invalid basic auth credentials")
+        return AuthCredentials(["authenticated"]), SimpleUser(name)
+
+
 def stored(store):
     kept = Middleware(StoredSessionMiddleware, store=store, lifetime=TWO_WEEKS, rolling=True)
     return [kept, Middleware(SessionAutoloadMiddleware)]
@@ -64,6 +88,7 @@ MIDDLEWARES = {
     "cors *": lambda _place: [Middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True)],
     "hosts": lambda _place: [Middleware(TrustedHostMiddleware, allowed_hosts=[HOST])],
     "compression": lambda _place: [Middleware(GZipMiddleware)],
+    "basic": lambda _place: [Middleware(AuthenticationMiddleware, backend=Names())],
     "sessions": lambda _place: [Middleware(SessionMiddleware, secret_key=SECRET)],
     "cookie": lambda _place: [Middleware(SessionMiddleware, secret_key=SECRET)],
     "sqlite": lambda place: stored(SQLiteStore(place)),
@@ -135,12 +160,30 @@ async def socket(websocket):
     await websocket.accept()
 
 
-BATTERIES = frozenset(MIDDLEWARES)
+@requires("authenticated")
+async def members(request):
+    return PlainTextResponse(request.user.display_name)
+
+
+@requires("authenticated")
+async def members_socket(websocket):
+    await websocket.accept()
+
+
+async def link(request):
+    return PlainTextResponse(str(request.url_for("static", path="site.css")))
+
+
+BATTERIES = frozenset({*MIDDLEWARES, "static"})
 
 
 def made(battery, place=""):
     handlers = (index, page, tagged, fail, stream, events, visits, read, login, logout)
     routes = [Route("/" if one is index else f"/{one.__name__}", one) for one in handlers]
     routes += [Route("/write/{name}", write), Route("/post", post, methods=["POST"]), WebSocketRoute("/socket", socket)]
+    if battery == "basic":
+        routes += [Route("/members", members), WebSocketRoute("/members/socket", members_socket)]
+    if battery == "static":
+        routes += [Route("/link", link), Mount("/static", StaticFiles(directory=filled(place)), name="static")]
     middleware = MIDDLEWARES[battery](place) if battery in MIDDLEWARES else []
     return Starlette(routes=routes, middleware=middleware)
