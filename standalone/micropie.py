@@ -328,7 +328,9 @@ class Fault(NamedTuple):
     """One value of a request that is wrong: where it was looked for, its name, and what was expected.
 
     `place` is `path`, `query`, `body`, `header`, `cookie`, `session`, `file` or, of WebSockets, `message`; `name` may
-    lead into a value: `address.zip`, `tags[3]`. The value itself is not in it.
+    lead into a value: `address.zip`, `tags[3]`. `message` says what was expected. The value itself is not in it.
+
+        raise InvalidInput([Fault("body", "email", "has an account already")])
     """
 
     place: str
@@ -342,7 +344,12 @@ class Fault(NamedTuple):
 
 
 class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than InvalidInputError
-    """A 400: values of the request do not fit the handler's signature. `faults` are all of them, up to 50."""
+    """A 400: values of the request do not fit the handler's signature. `faults` are all of them, up to 50.
+
+    async def _on_error(self, error):
+        if isinstance(error, InvalidInput):
+            return 400, {fault.name: fault.message for fault in error.faults}
+    """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = list(faults)[:MAX_FAULTS]
@@ -365,14 +372,27 @@ class ConversionError(Exception):
 
 
 class ClientGone(HTTPError):  # noqa: N818 - what happened, not an error
-    """The client left before its request was complete; nobody is there to read the answer."""
+    """The client left before its request was complete; nobody is there to read the answer.
+
+    try:
+        await file.save(path)
+    except ClientGone:
+        log.info("nobody waits for %s", path)
+        raise
+    """
 
     def __init__(self) -> None:
         super().__init__(400, "Client disconnected")
 
 
 class ConnectionClosed(Exception):  # noqa: N818 - the documented name
-    """The WebSocket is closed; `code` and `reason` are the peer's (RFC 6455 §7.4)."""
+    """The WebSocket is closed; `code` and `reason` are the peer's (RFC 6455 §7.4).
+
+    try:
+        await ws.send("news")
+    except ConnectionClosed as closed:
+        log.info("left with %s", closed.code)
+    """
 
     def __init__(self, code: int = 1005, reason: str = "") -> None:
         super().__init__(code, reason)
@@ -393,6 +413,11 @@ class InvalidMessage(BadMessage):
     """A WebSocket message does not fit the type that was asked for. `faults` are all that is wrong, up to 50.
 
     Who does not catch it closes with 1007 and the first of them.
+
+        try:
+            move = await ws.receive(Move)
+        except InvalidMessage as error:
+            await ws.send({"faults": [fault.name for fault in error.faults]})
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
@@ -624,7 +649,13 @@ def _spot(masked: bytes, brackets: bytes, index: int) -> int:
 # ======================================================================================================================
 
 class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
-    """An optional package is needed and not installed; the message says what to install."""
+    """An optional package is needed and not installed; the message says what to install.
+
+    try:
+        page = await self._render_template("index.html")
+    except MissingDependency as error:
+        page = str(error)       # … pip install 'micropie[standard]'
+    """
 
 
 @functools.cache
@@ -680,7 +711,7 @@ class Service:
     """Where several workers would each have their own of it: what to do about that, for `micropie check`."""
 
     async def start(self, app: Any) -> None:
-        """Begin; what this raises, the startup fails of."""
+        """Begin with the application `app`; what this raises, the startup fails of."""
 
     def begin_stop(self) -> None:
         """Learn that the server's stop has begun: the requests in flight still run, and those that wait here end."""
@@ -1839,7 +1870,10 @@ def _stdlib_encode(value: Any, default: Callable[[Any], Any], _options: int) -> 
 
 
 def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
+    """The `value` as compact UTF-8 JSON. TypeError or ValueError for what has no JSON form.
+
+    dumps({"made": date(2026, 11, 28)})         # b'{"made":"2026-11-28"}'
+    """
     try:
         return _json_encode(value, jsonable, _json_options)
     except TypeError:  # wider integers, other keys than strings: json can, or says why not
@@ -1859,9 +1893,11 @@ def _refuse(value: Any) -> Any:
 
 
 def loads(raw: bytes) -> Any:
-    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200.
+    """The value of a JSON document, `raw` (RFC 8259). ValueError for anything else, and for nesting over 200.
 
     A large document takes its time, in which other threads can run.
+
+        loads(b'{"pies": 3}')["pies"]
     """
     try:
         if len(raw) > JSON_PIECE:
@@ -4420,10 +4456,11 @@ def safe_redirect(
     status: int = 302,
     permanent: bool = False,
 ) -> tuple[int, str, HeaderPairs]:
-    """A redirect to a target that the client has named, such as `?next=`; to `fallback` if it leads elsewhere.
+    """A redirect to `location`, which the client has named, as by `?next=`; to `fallback` if that leads elsewhere.
 
-    Safe are paths of this site, and http and https URLs whose host (with its port, if it has one) is allowed, in
-    capitals or not. What is no text leads nowhere.
+    Safe are paths of this site, and http and https URLs whose host (with its port, if it has one) is in
+    `allowed_hosts`, in capitals or not. What is no text leads nowhere. `permanent` makes 301 of the `status` 302, and
+    308 of 307.
 
         async def login(self, next="/"):
             return safe_redirect(next)
@@ -4459,9 +4496,11 @@ def _ascii_authority(authority: str) -> str:
 
 
 def ascii_host(host: str) -> str:
-    """The host in ASCII (RFC 5891 §4.4), or percent-encoded (RFC 3986 §3.2.2) if it has what only clients can map.
+    """The `host` in ASCII (RFC 5891 §4.4), or percent-encoded (RFC 3986 §3.2.2) if it has what only clients can map.
 
     Python's codec `idna` is IDNA 2003, for which straße.example is strasse.example, another domain.
+
+        ascii_host("bücher.example")        # xn--bcher-kva.example
     """
     labels = [_mapped(label) for label in host.split(".")]
     if not all(label.isascii() or all(map(_is_letter_or_digit, label)) for label in labels):
@@ -5042,7 +5081,10 @@ def address_of(text: str) -> Any:
 
 
 def is_loopback_host(host: str) -> bool:
-    """True for a Host that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port."""
+    """True for a `host` that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port.
+
+    is_loopback_host("127.0.0.1:8000")
+    """
     match = lazy_pattern(HOST).fullmatch(host.lower())
     if match is None:
         return False
@@ -5938,9 +5980,12 @@ class Request:
 
     # What only few requests have stands on the class until then.
     body: bytes = b""
-    request_id: str | None = None  # by which the log knows it; a middleware sets it
+    """The bytes of a body that is not multipart."""
+    request_id: str | None = None
+    """The name by which the log knows the request; None until a middleware sets it."""
     body_parsed: bool = False
     method: str
+    """The HTTP method, in capitals; `GET` of a WebSocket."""
     _is_large: bool = False  # a multipart form, or another body that takes its time
     _late_params: Callable[[], Params] | None = None  # the fields of a body that is no form by its type
     _upload: "Upload | None" = None  # a multipart form
@@ -6108,7 +6153,7 @@ class Request:
         return preset
 
     def header(self, name: str, default: Any = None) -> Any:
-        """One header field by its lower-case name, as in `headers`, but without the price of reading all others."""
+        """One header field by its lower-case `name`, or `default`, without the price of reading all others."""
         # PERF: a bare loop, 0.4 µs for ten headers; a dict of them takes twice as long.
         wanted, found, is_there = name.encode(), b"", False
         for field, value in self._raw_headers:
@@ -6118,12 +6163,12 @@ class Request:
         return found.decode("latin-1").strip(" \t") if is_there else default
 
     def query(self, name: str, default: Any = None) -> Any:
-        """The first value of a query field."""
+        """The first value of the query field `name`, or `default`."""
         values = self.query_params.get(name)
         return values[0] if values else default
 
     def form(self, name: str, default: Any = None) -> Any:
-        """The first value of a form field, or a member of a JSON object as a text."""
+        """The first value of the form field `name`, or a member of a JSON object as a text; or `default`."""
         if self._has_json_fields() and name in self.get_json:
             return _json_text(self.get_json[name])
         values = self._form_fields().get(name)
@@ -6140,7 +6185,7 @@ class Request:
         return {} if self._has_json_fields() else self.body_params
 
     def json(self, name: str | None = None, default: Any = None) -> Any:
-        """The JSON body, or one member of it."""
+        """The JSON body, or its member `name`, `default` if it has none."""
         if name is None:
             return self.get_json
         return self.get_json.get(name, default) if isinstance(self.get_json, dict) else default
@@ -6207,10 +6252,18 @@ class Request:
 
 
 class WebSocketRequest(Request):
-    """The handshake of a WebSocket; everything that a `Request` has, but for a body."""
+    """The handshake of a WebSocket; everything that a `Request` has, but for a body.
+
+    async def before_websocket(self, request):
+        log.info("from %s", request.header("origin"))
+    """
 
 
 current_request: ContextVar[Request] = ContextVar("current_request")
+"""The context variable behind `App.request`, for code without an application. LookupError outside of a request.
+
+language = current_request.get().header("accept-language", "en")
+"""
 
 
 # ======================================================================================================================
@@ -6222,9 +6275,9 @@ current_request: ContextVar[Request] = ContextVar("current_request")
 def after_reply(callback: Callable[..., Any], *args: Any) -> None:
     """Call something when the reply to the current request was sent, a stream's end included; of a WebSocket, closed.
 
-    `async def` or plain; a plain function runs in a worker thread. Several are called in order, one after the other,
-    each whether or not the one before has failed, which is logged. None is called if the handler has failed, as a 500.
-    LookupError outside of a request.
+    `callback` gets the `args`. It is `async def` or plain; a plain function runs in a worker thread. Several are called
+    in order, one after the other, each whether or not the one before has failed, which is logged. None is called if the
+    handler has failed, as a 500. LookupError outside of a request.
 
         async def order(self, item: str):
             number = await self.shop.order(item)
@@ -6241,11 +6294,11 @@ def after_reply(callback: Callable[..., Any], *args: Any) -> None:
 
 
 def spawn(coroutine: Coroutine[Any, Any, Outcome], *, name: str | None = None) -> asyncio.Task[Outcome]:
-    """Run a coroutine beside the requests, as a task of the application that serves the current one, or starts.
+    """Run a `coroutine` beside the requests, as a task of the application that serves the current one, or starts.
 
-    The application holds it, logs it if it fails, waits for it in the end as long as the stop allows, and cancels it
-    then. In it `self.request` is the request that spawned it. RuntimeError in a thread, and where there is neither a
-    request nor a startup.
+    The application holds it, logs it by its `name` if it fails, waits for it in the end as long as the stop allows, and
+    cancels it then. In it `self.request` is the request that spawned it. RuntimeError in a thread, and where there is
+    neither a request nor a startup.
 
         async def index(self):
             spawn(self.refresh())
@@ -6876,7 +6929,7 @@ class Source:
 
 
 class Header(Source):
-    """The value is a header of the request: of the parameter's name, `-` for `_`, or of the name given.
+    """The value is a header of the request: of the parameter's name, `-` for `_`, or of `name`.
 
     async def index(self, accept_language: Annotated[str, Header()] = "en"): ...
     """
@@ -6889,7 +6942,7 @@ class Header(Source):
 
 
 class Cookie(Source):
-    """The value is a cookie.
+    """The value is a cookie: of the parameter's name, or of `name`.
 
     async def index(self, theme: Annotated[str, Cookie()] = "light"): ...
     """
@@ -6900,7 +6953,9 @@ class Cookie(Source):
 class FromQuery(Source):
     """The value is in the query, and nowhere else: neither a path segment nor the body can fill the parameter.
 
-    async def search(self, page: Annotated[int, FromQuery()] = 1): ...
+    The field has the parameter's name, or `name`.
+
+        async def search(self, page: Annotated[int, FromQuery()] = 1): ...
     """
 
     place = QUERY
@@ -6920,7 +6975,7 @@ class FromPath(Source):
 
 
 class FromSession(Source):
-    """The value is in the session, and nowhere else: no client can send it.
+    """The value is in the session, and nowhere else: no client can send it. It has the parameter's name, or `name`.
 
     async def account(self, user: Annotated[str, FromSession()]): ...
     """
@@ -7084,7 +7139,10 @@ class Faults:
         return next((fault.message for fault in self._faults if fault.name == name), "")
 
     def add(self, name: str, message: str, place: str = "body") -> None:
-        """Add what only the handler can find: `faults.add("email", "has an account already")`."""
+        """Add what only the handler can find: of the value `name` of a `place` that `message` is wrong with it.
+
+        faults.add("email", "has an account already")
+        """
         self._faults.append(Fault(place, name, message))
 
     def sent(self, name: str) -> str:
@@ -7092,7 +7150,7 @@ class Faults:
         return next(iter(self.sent_list(name)), "")
 
     def sent_list(self, name: str) -> list[str]:
-        """The texts of a value as they were sent, all of them."""
+        """The texts of the value `name` as they were sent, all of them."""
         values = self._read_values()
         return _texts(values[name] if name in values else _inside(values, name))
 
@@ -7517,10 +7575,13 @@ _KINDS = {
 class Parameter(NamedTuple):
     """One parameter of a handler, as its signature says it.
 
-    `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
-    segment, else by name), `context` (the request, the session, the faults), `provider` (what the type provides) or the
-    one place to look in, `key` the name there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest`
-    (`**kwargs`); `default` is `inspect.Parameter.empty` for a required parameter.
+    `name` is the parameter's. `annotation` is the type without `Annotated`, whose other contents are `metadata`;
+    `source` is `auto` (a path segment, else by name), `context` (the request, the session, the faults), `provider`
+    (what the type provides) or the one place to look in, `key` the name there. `is_body` is true of a record, which the
+    whole body fills. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    `inspect.Parameter.empty` for a required parameter.
+
+        required = [one.name for one in routes(app)[0].parameters if one.default is inspect.Parameter.empty]
     """
 
     name: str
@@ -8459,7 +8520,11 @@ class Providers(dict[Any, Provider]):
 # says is decided by the `SessionStore`, the same for every backend.
 # ======================================================================================================================
 
-SESSION_TIMEOUT = 8 * 3600  # seconds without a request
+SESSION_TIMEOUT = 8 * 3600
+"""The seconds after which a session ends that is not used, unless an `App` is told otherwise: eight hours.
+
+App(session_timeout=SESSION_TIMEOUT // 2)
+"""
 
 
 class SessionBackend(ABC):
@@ -8475,15 +8540,16 @@ class SessionBackend(ABC):
             async def save(self, session_id, data, timeout): ...
     """
 
-    in_cookie = False  # True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given
+    in_cookie = False
+    """True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given."""
 
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:
-        """The session's data; empty or None if it is unknown or expired."""
+        """The data of the session `session_id`; empty or None if it is unknown or expired."""
 
     @abstractmethod
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> str | None:
-        """Keep the data for `timeout` seconds; delete the session if `data` is empty.
+        """Keep the `data` of `session_id` for `timeout` seconds; delete the session if it is empty.
 
         A backend that keeps it `in_cookie` returns the cookie's value, None if there is none: it begins with the id, or
         with the first two parts between dots of the value that it is given in the id's place.
@@ -8499,15 +8565,15 @@ class SessionBackend(ABC):
     async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
         """The data of all sessions that `session.bind(user_id)` has bound to a user, by their handles.
 
-        That is the SHA-256 of the id in hexadecimal digits, `session.handle`. NotImplementedError if the backend can't
-        list sessions; one that can finds the text of the user's id in the item `_user_id` of the data.
+        A handle is the SHA-256 of the id in hexadecimal digits, `session.handle`. NotImplementedError if the backend
+        can't list sessions; one that can finds the text of the user's id in the item `_user_id` of the data.
         """
         raise NotImplementedError(f"{type(self).__name__} can't list the sessions of a user: define sessions_of()")
 
     async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
-        """End all sessions of a user, or the one with this handle, but not `keep`; the number of those that ended.
+        """End all sessions of a user, `user_id`, or the one with this `handle`; the number of those that ended.
 
-        NotImplementedError if the backend can't.
+        That of the id `keep` stays. NotImplementedError if the backend can't.
         """
         raise NotImplementedError(f"{type(self).__name__} can't end the sessions of a user: define end_sessions()")
 
@@ -8516,6 +8582,10 @@ class InMemorySessionBackend(SessionBackend):
     """Keeps sessions in this process: they end with it, and several workers don't share them.
 
     `sessions` and `last_access` (seconds since the epoch) may be looked at; `last_access[id] = 0` expires a session.
+
+        backend = InMemorySessionBackend()
+        app = MyApp(backend)
+        print(len(backend.sessions))
     """
 
     def __init__(self) -> None:
@@ -8653,7 +8723,11 @@ MAX_FLASHES = 20  # that wait for a page; of a client that never shows any the o
 
 
 class Flash(NamedTuple):
-    """A message: its text, which is also what `str` makes of it, and its category."""
+    """A message: its `text`, which is also what `str` makes of it, and its `category`.
+
+    for message in flashes():
+        print(message.category, message)
+    """
 
     text: str
     category: str
@@ -8663,7 +8737,7 @@ class Flash(NamedTuple):
 
 
 def flash(request: Request, text: str, category: str = "info") -> None:
-    """Leave a message for the visitor's next page, which shows it by `flashes()`.
+    """Leave a message for the visitor's next page, which shows it by `flashes()`, and may do so by its `category`.
 
     async def save(self, text):
         ...
@@ -8681,7 +8755,10 @@ def flashes(request: Request | None = None) -> list[Flash]:
     """The messages for this page, in the order in which they were left; they are shown once.
 
     Templates have it as a function: `{% for message in flashes() %}<p class="{{ message.category }}">{{ message }}</p>
-    {% endfor %}`. Without a request that is the one that is being served.
+    {% endfor %}`. Without a `request` that is the one that is being served.
+
+        async def index(self):
+            return "".join(f"<p>{escape(str(message))}</p>" for message in flashes())
     """
     session = (request or current_request.get()).session
     return [Flash(*session.pop(name)) for name in sorted(name for name in session if name.startswith(FLASH))]
@@ -9405,7 +9482,7 @@ class WebSocket:
         return self._state()
 
     def choose_subprotocol(self, *known: str) -> str | None:
-        """The first of these that the client offers too, to be given to `accept`; None if there is none.
+        """The first of the `known` ones that the client offers too, to be given to `accept`; None if there is none.
 
         await ws.accept(ws.choose_subprotocol("chat.v2", "chat.v1"))
         """
@@ -9513,7 +9590,7 @@ class WebSocket:
     async def receive(self, kind: Any) -> Any: ...
 
     async def receive(self, kind: Any = None) -> Any:
-        """The next message, whatever it is; or a value of a type, which its JSON is converted to as parameters are.
+        """The next message, whatever it is; or the value of its JSON, converted to the type `kind` as parameters are.
 
         `InvalidMessage`, a ValueError, with all `faults` of one that does not fit.
 
@@ -9530,7 +9607,7 @@ class WebSocket:
     def messages(self, kind: Any, *, on_invalid: OnInvalid | None = None) -> AsyncIterator[Any]: ...
 
     def messages(self, kind: Any, *, on_invalid: OnInvalid | None = None) -> AsyncIterator[Any]:
-        """The messages until the end, converted as by `receive`. TypeError for a type that no message can become.
+        """The messages until the end, converted to the type `kind`. TypeError for one that no message can become.
 
         One that does not fit raises `InvalidMessage`, which closes with 1007 unless it is caught; with `on_invalid`,
         `async def` or plain, that is called with the faults, and the next message follows.
@@ -9562,7 +9639,7 @@ class WebSocket:
         return read(raw)
 
     async def send_text(self, data: str) -> None:
-        """Send a text message."""
+        """Send `data` as a text message."""
         if not self._sends:  # PERF: one look for all that may be in the way, 0.04 µs
             await self._before_send()
         self._sends -= 1
@@ -9575,7 +9652,7 @@ class WebSocket:
             raise
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
-        """Send a binary message."""
+        """Send `data` as a binary message."""
         if not self._sends:
             await self._before_send()
         self._sends -= 1
@@ -9588,11 +9665,11 @@ class WebSocket:
             raise
 
     async def send_json(self, data: Any) -> None:
-        """Send a value as JSON in a text message."""
+        """Send the value `data` as JSON in a text message."""
         await self.send_text(dumps(data).decode())
 
     async def send(self, data: Any) -> None:
-        """Send a message: `str` as text, bytes as binary, anything else as JSON."""
+        """Send `data`: a `str` as text, bytes as binary, anything else as JSON."""
         if isinstance(data, str):
             await self.send_text(data)
         elif isinstance(data, bytes | bytearray | memoryview):
@@ -10175,7 +10252,8 @@ class Controller:
             api = Api(db)
     """
 
-    _takes_identities = True  # False: no handler is given the identities in the path to the controller
+    _takes_identities = True
+    """False: no handler is given the identities in the path to the controller."""
 
     @property
     def request(self) -> Request:
@@ -10185,11 +10263,11 @@ class Controller:
     def _redirect(
         self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
-        """A result that redirects, as `App._redirect`."""
+        """A result that redirects to `location`; `extra_headers`, `status` and `permanent` as of `App._redirect`."""
         return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
-        """A template of the application that serves the request, rendered, as `App._render_template`."""
+        """The template `name` of the application, rendered with `context`, as by `App._render_template`."""
         router: Any = self.request._router
         app, *controllers = router.owners_of(self)
         text: str = await app._render_template(name, **{**await shared_context(controllers), **context})
@@ -10202,7 +10280,14 @@ class Controller:
     async def _before(self, *args: Any, **kwargs: Any) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers.
 
-        A parameter of the name of an identity in its path gets that, converted as its annotation says.
+        A parameter of the name of an identity in its path gets that, converted as its annotation says; one with a
+        marker, or whose type is the request, the session or a provider, gets that. `args` and `kwargs` are the base's,
+        for `super()`.
+
+            class Admin(Controller):
+                async def _before(self):
+                    if "user" not in self.request.session:
+                        raise HTTPError(403)
         """
         return await _next_in_line(super(), "_before", *args, **kwargs)
 
@@ -10211,7 +10296,7 @@ class Controller:
         return await _next_in_line(super(), "_after", reply)
 
     def _on_error(self, error: Exception) -> Any:
-        """Asked of exceptions of this branch, `async def` or plain; a result but None is the answer in its place."""
+        """Asked of an `error` of this branch, `async def` or plain; a result but None answers in its place."""
         return None
 
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
@@ -10236,7 +10321,7 @@ class Resource(Controller):
 
 
 class Mount:
-    """Any other ASGI application as a branch: at the name that it is given, or at a path below its owner.
+    """Any other ASGI application, `app`, as a branch: at the name that it is given, or at a `path` below its owner.
 
     class Site(App):
         files = Mount(StaticFiles(directory="public"))
@@ -10312,8 +10397,9 @@ def _is_verb(verb: Any) -> bool:
 def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
     """Let a handler have limits of its own for what clients send: sizes in bytes, times in seconds, None for none.
 
-    The attributes of a `Controller` with these names are those of its whole branch; what is not said stays as the `App`
-    has it. ValueError for what is no limit.
+    `changes` are some of the keywords `max_body_size`, `max_form_field_size`, `max_form_parts`, `max_upload_size`,
+    `body_timeout`, `max_message_size` and `idle_timeout` of `App`. The attributes of a `Controller` with these names
+    are those of its whole branch; what is not said stays as the `App` has it. ValueError for what is no limit.
 
         @limits(max_upload_size=5 << 30)
         async def video(self, file): ...
@@ -10331,7 +10417,7 @@ def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
 
 
 def methods(*verbs: str) -> Callable[[F], F]:
-    """Let a handler answer these HTTP methods only; GET includes HEAD. Others are answered 405 with `Allow`.
+    """Let a handler answer the HTTP methods `verbs` only; GET includes HEAD. Others are answered 405 with `Allow`.
 
     @methods("POST", "PUT")
     async def save(self, text): ...
@@ -11560,11 +11646,11 @@ class HandlerLocation(NamedTuple):
 def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) -> str:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
-    `handler` is the method itself, a controller, or a mount, whose arguments are paths below it. Values are
-    percent-encoded; lists repeat their field, None leaves it out. `root_path` of the current request stands in front.
-    TypeError for arguments that the handler does not take, LookupError for a handler that no application has.
-    With `external` scheme and host of the current request stand before it: LookupError without one, `HTTPError` 400
-    if it has no host.
+    `handler` is the method itself, a controller, or a mount; `args` are its arguments, those of a mount paths below it;
+    `query` are arguments by their names. Values are percent-encoded; lists repeat their field, None leaves it out.
+    `root_path` of the current request stands in front. TypeError for arguments that the handler does not take,
+    LookupError for a handler that no application has. With `external` scheme and host of the current request stand
+    before it: LookupError without one, `HTTPError` 400 if it has no host.
 
         url_for(self.blog.post, 7, page=2)
         url_for(self.files, "css/site.css")
@@ -11898,22 +11984,28 @@ class HttpMiddleware:
         return None
 
     async def before_request(self, request: Request) -> dict[str, Any] | None:
-        """Called when body and session are there. A dict of `body`, `status_code` (200), `headers` answers."""
+        """Called when body and session of `request` are there. A dict of `body`, `status_code`, `headers` answers."""
         return None
 
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: HeaderPairs
     ) -> dict[str, Any] | None:
-        """Called with the reply, errors included. Append to `extra_headers`, or return a dict with what to replace."""
+        """Called with the reply to `request`, errors included: its `status_code` and its `response_body`.
+
+        Append to `extra_headers`, or return a dict with what to replace.
+        """
         return None
 
     def before_sending(
         self, request: Request, status_code: int, response_body: Any, headers: Sequence[tuple[str, str]]
     ) -> None:
-        """Called last of all with the reply as it goes out, whoever has made it, to log it say; a plain function."""
+        """Called last of all with the reply to `request`, whoever has made it, to log it say; a plain function.
+
+        Its result, and changes of `status_code`, `response_body` or `headers`, are not looked at.
+        """
 
     def streamed_send(self, request: Request, send: Send) -> Send:
-        """The ASGI `send` for a reply that is a stream, to see or change what is sent; a plain function.
+        """A `send` for the reply to `request` if that is a stream, to see or change what is sent; a plain function.
 
         Here chunks are bytes, whatever the handler has yielded, and the start says of what type they are.
         """
@@ -11945,15 +12037,15 @@ class WebSocketMiddleware:
     """
 
     def before_routing(self, request: Request) -> Any:
-        """Called first of all, when neither route nor session are known. A dict refuses, as in `before_websocket`."""
+        """Called first of all, when neither route nor session of `request` are known. A dict refuses the connection."""
         return None
 
     async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
-        """Called before the handler. A dict with `code` (1008) and `reason` refuses the connection."""
+        """Called before the handler of `request`. A dict with `code` (1008) and `reason` refuses the connection."""
         return None
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
-        """Called when the handler is done, however it ended."""
+        """Called when the handler of `request` is done, however it ended."""
 
 
 class Hooked(Protocol):
@@ -12181,12 +12273,18 @@ class Route(NamedTuple):
     verbs: tuple[str, ...]
     name: str
     owner: Any
+    """The `App` or controller that has the handler."""
     handler: Any
+    """The bound method; of a mount the other application."""
     parameters: tuple[Parameter, ...] = ()
     returns: Any = Any
+    """The return annotation; `Any` without one."""
     file: str | None = None
+    """The file in which the handler is written."""
     line: int | None = None
+    """The line of that file."""
     doc: str = ""
+    """The handler's docstring."""
     problems: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     providers: tuple[Provider, ...] = ()
@@ -12203,7 +12301,11 @@ class _Asked(NamedTuple):
 
 
 def routes(app: "App") -> list[Route]:
-    """All routes of an application and of the applications of ours below it, in order of definition."""
+    """All routes of an application, `app`, and of the applications of ours below it, in order of definition.
+
+    for route in routes(app):
+        print(*route.verbs, route.path, route.name)
+    """
     router = app._micropie.router
     return list(_routes_below(router, router.root, (), "", _Asked()))
 
@@ -12286,6 +12388,8 @@ class Configuration:
     `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
     controllers; `services` are what is started and stopped with it; `oversights` are sentences on what in its classes
     is probably not meant as it stands.
+
+        configuration(app).templates.globals["shop"] = "Pies"
     """
 
     def __init__(self, app: "App") -> None:
@@ -12303,7 +12407,7 @@ class Configuration:
 
 
 def configuration(app: "App") -> Configuration:
-    """The configuration of an application.
+    """The configuration of an application, `app`.
 
     for sentence in configuration(app).oversights:
         print(sentence)
@@ -14604,9 +14708,10 @@ def run(
 ) -> None:
     """Serve an application with Granian or Uvicorn, until Ctrl-C.
 
-    `uds` is the path of a Unix socket, `fd` a socket that this process was given; either stands for host and port.
-    `reload` starts again when code or a template has changed, or a file whose name matches one of `reload_include`.
-    `dev` is development mode: `reload`, and the debug pages for who is on this machine.
+    `uds` is the path of a Unix socket, `fd` a socket that this process was given; either stands for `host` and `port`.
+    `workers` is the number of processes. `tls_cert` and `tls_key` are the files of a certificate and its key, for
+    HTTPS. `reload` starts again when code or a template has changed, or a file whose name matches one of
+    `reload_include`. `dev` is development mode: `reload`, and the debug pages for who is on this machine.
 
     `root_path` is the prefix under which a proxy serves the application. `forwarded_allow_ips` are the proxies whose
     `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and networks with commas between them, `*` for
@@ -14764,8 +14869,6 @@ def _set_by_constructor() -> Any:
 class App:
     """A web application: each public method of a subclass is a route.
 
-    Sizes are bytes, times are seconds.
-
         class MyApp(App):
             async def index(self):
                 return "Hello"
@@ -14774,12 +14877,38 @@ class App:
                 return {"hello": name}
 
         app = MyApp()
+
+    Its settings are keywords. Sizes are bytes, times are seconds; None is no limit. ValueError for what makes no sense.
+
+    - `session_backend` keeps the sessions: a `SessionBackend`, or a URL such as `sqlite:///sessions.db`; None is
+      memory.
+    - `max_body_size` is that of a JSON or form body, or of all text fields of an upload; `max_form_field_size` that of
+      one text field of a form, or of its name; `max_form_parts` so many fields and files has one form;
+      `max_upload_size` have all files of one request together. More is 413.
+    - `body_timeout`: so often a body must have gained ground, 500 bytes a second; a slower one is 408.
+    - `max_message_size` is that of a WebSocket's message, more closes with 1009; `idle_timeout` how long one may be
+      without a message in either direction, longer closes with 1001.
+    - `session_timeout` is how long an unused session is kept, `session_lifetime` how long any is.
+    - `session_cookie` is the name of its cookie; `session_cookie_path`, `session_cookie_domain` (None is this host
+      alone), `session_cookie_samesite` (`"Lax"`, `"Strict"`, `"None"`) and `session_cookie_max_age` (None is until the
+      browser closes) are its attributes; `session_cookie_secure` forces `Secure`, `"auto"` is all but plain HTTP on
+      this machine.
+    - `allowed_origins` are other sites whose WebSockets may use the session.
+    - `surplus_path_status` is the answer to path segments that no parameter takes.
+    - `errors` is the form of errors: `"negotiated"`, as each client prefers, or `"problem"`, problem details for all.
+    - `sync_threads` is the number of threads for sync handlers; 0 runs them on the event loop.
+    - `templates` is the folder of the templates, a list of folders, or a `jinja2.Environment`.
+    - `debug` turns the pages of development mode on or off, for clients on this machine; None is as the command says.
     """
 
     middlewares: list[HttpMiddleware] = _set_by_constructor()
+    """The hooks around each HTTP request, in the order in which they run."""
     ws_middlewares: list[WebSocketMiddleware] = _set_by_constructor()
+    """The hooks around each WebSocket, in the order in which they run."""
     startup_handlers: list[StartupHandler] = _set_by_constructor()
+    """What the server's start calls, in order: functions, `async def` or plain, and what is entered and left again."""
     shutdown_handlers: list[Handler] = _set_by_constructor()
+    """What the stop of the server calls, in order, all of them: functions, `async def` or plain."""
     _started: bool = _set_by_constructor()
     # All that is ours; other names, private ones too, are the subclass's to use.
     _micropie: Engine = _set_by_constructor()
@@ -14884,7 +15013,7 @@ class App:
                 self._micropie.router.tell_if_stray(self, name, value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request, WebSocket connection or lifespan (ASGI 3). ValueError for other scopes."""
+        """Serve the request, WebSocket or lifespan of `scope` by `receive` and `send` (ASGI 3); else ValueError."""
         kind = scope["type"]
         if kind == "http":
             await self._asgi_app_http(scope, receive, send)
@@ -14900,34 +15029,40 @@ class App:
     # PERF: these three hand on a coroutine instead of being one, 0.1 µs; to those who override or call them it is one.
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve an HTTP request."""
+        """Serve the HTTP request of `scope` by `receive` and `send`."""
         return serve_http(self._micropie, Request(scope, receive), send, whole_messages, plain_messages)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve a WebSocket connection."""
+        """Serve the WebSocket of `scope` by `receive` and `send`."""
         return serve_websocket(self._micropie, scope, receive, send)
 
     def _asgi_app_lifespan(self, receive: Receive, send: Send) -> Awaitable[None]:
-        """Run the startup handlers, and in the end the shutdown handlers."""
+        """Run the startup and in the end the shutdown handlers, as `receive` says; `send` tells how it went."""
         return serve_lifespan(receive, send, partial(startup, self._micropie), partial(shutdown, self._micropie))
 
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeaderPairs | None = None
     ) -> None:
-        """Send a reply; override it to see or change every one, and call `super()`."""
+        """Send a reply by `send`; override it to see or change every one, and call `super()`.
+
+        `status_code`, `body` and `extra_headers` are what a handler may return.
+        """
         request = current_request.get(None) or Request({"type": "http", "method": "GET"})
         await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, whole_messages)
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
-        """Close a WebSocket, or refuse it; a reason beyond 123 bytes is cut."""
+        """Close a WebSocket by `send` with `code`, or refuse it; a `reason` beyond 123 bytes is cut."""
         await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
-        """The cookies of a Cookie header."""
+        """The cookies of the text of a `Cookie` header, `cookie_header`, by their names."""
         return parse_cookies(cookie_header)
 
     async def _parse_multipart(self, reader: StreamReader, boundary: bytes) -> tuple[Params, dict[str, Any]]:
-        """Read a multipart form to its end: its fields, and its files, large ones on disk. `HTTPError` 400 or 413."""
+        """Read a multipart form from `reader` to its end: its fields, and its files, large ones on disk.
+
+        `boundary` is that of its content type. `HTTPError` 400 or 413.
+        """
 
         async def chunks() -> AsyncIterator[bytes]:
             while chunk := await reader.read(PIECE):
@@ -14941,11 +15076,15 @@ class App:
     def _redirect(
         self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
-        """A result that redirects to `location`; made ASCII, and safe from header injection."""
+        """A result that redirects to `location`; made ASCII, and safe from header injection.
+
+        `extra_headers` are added in any shape that a handler may return. `permanent` makes 301 of the `status` 302, and
+        308 of 307. ValueError for a `javascript:`, `vbscript:` or `data:` URL.
+        """
         return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
-        """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
+        """The Jinja2 template `name`, rendered with `context`. `MissingDependency` without Jinja2."""
         request = current_request.get(None)
         given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
         # PERF: who inherits it has nothing to say, 0.4 µs.
@@ -14954,7 +15093,7 @@ class App:
         return await self._micropie.templates.render(name, {**given, **context})
 
     def _on_error(self, error: Exception) -> Any:
-        """Asked of what no controller has answered, `async def` or plain; a result but None is the answer."""
+        """Asked of an `error` that no controller has answered, `async def` or plain; a result but None answers."""
         return None
 
     def _template_context(self) -> Any:

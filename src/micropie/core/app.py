@@ -74,8 +74,6 @@ def _set_by_constructor() -> Any:
 class App:
     """A web application: each public method of a subclass is a route.
 
-    Sizes are bytes, times are seconds.
-
         class MyApp(App):
             async def index(self):
                 return "Hello"
@@ -84,12 +82,38 @@ class App:
                 return {"hello": name}
 
         app = MyApp()
+
+    Its settings are keywords. Sizes are bytes, times are seconds; None is no limit. ValueError for what makes no sense.
+
+    - `session_backend` keeps the sessions: a `SessionBackend`, or a URL such as `sqlite:///sessions.db`; None is
+      memory.
+    - `max_body_size` is that of a JSON or form body, or of all text fields of an upload; `max_form_field_size` that of
+      one text field of a form, or of its name; `max_form_parts` so many fields and files has one form;
+      `max_upload_size` have all files of one request together. More is 413.
+    - `body_timeout`: so often a body must have gained ground, 500 bytes a second; a slower one is 408.
+    - `max_message_size` is that of a WebSocket's message, more closes with 1009; `idle_timeout` how long one may be
+      without a message in either direction, longer closes with 1001.
+    - `session_timeout` is how long an unused session is kept, `session_lifetime` how long any is.
+    - `session_cookie` is the name of its cookie; `session_cookie_path`, `session_cookie_domain` (None is this host
+      alone), `session_cookie_samesite` (`"Lax"`, `"Strict"`, `"None"`) and `session_cookie_max_age` (None is until the
+      browser closes) are its attributes; `session_cookie_secure` forces `Secure`, `"auto"` is all but plain HTTP on
+      this machine.
+    - `allowed_origins` are other sites whose WebSockets may use the session.
+    - `surplus_path_status` is the answer to path segments that no parameter takes.
+    - `errors` is the form of errors: `"negotiated"`, as each client prefers, or `"problem"`, problem details for all.
+    - `sync_threads` is the number of threads for sync handlers; 0 runs them on the event loop.
+    - `templates` is the folder of the templates, a list of folders, or a `jinja2.Environment`.
+    - `debug` turns the pages of development mode on or off, for clients on this machine; None is as the command says.
     """
 
     middlewares: list[HttpMiddleware] = _set_by_constructor()
+    """The hooks around each HTTP request, in the order in which they run."""
     ws_middlewares: list[WebSocketMiddleware] = _set_by_constructor()
+    """The hooks around each WebSocket, in the order in which they run."""
     startup_handlers: list[StartupHandler] = _set_by_constructor()
+    """What the server's start calls, in order: functions, `async def` or plain, and what is entered and left again."""
     shutdown_handlers: list[Handler] = _set_by_constructor()
+    """What the stop of the server calls, in order, all of them: functions, `async def` or plain."""
     _started: bool = _set_by_constructor()
     # All that is ours; other names, private ones too, are the subclass's to use.
     _micropie: Engine = _set_by_constructor()
@@ -194,7 +218,7 @@ class App:
                 self._micropie.router.tell_if_stray(self, name, value)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request, WebSocket connection or lifespan (ASGI 3). ValueError for other scopes."""
+        """Serve the request, WebSocket or lifespan of `scope` by `receive` and `send` (ASGI 3); else ValueError."""
         kind = scope["type"]
         if kind == "http":
             await self._asgi_app_http(scope, receive, send)
@@ -210,34 +234,40 @@ class App:
     # PERF: these three hand on a coroutine instead of being one, 0.1 µs; to those who override or call them it is one.
 
     def _asgi_app_http(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve an HTTP request."""
+        """Serve the HTTP request of `scope` by `receive` and `send`."""
         return serve_http(self._micropie, Request(scope, receive), send, whole_messages, plain_messages)
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve a WebSocket connection."""
+        """Serve the WebSocket of `scope` by `receive` and `send`."""
         return serve_websocket(self._micropie, scope, receive, send)
 
     def _asgi_app_lifespan(self, receive: Receive, send: Send) -> Awaitable[None]:
-        """Run the startup handlers, and in the end the shutdown handlers."""
+        """Run the startup and in the end the shutdown handlers, as `receive` says; `send` tells how it went."""
         return serve_lifespan(receive, send, partial(startup, self._micropie), partial(shutdown, self._micropie))
 
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeaderPairs | None = None
     ) -> None:
-        """Send a reply; override it to see or change every one, and call `super()`."""
+        """Send a reply by `send`; override it to see or change every one, and call `super()`.
+
+        `status_code`, `body` and `extra_headers` are what a handler may return.
+        """
         request = current_request.get(None) or Request({"type": "http", "method": "GET"})
         await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, whole_messages)
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
-        """Close a WebSocket, or refuse it; a reason beyond 123 bytes is cut."""
+        """Close a WebSocket by `send` with `code`, or refuse it; a `reason` beyond 123 bytes is cut."""
         await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
-        """The cookies of a Cookie header."""
+        """The cookies of the text of a `Cookie` header, `cookie_header`, by their names."""
         return parse_cookies(cookie_header)
 
     async def _parse_multipart(self, reader: StreamReader, boundary: bytes) -> tuple[Params, dict[str, Any]]:
-        """Read a multipart form to its end: its fields, and its files, large ones on disk. `HTTPError` 400 or 413."""
+        """Read a multipart form from `reader` to its end: its fields, and its files, large ones on disk.
+
+        `boundary` is that of its content type. `HTTPError` 400 or 413.
+        """
 
         async def chunks() -> AsyncIterator[bytes]:
             while chunk := await reader.read(PIECE):
@@ -251,11 +281,15 @@ class App:
     def _redirect(
         self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
-        """A result that redirects to `location`; made ASCII, and safe from header injection."""
+        """A result that redirects to `location`; made ASCII, and safe from header injection.
+
+        `extra_headers` are added in any shape that a handler may return. `permanent` makes 301 of the `status` 302, and
+        308 of 307. ValueError for a `javascript:`, `vbscript:` or `data:` URL.
+        """
         return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
-        """A Jinja2 template of the folder `templates`, rendered. `MissingDependency` without Jinja2."""
+        """The Jinja2 template `name`, rendered with `context`. `MissingDependency` without Jinja2."""
         request = current_request.get(None)
         given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
         # PERF: who inherits it has nothing to say, 0.4 µs.
@@ -264,7 +298,7 @@ class App:
         return await self._micropie.templates.render(name, {**given, **context})
 
     def _on_error(self, error: Exception) -> Any:
-        """Asked of what no controller has answered, `async def` or plain; a result but None is the answer."""
+        """Asked of an `error` that no controller has answered, `async def` or plain; a result but None answers."""
         return None
 
     def _template_context(self) -> Any:

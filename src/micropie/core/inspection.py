@@ -45,12 +45,18 @@ class Route(NamedTuple):
     verbs: tuple[str, ...]
     name: str
     owner: Any
+    """The `App` or controller that has the handler."""
     handler: Any
+    """The bound method; of a mount the other application."""
     parameters: tuple[Parameter, ...] = ()
     returns: Any = Any
+    """The return annotation; `Any` without one."""
     file: str | None = None
+    """The file in which the handler is written."""
     line: int | None = None
+    """The line of that file."""
     doc: str = ""
+    """The handler's docstring."""
     problems: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     providers: tuple[Provider, ...] = ()
@@ -67,7 +73,11 @@ class _Asked(NamedTuple):
 
 
 def routes(app: "App") -> list[Route]:
-    """All routes of an application and of the applications of ours below it, in order of definition."""
+    """All routes of an application, `app`, and of the applications of ours below it, in order of definition.
+
+    for route in routes(app):
+        print(*route.verbs, route.path, route.name)
+    """
     router = app._micropie.router
     return list(_routes_below(router, router.root, (), "", _Asked()))
 
@@ -150,6 +160,8 @@ class Configuration:
     `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
     controllers; `services` are what is started and stopped with it; `oversights` are sentences on what in its classes
     is probably not meant as it stands.
+
+        configuration(app).templates.globals["shop"] = "Pies"
     """
 
     def __init__(self, app: "App") -> None:
@@ -167,7 +179,7 @@ class Configuration:
 
 
 def configuration(app: "App") -> Configuration:
-    """The configuration of an application.
+    """The configuration of an application, `app`.
 
     for sentence in configuration(app).oversights:
         print(sentence)

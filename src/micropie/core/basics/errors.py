@@ -140,7 +140,9 @@ class Fault(NamedTuple):
     """One value of a request that is wrong: where it was looked for, its name, and what was expected.
 
     `place` is `path`, `query`, `body`, `header`, `cookie`, `session`, `file` or, of WebSockets, `message`; `name` may
-    lead into a value: `address.zip`, `tags[3]`. The value itself is not in it.
+    lead into a value: `address.zip`, `tags[3]`. `message` says what was expected. The value itself is not in it.
+
+        raise InvalidInput([Fault("body", "email", "has an account already")])
     """
 
     place: str
@@ -154,7 +156,12 @@ class Fault(NamedTuple):
 
 
 class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than InvalidInputError
-    """A 400: values of the request do not fit the handler's signature. `faults` are all of them, up to 50."""
+    """A 400: values of the request do not fit the handler's signature. `faults` are all of them, up to 50.
+
+    async def _on_error(self, error):
+        if isinstance(error, InvalidInput):
+            return 400, {fault.name: fault.message for fault in error.faults}
+    """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults = list(faults)[:MAX_FAULTS]
@@ -177,14 +184,27 @@ class ConversionError(Exception):
 
 
 class ClientGone(HTTPError):  # noqa: N818 - what happened, not an error
-    """The client left before its request was complete; nobody is there to read the answer."""
+    """The client left before its request was complete; nobody is there to read the answer.
+
+    try:
+        await file.save(path)
+    except ClientGone:
+        log.info("nobody waits for %s", path)
+        raise
+    """
 
     def __init__(self) -> None:
         super().__init__(400, "Client disconnected")
 
 
 class ConnectionClosed(Exception):  # noqa: N818 - the documented name
-    """The WebSocket is closed; `code` and `reason` are the peer's (RFC 6455 §7.4)."""
+    """The WebSocket is closed; `code` and `reason` are the peer's (RFC 6455 §7.4).
+
+    try:
+        await ws.send("news")
+    except ConnectionClosed as closed:
+        log.info("left with %s", closed.code)
+    """
 
     def __init__(self, code: int = 1005, reason: str = "") -> None:
         super().__init__(code, reason)
@@ -205,6 +225,11 @@ class InvalidMessage(BadMessage):
     """A WebSocket message does not fit the type that was asked for. `faults` are all that is wrong, up to 50.
 
     Who does not catch it closes with 1007 and the first of them.
+
+        try:
+            move = await ws.receive(Move)
+        except InvalidMessage as error:
+            await ws.send({"faults": [fault.name for fault in error.faults]})
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:

@@ -220,7 +220,10 @@ def _stdlib_encode(value: Any, default: Callable[[Any], Any], _options: int) -> 
 
 
 def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON. TypeError or ValueError for what has no JSON form."""
+    """The `value` as compact UTF-8 JSON. TypeError or ValueError for what has no JSON form.
+
+    dumps({"made": date(2026, 11, 28)})         # b'{"made":"2026-11-28"}'
+    """
     try:
         return _json_encode(value, jsonable, _json_options)
     except TypeError:  # wider integers, other keys than strings: json can, or says why not
@@ -240,9 +243,11 @@ def _refuse(value: Any) -> Any:
 
 
 def loads(raw: bytes) -> Any:
-    """The value of a JSON document (RFC 8259). ValueError for anything else, and for nesting over 200.
+    """The value of a JSON document, `raw` (RFC 8259). ValueError for anything else, and for nesting over 200.
 
     A large document takes its time, in which other threads can run.
+
+        loads(b'{"pies": 3}')["pies"]
     """
     try:
         if len(raw) > JSON_PIECE:

@@ -7,7 +7,13 @@ from types import ModuleType
 
 
 class MissingDependency(RuntimeError):  # noqa: N818 - says what is wrong better than MissingDependencyError
-    """An optional package is needed and not installed; the message says what to install."""
+    """An optional package is needed and not installed; the message says what to install.
+
+    try:
+        page = await self._render_template("index.html")
+    except MissingDependency as error:
+        page = str(error)       # … pip install 'micropie[standard]'
+    """
 
 
 @functools.cache

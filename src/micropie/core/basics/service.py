@@ -24,7 +24,7 @@ class Service:
     """Where several workers would each have their own of it: what to do about that, for `micropie check`."""
 
     async def start(self, app: Any) -> None:
-        """Begin; what this raises, the startup fails of."""
+        """Begin with the application `app`; what this raises, the startup fails of."""
 
     def begin_stop(self) -> None:
         """Learn that the server's stop has begun: the requests in flight still run, and those that wait here end."""

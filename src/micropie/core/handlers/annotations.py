@@ -38,7 +38,7 @@ class Source:
 
 
 class Header(Source):
-    """The value is a header of the request: of the parameter's name, `-` for `_`, or of the name given.
+    """The value is a header of the request: of the parameter's name, `-` for `_`, or of `name`.
 
     async def index(self, accept_language: Annotated[str, Header()] = "en"): ...
     """
@@ -51,7 +51,7 @@ class Header(Source):
 
 
 class Cookie(Source):
-    """The value is a cookie.
+    """The value is a cookie: of the parameter's name, or of `name`.
 
     async def index(self, theme: Annotated[str, Cookie()] = "light"): ...
     """
@@ -62,7 +62,9 @@ class Cookie(Source):
 class FromQuery(Source):
     """The value is in the query, and nowhere else: neither a path segment nor the body can fill the parameter.
 
-    async def search(self, page: Annotated[int, FromQuery()] = 1): ...
+    The field has the parameter's name, or `name`.
+
+        async def search(self, page: Annotated[int, FromQuery()] = 1): ...
     """
 
     place = QUERY
@@ -82,7 +84,7 @@ class FromPath(Source):
 
 
 class FromSession(Source):
-    """The value is in the session, and nowhere else: no client can send it.
+    """The value is in the session, and nowhere else: no client can send it. It has the parameter's name, or `name`.
 
     async def account(self, user: Annotated[str, FromSession()]): ...
     """

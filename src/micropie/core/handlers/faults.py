@@ -44,7 +44,10 @@ class Faults:
         return next((fault.message for fault in self._faults if fault.name == name), "")
 
     def add(self, name: str, message: str, place: str = "body") -> None:
-        """Add what only the handler can find: `faults.add("email", "has an account already")`."""
+        """Add what only the handler can find: of the value `name` of a `place` that `message` is wrong with it.
+
+        faults.add("email", "has an account already")
+        """
         self._faults.append(Fault(place, name, message))
 
     def sent(self, name: str) -> str:
@@ -52,7 +55,7 @@ class Faults:
         return next(iter(self.sent_list(name)), "")
 
     def sent_list(self, name: str) -> list[str]:
-        """The texts of a value as they were sent, all of them."""
+        """The texts of the value `name` as they were sent, all of them."""
         values = self._read_values()
         return _texts(values[name] if name in values else _inside(values, name))
 

@@ -42,10 +42,13 @@ _KINDS = {
 class Parameter(NamedTuple):
     """One parameter of a handler, as its signature says it.
 
-    `annotation` is the type without `Annotated`, whose other contents are `metadata`; `source` is `auto` (a path
-    segment, else by name), `context` (the request, the session, the faults), `provider` (what the type provides) or the
-    one place to look in, `key` the name there. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest`
-    (`**kwargs`); `default` is `inspect.Parameter.empty` for a required parameter.
+    `name` is the parameter's. `annotation` is the type without `Annotated`, whose other contents are `metadata`;
+    `source` is `auto` (a path segment, else by name), `context` (the request, the session, the faults), `provider`
+    (what the type provides) or the one place to look in, `key` the name there. `is_body` is true of a record, which the
+    whole body fills. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    `inspect.Parameter.empty` for a required parameter.
+
+        required = [one.name for one in routes(app)[0].parameters if one.default is inspect.Parameter.empty]
     """
 
     name: str

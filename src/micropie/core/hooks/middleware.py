@@ -32,22 +32,28 @@ class HttpMiddleware:
         return None
 
     async def before_request(self, request: Request) -> dict[str, Any] | None:
-        """Called when body and session are there. A dict of `body`, `status_code` (200), `headers` answers."""
+        """Called when body and session of `request` are there. A dict of `body`, `status_code`, `headers` answers."""
         return None
 
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: HeaderPairs
     ) -> dict[str, Any] | None:
-        """Called with the reply, errors included. Append to `extra_headers`, or return a dict with what to replace."""
+        """Called with the reply to `request`, errors included: its `status_code` and its `response_body`.
+
+        Append to `extra_headers`, or return a dict with what to replace.
+        """
         return None
 
     def before_sending(
         self, request: Request, status_code: int, response_body: Any, headers: Sequence[tuple[str, str]]
     ) -> None:
-        """Called last of all with the reply as it goes out, whoever has made it, to log it say; a plain function."""
+        """Called last of all with the reply to `request`, whoever has made it, to log it say; a plain function.
+
+        Its result, and changes of `status_code`, `response_body` or `headers`, are not looked at.
+        """
 
     def streamed_send(self, request: Request, send: Send) -> Send:
-        """The ASGI `send` for a reply that is a stream, to see or change what is sent; a plain function.
+        """A `send` for the reply to `request` if that is a stream, to see or change what is sent; a plain function.
 
         Here chunks are bytes, whatever the handler has yielded, and the start says of what type they are.
         """
@@ -79,15 +85,15 @@ class WebSocketMiddleware:
     """
 
     def before_routing(self, request: Request) -> Any:
-        """Called first of all, when neither route nor session are known. A dict refuses, as in `before_websocket`."""
+        """Called first of all, when neither route nor session of `request` are known. A dict refuses the connection."""
         return None
 
     async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
-        """Called before the handler. A dict with `code` (1008) and `reason` refuses the connection."""
+        """Called before the handler of `request`. A dict with `code` (1008) and `reason` refuses the connection."""
         return None
 
     async def after_websocket(self, request: WebSocketRequest) -> None:
-        """Called when the handler is done, however it ended."""
+        """Called when the handler of `request` is done, however it ended."""
 
 
 class Hooked(Protocol):

@@ -11,9 +11,9 @@ from micropie.core.requests.request import Request, current_request
 def after_reply(callback: Callable[..., Any], *args: Any) -> None:
     """Call something when the reply to the current request was sent, a stream's end included; of a WebSocket, closed.
 
-    `async def` or plain; a plain function runs in a worker thread. Several are called in order, one after the other,
-    each whether or not the one before has failed, which is logged. None is called if the handler has failed, as a 500.
-    LookupError outside of a request.
+    `callback` gets the `args`. It is `async def` or plain; a plain function runs in a worker thread. Several are called
+    in order, one after the other, each whether or not the one before has failed, which is logged. None is called if the
+    handler has failed, as a 500. LookupError outside of a request.
 
         async def order(self, item: str):
             number = await self.shop.order(item)
@@ -30,11 +30,11 @@ def after_reply(callback: Callable[..., Any], *args: Any) -> None:
 
 
 def spawn(coroutine: Coroutine[Any, Any, Outcome], *, name: str | None = None) -> asyncio.Task[Outcome]:
-    """Run a coroutine beside the requests, as a task of the application that serves the current one, or starts.
+    """Run a `coroutine` beside the requests, as a task of the application that serves the current one, or starts.
 
-    The application holds it, logs it if it fails, waits for it in the end as long as the stop allows, and cancels it
-    then. In it `self.request` is the request that spawned it. RuntimeError in a thread, and where there is neither a
-    request nor a startup.
+    The application holds it, logs it by its `name` if it fails, waits for it in the end as long as the stop allows, and
+    cancels it then. In it `self.request` is the request that spawned it. RuntimeError in a thread, and where there is
+    neither a request nor a startup.
 
         async def index(self):
             spawn(self.refresh())

@@ -57,7 +57,10 @@ def address_of(text: str) -> Any:
 
 
 def is_loopback_host(host: str) -> bool:
-    """True for a Host that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port."""
+    """True for a `host` that is this machine: `localhost`, a name below it (RFC 6761 §6.3) or an address, any port.
+
+    is_loopback_host("127.0.0.1:8000")
+    """
     match = lazy_pattern(HOST).fullmatch(host.lower())
     if match is None:
         return False

@@ -43,7 +43,8 @@ class Controller:
             api = Api(db)
     """
 
-    _takes_identities = True  # False: no handler is given the identities in the path to the controller
+    _takes_identities = True
+    """False: no handler is given the identities in the path to the controller."""
 
     @property
     def request(self) -> Request:
@@ -53,11 +54,11 @@ class Controller:
     def _redirect(
         self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
-        """A result that redirects, as `App._redirect`."""
+        """A result that redirects to `location`; `extra_headers`, `status` and `permanent` as of `App._redirect`."""
         return redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
-        """A template of the application that serves the request, rendered, as `App._render_template`."""
+        """The template `name` of the application, rendered with `context`, as by `App._render_template`."""
         router: Any = self.request._router
         app, *controllers = router.owners_of(self)
         text: str = await app._render_template(name, **{**await shared_context(controllers), **context})
@@ -70,7 +71,14 @@ class Controller:
     async def _before(self, *args: Any, **kwargs: Any) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers.
 
-        A parameter of the name of an identity in its path gets that, converted as its annotation says.
+        A parameter of the name of an identity in its path gets that, converted as its annotation says; one with a
+        marker, or whose type is the request, the session or a provider, gets that. `args` and `kwargs` are the base's,
+        for `super()`.
+
+            class Admin(Controller):
+                async def _before(self):
+                    if "user" not in self.request.session:
+                        raise HTTPError(403)
         """
         return await _next_in_line(super(), "_before", *args, **kwargs)
 
@@ -79,7 +87,7 @@ class Controller:
         return await _next_in_line(super(), "_after", reply)
 
     def _on_error(self, error: Exception) -> Any:
-        """Asked of exceptions of this branch, `async def` or plain; a result but None is the answer in its place."""
+        """Asked of an `error` of this branch, `async def` or plain; a result but None answers in its place."""
         return None
 
     def _beside(self, owner: Any) -> Mapping[str, Callable[..., Any]]:
@@ -104,7 +112,7 @@ class Resource(Controller):
 
 
 class Mount:
-    """Any other ASGI application as a branch: at the name that it is given, or at a path below its owner.
+    """Any other ASGI application, `app`, as a branch: at the name that it is given, or at a `path` below its owner.
 
     class Site(App):
         files = Mount(StaticFiles(directory="public"))
@@ -180,8 +188,9 @@ def _is_verb(verb: Any) -> bool:
 def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
     """Let a handler have limits of its own for what clients send: sizes in bytes, times in seconds, None for none.
 
-    The attributes of a `Controller` with these names are those of its whole branch; what is not said stays as the `App`
-    has it. ValueError for what is no limit.
+    `changes` are some of the keywords `max_body_size`, `max_form_field_size`, `max_form_parts`, `max_upload_size`,
+    `body_timeout`, `max_message_size` and `idle_timeout` of `App`. The attributes of a `Controller` with these names
+    are those of its whole branch; what is not said stays as the `App` has it. ValueError for what is no limit.
 
         @limits(max_upload_size=5 << 30)
         async def video(self, file): ...
@@ -199,7 +208,7 @@ def limits(**changes: Unpack[LimitKeywords]) -> Callable[[F], F]:
 
 
 def methods(*verbs: str) -> Callable[[F], F]:
-    """Let a handler answer these HTTP methods only; GET includes HEAD. Others are answered 405 with `Allow`.
+    """Let a handler answer the HTTP methods `verbs` only; GET includes HEAD. Others are answered 405 with `Allow`.
 
     @methods("POST", "PUT")
     async def save(self, text): ...

@@ -51,11 +51,11 @@ class HandlerLocation(NamedTuple):
 def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) -> str:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
-    `handler` is the method itself, a controller, or a mount, whose arguments are paths below it. Values are
-    percent-encoded; lists repeat their field, None leaves it out. `root_path` of the current request stands in front.
-    TypeError for arguments that the handler does not take, LookupError for a handler that no application has.
-    With `external` scheme and host of the current request stand before it: LookupError without one, `HTTPError` 400
-    if it has no host.
+    `handler` is the method itself, a controller, or a mount; `args` are its arguments, those of a mount paths below it;
+    `query` are arguments by their names. Values are percent-encoded; lists repeat their field, None leaves it out.
+    `root_path` of the current request stands in front. TypeError for arguments that the handler does not take,
+    LookupError for a handler that no application has. With `external` scheme and host of the current request stand
+    before it: LookupError without one, `HTTPError` 400 if it has no host.
 
         url_for(self.blog.post, 7, page=2)
         url_for(self.files, "css/site.css")

@@ -43,9 +43,10 @@ def run(
 ) -> None:
     """Serve an application with Granian or Uvicorn, until Ctrl-C.
 
-    `uds` is the path of a Unix socket, `fd` a socket that this process was given; either stands for host and port.
-    `reload` starts again when code or a template has changed, or a file whose name matches one of `reload_include`.
-    `dev` is development mode: `reload`, and the debug pages for who is on this machine.
+    `uds` is the path of a Unix socket, `fd` a socket that this process was given; either stands for `host` and `port`.
+    `workers` is the number of processes. `tls_cert` and `tls_key` are the files of a certificate and its key, for
+    HTTPS. `reload` starts again when code or a template has changed, or a file whose name matches one of
+    `reload_include`. `dev` is development mode: `reload`, and the debug pages for who is on this machine.
 
     `root_path` is the prefix under which a proxy serves the application. `forwarded_allow_ips` are the proxies whose
     `X-Forwarded-For` and `X-Forwarded-Proto` are believed: addresses and networks with commas between them, `*` for

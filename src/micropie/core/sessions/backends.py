@@ -12,7 +12,11 @@ from typing import Any
 from micropie.core.basics.optional import MissingDependency, lazy_import
 from micropie.core.requests.session import Session, clone, handle_of
 
-SESSION_TIMEOUT = 8 * 3600  # seconds without a request
+SESSION_TIMEOUT = 8 * 3600
+"""The seconds after which a session ends that is not used, unless an `App` is told otherwise: eight hours.
+
+App(session_timeout=SESSION_TIMEOUT // 2)
+"""
 
 
 class SessionBackend(ABC):
@@ -28,15 +32,16 @@ class SessionBackend(ABC):
             async def save(self, session_id, data, timeout): ...
     """
 
-    in_cookie = False  # True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given
+    in_cookie = False
+    """True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given."""
 
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:
-        """The session's data; empty or None if it is unknown or expired."""
+        """The data of the session `session_id`; empty or None if it is unknown or expired."""
 
     @abstractmethod
     async def save(self, session_id: str, data: dict[str, Any], timeout: int) -> str | None:
-        """Keep the data for `timeout` seconds; delete the session if `data` is empty.
+        """Keep the `data` of `session_id` for `timeout` seconds; delete the session if it is empty.
 
         A backend that keeps it `in_cookie` returns the cookie's value, None if there is none: it begins with the id, or
         with the first two parts between dots of the value that it is given in the id's place.
@@ -52,15 +57,15 @@ class SessionBackend(ABC):
     async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
         """The data of all sessions that `session.bind(user_id)` has bound to a user, by their handles.
 
-        That is the SHA-256 of the id in hexadecimal digits, `session.handle`. NotImplementedError if the backend can't
-        list sessions; one that can finds the text of the user's id in the item `_user_id` of the data.
+        A handle is the SHA-256 of the id in hexadecimal digits, `session.handle`. NotImplementedError if the backend
+        can't list sessions; one that can finds the text of the user's id in the item `_user_id` of the data.
         """
         raise NotImplementedError(f"{type(self).__name__} can't list the sessions of a user: define sessions_of()")
 
     async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
-        """End all sessions of a user, or the one with this handle, but not `keep`; the number of those that ended.
+        """End all sessions of a user, `user_id`, or the one with this `handle`; the number of those that ended.
 
-        NotImplementedError if the backend can't.
+        That of the id `keep` stays. NotImplementedError if the backend can't.
         """
         raise NotImplementedError(f"{type(self).__name__} can't end the sessions of a user: define end_sessions()")
 
@@ -69,6 +74,10 @@ class InMemorySessionBackend(SessionBackend):
     """Keeps sessions in this process: they end with it, and several workers don't share them.
 
     `sessions` and `last_access` (seconds since the epoch) may be looked at; `last_access[id] = 0` expires a session.
+
+        backend = InMemorySessionBackend()
+        app = MyApp(backend)
+        print(len(backend.sessions))
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,11 @@ MAX_FLASHES = 20  # that wait for a page; of a client that never shows any the o
 
 
 class Flash(NamedTuple):
-    """A message: its text, which is also what `str` makes of it, and its category."""
+    """A message: its `text`, which is also what `str` makes of it, and its `category`.
+
+    for message in flashes():
+        print(message.category, message)
+    """
 
     text: str
     category: str
@@ -24,7 +28,7 @@ class Flash(NamedTuple):
 
 
 def flash(request: Request, text: str, category: str = "info") -> None:
-    """Leave a message for the visitor's next page, which shows it by `flashes()`.
+    """Leave a message for the visitor's next page, which shows it by `flashes()`, and may do so by its `category`.
 
     async def save(self, text):
         ...
@@ -42,7 +46,10 @@ def flashes(request: Request | None = None) -> list[Flash]:
     """The messages for this page, in the order in which they were left; they are shown once.
 
     Templates have it as a function: `{% for message in flashes() %}<p class="{{ message.category }}">{{ message }}</p>
-    {% endfor %}`. Without a request that is the one that is being served.
+    {% endfor %}`. Without a `request` that is the one that is being served.
+
+        async def index(self):
+            return "".join(f"<p>{escape(str(message))}</p>" for message in flashes())
     """
     session = (request or current_request.get()).session
     return [Flash(*session.pop(name)) for name in sorted(name for name in session if name.startswith(FLASH))]

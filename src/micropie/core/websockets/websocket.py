@@ -115,7 +115,7 @@ class WebSocket:
         return self._state()
 
     def choose_subprotocol(self, *known: str) -> str | None:
-        """The first of these that the client offers too, to be given to `accept`; None if there is none.
+        """The first of the `known` ones that the client offers too, to be given to `accept`; None if there is none.
 
         await ws.accept(ws.choose_subprotocol("chat.v2", "chat.v1"))
         """
@@ -223,7 +223,7 @@ class WebSocket:
     async def receive(self, kind: Any) -> Any: ...
 
     async def receive(self, kind: Any = None) -> Any:
-        """The next message, whatever it is; or a value of a type, which its JSON is converted to as parameters are.
+        """The next message, whatever it is; or the value of its JSON, converted to the type `kind` as parameters are.
 
         `InvalidMessage`, a ValueError, with all `faults` of one that does not fit.
 
@@ -240,7 +240,7 @@ class WebSocket:
     def messages(self, kind: Any, *, on_invalid: OnInvalid | None = None) -> AsyncIterator[Any]: ...
 
     def messages(self, kind: Any, *, on_invalid: OnInvalid | None = None) -> AsyncIterator[Any]:
-        """The messages until the end, converted as by `receive`. TypeError for a type that no message can become.
+        """The messages until the end, converted to the type `kind`. TypeError for one that no message can become.
 
         One that does not fit raises `InvalidMessage`, which closes with 1007 unless it is caught; with `on_invalid`,
         `async def` or plain, that is called with the faults, and the next message follows.
@@ -272,7 +272,7 @@ class WebSocket:
         return read(raw)
 
     async def send_text(self, data: str) -> None:
-        """Send a text message."""
+        """Send `data` as a text message."""
         if not self._sends:  # PERF: one look for all that may be in the way, 0.04 µs
             await self._before_send()
         self._sends -= 1
@@ -285,7 +285,7 @@ class WebSocket:
             raise
 
     async def send_bytes(self, data: bytes | bytearray | memoryview) -> None:
-        """Send a binary message."""
+        """Send `data` as a binary message."""
         if not self._sends:
             await self._before_send()
         self._sends -= 1
@@ -298,11 +298,11 @@ class WebSocket:
             raise
 
     async def send_json(self, data: Any) -> None:
-        """Send a value as JSON in a text message."""
+        """Send the value `data` as JSON in a text message."""
         await self.send_text(dumps(data).decode())
 
     async def send(self, data: Any) -> None:
-        """Send a message: `str` as text, bytes as binary, anything else as JSON."""
+        """Send `data`: a `str` as text, bytes as binary, anything else as JSON."""
         if isinstance(data, str):
             await self.send_text(data)
         elif isinstance(data, bytes | bytearray | memoryview):
