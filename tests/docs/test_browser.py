@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.batteries.browsing import DESK, PHONE
 
 FAILED = 400
-PAGES = ("index", "tour", "reference", "api/application", "comparison")
+PAGES = ("index", "guide", "reference", "api/application", "comparison")
 
 
 @pytest.fixture
