@@ -30,7 +30,7 @@ def test_nothing_in_the_examples(project, monkeypatch, name):
     assert project.call("check") == (0, "", "nothing found\n")
 
 
-PAGES = ("README.md", "docs/guide.md", "docs/tutorial.md", "docs/production.md")
+PAGES = ("README.md", "docs/guide.md", "docs/production.md")
 SNIPPETS = re.findall(
     r"```python\n(.*?)^```$",
     "".join((ROOT / page).read_text("utf-8") for page in PAGES),

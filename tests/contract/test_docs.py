@@ -10,12 +10,10 @@ import pytest
 
 import micropie
 from micropie.testing import TestClient
-from tests.client import ahttp, http
-from tests.wire import running, wire
+from tests.client import http
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
-TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 def fences(text: str, language: str) -> list[str]:
@@ -30,24 +28,17 @@ def run_code(code: str) -> dict[str, Any]:
     return names
 
 
-def step(number: int) -> Any:
-    """The application of a step of the tutorial."""
-    text = TUTORIAL.partition(f"\n## {number}. ")[2].partition("\n## ")[0]
-    return run_code(fences(text, "python")[0])["app"]
-
-
 @pytest.fixture(autouse=True)
 def _working_directory(tmp_path, monkeypatch):
-    """The tutorial's folder, with its template as step 6 wants it, and those that files are served from."""
+    """A folder with a template, and with those that files are served from."""
     monkeypatch.chdir(tmp_path)
     for name in ("templates", "static", "dist"):
         (tmp_path / name).mkdir()
     (tmp_path / "dist" / "index.html").touch()
-    page = fences(TUTORIAL, "html")[0].replace('name="name"', 'name="name" value="{{ name }}"')
-    (tmp_path / "templates" / "index.html").write_text(page, encoding="utf-8")
+    (tmp_path / "templates" / "index.html").write_text("<!doctype html>\n<title>A page</title>", encoding="utf-8")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     """Every relative link names a file, and every anchor a heading in it."""
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
@@ -61,13 +52,13 @@ def test_links_lead_somewhere(page):
             assert anchor in [heading.lower().replace(" ", "-") for heading in headings], link
 
 
-ELSEWHERE = {"tutorial", "guide", "tracing"}
-"""Pages whose code has tests of its own: the first below, the second beside it, the last in tests/integrations."""
+ELSEWHERE = {"guide", "tracing"}
+"""Pages whose code has tests of its own: the first beside this one, the other in tests/integrations."""
 
 
-def code_beside_the_tutorial() -> Iterator[Any]:
-    """Each block, with what it needs."""
-    for page in (page for page in PAGES if page.stem not in ELSEWHERE):
+def code_of_the_pages() -> Iterator[Any]:
+    """Each block, with what it needs; the tutorial and the how-to pages, in folders, are played by tests/guides."""
+    for page in (page for page in PAGES if page.parent.name == "docs" and page.stem not in ELSEWHERE):
         for code in fences(page.read_text(encoding="utf-8"), "python"):
             # The one file has no batteries, and a bare environment no other client.
             needs = re.findall(r"^(?:from|import) (micropie\.\w+|httpx|structlog|jwt|authlib)", code, re.MULTILINE)
@@ -75,78 +66,13 @@ def code_beside_the_tutorial() -> Iterator[Any]:
             yield pytest.param(code, marks=pytest.mark.needs(*needs))
 
 
-@pytest.mark.parametrize("code", list(code_beside_the_tutorial()))
-def test_code_beside_the_tutorial_runs(code, monkeypatch):
+@pytest.mark.parametrize("code", list(code_of_the_pages()))
+def test_code_of_the_pages_runs(code, monkeypatch):
     """What the guides show runs; where it makes an application, that answers."""
     monkeypatch.setattr("logging.basicConfig", lambda **_: None)  # the tests' own logging stays as it is
     app = run_code(code).get("app")
     if app is not None and hasattr(app, "index"):
         assert http(app).status_code == 200
-
-
-def test_tutorial_step_2_says_hello():
-    """The first page."""
-    assert http(step(2)).text == "<h1>Guestbook</h1>"
-
-
-def test_tutorial_step_3_escapes_parameters():
-    """From the path and the query, as text."""
-    assert http(step(3), "GET", "/hello/Ann").text == "Hello, Ann!"
-    assert http(step(3), "GET", "/hello", query="name=%3Cb%3E").text == "Hello, &lt;b&gt;!"
-
-
-@pytest.mark.needs("jinja2")
-def test_tutorial_step_4_renders_the_template():
-    """The page lists the entry."""
-    assert "<li><b>Ann</b>: Hi</li>" in http(step(4)).text
-
-
-@pytest.mark.needs("jinja2")
-@pytest.mark.parametrize("number", [5, 6])
-def test_tutorial_steps_5_and_6_accept_the_form(number):
-    """The entry is on the page after the redirect; step 6 remembers the name."""
-    app = step(number)
-    signed = http(app, "POST", "/sign", data={"name": "Ann", "message": "<i>"})
-    assert (signed.status_code, signed.headers["location"]) == (303, "/")
-    page = http(app, cookies=signed.cookies).text
-    assert "<li><b>Ann</b>: &lt;i&gt;</li>" in page
-    assert ('value="Ann"' in page) is (number == 6)
-    assert http(app, "GET", "/sign", query="name=x&message=y").status_code == 405
-    assert http(app, "POST", "/sign", data={"name": "Ann"}).status_code == 400
-
-
-@pytest.mark.needs("jinja2")
-def test_tutorial_step_7_keeps_the_entries():
-    """The JSON API and the page read from the database, in the next run too."""
-
-    async def sign(app: Any) -> None:
-        async with running(app):
-            await ahttp(app, "POST", "/sign", data={"name": "Ann", "message": "Hi"})
-            assert "<li><b>Ann</b>: Hi</li>" in (await ahttp(app)).text
-
-    async def look(app: Any) -> Any:
-        async with running(app):
-            return (await ahttp(app, "GET", "/entries")).json()
-
-    asyncio.run(sign(step(7)))
-    assert asyncio.run(look(step(7))) == [{"name": "Ann", "message": "Hi"}]
-
-
-def test_tutorial_step_8_wraps_every_request():
-    """The error page and the header are there."""
-    text = TUTORIAL.partition("\n## 8. ")[2].partition("\n## ")[0]
-    app = step(2)
-    app.middlewares.append(run_code(fences(text, "python")[0])["ErrorPages"]())
-    missing = http(app, "GET", "/nowhere")
-    assert (missing.status_code, missing.text) == (404, "<h1>No such page</h1>")
-    assert http(app).headers["x-content-type-options"] == "nosniff"
-
-
-def test_tutorial_step_9_is_live():
-    """The first event comes, and the client may leave."""
-    answer = wire(step(9), "GET", "/live", leave_after=1)
-    assert answer.headers["content-type"] == "text/event-stream"
-    assert answer.text == "data: 1\n\n"
 
 
 @pytest.mark.needs("jinja2")

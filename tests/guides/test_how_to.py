@@ -1,0 +1,46 @@
+"""The how-to pages, each played in a folder of its own: servers started, the output of every command compared."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.batteries.redis_server import RedisServer
+from tests.guides.pages import DOCS, blocks, typed
+from tests.guides.reader import Reader
+
+FOLDER = DOCS / "how-to"
+PAGES = sorted(page for page in FOLDER.glob("*.md") if page.stem != "index")
+INSTALLS = "pip install "
+"""What pages begin with; the packages are those of the group `test` in pyproject.toml."""
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis server for the pages that want one."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page(page, tmp_path, redis):
+    """Each command of the page prints what stands below it."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    installs = [command for block in blocks(page) for command, _ in typed(block) if command.startswith(INSTALLS)]
+    reader = Reader(folder, installs, REDIS=redis.url)
+    try:
+        reader.play(page)
+    finally:
+        reader.leave()
+
+
+def test_the_index_lists_every_page():
+    """Those of the folder, and all others of docs/ but those that explain or list."""
+    index = FOLDER / "index.md"
+    listed = {(FOLDER / link).resolve() for link in re.findall(r"\]\(([\w./-]+\.md)", index.read_text("utf-8"))}
+    no_tasks = {"architecture", "comparison", "performance", "reference"}
+    pages = [*PAGES, *(page for page in DOCS.glob("*.md") if page.stem not in no_tasks)]
+    assert [page.stem for page in pages if page not in listed] == []
