@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
 def blocks(page: Path) -> Iterator[Block]:
     """The blocks of a page, in order."""
-    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+    for found in re.finditer(r"^```([\w+]*)\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
         yield Block(found[1], found[2])
 
 
