@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.batteries.browsing import DESK, PHONE, READABLE
 from tests.batteries.worker_processes import Workers, workers_of
@@ -51,12 +51,17 @@ def served(folder: Path, **variables: str) -> Iterator[Workers]:
     assert failures == []
 
 
+def is_complaint(message: ConsoleMessage) -> bool:
+    """True for an error in a browser's console, but for an answer that says that a form does not fit, or not yet."""
+    return message.type == "error" and not re.search(r"the server responded with a status of (400|422)", message.text)
+
+
 @contextmanager
 def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     """A page of a visitor of its own; what the browser complains of is a failure."""
     context: BrowserContext = browser.new_context(base_url=url, **options)
     complaints: list[str] = []
-    context.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    context.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     page = context.new_page()
     page.set_default_timeout(10_000)
