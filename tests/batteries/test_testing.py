@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -33,6 +34,7 @@ from micropie import (
     Nested,
     methods,
 )
+from micropie.channels import Channels
 from micropie.testing import ProtocolError, StatusError, TestClient, WebSocketRefused
 
 SHOWN = ("root_path", "scheme", "client", "server", "state", "path")
@@ -546,6 +548,64 @@ def test_two_blocking_clients(app):
     """Plain code may have several visitors as well."""
     with TestClient(app) as ann, TestClient(app) as bob:
         assert [ann.get("/visit").json(), bob.get("/visit").json(), ann.get("/visit").json()] == [1, 1, 2]
+
+
+class Board(App):
+    """What one visitor says others wait for: in a channel, and in a queue that was made at the start."""
+
+    channels = Channels()
+
+    def __init__(self):
+        super().__init__()
+        self.startup_handlers.append(self._open)
+
+    async def _open(self):
+        self._said: asyncio.Queue[str] = asyncio.Queue(1)
+
+    async def say(self, text):
+        await self.channels.publish("board", text)
+
+    async def events(self):
+        return self.channels.stream("board")
+
+    async def put(self, text):
+        await self._said.put(text)
+
+    async def ws_take(self, ws):
+        await ws.accept()
+        while True:
+            await ws.send(await self._said.get())
+
+
+def test_blocking_clients_hear_of_each_other():
+    """They share one event loop, as visitors of a server do: a stream of one goes on by a request of the other."""
+    with TestClient(Board()) as ann, TestClient(ann.app) as bob, bob.stream("GET", "/events") as events:
+        ann.post("/say", data={"text": "pie"})
+        assert any('"data":"pie"' in line for line in events.iter_lines())
+
+
+def test_what_the_start_has_made_is_of_all_blocking_clients():
+    """Whichever of them waits for it, also when the one that came second has left."""
+    with TestClient(Board()) as ann:
+        for _ in range(2):
+            with TestClient(ann.app) as bob, bob.websocket("/take") as ws:
+                for text in ("one", "two"):
+                    ann.post("/put", data={"text": text})
+                    assert ws.receive_text() == text
+        assert ann.post("/put", data={"text": "three"}).status_code == 204
+
+
+def test_threads_have_event_loops_of_their_own(app):
+    """A client in another thread is a visitor as well, though the first one's thread waits."""
+    with TestClient(app) as ann:
+
+        def visit():
+            with TestClient(app) as bob:
+                return bob.get("/visit").json()
+
+        with ThreadPoolExecutor(1) as threads:
+            assert threads.submit(visit).result() == 1
+        assert ann.get("/visit").json() == 1
 
 
 def set_cookies(client, *lines, path="/cookie"):

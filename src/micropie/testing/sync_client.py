@@ -7,10 +7,12 @@ the test may be used by a handler, breakpoints work, tracebacks are whole. Betwe
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from threading import get_ident
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
 from micropie import ConnectionClosed
+from micropie.testing.asgi_types import ASGIApp
 from micropie.testing.client import Client
 from micropie.testing.client_websocket import ClientWebSocket, WebSocketRefused
 from micropie.testing.cookies import Cookies
@@ -21,10 +23,11 @@ T = TypeVar("T")
 
 
 class Loop:
-    """An event loop that runs while somebody waits for a result."""
+    """An event loop that runs while somebody waits for a result, of as many clients as are in it."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
+        self.clients = 0
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, and give its result. RuntimeError where an event loop runs already."""
@@ -58,6 +61,24 @@ async def _leaving(manager: AbstractAsyncContextManager[Any], error: BaseExcepti
         await manager.__aexit__(None, None, None)
     else:
         await manager.__aexit__(type(error), error, error.__traceback__)
+
+
+_loops: dict[tuple[int, int], Loop] = {}  # by the ids of the application and of the thread
+
+
+@contextmanager
+def _loop_of(app: ASGIApp) -> Iterator[Loop]:
+    """The event loop of an application's clients in this thread: one of them may wake what another waits for."""
+    key = id(app), get_ident()
+    loop = _loops.setdefault(key, Loop())
+    loop.clients += 1
+    try:
+        yield loop
+    finally:
+        loop.clients -= 1
+        if not loop.clients:
+            del _loops[key]
+            loop.close()
 
 
 class BlockingWebSocket:
@@ -206,8 +227,7 @@ class TestClient(Client):
         if _is_running():
             raise RuntimeError("An event loop is running here: use `async with TestClient(app) as client:`")
         with ExitStack() as stack:
-            loop = Loop()
-            stack.callback(loop.close)
+            loop = stack.enter_context(_loop_of(self.app))
             stack.enter_context(loop.entered(self))
             self._stack = stack.pop_all()
         return BlockingClient(self, loop)
