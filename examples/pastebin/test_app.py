@@ -3,9 +3,9 @@
 import re
 import time
 
-import app as module
 import pytest
 
+import app as module
 from micropie.testing import TestClient
 
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}

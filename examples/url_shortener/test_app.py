@@ -1,8 +1,8 @@
 """The tests of the URL shortener: `pytest` in this folder runs them."""
 
-import app as module
 import pytest
 
+import app as module
 from micropie.openapi import openapi
 from micropie.testing import TestClient
 
