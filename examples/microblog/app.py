@@ -151,7 +151,7 @@ class Microblog(App):
         here = self.request.scope["path"] if self.request.method == "GET" else None
         return self._redirect(url_for(self.login.get, next=here), status=303)
 
-    async def index(self, before: int | None = None):
+    async def index(self, *, before: int | None = None):
         """The member's timeline; for strangers what everybody says."""
         me = Member.of(self.request)
         posts = me.timeline(before) if me else posts_where("TRUE", before=before)
