@@ -1,0 +1,47 @@
+"""Examples as their READMEs start them: `uvicorn app:app` in a folder, each in a process of its own."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from tests.examples.conftest import EXAMPLES
+from tests.servers.serving import UVICORN, Server, started, wait_until_ready
+
+APP = replace(UVICORN, options=("app:app", "--host", "127.0.0.1", "--port", "{port}"))
+
+
+@contextmanager
+def served(name: str, folder: Path, **variables: str) -> Iterator[Server]:
+    """Serve an example from a copy of its folder."""
+    with starting(name, folder, **variables) as server:
+        wait_until_ready(server)
+        yield server
+
+
+@contextmanager
+def starting(name: str, folder: Path, **variables: str) -> Iterator[Server]:
+    """Start an example, and do not wait for it."""
+    copy = folder / name
+    shutil.copytree(EXAMPLES / name, copy, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
+    with started(APP, folder, at=copy, **{**os.environ, **variables}) as server:
+        yield server
+
+
+@contextmanager
+def visiting(browser: Browser, server: Server, path: str = "/") -> Iterator[Page]:
+    """A page of an example; what the browser complains of is a failure."""
+    complaints: list[str] = []
+    context = browser.new_context(base_url=server.url)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.goto(path)
+    yield page
+    context.close()
+    assert complaints == []
