@@ -27,13 +27,13 @@ READABLE = 4.5
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
-    """A browser."""
+def launched(*flags: str) -> Iterator[Browser]:
+    """A browser, with further flags."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.fail("there is no Chromium: run scripts/test, which installs it, or `apt-get install chromium`")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         yield browser
         browser.close()
 
