@@ -59,7 +59,7 @@ class Chat(socketio.AsyncNamespace):
 
 
 class Call(socketio.AsyncNamespace):
-    """The namespace ``/call``: tells two browsers of each other. Sound and picture go from one to the other directly."""
+    """The namespace ``/call``: tells two browsers of each other. Sound and picture go directly between them."""
 
     async def on_join(self, sid, room):
         room = checked(room, LONGEST_NAME)

@@ -28,7 +28,11 @@ PAGE = """<!doctype html>
 {films}
 </html>
 """
-FILM = '<h2>{name}</h2><video controls muted preload="metadata" src="{film}"></video><p><a href="{link}">Share it for an hour</a>'
+FILM = """
+<h2>{name}</h2>
+<video controls muted preload="metadata" src="{film}"></video>
+<p><a href="{link}">Share it for an hour</a>
+"""
 
 
 class Films(App):
