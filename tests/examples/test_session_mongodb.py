@@ -33,7 +33,8 @@ def server(tmp_path_factory):
     ):
         try:
             url = f"mongodb://127.0.0.1:{port}"
-            with MongoClient(url, serverSelectionTimeoutMS=PATIENCE * 1000) as client:
+            client: MongoClient[dict[str, object]] = MongoClient(url, serverSelectionTimeoutMS=PATIENCE * 1000)
+            with client:
                 client.admin.command("ping")
             yield url
         finally:

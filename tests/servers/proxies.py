@@ -26,7 +26,7 @@ def configuration(language: str) -> str:
 def replaced(text: str, changes: dict[str, str]) -> str:
     """The text with each of these parts, which must be there, in favour of another."""
     for old, new in changes.items():
-        assert old in text, f"docs/production.md no longer has {old!r}"
+        assert old in text, f"the configuration no longer has {old!r}"
         text = text.replace(old, new)
     return text
 
@@ -69,11 +69,13 @@ def nginx(places: Places) -> list[str]:
 def caddy(places: Places) -> list[str]:
     """The options of Caddy, which makes its own certificate here."""
     site = {"www.example.com {": f"https://127.0.0.1:{places.port} {{"}
+    return caddy_with(places, replaced(places.upstreams(configuration("caddyfile")), site))
+
+
+def caddy_with(places: Places, sites: str) -> list[str]:
+    """The options of Caddy for these sites."""
     options = f"admin off\nlocal_certs\nskip_install_trust\nstorage file_system {places.folder}"
-    (places.folder / "Caddyfile").write_text(
-        f"{{\n{options}\nauto_https disable_redirects\n}}\n"
-        + replaced(places.upstreams(configuration("caddyfile")), site)
-    )
+    (places.folder / "Caddyfile").write_text(f"{{\n{options}\nauto_https disable_redirects\n}}\n{sites}")
     return ["run", "--config", str(places.folder / "Caddyfile"), "--adapter", "caddyfile"]
 
 
