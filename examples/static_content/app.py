@@ -26,7 +26,7 @@ PAGE = """<!doctype html>
   <li><a href="{style}">ours</a>: kept for a year, since its URL has a hash of what is in it
   <li><a href="/starlette/style.css">Starlette's</a>, as a mounted application
   <li><a href="/servestatic/style.css">ServeStatic's</a>, in front of the application
-  <li><a href="/report/2030">a report</a>, which a handler sends
+  <li><a href="/report/2030?key=let-me-in">a report</a>, which a handler sends to who may have it
 </ul>
 <p id="script">No script</p>
 <script src="{script}"></script>

@@ -1,19 +1,16 @@
-"""examples/session_mongodb, on NX-27017, which speaks MongoDB's protocol: no registry that we can reach has MongoDB."""
+"""examples/session_mongodb, on a server that speaks MongoDB's protocol."""
 
 import gc
 import importlib.util
-import subprocess
-import sys
 from itertools import count
-from pathlib import Path
 
 import pytest
-from pymongo import MongoClient
 
 from micropie.testing.sessions import AtomicSuite, ListingSuite
 from tests.client import http
 from tests.examples.conftest import EXAMPLES
-from tests.servers.serving import PATIENCE, free_port
+from tests.examples.mongodb_server import running_mongodb
+from tests.servers.serving import free_port
 
 # The driver drops the socket of a request that is cancelled while it connects, for the garbage collector to close.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -23,22 +20,9 @@ DATABASES = count(1)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Its URL."""
-    folder, port = tmp_path_factory.mktemp("mongodb"), free_port()
-    program = Path(sys.executable).with_name("nx-27017")
-    files = ("--data-dir", "memory", "--log-file", str(folder / "log"), "--pid-file", str(folder / "pid"))
-    with (
-        (folder / "output").open("wb") as output,
-        subprocess.Popen([program, "--port", str(port), *files], stdout=output, stderr=output) as process,
-    ):
-        try:
-            url = f"mongodb://127.0.0.1:{port}"
-            client: MongoClient[dict[str, object]] = MongoClient(url, serverSelectionTimeoutMS=PATIENCE * 1000)
-            with client:
-                client.admin.command("ping")
-            yield url
-        finally:
-            process.kill()
+    """The server's URL."""
+    with running_mongodb(tmp_path_factory.mktemp("mongodb")) as url:
+        yield url
 
 
 @pytest.fixture
