@@ -57,4 +57,5 @@ class Site(App):
 
 
 # ServeStatic looks at each request first, and hands on what is none of its files. It looks for them once, at the start.
-app = ServeStaticASGI(Site(surplus_path_status=404), root=PUBLIC, prefix="servestatic")
+site = Site(surplus_path_status=404)  # it has a name of its own for `micropie routes app:site`
+app = ServeStaticASGI(site, root=PUBLIC, prefix="servestatic")
