@@ -1,16 +1,14 @@
 """Each example is started as its README says, and the commands there are run against it, word for word."""
 
 import re
-import shutil
 import subprocess
-from contextlib import ExitStack
 
 import pytest
 
 from tests.examples.conftest import EXAMPLES
 from tests.examples.mongodb_server import running_mongodb
-from tests.examples.served import starting
-from tests.servers.serving import PATIENCE, wait_until_ready
+from tests.examples.served import served
+from tests.servers.serving import PATIENCE
 
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 COMMAND = re.compile(r"^    (.*\bcurl .*)$", re.MULTILINE)
@@ -21,41 +19,28 @@ FAILURES = {"middleware": {500}}
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    """All examples, which start side by side."""
-    scratch = tmp_path_factory.mktemp("scratch")  # some keep uploads in the temporary folder
-    with ExitStack() as stack:
-        mongodb = stack.enter_context(running_mongodb(tmp_path_factory.mktemp("mongodb")))
-        running = {}
-        for name in NAMES:
-            folder = tmp_path_factory.mktemp(name)
-            running[name] = stack.enter_context(
-                starting(name, folder, TMPDIR=str(scratch), MONGODB_URL=f"{mongodb}/shop")
-            )
-        yield running
-        for server in running.values():
-            server.terminate()
-    shutil.rmtree(scratch)
+def mongodb(tmp_path_factory):
+    """The URL of a database."""
+    with running_mongodb(tmp_path_factory.mktemp("mongodb")) as url:
+        yield f"{url}/shop"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_the_readme_says(servers, name, tmp_path):
+def test_what_the_readme_says(name, mongodb, tmp_path):
     """Every command does something, none is a failure but those that are meant to be, and the log has no traceback."""
-    server = servers[name]
-    wait_until_ready(server)
     for file in ("README.md", "pie.png"):  # which some upload
         (tmp_path / file).write_text("A pie")
     statuses = set()
-    for command in COMMAND.findall((EXAMPLES / name / "README.md").read_text("utf-8")):
-        limit = 0.5 if re.search("curl (-s )?-N ", command) else PATIENCE
-        options = f"curl -sS --max-time {limit} -w '%{{stderr}}\\n%{{http_code}}' "
-        line = command.replace("http://127.0.0.1:8000", server.url).replace("curl ", options)
-        ended = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line], cwd=tmp_path, capture_output=True, timeout=3 * PATIENCE, check=False
-        )
-        status = int(ended.stderr.splitlines()[-1][-3:])
-        assert ended.returncode == 0 or (ended.returncode == CUT_OFF and status == 200), (command, ended)
-        statuses.add(status)
-    assert {status for status in statuses if status >= 500} == FAILURES.get(name, set())
-    if name not in FAILURES:
-        assert "Traceback" not in server.log()
+    # Some keep uploads in the temporary folder.
+    with served(name, tmp_path, TMPDIR=str(tmp_path), MONGODB_URL=mongodb) as server:
+        for command in COMMAND.findall((EXAMPLES / name / "README.md").read_text("utf-8")):
+            limit = 2 if re.search("curl (-s )?-N ", command) else PATIENCE
+            options = f"curl -sS --max-time {limit} -w '%{{stderr}}\\n%{{http_code}}' "
+            line = command.replace("http://127.0.0.1:8000", server.url).replace("curl ", options)
+            words = ["bash", "-o", "pipefail", "-c", line]
+            ended = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=3 * PATIENCE, check=False)
+            status = int(ended.stderr.splitlines()[-1][-3:])
+            assert ended.returncode == 0 or (ended.returncode == CUT_OFF and status == 200), (command, ended)
+            statuses.add(status)
+        assert {status for status in statuses if status >= 500} == FAILURES.get(name, set())
+        assert name in FAILURES or "Traceback" not in server.log()
