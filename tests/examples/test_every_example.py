@@ -13,7 +13,7 @@ def test_there_are_the_examples_that_the_list_names():
     """The list in examples/README.md and the folders are the same."""
     listed = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert [name for name in FOLDERS if f"- [{name}]({name}):" not in listed] == []
-    assert listed.count(\"\n- [\") == len(FOLDERS)
+    assert listed.count("\n- [") == len(FOLDERS)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
