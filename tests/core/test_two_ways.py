@@ -5,6 +5,7 @@ Both ways are driven with the same generated applications, requests and failures
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from hypothesis import given, settings
@@ -194,6 +195,7 @@ def outcome(
     async def main():
         if asked["cookie"]:
             await backend.save(SESSION, {"count": 1, "seen": ["a"]}, 1000)
+            backend.last_access[SESSION] -= 500
         return await messages_of(app, asked)
 
     try:
@@ -205,7 +207,8 @@ def outcome(
     drawn = [key for key in backend.sessions if key != SESSION]
     shown = [anonymous(message, drawn) for message in sent]
     sessions = [("drawn" if key in drawn else key, data) for key, data in backend.sessions.items()]
-    return shown, error, log.kept, sessions
+    is_pushed = time.time() - backend.last_access.get(SESSION, 0) < 400
+    return shown, error, log.kept, sessions, is_pushed
 
 
 def anonymous(message: dict[str, Any], drawn: list[str]) -> Any:

@@ -20,7 +20,7 @@ from micropie.core.failures.error_replies import title_of
 from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.lifespan.lifespan import GRACE_IN_SCOPE, serve_lifespan, shutdown, startup
 from micropie.core.pipeline.http import serve_http
-from micropie.core.pipeline.sending import send_by_override, send_reply, showing_debug_pages
+from micropie.core.pipeline.sending import as_current_request, send_by_override, send_reply, showing_debug_pages
 from micropie.core.pipeline.websocket import serve_websocket
 from micropie.core.replies.asgi import plain_messages, whole_messages
 from micropie.core.replies.redirects import redirect
@@ -253,7 +253,8 @@ class App:
         `status_code`, `body` and `extra_headers` are what a handler may return.
         """
         request = current_request.get(None) or Request({"type": "http", "method": "GET"})
-        await send_reply(self._micropie, request, to_reply((status_code, body, extra_headers)), send, whole_messages)
+        reply = to_reply((status_code, body, extra_headers))
+        await as_current_request(request, send_reply(self._micropie, request, reply, send, whole_messages))
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket by `send` with `code`, or refuse it; a `reason` beyond 123 bytes is cut."""

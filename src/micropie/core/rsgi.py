@@ -6,7 +6,7 @@ sub-applications, an own `_send_response`) speaks ASGI with `RSGIRequest._receiv
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from micropie.core.app import App, overrides
@@ -18,7 +18,7 @@ from micropie.core.lifespan.lifespan import shutdown, startup
 from micropie.core.pipeline.http import serve_http
 from micropie.core.replies.asgi import WholeMessages, whole_headers
 from micropie.core.replies.file_body import PATHSEND, PATHSEND_RANGE
-from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, Reply, plain
+from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, PRIVATE, Reply, plain
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
 
@@ -86,6 +86,7 @@ class RSGIRequest(Request):
         self._engine = engine
         self._native_headers = native.headers
         self.method = native.method
+        self._session = self._stored_session = self._closers = self._route_handler = None  # PERF: as a `Request` has it
 
     @lazy
     def scope(self) -> Scope:
@@ -109,6 +110,9 @@ class RSGIRequest(Request):
     def _header_bytes(self, name: bytes, default: bytes) -> bytes:
         value: str | None = self._native_headers.get(name.decode())
         return default if value is None else value.encode()
+
+    def _read_headers(self) -> Callable[[bytes, bytes], bytes]:
+        return self._header_bytes
 
     def _use_headers(self, headers: RawHeaders) -> None:
         super()._use_headers(headers)
@@ -207,11 +211,13 @@ def address(text: str) -> tuple[str, int] | None:
     return (host.strip("[]"), int(port)) if port.isdigit() else None
 
 
-def plain_rsgi(result: Any) -> WholeMessages | None:
-    """The two messages of a result that is `plain`, if it is."""
+def plain_rsgi(result: Any, session: object | None) -> WholeMessages | None:
+    """The two messages of a result that is `plain`, if it is; no cache may give to others what a session is behind."""
     if (reply := plain(result)) is None:
         return None
     body, content_type = reply
+    if session is not None:
+        return whole_rsgi(Reply(200, None, PRIVATE, content_type), body, "GET")
     return _messages(200, _PLAIN_HEADERS[content_type], body)
 
 

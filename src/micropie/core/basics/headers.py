@@ -17,7 +17,7 @@ _ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "l
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
 _FLEETING = (b"set-cookie", b"location", b"etag", b"last-modified")
 MAX_KNOWN_FIELDS = 512
-_WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
+WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _ESCAPED = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 
@@ -31,7 +31,7 @@ def header_dict(headers: RawHeaders) -> dict[str, str]:
     repeated: dict[str, list[str]] = {}  # joined at the end: some servers take a million fields
     for raw_name, raw_value in headers:
         # Not all servers leave out the white space around a value (RFC 9110 §5.5).
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(_WHITESPACE)
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(WHITESPACE)
         if name in joined:
             repeated.setdefault(name, [joined[name]]).append(value)
         else:
@@ -50,7 +50,7 @@ def parse_cookies(cookie: str) -> dict[str, str]:
     for pair in cookie.split(";"):
         name, found, value = pair.partition("=")
         if found:
-            cookies[name.strip(_WHITESPACE)] = value.strip(_WHITESPACE)
+            cookies[name.strip(WHITESPACE)] = value.strip(WHITESPACE)
     if '"' in cookie:
         return {name: _unquote_cookie(value) for name, value in cookies.items()}
     return cookies
@@ -123,7 +123,7 @@ def content_length(value: bytes) -> int | None:
 
 def host_of(authority: str) -> str:
     """The host of `host:port`, lower-case, an IPv6 address without its brackets."""
-    authority = authority.strip(_WHITESPACE)
+    authority = authority.strip(WHITESPACE)
     host = authority.rpartition(":")[0] if authority.rpartition(":")[2].isdigit() else authority
     return host.strip("[]").lower()
 
@@ -167,7 +167,7 @@ def _new_field(raw_name: str, value: str) -> tuple[bytes, bytes] | None:
         return None
     if name is None:
         return None
-    field = name, encode_value(value.strip(_WHITESPACE))
+    field = name, encode_value(value.strip(WHITESPACE))
     if name not in _FLEETING:
         if len(_known_fields) >= MAX_KNOWN_FIELDS:
             _known_fields.clear()

@@ -51,10 +51,9 @@ class Hooks:
         self.lead = bool(self.before_routing or self.before)  # they may answer, or lead the request elsewhere
         self.see_replies = bool(self.after or self.before_sending)
 
-    def after_of(self, request: Request) -> list[HttpMiddleware]:
-        """The middlewares with after hooks that the request has reached: all, if no before hook has ended its way."""
-        reached = request._hooks_reached
-        return self.after if reached is None else defining(self.middlewares[:reached], "after_request")
+    def after_of(self, reached: int) -> list[HttpMiddleware]:
+        """The middlewares with after hooks among so many that a request has reached."""
+        return defining(self.middlewares[:reached], "after_request")
 
 
 def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddleware]:
@@ -131,7 +130,7 @@ async def after_hooks(engine: Engine, hooks: Hooks, request: Request, reply: Rep
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises."""
     try:
         show_type(reply)
-        for middleware in hooks.after_of(request):
+        for middleware in hooks.after if request._hooks_reached is None else hooks.after_of(request._hooks_reached):
             change: Any = middleware.after_request(request, reply.status, reply.body, reply.headers)
             if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change

@@ -7,14 +7,28 @@ from typing import Any
 
 from micropie.core.basics.errors import log
 from micropie.core.basics.headers import encoded_fields
+from micropie.core.basics.json_codec import dumps
 from micropie.core.basics.types import Message, RawHeaders, Send
-from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, PLAIN_TYPES, PRIVATE, Reply, close_unsent, plain
+from micropie.core.replies.reply import (
+    BODYLESS,
+    EVENTS,
+    HTML,
+    JSON,
+    JSON_LINES,
+    PLAIN_TYPES,
+    PRIVATE,
+    UNENCODABLE,
+    Reply,
+    check_result,
+    close_unsent,
+)
 
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (*PLAIN_TYPES, EVENTS, JSON_LINES)}
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
+_JSON, _HTML = _CONTENT_TYPES[JSON], _CONTENT_TYPES[HTML]
 WholeMessages = tuple[Message, Message]  # of a whole reply: its start, and its body
 
 
@@ -62,12 +76,23 @@ def _with_type(fields: RawHeaders, content_type: str) -> RawHeaders:
     return [kind, *others]
 
 
-def plain_messages(result: Any) -> WholeMessages | None:
-    """The two messages of a result that is `plain`, if it is."""
-    if (reply := plain(result)) is None:
+def plain_messages(result: Any, session: object | None) -> WholeMessages | None:
+    """The two messages of a result that is `plain`, if it is; no cache may give to others what a session is behind."""
+    # PERF: not by `plain`, 0.1 µs.
+    kind = type(result)
+    if kind is dict or kind is list:
+        try:
+            body, field = dumps(result), _JSON
+        except UNENCODABLE as error:
+            check_result(error, result)
+            raise
+    elif kind is str and result.isascii():
+        body, field = result.encode(), _HTML
+    else:
         return None
-    body, content_type = reply
-    headers = [_CONTENT_TYPES[content_type], _content_length(len(body))]
+    headers = [field, _content_length(len(body))]
+    if session is not None:
+        headers += _PRIVATE
     start = {"type": "http.response.start", "status": 200, "headers": headers}
     return start, {"type": "http.response.body", "body": body, "more_body": False}
 

@@ -74,11 +74,7 @@ def plain(result: Any) -> tuple[bytes, str] | None:
     """
     kind = type(result)
     if kind is dict or kind is list:
-        try:
-            return dumps(result), JSON
-        except UNENCODABLE as error:
-            check_result(error, result)
-            raise
+        return json_body(result), JSON
     return (result.encode(), HTML) if kind is str and result.isascii() else None
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable
 from functools import partial
-from typing import Any
 
 from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
@@ -12,8 +11,8 @@ from micropie.core.basics.json_codec import loads
 from micropie.core.basics.large_json import JSON_PIECE, TooManyContainersError
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.threads import WorkerThreads
-from micropie.core.basics.types import Params
-from micropie.core.requests.body_stream import BodyStream
+from micropie.core.basics.types import Message, Params
+from micropie.core.requests.body_stream import IS_THERE, BodyStream, receiving
 from micropie.core.requests.limits import Limits, exceeds
 from micropie.core.requests.multipart import CHARSET_FIELD, MultipartForm
 from micropie.core.requests.request import Request, parse_query
@@ -46,32 +45,37 @@ def take_body(request: Request, limits: Limits, threads: WorkerThreads) -> Await
     if is_preset(request):
         request.body_parsed = True
         return None
-    media = media_type(request._header_bytes(b"content-type", b""))
+    media = media_type(request._read_headers()(b"content-type", b""))
     if media.name == MULTIPART:
         request._upload, request._is_large = Upload(request, _boundary(media.parameters), limits), True
         request._closers = [request._upload.close]
         return None
     announced = announced_size(request, limits.max_body_size)
-    # PERF: a body of one message, as most are, needs no coroutine, no stream and no clock, 1.1 µs.
-    steps = request._receive().__await__()
-    try:
-        beginning = steps, next(steps)
-    except StopIteration as done:
-        raw = done.value.get("body")
-        if raw and len(raw) == announced and announced <= JSON_PIECE:
-            _take(request, raw, media, limits)
-            return None
-        beginning = done.value
+    # PERF: a body of one message, as most are, needs no coroutine, no stream and no clock, 1.3 µs.
+    messages: list[Message] = []
+    steps = receiving(request._receive, messages)
+    future = next(steps, IS_THERE)
+    if future is IS_THERE and (raw := messages[0].get("body")) and len(raw) == announced and announced <= JSON_PIECE:
+        _take(request, raw, media, limits)
+        return None
     stream = BodyStream(request._receive, announced, limits.max_body_size, limits.body_timeout)
-    return _take_rest(request, limits, threads, media, stream, beginning)
+    waiting = None if future is IS_THERE else stream.waited_for(messages, steps, future)
+    return _take_rest(request, limits, threads, media, stream, messages, waiting)
 
 
 async def _take_rest(
-    request: Request, limits: Limits, threads: WorkerThreads, media: MediaType, stream: BodyStream, beginning: Any
+    request: Request,
+    limits: Limits,
+    threads: WorkerThreads,
+    media: MediaType,
+    stream: BodyStream,
+    messages: list[Message],
+    waiting: Awaitable[Message] | None,
 ) -> None:
-    """Read and parse a body that begins with a message, or with the steps of a `receive` and their first future."""
-    message = await stream.waited_for(*beginning) if isinstance(beginning, tuple) else beginning
-    raw = await stream.whole(message)
+    """Read and parse a body whose first message is there, or waited for."""
+    if waiting is not None:
+        await waiting
+    raw = await stream.whole(messages[0])
     if len(raw) > JSON_PIECE:
         await threads.run(_take, (request, raw, media, limits), {})
     else:

@@ -7,7 +7,7 @@ import asyncio
 import math
 import types
 from collections import deque
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Awaitable, Generator
 from typing import Any
 
 from micropie.core.basics.errors import ClientGone, HTTPError
@@ -77,14 +77,12 @@ class BodyStream:
 
     async def _message(self) -> Message:
         # PERF: an awaitable that is already done, as Uvicorn's for a small body, needs no clock; 5 µs.
-        steps = self._receive().__await__()
-        try:
-            future = next(steps)
-        except StopIteration as done:
-            message: Message = done.value
-        else:
+        messages: list[Message] = []
+        steps = receiving(self._receive, messages)
+        if (future := next(steps, IS_THERE)) is not IS_THERE:
             self._in_a_row = 0
-            return await self.waited_for(steps, future)
+            return await self.waited_for(messages, steps, future)
+        message = messages[0]
         if self._rate is not None:
             self._rate.waited(0, len(message.get("body") or b""))
         self._in_a_row += 1
@@ -105,17 +103,18 @@ class BodyStream:
             raise HTTPError(400, "Incomplete body")  # some servers call it whole (RFC 9112 §8)
         return chunk
 
-    async def waited_for(self, steps: Any, future: Any) -> Message:
-        """The message of a `receive` whose first step gave a future. `HTTPError` 408 if it takes too long."""
+    async def waited_for(self, messages: list[Message], steps: Any, future: Any) -> Message:
+        """The message of `receiving`, whose first step gave a future. `HTTPError` 408 if it takes too long."""
         if self._timeout is None:
-            return await _finish_awaiting(steps, PendingReceive(future, math.inf))
+            await _finish_awaiting(steps, PendingReceive(future, math.inf))
+            return messages[0]
         loop = asyncio.get_running_loop()
         start = loop.time()
         wait = PendingReceive(future, start + (self._timeout if self._rate is None else self._rate.remaining()))
         waits = _timed_waits(loop)
         waits.add(wait)
         try:
-            message = await _finish_awaiting(steps, wait)
+            await _finish_awaiting(steps, wait)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not wait.over or (task and task.cancelling()):
@@ -123,6 +122,7 @@ class BodyStream:
             raise HTTPError(408, TOO_SLOW) from None
         finally:
             waits.discard(wait)
+        message = messages[0]
         if message.get("more_body"):  # else nothing is left to measure
             self._waited(loop.time() - start, len(message.get("body") or b""))
         return message
@@ -179,18 +179,34 @@ def _cancel_overdue(loop: asyncio.AbstractEventLoop) -> None:
         del _waits[loop]
 
 
+IS_THERE = object()  # in place of what would have to be waited for
+
+
 @types.coroutine
-def _finish_awaiting(steps: Any, wait: PendingReceive) -> Generator[Any, Any, Message]:
-    """Await the rest of an awaitable whose first step gave `wait.future`."""
+def receiving(receive: Receive, messages: list[Message]) -> Generator[Any, Any, None]:
+    """Append the next message, in steps."""
+    # PERF: steps that end without a value raise nothing, 0.2 µs.
+    message = receive()
+    if type(message) is not types.CoroutineType:
+        message = _in_coroutine(message)
+    messages.append((yield from message))  # type: ignore[misc]
+
+
+async def _in_coroutine(message: Awaitable[Message]) -> Message:
+    """A coroutine round an awaitable of another kind: Granian's only has `__next__`."""
+    return await message
+
+
+@types.coroutine
+def _finish_awaiting(steps: Any, wait: PendingReceive) -> Generator[Any, Any, None]:
+    """Await the rest of the steps, of which the first gave `wait.future`."""
     try:
         while True:
             try:
                 yield wait.future
             except BaseException as error:
-                if not isinstance(steps, Generator):  # Granian's awaitables only have __next__
-                    raise
                 wait.future = steps.throw(error)
             else:
                 wait.future = next(steps)
-    except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+    except StopIteration:
+        return

@@ -205,6 +205,9 @@ class Request:
         except KeyError:  # of a WebSocket, or of a test
             headers, self.method = scope.get("headers"), scope.get("method", "GET")
         self._raw_headers: RawHeaders = headers if type(headers) is list else list(headers or ())
+        # PERF: every request is asked for these; a look at the class takes 0.04 µs each.
+        self._session = self._stored_session = self._closers = self._route_handler = None
+        self._is_large = False
 
     # What the steps of a request ask for. They don't look into the scope, which other protocols make only when asked.
 
@@ -217,6 +220,11 @@ class Request:
     def _header_bytes(self) -> Callable[[bytes, bytes], bytes]:
         """A function: the value of a header field by its lower-case name, of repeated ones any; or a default."""
         return dict(self._raw_headers).get
+
+    def _read_headers(self) -> Callable[[bytes, bytes], bytes]:
+        """The function `_header_bytes`, which more than one will ask."""
+        self._header_bytes = read = dict(self._raw_headers).get  # PERF: not by way of `lazy`, 0.15 µs
+        return read
 
     def _use_headers(self, headers: RawHeaders) -> None:
         """Go on with other header fields than those that came."""

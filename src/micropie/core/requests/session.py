@@ -139,12 +139,13 @@ class Session(dict[str, Any]):
     def changes(self) -> tuple[dict[str, Any], list[str]]:
         """The values that are new or differ from what was loaded, and the names that are gone."""
         changed = {}
-        before = self._before
+        before, kept = self._before, 0
         for name, value in self.items():  # PERF: most values are the same object, 0.05 µs each
             old = before.get(name, before)  # which is no value of its own
+            kept += old is not before
             if old is not value and not _is_same(old, value):
                 changed[name] = value
-        return changed, list(before.keys() - self.keys())
+        return changed, [] if kept == len(before) else list(before.keys() - self.keys())  # PERF: 0.1 µs
 
 
 def _snapshot(data: dict[str, Any]) -> dict[str, Any]:

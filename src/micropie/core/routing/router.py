@@ -58,7 +58,11 @@ class Router:
         if request._route_handler is not None:  # a middleware has chosen a method, be it a private one
             target, segments = self.root.exactly(request._route_handler) or self._nothing, given_params(request)
         else:
-            target = self._static.get(request._path_without_root())
+            if request._known_scope is None or (scope := request.scope).get("root_path"):
+                path = request._path_without_root()
+            else:  # PERF: the usual one in place, 0.05 µs
+                path = scope["path"]
+            target = self._static.get(path)
             if target is None or target.name in self._instance:
                 target, segments = self._search(request)
             elif not target.is_nested:
@@ -71,8 +75,8 @@ class Router:
             target, segments = chosen(target, request, segments)
         request._target = target
         # PERF: in place, not in a method of the request, 0.1 µs.
-        if (scope := request._known_scope) is not None:
-            scope["endpoint"], scope["route"] = target.handler, target.route
+        if (known := request._known_scope) is not None:
+            known["endpoint"], known["route"] = target.handler, target.route
         return target, segments
 
     def find_websocket(self, request: Request) -> Match:

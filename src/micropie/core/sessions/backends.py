@@ -92,11 +92,11 @@ class InMemorySessionBackend(SessionBackend):
 
     def stored(self, session_id: str) -> dict[str, Any]:
         """What `load` gives, without a wait."""
-        data = self.sessions.get(session_id)
+        data, now = self.sessions.get(session_id), time.time()
         if data is None:
-            self._sweep()
+            self._sweep(now)
             return {}
-        if self._is_expired(session_id):
+        if self._is_expired(session_id, now):
             self._delete(session_id)
             return {}
         return clone(data)
@@ -107,7 +107,7 @@ class InMemorySessionBackend(SessionBackend):
             self._delete(session_id)
             return
         self.sessions[session_id] = clone(data)
-        self._keep(session_id, timeout)
+        self._keep(session_id, timeout, time.time())
 
     async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
         """Change these values of the session, if it still lives."""
@@ -115,14 +115,14 @@ class InMemorySessionBackend(SessionBackend):
 
     def change(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
         """Do what `update` does, without a wait."""
-        data = self.sessions.get(session_id)
-        if data is None or self._is_expired(session_id):
+        data, now = self.sessions.get(session_id), time.time()
+        if data is None or self._is_expired(session_id, now):
             return
         data.update(clone(changes))
         for name in removed:
             data.pop(name, None)
         if data:
-            self._keep(session_id, timeout)
+            self._keep(session_id, timeout, now)
         else:
             self._delete(session_id)
 
@@ -132,9 +132,10 @@ class InMemorySessionBackend(SessionBackend):
 
     def push(self, session_id: str, timeout: int) -> None:
         """Do what `touch` does, without a wait."""
-        if session_id in self.sessions and not self._is_expired(session_id):
+        now = time.time()
+        if session_id in self.sessions and not self._is_expired(session_id, now):
             self._timeouts[session_id] = timeout
-            self.last_access[session_id] = time.time()
+            self.last_access[session_id] = now
 
     async def sessions_of(self, user_id: object) -> dict[str, dict[str, Any]]:
         """Copies of the data of a user's sessions, by their handles."""
@@ -152,32 +153,31 @@ class InMemorySessionBackend(SessionBackend):
         return [
             session_id
             for session_id, data in self.sessions.items()
-            if data.get(Session.USER) == str(user_id) and not self._is_expired(session_id)
+            if data.get(Session.USER) == str(user_id) and not self._is_expired(session_id, time.time())
         ]
 
-    def _keep(self, session_id: str, timeout: int) -> None:
+    def _keep(self, session_id: str, timeout: int, now: float) -> None:
         """Note when the session is used, and look at another one; at two for a new one, so that old ones go sooner."""
-        self.last_access[session_id] = time.time()
+        self.last_access[session_id] = now
         if session_id not in self._timeouts:
             self._due.append(session_id)
-            self._sweep()
+            self._sweep(now)
         self._timeouts[session_id] = timeout
-        self._sweep()
+        self._sweep(now)
 
-    def _is_expired(self, session_id: str) -> bool:
-        now = time.time()
+    def _is_expired(self, session_id: str, now: float) -> bool:
         return self.last_access.get(session_id, now) + self._timeouts.get(session_id, SESSION_TIMEOUT) < now
 
     def _delete(self, session_id: str) -> None:
         self.sessions.pop(session_id, None)
         self.last_access.pop(session_id, None)
 
-    def _sweep(self) -> None:
+    def _sweep(self, now: float) -> None:
         """Look at the session whose turn it is, so that no request pays for all."""
         if not self._due:
             return
         session_id = self._due.popleft()
-        if self._is_expired(session_id):
+        if self._is_expired(session_id, now):
             self._delete(session_id)
         if session_id in self.sessions:
             self._due.append(session_id)

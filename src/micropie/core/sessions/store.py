@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from micropie.core.basics.headers import cookie_values, is_token, set_cookie
+from micropie.core.basics.headers import WHITESPACE, cookie_values, is_token, set_cookie
 from micropie.core.basics.settings import check_setting, is_whole
 from micropie.core.basics.types import Scope
 from micropie.core.replies.reply import PRIVATE, Reply
@@ -86,6 +87,8 @@ class Turns:
                 del self._locks[session_id]
 
 
+# PERF: visitors come again, and the memory knows who they are, 0.3 µs.
+_time_of_known = lru_cache(1024)(creation_time)
 _turns: WeakKeyDictionary[SessionBackend, Turns] = WeakKeyDictionary()  # several applications may have one backend
 
 
@@ -128,8 +131,7 @@ class SessionStore:
             if self._memory is None or len(ids) != 1:
                 return self._load(request, ids)
             # PERF: the memory is asked without a coroutine, 0.3 µs.
-            made_at = creation_time(ids[0])
-            if made_at is not None and (data := self._memory.stored(ids[0])):
+            if (data := self._memory.stored(ids[0])) and (made_at := _time_of_known(ids[0])) is not None:
                 if not self._is_alive(made_at):
                     return self._delete(ids[0])
                 request._stored_session = ids[0], data
@@ -166,8 +168,12 @@ class SessionStore:
     def ids_in(self, cookie: str) -> list[str]:
         """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
         name = self.cookie_rules.name
-        if not self._parses_itself and cookie.count(name) > 1:
-            return cookie_values(cookie, name)[:MAX_NAMED]
+        if not self._parses_itself:
+            if cookie.count(name) > 1:
+                return cookie_values(cookie, name)[:MAX_NAMED]
+            first, _, value = cookie.partition("=")
+            if first == name and ";" not in value and '"' not in value:  # PERF: there is no other cookie, 0.2 µs
+                return [value.strip(WHITESPACE)]
         session_id = self._parse_cookies(cookie).get(name)
         return [] if session_id is None else [session_id]
 
@@ -177,7 +183,13 @@ class SessionStore:
         """Save a session in the memory that keeps its id; False if there is more to do, which is up to `save`."""
         # PERF: no coroutines, 0.5 µs.
         session = request._session
-        if self._memory is None or type(session) is not Session or "session" in request._preset:
+        if self._memory is None:
+            return False
+        if session is None:  # nobody looked at it
+            if request._stored_session is not None:
+                self._memory.push(request._stored_session[0], self._timeout)
+            return True
+        if type(session) is not Session or "session" in request._preset:
             return False
         if not session or session.id is None or session.retired:
             return False
