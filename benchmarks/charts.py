@@ -20,6 +20,7 @@ TITLES = {
     "raw": "hand-written",
     "micropie": "MicroPie",
     "micropie-rsgi": "MicroPie, RSGI",
+    "emmett55-rsgi": "Emmett55, RSGI",
     "micropie-alone": "MicroPie, alone",
     "micropie-0.29-alone": "MicroPie 0.29, alone",
     "micropie-0.32": "MicroPie 0.32",
@@ -31,6 +32,11 @@ TITLES = {
     "litestar": "Litestar",
     "falcon": "Falcon",
     "muffin": "Muffin",
+    "sanic": "Sanic",
+    "emmett55": "Emmett55",
+    "django": "Django",
+    "robyn": "Robyn",
+    "socketify": "socketify",
 }
 MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -90,9 +96,9 @@ def startup_picture(reports: Reports) -> str:
 def server_picture(reports: Reports) -> str:
     results = reports["server"]["results"]
     panels = [
-        server_panel(workload, f"on {server.title()}", by_workload[workload])
+        server_panel(workload, f"on {server.title()}", results[server][workload])
         for workload in next(iter(results.values()))
-        for server, by_workload in results.items()
+        for server in ("uvicorn", "granian")
     ]
     caption = "Requests per second as a share of the hand-written application's (the dotted line): longer is better"
     return picture("Throughput on real servers", caption, panels, [])
@@ -204,23 +210,53 @@ def startup_table(reports: Reports) -> str:
     return table(head, rows)
 
 
-def server_table(reports: Reports) -> str:
-    results = reports["server"]["results"]
-    every = [by_peer for by_workload in results.values() for by_peer in by_workload.values()]
-    peers = list(max(every, key=len))
+SERVERS = {
+    "uvicorn": "On Uvicorn",
+    "granian": "On Granian",
+    "own": "On servers of their own (hand-written, MicroPie and Emmett55: Granian)",
+}
+
+
+def server_tables(reports: Reports) -> str:
+    """Return a table for each server: peers as rows, and what a request takes of the server's core."""
+    return "\n\n".join(
+        f"{SERVERS[server]}:\n\n{server_table(by_workload)}"
+        for server, by_workload in reports["server"]["results"].items()
+    )
+
+
+def server_table(by_workload: dict[str, dict[str, dict]]) -> str:
+    peers = dict.fromkeys(peer for by_peer in by_workload.values() for peer in by_peer)
     rows = [
-        [f"{server.title()}, `{workload}`", *(server_cell(peer, by_peer.get(peer)) for peer in peers)]
-        for server, by_workload in results.items()
-        for workload, by_peer in by_workload.items()
+        [TITLES[peer], *(server_cell(peer, by_peer.get(peer)) for by_peer in by_workload.values())] for peer in peers
     ]
-    return table(["", *(TITLES[peer] for peer in peers)], rows)
+    return table(["", *(f"`{workload}`" for workload in by_workload)], rows)
 
 
 def server_cell(peer: str, result: dict | None) -> str:
     if result is None:
         return "-"
-    share = f"{result['rate']:,}/s" if peer == BASELINE else f"{result['ratio']:.2f}"
-    return f"{share} ({result['cpu']:.0f} µs)"
+    share = f"{result['rate']:,}/s" if peer == BASELINE else f"{result['share']:.2f}"
+    # Results from before the waiting was measured have none.
+    waited = "" if result["waited"] is None else f" + {number(result['waited'])}"
+    return f"{share} ({number(result['cpu'])}{waited} µs)" + ("\\*" if result["given_up"] else "")
+
+
+def server_note(reports: Reports) -> str:
+    """Say how far the machine was quiet."""
+    every = [
+        one for kind in reports["server"]["results"].values() for by_peer in kind.values() for one in by_peer.values()
+    ]
+    if any(one["waited"] is None for one in every):
+        return "These figures are older than the look at how long a server waits for its core."
+    repeated, given_up = (sum(one[key] for one in every) for key in ("repeated", "given_up"))
+    text = f"{repeated} turns were repeated, since others had the core for more than 2 % of their time; "
+    if not given_up:
+        return text + "none of those is counted."
+    return text + (
+        f"\\*: {given_up} such turns are counted all the same, as no repetition was better. "
+        "Figures with it are those of a busy machine."
+    )
 
 
 def instructions_table(reports: Reports) -> str:
@@ -296,7 +332,8 @@ FIGURES: dict[str, Callable[[Reports], str]] = {
     "inprocess": inprocess_table,
     "behind": behind,
     "startup": startup_table,
-    "server": server_table,
+    "server": server_tables,
+    "server-note": server_note,
     "load": load_list,
     "large-bodies": large_bodies_table,
     "large-bodies-machine": lambda reports: machine(reports, "large_bodies") + ", the least of them.",

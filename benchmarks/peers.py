@@ -56,15 +56,30 @@ PEERS = {
         _micropie("micropie-0.32", "micropie==0.32"),
         _micropie("micropie-0.29", "micropie==0.29"),
         _peer("starlette", "starlette", "orjson", "jinja2", "python-multipart", "itsdangerous", *SERVERS),
-        _peer("fastapi", "fastapi", "jinja2", "python-multipart", "itsdangerous", reported=("fastapi", "pydantic")),
+        _peer(
+            "fastapi",
+            *("fastapi", "jinja2", "python-multipart", "itsdangerous", *SERVERS),
+            reported=("fastapi", "pydantic"),
+        ),
         _peer("quart", "quart", "orjson"),
         _peer("blacksheep", "blacksheep", "orjson", "jinja2", *SERVERS),
-        _peer("litestar", "litestar", "jinja2", reported=("litestar", "msgspec")),
-        _peer("falcon", "falcon", "orjson", "jinja2"),
-        _peer("muffin", "muffin", "muffin-session", "muffin-jinja2", "orjson"),
+        _peer("litestar", "litestar", "jinja2", *SERVERS, reported=("litestar", "msgspec")),
+        _peer("falcon", "falcon", "orjson", "jinja2", *SERVERS),
+        _peer("muffin", "muffin", "muffin-session", "muffin-jinja2", "orjson", *SERVERS),
+        _peer("sanic", "sanic", "orjson", "jinja2"),
+        _peer("emmett55", "emmett55[crypto,orjson]", *SERVERS, reported=("emmett55", "emmett-core", "orjson")),
+        _peer("django", "django", "jinja2", *SERVERS, reported=("django",)),
     )
 }
 
+# They have no ASGI, or are slower by it: for the comparison of servers alone.
+OWN = {
+    peer.name: peer
+    for peer in (
+        _peer("robyn", "robyn", "orjson"),
+        _peer("socketify", "socketify", "orjson"),
+    )
+}
 
 # What a user of each installs: for the start, and for the size on disk.
 FRESH = {

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -20,3 +22,50 @@ def cpu_seconds(pid: int) -> float:
     # The second field, the name, may contain anything, but it ends with the last parenthesis.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def with_children(pid: int) -> list[int]:
+    """A process and its children, as far as they are there (Granian's worker is one)."""
+    found = [pid]
+    for one in found:
+        for file in Path(f"/proc/{one}/task").glob("*/children"):
+            found += map(int, file.read_text().split())
+    return found
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What the processes of a server did for a while, in seconds."""
+
+    wall: float
+    cpu: float
+    waited: float
+    """Ready to run, while another had the core (the second field of /proc/PID/schedstat), summed over all threads."""
+    others: float
+    """The time for which the core was neither idle nor theirs."""
+
+    @property
+    def disturbed(self) -> float:
+        """The part of the time for which they waited for others; threads that wait for their like are not disturbed."""
+        return min(self.waited, self.others) / self.wall
+
+
+class Watch:
+    """Looks at the processes of a server, which are pinned to one core."""
+
+    def __init__(self, pids: list[int], core: int) -> None:
+        self.files = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        self.core = core
+        self.began = self._look()
+
+    def turn(self) -> Turn:
+        """What has happened since."""
+        wall, idle, cpu, waited = (now - then for now, then in zip(self._look(), self.began, strict=True))
+        return Turn(wall, cpu, waited, max(0.0, wall - idle - cpu))
+
+    def _look(self) -> tuple[float, float, float, float]:
+        lines = Path("/proc/stat").read_text().splitlines()
+        fields = next(line.split() for line in lines if line.startswith(f"cpu{self.core} "))
+        idle = (int(fields[4]) + int(fields[5])) / TICKS
+        spent = [file.read_text().split() for file in self.files if file.exists()]
+        return time.perf_counter(), idle, *(sum(int(one[field]) for one in spent) / 1e9 for field in (0, 1))

@@ -12,7 +12,7 @@ os.chdir(HERE / "apps")
 
 _module = import_module(f"apps.{os.environ['BENCH_APP']}")
 app = _module.APPS.get(os.environ["BENCH_WORKLOAD"]) or _module.APPS["default"]
-if os.environ["BENCH_INTERFACE"] == "rsgi":
+if os.environ["BENCH_INTERFACE"] == "rsgi" and os.environ["BENCH_APP"] == "micropie":
     from micropie import RSGI
 
     app = RSGI(app)

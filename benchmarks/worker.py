@@ -162,7 +162,7 @@ async def settle() -> None:
 
 
 async def start(app) -> None:
-    """Run the application's startup; an application without a lifespan may raise."""
+    """Run the application's startup; an application without a lifespan may raise, at once or when it is awaited."""
     ready = asyncio.Event()
     messages = [{"type": "lifespan.startup"}]
 
@@ -173,7 +173,11 @@ async def start(app) -> None:
         ready.set()
 
     scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
-    lifespan = asyncio.ensure_future(app(scope, receive, send))
+
+    async def run() -> None:
+        await app(scope, receive, send)
+
+    lifespan = asyncio.ensure_future(run())
     started = asyncio.ensure_future(ready.wait())
     await asyncio.wait([lifespan, started], return_when=asyncio.FIRST_COMPLETED)
     started.cancel()

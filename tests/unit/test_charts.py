@@ -56,6 +56,24 @@ def test_another_result_changes_what_shows_it(checkout):
     assert all("123" in (checkout / file).read_text("utf-8") for file in stale)
 
 
+def test_turns_that_were_disturbed_are_marked(checkout):
+    """The figure of a server that had to wait for its core has a star, and the page says why."""
+
+    def disturb(report):
+        for by_workload in report["results"].values():
+            for by_peer in by_workload.values():
+                for result in by_peer.values():
+                    result["waited"] = 0.25
+        report["results"]["uvicorn"]["json"]["micropie"].update(share=0.77, cpu=44.25, repeated=8, given_up=2)
+
+    change(checkout / "benchmarks" / "results" / "server.json", disturb)
+    charts(checkout)
+    page = (checkout / "docs" / "performance.md").read_text("utf-8")
+    assert "| 0.77 (44.2 + 0.25 µs)\\* |" in page
+    assert "8 turns were repeated" in page
+    assert "2 such turns are counted all the same" in page
+
+
 def test_figures_on_the_page_are_not_typed(checkout):
     """A table that somebody edits is stale."""
     page = checkout / "docs" / "performance.md"
