@@ -59,7 +59,7 @@ class Reader:
         for block in blocks(page):
             if block.file is not None:
                 self._save(block.file, block.text)
-            self._type(block)
+            self.type(block)
 
     def stop(self) -> None:
         """End the server."""
@@ -72,6 +72,12 @@ class Reader:
         self.stop()
         for worker in self._workers:
             stop(worker)
+
+    def start(self, command: str) -> None:
+        """Start another server."""
+        self._command = command
+        self._is_stale = True
+        self.serve()
 
     def serve(self) -> None:
         """Start the server as the page did; anew if files were saved since, as `--dev` does in its own time."""
@@ -88,7 +94,7 @@ class Reader:
         words = [word.replace("8000", str(self.port)) for word in [*command.split(), *port]]
         with (self.folder / "server.log").open("w") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", *words],
+                [sys.executable, *(words[1:] if words[0] == "python" else ["-m", *words])],
                 cwd=self.folder,
                 env=self._environment,
                 stdout=log,
@@ -111,16 +117,15 @@ class Reader:
         path.write_text(text, "utf-8")
         self._is_stale = True
 
-    def _type(self, block: Block) -> None:
+    def type(self, block: Block) -> None:
+        """Run each command of a block, and compare what it prints."""
         for command, printed in typed(block):
             if command in self.excepted:
                 self.excepted[command] = True
             elif command.startswith(WORKERS):
                 self._workers.append(self._start(command))
             elif command.startswith(SERVERS):
-                self._command = command
-                self._is_stale = True
-                self.serve()
+                self.start(command)
             else:
                 if "localhost:8000" in command:
                     self.serve()

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.batteries.browsing import launched
 from tests.batteries.redis_server import RedisServer
 from tests.guides.pages import DOCS, blocks, typed
 from tests.guides.reader import Reader
 
 FOLDER = DOCS / "how-to"
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page.stem != "index")
+PLAYED = [page for page in PAGES if not page.stem.startswith("coming-from-")]
 INSTALLS = "pip install "
 """What pages begin with; the packages are those of the group `test` in pyproject.toml."""
 
@@ -24,7 +26,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server.kill()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
 def test_page(page, tmp_path, redis):
     """Each command of the page prints what stands below it."""
     folder = tmp_path / "home"
@@ -45,3 +47,20 @@ def test_the_index_lists_every_page():
     no_tasks |= {"security-model", "why-names-are-routes"}
     pages = [*PAGES, *(page for page in DOCS.glob("*.md") if page.stem not in no_tasks)]
     assert [page.stem for page in pages if page not in listed] == []
+
+
+def test_the_policy_lets_our_script_run_and_no_other(tmp_path):
+    """The browser runs what has the nonce, and reports what has none."""
+    reader = Reader(tmp_path)
+    try:
+        reader.play(FOLDER / "csp.md")
+        with launched() as browser:
+            page = browser.new_page()
+            with page.expect_response("**/violations") as report:
+                page.goto(reader.url)
+            assert report.value.status == 204
+            assert page.locator("#greeting").inner_text() == "by a script of ours"
+            assert page.title() == "Pies"
+    finally:
+        reader.leave()
+    assert "script-src-elem inline" in (tmp_path / "server.log").read_text("utf-8")
