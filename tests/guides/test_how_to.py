@@ -29,13 +29,14 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.mark.parametrize("page", PLAYED, ids=lambda page: page.stem)
 def test_page(page, tmp_path, redis):
-    """Each command of the page prints what stands below it."""
+    """Each command of the page prints what stands below it, and its application has nothing to be mended."""
     folder = tmp_path / "home"
     folder.mkdir()
     installs = [command for block in blocks(page) for command, _ in typed(block) if command.startswith(INSTALLS)]
     reader = Reader(folder, installs, REDIS=redis.url)
     try:
         reader.play(page)
+        reader.check()
     finally:
         reader.leave()
 
