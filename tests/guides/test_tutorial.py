@@ -64,7 +64,7 @@ def test_every_exception_is_one(reader):
 
 
 def test_a_notice_appears_in_an_open_page(reader):
-    """The browser shows what somebody else puts up, as text, without a reload or a word of complaint."""
+    """The browser shows what somebody else puts up, once and as text, without a reload or a word of complaint."""
     reader.play_to(CHAPTERS)
     reader.serve()
     complaints: list[str] = []
@@ -79,6 +79,11 @@ def test_a_notice_appears_in_an_open_page(reader):
         newest = page.locator("#notices li").first
         newest.get_by_text("A <i>cake</i>").wait_for()
         assert newest.inner_text().split("\n") == ["A <i>cake</i>", "Dora, until 2099-12-24"]
+        with page.expect_response("**/live"):
+            page.reload()
+        ann.post("/notices", data={"text": "Tea", "until": "2099-12-24"})
+        newest.get_by_text("Tea").wait_for()  # behind what is said again
+        assert page.get_by_text("A <i>cake</i>").count() == 1
     assert complaints == []
 
 
