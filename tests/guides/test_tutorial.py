@@ -39,6 +39,8 @@ NOT_RUN = (
 )
 """What installs something, or changes the whole machine; everything else is run."""
 
+pytestmark = pytest.mark.timeout(400)  # a test that is run alone plays all chapters before
+
 ANN = {"name": "Ann", "password": "the cat sat on it"}
 
 
