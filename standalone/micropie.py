@@ -412,7 +412,7 @@ class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error o
 class InvalidMessage(BadMessage):
     """A WebSocket message does not fit the type that was asked for. `faults` are all that is wrong, up to 50.
 
-    Who does not catch it closes with 1007 and the first of them.
+    Who does not catch it closes with `code`, 1007, and `reason`, the first of them.
 
         try:
             move = await ws.receive(Move)
@@ -3838,8 +3838,8 @@ BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 class Reply:
     """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs.
 
-    `content_type` counts where the headers name none. A controller's `_after` gets the reply, and may assign to all of
-    them what a handler might return.
+    `status` is a number from 200 to 599. `content_type` counts where the headers name none. A controller's `_after`
+    gets the reply, and may assign to all of them what a handler might return.
 
         async def _after(self, reply):
             if reply.status == 404:
@@ -4306,7 +4306,7 @@ _COMMENT: Message = {"type": "http.response.body", "body": b":\n\n", "more_body"
 
 
 class ServerSentEvent:
-    """One event of a stream: text, or any JSON value, with what a browser's `EventSource` makes of it.
+    """One event of a stream: `data`, text or any JSON value, with what a browser's `EventSource` makes of it.
 
     `event` is its type (`message` by default), `id` what a client that reconnects sends as `Last-Event-ID`, `retry` the
     seconds after which it does. Without data a browser takes note of the other two only. An event is not to be changed
@@ -6003,8 +6003,9 @@ async def never() -> Message:
 class Request:
     """One HTTP request.
 
-    `query_params` and `body_params` are `dict[str, list[str]]`, `get_json` the value of a JSON body (`{}` without
-    one), `files` the uploads by field name, `session` this client's data, `headers` lower-case names to values.
+    `query_params` and `body_params` are `dict[str, list[str]]`, `get_json` the value of a JSON body (`{}` without one),
+    `files` the uploads by field name, `session` this client's data, `headers` lower-case names to values; `scope` is
+    the ASGI scope.
 
         async def search(self):
             return self.request.query("q", "nothing")
@@ -9489,8 +9490,8 @@ class WebSocket:
     `close` is a RuntimeError. `async for message in ws` gives `str` and `bytes` until the end.
 
     `subprotocols` are those that the client offers; where they are not known, None is given, and `accept` takes any.
-    Once the connection is closed, `close_code` and `close_reason` are those of who closed it first, and `peer_left`
-    tells whether that was the peer.
+    `accepted` and `closed` tell how far the connection is. Once it is closed, `close_code` and `close_reason` are those
+    of who closed it first, and `peer_left` tells whether that was the peer. `session_id` is the id of its session.
 
         async def ws_echo(self, ws):
             await ws.accept()
@@ -10395,7 +10396,7 @@ class Nested(Generic[Below]):
     """A controller, a `Mount` or an `App` behind an identity: `/users/7/posts` where `Users` has it as `posts`.
 
     The segment before the name of the attribute is the first argument of every handler below, as the parameter
-    `identity`. Looked up on the owner it is what it holds.
+    `identity`. Looked up on the owner it is what it holds, `below`.
 
         class Posts(Resource):
             async def get(self, user_id: int, id: int): ...     # GET /users/7/posts/3

@@ -224,7 +224,7 @@ class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error o
 class InvalidMessage(BadMessage):
     """A WebSocket message does not fit the type that was asked for. `faults` are all that is wrong, up to 50.
 
-    Who does not catch it closes with 1007 and the first of them.
+    Who does not catch it closes with `code`, 1007, and `reason`, the first of them.
 
         try:
             move = await ws.receive(Move)

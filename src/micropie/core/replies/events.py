@@ -20,7 +20,7 @@ _COMMENT: Message = {"type": "http.response.body", "body": b":\n\n", "more_body"
 
 
 class ServerSentEvent:
-    """One event of a stream: text, or any JSON value, with what a browser's `EventSource` makes of it.
+    """One event of a stream: `data`, text or any JSON value, with what a browser's `EventSource` makes of it.
 
     `event` is its type (`message` by default), `id` what a client that reconnects sends as `Last-Event-ID`, `retry` the
     seconds after which it does. Without data a browser takes note of the other two only. An event is not to be changed

@@ -32,8 +32,8 @@ BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
 class Reply:
     """An answer on its way out. `body` is `str`, bytes-like, None or a stream; `headers` are lists of `str` pairs.
 
-    `content_type` counts where the headers name none. A controller's `_after` gets the reply, and may assign to all of
-    them what a handler might return.
+    `status` is a number from 200 to 599. `content_type` counts where the headers name none. A controller's `_after`
+    gets the reply, and may assign to all of them what a handler might return.
 
         async def _after(self, reply):
             if reply.status == 404:

@@ -155,8 +155,9 @@ async def never() -> Message:
 class Request:
     """One HTTP request.
 
-    `query_params` and `body_params` are `dict[str, list[str]]`, `get_json` the value of a JSON body (`{}` without
-    one), `files` the uploads by field name, `session` this client's data, `headers` lower-case names to values.
+    `query_params` and `body_params` are `dict[str, list[str]]`, `get_json` the value of a JSON body (`{}` without one),
+    `files` the uploads by field name, `session` this client's data, `headers` lower-case names to values; `scope` is
+    the ASGI scope.
 
         async def search(self):
             return self.request.query("q", "nothing")

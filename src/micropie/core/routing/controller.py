@@ -130,7 +130,7 @@ class Nested(Generic[Below]):
     """A controller, a `Mount` or an `App` behind an identity: `/users/7/posts` where `Users` has it as `posts`.
 
     The segment before the name of the attribute is the first argument of every handler below, as the parameter
-    `identity`. Looked up on the owner it is what it holds.
+    `identity`. Looked up on the owner it is what it holds, `below`.
 
         class Posts(Resource):
             async def get(self, user_id: int, id: int): ...     # GET /users/7/posts/3

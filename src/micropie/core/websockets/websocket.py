@@ -66,8 +66,8 @@ class WebSocket:
     `close` is a RuntimeError. `async for message in ws` gives `str` and `bytes` until the end.
 
     `subprotocols` are those that the client offers; where they are not known, None is given, and `accept` takes any.
-    Once the connection is closed, `close_code` and `close_reason` are those of who closed it first, and `peer_left`
-    tells whether that was the peer.
+    `accepted` and `closed` tell how far the connection is. Once it is closed, `close_code` and `close_reason` are those
+    of who closed it first, and `peer_left` tells whether that was the peer. `session_id` is the id of its session.
 
         async def ws_echo(self, ws):
             await ws.accept()
