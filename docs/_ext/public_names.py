@@ -79,15 +79,28 @@ OURS = {
     "FromQuery.place",
     "FromSession.place",
     "Header.place",
+    "Channels.of_one_process",
     "Cookies.header",
     "Docs.index",
     "Docs.settings",
     "FileBody.as_message",
+    "FromBody.name",
+    "FromPath.name",
     "HttpMiddleware.of_one_process",
     "Service.of_one_process",
     "InMemorySessionBackend.change",
     "InMemorySessionBackend.push",
     "InMemorySessionBackend.stored",
+    "InMemorySessionBackend.touch",  # described with the base, which has none
+    "InMemorySessionBackend.update",
+    "RedisSessionBackend.touch",
+    "RedisSessionBackend.update",
+    "SQLiteSessionBackend.touch",
+    "SQLiteSessionBackend.update",
+    "SignedCookieSessionBackend.touch",
+    "SignedCookieSessionBackend.update",
+    "Mount.segments",
+    "RateLimitMiddleware.of_one_process",
     "Reply.content_type",
     "Request.body_parsed",
     "Response.read_by",
@@ -97,9 +110,17 @@ OURS = {
     "Session.retired",
     "Stopping.tell",
     "Subscription.begin",
+    "Subscription.give_up",
+    "Subscription.on_give_up",
     "Subscription.put",
+    "Subscription.put_when_there_is_room",
+    "Subscription.tell",
+    "TrustedProxies.client_told",
     "Unimportable.index",
+    "UploadedFile.queue",
     "WebSocket.end",
+    "WebSocket.gave_cookie",
+    "WebSocket.interruption",
     "WebSocket.limit",
 }
 """Members that only our own parts use, though their names have no underscore."""
@@ -131,6 +152,9 @@ TO_OVERRIDE = {
     ],
 }
 """Members that are documented though they begin with an underscore: all other names are the users'."""
+
+LONG_NUMBER = re.compile(r"'[^']*'|\b(\d{5,})\b")
+"""A number that is easier to read with `_` in it, outside of texts."""
 
 SHORT = 8
 """So many items of a tuple are shown as they are."""
@@ -238,13 +262,20 @@ def _maker(value: type) -> Function | None:
 def _members(name: str, value: type) -> Iterator[Member]:
     """The members that a class has beyond those of its public bases."""
     known = {member.name for base in value.__mro__[1:] if _is_public(base) for member in _members(base.__name__, base)}
+    for member in all_members(value):
+        hidden = member.name.startswith("_") and member.name not in TO_OVERRIDE.get(name, ())
+        if not (hidden or member.name in known or f"{name}.{member.name}" in OURS):
+            yield member
+
+
+def all_members(value: type) -> Iterator[Member]:
+    """The members of a class and of its bases that are not public, each once, for whomever they are."""
     seen: set[str] = set()
     for owner in value.__mro__:
         if not owner.__module__.startswith("micropie") or (owner is not value and _is_public(owner)):
             continue
         for member in _own_members(owner):
-            hidden = member.name.startswith("_") and member.name not in TO_OVERRIDE.get(name, ())
-            if not (hidden or member.name in seen or member.name in known or f"{name}.{member.name}" in OURS):
+            if member.name not in seen:
                 seen.add(member.name)
                 yield member
 
@@ -259,6 +290,16 @@ def _own_members(owner: type) -> Iterator[Member]:
             yield Member(name, doc, None, annotation=annotation)
         if isinstance(node, Function) and functions[node.name] is node:
             yield _method(node, inspect.getattr_static(owner, node.name))
+            if node.name == "__init__":
+                yield from _set_by(node)
+
+
+def _set_by(constructor: Function) -> Iterator[Member]:
+    """The attributes that a constructor gives an instance, which the docstring of the class tells of."""
+    for node in constructor.body:
+        for target in _assigned_to(node):
+            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
+                yield Member(target.attr, "", None)
 
 
 def _is_setter(node: ast.stmt) -> bool:
@@ -273,13 +314,15 @@ def _is_public(owner: type) -> bool:
     )
 
 
+def _assigned_to(node: ast.stmt) -> list[ast.expr]:
+    if isinstance(node, ast.AnnAssign):
+        return [node.target]
+    return node.targets if isinstance(node, ast.Assign) else []
+
+
 def _targets(node: ast.stmt) -> list[str]:
     """The names that a statement of a class or a module assigns to."""
-    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-        return [node.target.id]
-    if isinstance(node, ast.Assign):
-        return [target.id for target in node.targets if isinstance(target, ast.Name)]
-    return []
+    return [target.id for target in _assigned_to(node) if isinstance(target, ast.Name)]
 
 
 def _assigned(body: list[ast.stmt]) -> Iterator[tuple[str, str, str]]:
@@ -348,7 +391,7 @@ def _shown(arguments: ast.arguments, value: Any, *, drops_first: bool) -> str:
     for one in ast.walk(shown):
         if isinstance(one, ast.arg) and isinstance(one.annotation, ast.Constant):
             one.annotation = ast.parse(str(one.annotation.value), mode="eval").body
-    return re.sub(r"\b\d{5,}\b", lambda number: f"{int(number[0]):_}", ast.unparse(shown))
+    return LONG_NUMBER.sub(lambda found: found[0] if found[1] is None else f"{int(found[1]):_}", ast.unparse(shown))
 
 
 def _is_plain(value: Any) -> bool:
@@ -394,7 +437,7 @@ def blocks_of(doc: str) -> list[Block]:
 
 
 def _is_code(paragraph: str) -> bool:
-    return paragraph.startswith("    ") or (len(paragraph.split()) > 1 and is_python(paragraph))
+    return paragraph.startswith("    ") or ((" " in paragraph or "(" in paragraph) and is_python(paragraph))
 
 
 def is_python(text: str) -> bool:

@@ -27,8 +27,8 @@ class Health(Controller):
     """Two pages: `live` says that this process answers, `ready` that it should be given requests, else it is a 503.
 
     It is not ready while the server stops, and when a check fails: that of the session backend, those of the services
-    (a `Channels`, say), and your own, which are given by name, `async def` or plain. One fails if it raises, returns
-    False, or takes more than `timeout` seconds. All run at the same time, and once for all who ask meanwhile.
+    (a `Channels`, say), and your own, `checks`, which are given by name, `async def` or plain. One fails if it raises,
+    returns False, or takes more than `timeout` seconds. All run at the same time, and once for all who ask meanwhile.
 
     What has failed, and why, is logged; a client is told if it is on this machine, or with `details=True`.
 

@@ -17,14 +17,26 @@ _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
 class InvalidToken(HTTPError):  # noqa: N818 - says what is wrong better than InvalidTokenError
-    """A 400: a token is not one of ours, or not of this purpose, or was changed on its way."""
+    """A 400: a token is not one of ours, or not of this purpose, or was changed on its way. Clients read `detail`.
+
+    try:
+        user_id = resets.unsign(token)
+    except InvalidToken:
+        raise HTTPError(404) from None
+    """
 
     def __init__(self, detail: str = "This link is not valid") -> None:
         super().__init__(400, detail)
 
 
 class ExpiredToken(InvalidToken):
-    """A 400: a token was ours, and its time is over."""
+    """A 400: a token was ours, and its time is over.
+
+    try:
+        user_id = resets.unsign(token)
+    except ExpiredToken:
+        return self._redirect("/forgotten?again=yes")
+    """
 
     def __init__(self) -> None:
         super().__init__("This link has expired")
@@ -104,7 +116,11 @@ def checked(secret: str | bytes) -> bytes:
 
 
 def same_secret(given: str, expected: str) -> bool:
-    """True if two texts are equal, after a time that does not tell where they differ; in any script."""
+    """True if `given` and `expected` are equal texts, after a time that does not tell where they differ; in any script.
+
+    if not same_secret(request.header("x-hook-secret", ""), SECRET):
+        raise HTTPError(403)
+    """
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))
 
 

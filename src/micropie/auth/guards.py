@@ -54,7 +54,10 @@ class HeaderGuard(HttpMiddleware, WebSocketMiddleware, ABC):
         return self._challenge
 
     async def user_of(self, request: Request, *owner: Any) -> Any:
-        """What the check makes of the credentials in a request. `HTTPError` 401 if there are none, or wrong ones."""
+        """What the check makes of the credentials in `request`. `HTTPError` 401 if there are none, or wrong ones.
+
+        `owner` is the controller, for a check that is a method of it.
+        """
         scheme, _, text = request.header("authorization", "").partition(" ")
         if scheme.lower() != self.scheme.lower():
             if self._optional:
@@ -96,7 +99,9 @@ class BasicAuth(HeaderGuard):
     """Asks for a name and a password (RFC 7617), for which browsers have a dialogue of their own.
 
     `check(name, password)` returns the user, or True; None or False refuses: 401. A plain function runs in a thread.
-    The user is `request.state.user`. With `optional` who says nothing passes, as None.
+    The user is `request.state.user`. With `optional` who says nothing passes, as None. `realm` is what the dialogue
+    says, in printable ASCII; `security` is what an OpenAPI document says of it, where its scheme is called `name`,
+    `basic` unless it is given.
 
         async def check(name, password):
             return name if await verify_password(password, PASSWORDS.get(name)) else None
@@ -127,8 +132,10 @@ class BasicAuth(HeaderGuard):
 class BearerAuth(HeaderGuard):
     """Asks for a token (RFC 6750), as programs send it.
 
-    `check(token)` returns the user, or True; None or False refuses: 401. A plain function runs in a thread.
-    The user is `request.state.user`. With `optional` who says nothing passes, as None.
+    `check(token)` returns the user, or True; None or False refuses: 401. A plain function runs in a thread. The user is
+    `request.state.user`. With `optional` who says nothing passes, as None. `realm` is told to who is refused, in
+    printable ASCII; `security` is what an OpenAPI document says of it, where its scheme is called `name`, `bearer`
+    unless it is given.
 
         async def check(token):
             return await find_user_by(sha256(token.encode()).hexdigest())

@@ -111,7 +111,7 @@ async def hash_password(password: str) -> str:
 
 
 async def verify_password(password: str, password_hash: str | None) -> bool:
-    """True if it is the password of that hash. Without a hash, for a user that there isn't, False after as long.
+    """True if `password` is that of `password_hash`. Without a hash, of a user that there isn't, False after as long.
 
     ValueError for what is no hash of `hash_password`; `HTTPError` 503 if too many wait for theirs.
 
@@ -126,7 +126,7 @@ async def verify_password(password: str, password_hash: str | None) -> bool:
 
 
 def needs_rehash(password_hash: str) -> bool:
-    """True if `hash_password` makes others by now: then store a new one, while a log-in has the password.
+    """True if `hash_password` makes others than `password_hash` by now: store one while a log-in has the password.
 
     if needs_rehash(user.password):
         user.password = await hash_password(password)

@@ -25,14 +25,14 @@ OF_ONE_PROCESS = (
 
 
 class Channels(Service):
-    """Named channels, as an attribute of an application's class; an engine is known by its URL.
+    """Named channels, as an attribute of an application's class; an engine is known by its `url`.
 
     `memory:` is this process, `redis://…` (`rediss://`, `unix://`) a Redis or Valkey server, for any number of workers
     and hosts. Each message is numbered in its channel; `history` of them are kept for `history_ttl` seconds after the
     last one, for those who come back. A subscriber that has `queue_size` messages waiting is too slow: by `slow` it
     loses the oldest (`drop_oldest`), its iteration ends with `SlowConsumer` (`disconnect`), or its publishers wait for
-    it, up to 5 s (`block`). A message has at most `max_message_size` bytes. `prefix` begins all keys on the server;
-    who waits for it more than `timeout` seconds gets an `HTTPError` 503.
+    it, up to 5 s (`block`). A message has at most `max_message_size` bytes. `prefix` begins all keys on the server; who
+    waits for it more than `timeout` seconds gets an `HTTPError` 503.
 
         class Site(App):
             channels = Channels("redis://localhost:6379/0", history=50)
@@ -92,10 +92,11 @@ class Channels(Service):
         queue_size: int | None = None,
         slow: Policy | None = None,
     ) -> Subscription:
-        """The messages that are published to these channels while the `async with` block runs.
+        """The messages that are published to these `channels` while the `async with` block runs.
 
         `since`, the `position` of an earlier subscription to the same channels, goes on behind it; `replay` begins with
         so many of the last messages; both as far as the history goes. `member` is who is there, for `members`.
+        `queue_size` and `slow` are others for this subscription than the object's.
         """
         if not channels:
             raise TypeError("subscribe() takes the name of a channel, or several")
@@ -108,11 +109,12 @@ class Channels(Service):
     async def stream(
         self, *channels: str, since: str | None = None, replay: int = 0, member: str | None = None
     ) -> AsyncIterator[ServerSentEvent]:
-        """A handler's result: the messages as server-sent events, or JSON lines, whichever the client accepts.
+        """A handler's result: the messages of `channels` as server-sent events or JSON lines, as the client accepts.
 
-        `since` is the request's `Last-Event-ID`, unless given: a browser that reconnects gets what it missed, as far
-        as the history goes. Events named `gap`, `lost` and `back` tell what there is to know beside the messages. One
-        that reads too slowly is cut off if that is the policy; a browser then reconnects.
+        `since` is the request's `Last-Event-ID`, unless given: a browser that reconnects gets what it missed, as far as
+        the history goes. `replay` and `member` are those of `subscribe`. Events named `gap`, `lost` and `back` tell
+        what there is to know beside the messages. One that reads too slowly is cut off if that is the policy; a browser
+        then reconnects.
         """
         if since is None:
             since = current_request.get().headers.get("last-event-id")
@@ -125,7 +127,7 @@ class Channels(Service):
                 return
 
     async def members(self, channel: str) -> list[str]:
-        """Who subscribes with `member`, on all workers, sorted; those of a worker that was killed for up to 15 s."""
+        """Who subscribes to `channel` with `member`, on all workers, sorted; of a killed worker for up to 15 s more."""
         return await self._hub().engine.members(checked_name(channel))
 
     async def check(self) -> None:

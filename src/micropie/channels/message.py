@@ -65,6 +65,9 @@ class Message:
 
     `channel` is where it came from; `position` is `(epoch, number)`, counted for each channel. One object is given to
     all subscribers: JSON data is decoded anew at each look, so nobody sees another one's changes.
+
+        async for message in messages:
+            await ws.send({"from": message.channel, "said": message.data})
     """
 
     __slots__ = ("_event", "_payload", "_wire", "channel", "position")
@@ -106,11 +109,16 @@ class Message:
 
 
 class Notice(NamedTuple):
-    """What a subscriber should know beside the messages: `kind` is `gap`, `lost` or `back`.
+    """What a subscriber of `channel` should know beside the messages: `kind` is `gap`, `lost` or `back`.
 
     After a `gap` messages of the channel are missing, `missed` of them, or None if nobody knows how many. `lost` and
     `back` say that the engine does not answer, and answers again; what was missed meanwhile comes before `back`, or is
     a gap.
+
+        async with self.channels.subscribe("lobby") as messages:
+            item = await messages.next()
+            if isinstance(item, Notice) and item.kind == "gap":
+                await ws.send({"missed": item.missed})
     """
 
     kind: str

@@ -15,14 +15,26 @@ BLOCK_TIMEOUT = 5.0  # seconds that a reader with the policy "block" may hold up
 
 
 class SlowConsumer(Exception):  # noqa: N818 - the field's term for what happened
-    """A reader was so slow that its queue was full, and the policy is to disconnect it."""
+    """A reader was so slow that its queue was full, and the policy is to disconnect it.
+
+    try:
+        async for message in messages:
+            await ws.send(message.data)
+    except SlowConsumer:
+        await ws.close(1013)
+    """
 
 
 class Subscription:
     """An async iterator of `Message`, to be used as `async with channels.subscribe("lobby") as messages`.
 
-    `missed` is how many messages this reader has lost so far, as far as that is known. `position` is where it stands: a
-    text to be given to `subscribe(since=…)`, which goes on behind it.
+    `channels`, `since`, `replay` and `member` are as `subscribe` was given them. `missed` is how many messages this
+    reader has lost so far, as far as that is known. `position` is where it stands: a text to be given to
+    `subscribe(since=…)`, which goes on behind it.
+
+        async with self.channels.subscribe("lobby", replay=10) as messages:
+            async for message in messages:
+                print(message.data, messages.position)
     """
 
     def __init__(

@@ -25,7 +25,7 @@ COMMANDS = (add_run, add_routes, add_check, add_openapi, add_new, add_standalone
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, and return its exit status. `SystemExit` for a wrong option, and from `--help`.
+    """Run the command that `arguments` say; its exit status. `SystemExit` for a wrong option, and from `--help`.
 
     sys.exit(main(["routes", "app:app"]))
     """

@@ -18,7 +18,10 @@ Answer = tuple[int, str | bytes, list[tuple[str, str]]]
 
 
 class Debugger:
-    """Shows failures to clients on this machine, and watches the event loop."""
+    """Shows failures to clients on this machine, and watches the event loop.
+
+    app = Site(debug=True)          # makes one, as `micropie run --dev` does for every application
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -33,7 +36,10 @@ class Debugger:
         self._watchdog.stop()
 
     def explain(self, request: Request, error: BaseException, handler: Callable[..., Any] | None) -> Answer | None:
-        """The reply to a failure: a page for browsers, JSON or text for other programs; None for clients elsewhere."""
+        """The reply to `request`, whose `handler` has raised `error`: a page for browsers, else JSON or text.
+
+        None for clients elsewhere.
+        """
         if not may_see(request.scope):
             return None
         route = next((one for one in routes(self._app) if one.handler == handler), None)
@@ -51,7 +57,7 @@ class Debugger:
         )
 
     def guide(self, request: Request, error: HTTPError) -> Answer | None:
-        """The reply to a request without a route, with the nearest routes; None for clients elsewhere."""
+        """The reply to a `request` that has no route, as `error` says, with the nearest; None for clients elsewhere."""
         if not may_see(request.scope):
             return None
         scope, listed = request.scope, routes(self._app)

@@ -8,7 +8,13 @@ from micropie.debug.paths import is_application_code
 
 
 class Unimportable(App):
-    """Answers with the failure of an import as with any that a handler raises."""
+    """Answers with the failure of an import as with any that a handler raises.
+
+    try:
+        from shop import app
+    except ImportError as error:
+        app = Unimportable(error)
+    """
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(debug=True)
@@ -23,7 +29,12 @@ class Unimportable(App):
 
 
 def page_of_unimportable(error: BaseException, *, is_rsgi: bool) -> App | RSGI:
-    """The application that stands for one that can't be imported, in the protocol that the server speaks."""
+    """The application that stands for one whose import raised `error`, in the protocol that the server speaks.
+
+    `is_rsgi` says that this is Granian's own.
+
+        app = page_of_unimportable(error, is_rsgi=False)
+    """
     page = Unimportable(error)
     return RSGI(page) if is_rsgi else page
 

@@ -28,8 +28,9 @@ class CompressionMiddleware(HttpMiddleware):
     """Compresses replies for clients that accept it: by zstd and brotli as far as they are installed, else by gzip.
 
     That is text, JSON and the like of `minimum_size` bytes or more, and streams of such types, whose chunks go out as
-    they come. A reply that has a `Content-Encoding` stays as it is. `Content-Encoding: identity`, which does not go
-    out, says that a reply is not to be compressed: a page with a secret beside what a client has sent, say (BREACH).
+    they come. `codings` are those that may be used, the preferred one first. A reply that has a `Content-Encoding`
+    stays as it is. `Content-Encoding: identity`, which does not go out, says that a reply is not to be compressed: a
+    page with a secret beside what a client has sent, say (BREACH).
 
         app.middlewares.append(CompressionMiddleware())
     """

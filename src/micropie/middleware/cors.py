@@ -18,11 +18,12 @@ VARY_PREFLIGHT = ("Vary", "Access-Control-Request-Method, Access-Control-Request
 class CORSMiddleware(ReplyHeadersMiddleware):
     """Let scripts of other sites read the replies, errors included, and answer the preflights that browsers send first.
 
-    `allow_origins` are the sites, or `"*"` for all; `allow_origin_regex` has to match the whole origin.
-    `allow_headers` are request headers beyond those that any form can send, or `"*"`; `expose_headers` what scripts may
-    read. With `allow_credentials` requests have the visitor's cookies: then every list names what is in it. `max_age`
-    is how many seconds a browser may remember a preflight. `allow_private_network` lets public sites ask an application
-    in a private network. ValueError for what no browser would accept.
+    `allow_origins` are the sites, or `"*"` for all; `allow_origin_regex` has to match the whole origin. `allow_methods`
+    are those that a preflight grants. `allow_headers` are request headers beyond those that any form can send, or
+    `"*"`; `expose_headers` what scripts may read. With `allow_credentials` requests have the visitor's cookies: then
+    every list names what is in it. `max_age` is how many seconds a browser may remember a preflight.
+    `allow_private_network` lets public sites ask an application in a private network. ValueError for what no browser
+    would accept.
 
         app.middlewares.append(CORSMiddleware(["https://friend.example"]))
     """

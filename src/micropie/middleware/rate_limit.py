@@ -152,9 +152,14 @@ def network_of(host: str) -> str:
 
 
 def client_address(request: Request) -> str:
-    """The client's address, as the server or a proxy's middleware has put it into the scope; IPv6 by /64.
+    """The address of the client of `request`, as the server or a proxy's middleware has told it; IPv6 by /64.
 
     `""` where there is none, as over a Unix socket: all clients are one then.
+
+        def key(request):
+            return request.header("x-api-key") or client_address(request)
+
+        app.middlewares.append(RateLimitMiddleware("20/second", key=key))
     """
     client = request.scope.get("client")
     return network_of(client[0]) if client else ""
@@ -166,8 +171,9 @@ class RateLimitMiddleware(ReplyHeadersMiddleware, WebSocketMiddleware):
     A client may use a quota at once; then it comes back evenly. All limits count together, and a request that is
     refused counts in none. `key` makes the name of a client of the request, or None for those who are not limited;
     `per_route` gives it a quota for each route. `store` is `"memory:"`, of each process its own and not more than
-    `max_keys` clients, or a `redis://` URL for all processes. While Redis does not answer within `timeout` seconds
-    requests pass, or are answered 503 unless `fail_open`. Two middlewares of one application need two `name`s.
+    `max_keys` clients, or a `redis://` URL for all processes, where `prefix` begins all keys. While Redis does not
+    answer within `timeout` seconds requests pass, or are answered 503 unless `fail_open`. Two middlewares of one
+    application need two `name`s.
 
         app.middlewares.append(RateLimitMiddleware("20/second", "1000/hour"))
     """

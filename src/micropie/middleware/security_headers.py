@@ -26,7 +26,10 @@ class SecurityHeadersMiddleware(ReplyHeadersMiddleware):
     """Send the headers that make browsers careful. A header that a reply has already stays as it is; None sends none.
 
     `hsts` goes out over https only, and never for this machine or a bare address. `csp` may have `'nonce-{nonce}'` in
-    it: each request has a nonce of its own, in templates `{{ csp_nonce }}`.
+    it: each request has a nonce of its own, in templates `{{ csp_nonce }}`. `frames` says who may show the pages in a
+    frame: `DENY` nobody, `SAMEORIGIN` the site itself. `referrer_policy`, `permissions_policy` and `opener_policy` are
+    the values of `Referrer-Policy`, `Permissions-Policy` and `Cross-Origin-Opener-Policy`; `nosniff` keeps browsers
+    from guessing types.
 
         app.middlewares.append(SecurityHeadersMiddleware(csp="default-src 'self'; script-src 'nonce-{nonce}'"))
     """

@@ -38,10 +38,11 @@ def openapi(
     servers: Iterable[str] = (),
     select: Callable[[Route], bool] | None = None,
 ) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of an application, as its `Docs` serves it.
+    """The OpenAPI 3.1 document of an application, `app`, as its `Docs` serves it.
 
-    What you don't give is what the `Docs` in its class says, else the class: its name is the title. `select` says which
-    routes it shows, `servers` where they are served if not where the document is.
+    What you don't give is what the `Docs` in its class says, else the class: its name is the `title`, its docstring the
+    `description`; the `version` is 1.0.0. `select(route)` says whether a `Route` is shown, `servers` are the URLs where
+    they are served if not where the document is.
 
         document = openapi(app, title="Todo", version="2.1")
     """

@@ -36,8 +36,8 @@ HEADERS = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referr
 class Docs(Documentation):
     """The documentation of an application: in its class body `docs = Docs()` serves `/docs` and `/openapi.json`.
 
-    The keywords are those of `openapi`, which takes them from here. A subclass with a `_before` guards both, and both
-    are gone where a subclass of the application says `docs = None`.
+    `title`, `version`, `description` and `select` are those of `openapi`, which takes them from here. A subclass with a
+    `_before` guards both, and both are gone where a subclass of the application says `docs = None`.
 
         class Site(App):
             docs = Docs(title="Todo", version="2.1")

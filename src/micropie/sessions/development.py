@@ -13,5 +13,8 @@ FILE = ".micropie/sessions.db"  # below the working directory
 
 
 def development_backend() -> SessionBackend:
-    """Sessions in a folder of the project that version control ignores; in memory where we can't write one."""
+    """Sessions in a folder of the project that version control ignores; in memory where we can't write one.
+
+    app = MyApp(development_backend())      # what `micropie run --dev` does
+    """
     return SQLiteSessionBackend(FILE, own_folder=True) if os.access(".", os.W_OK) else InMemorySessionBackend()

@@ -89,10 +89,11 @@ return ended
 
 
 class RedisSessionBackend(SessionBackend):
-    """Keeps sessions on a Redis or Valkey server; `redis://`, `rediss://` (TLS) and `unix://` URLs are accepted.
+    """Keeps sessions on a Redis or Valkey server, `url`: `redis://`, `rediss://` (TLS) and `unix://` are accepted.
 
     `prefix` is the beginning of all keys: two applications on one server need two. A request that has to wait more than
-    `timeout` seconds is answered 503, and while the server is away most are at once.
+    `timeout` seconds is answered 503, and while the server is away most are at once. A process has at most
+    `max_connections` to it.
 
         app = MyApp(RedisSessionBackend("redis://localhost:6379/0"))
     """

@@ -47,10 +47,10 @@ WHERE user_id = :user_id AND expires > :now AND (:handle IS NULL OR id = :handle
 
 
 class SQLiteSessionBackend(SessionBackend):
-    """Keeps sessions in a SQLite file, for all processes of one machine; they survive restarts and `kill -9`.
+    """Keeps sessions in a SQLite file, `path`, for all processes of one machine; they survive restarts and `kill -9`.
 
-    What they hold is kept as JSON, and their ids hashed, so that who reads the file can't take a session over.
-    A request that has to wait more than `timeout` seconds for the file is answered 503. With `own_folder` the file's
+    What they hold is kept as JSON, and their ids hashed, so that who reads the file can't take a session over. A
+    request that has to wait more than `timeout` seconds for the file is answered 503. With `own_folder` the file's
     folder is made with it, and left out of version control; else FileNotFoundError if there is none.
 
         app = MyApp(SQLiteSessionBackend("sessions.db"))

@@ -10,11 +10,13 @@ SQLITE = "sqlite:///"
 
 
 def backend_from_url(url: str) -> SessionBackend:
-    """The session backend that a URL names. ValueError for others.
+    """The session backend that `url` names. ValueError for others.
 
     `sqlite:///sessions.db` is relative to the working directory, `sqlite:////var/lib/app/sessions.db` is absolute;
     `redis://[user:password@]host:port/database`, `rediss://…` and `unix://…` are a Redis or Valkey server; `memory:` is
     this process.
+
+        app = MyApp(backend_from_url(os.environ["SESSIONS"]))
     """
     if url == "memory:":
         return InMemorySessionBackend()

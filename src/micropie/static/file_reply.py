@@ -17,6 +17,7 @@ class FileReply(Reply):
 
     `path` is trusted; if any of it comes from the client, name the `directory` that it must stay below, whose dotfiles
     are left alone. `HTTPError` 404 if there is no such file. With `download` browsers save it, as `filename`.
+    `content_type` is guessed by the name unless it is given; `status` and `headers` are the reply's.
 
         return FileReply(REPORTS / "2026.pdf", download=True, filename="Bericht für März.pdf")
         return FileReply(name, directory="uploads", headers={"Cache-Control": "private"})

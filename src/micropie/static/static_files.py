@@ -29,12 +29,14 @@ Segments = tuple[str, ...]
 class StaticFiles(Resource):
     r"""The files of a folder and of those in it: in a class body `static = StaticFiles("static")` serves `/static/…`.
 
-    Never what is outside the folder, also through symbolic links, nor dotfiles, nor a list of what there is. A folder
-    is its `index` file; `fallback` is the file that a browser gets for a page that there is not, for applications whose
-    routes are in the browser. `url_for(self.static, "css/site.css")` names the content's version, which browsers then
-    keep for ever, as they do with names that the pattern `immutable` is found in. They keep others for `max_age`
-    seconds; for 0 they ask each time whether it has changed. `site.css.zst`, `.br` and `.gz` beside `site.css` are sent
-    to clients that take them. Small files are kept in memory, as many as `cache_size` bytes have room for.
+    Never what is outside the folder `directory`, also through symbolic links, nor dotfiles (but with `dotfiles`), nor a
+    list of what there is. A folder is its `index` file; `fallback` is the file that a browser gets for a page that
+    there is not, for applications whose routes are in the browser. `url_for(self.static, "css/site.css")` names the
+    content's version, in the query field `version`, which browsers then keep for ever, as they do with names that the
+    pattern `immutable` is found in. They keep others for `max_age` seconds; for 0 they ask each time whether it has
+    changed. With `precompressed`, `site.css.zst`, `.br` and `.gz` beside `site.css` are sent to clients that take them.
+    `content_types` are others than usual, by suffix; `headers` are added to every reply. Small files are kept in
+    memory, as many as `cache_size` bytes have room for.
 
         class Site(App):
             static = StaticFiles("static")

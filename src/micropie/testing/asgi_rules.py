@@ -22,7 +22,11 @@ _OK, _NO_CONTENT, _NOT_MODIFIED = 200, 204, 304  # those below the first are int
 
 
 class ProtocolError(AssertionError):
-    """The application has sent a message that no server takes, or has left out one that it must send."""
+    """The application has sent a message that no server takes, or has left out one that it must send.
+
+    with pytest.raises(ProtocolError, match="http.response.start"):
+        client.get("/broken")
+    """
 
 
 def _fields(kind: str, message: Message) -> list[tuple[bytes, bytes]]:

@@ -107,35 +107,51 @@ class Client:
     # -- requests
 
     async def get(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a GET; see `request`."""
+        """The reply to a GET of `target` with its `args` and `options`; see `request`."""
         return await self.request("GET", target, *args, **options)
 
     async def head(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a HEAD; see `request`."""
+        """The reply to a HEAD of `target` with its `args` and `options`; see `request`."""
         return await self.request("HEAD", target, *args, **options)
 
     async def options(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to an OPTIONS; see `request`."""
+        """The reply to an OPTIONS of `target` with its `args` and `options`; see `request`."""
         return await self.request("OPTIONS", target, *args, **options)
 
     async def post(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a POST; see `request`."""
+        """The reply to a POST of `target` with its `args` and `options`; see `request`."""
         return await self.request("POST", target, *args, **options)
 
     async def put(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a PUT; see `request`."""
+        """The reply to a PUT of `target` with its `args` and `options`; see `request`."""
         return await self.request("PUT", target, *args, **options)
 
     async def patch(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a PATCH; see `request`."""
+        """The reply to a PATCH of `target` with its `args` and `options`; see `request`."""
         return await self.request("PATCH", target, *args, **options)
 
     async def delete(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a DELETE; see `request`."""
+        """The reply to a DELETE of `target` with its `args` and `options`; see `request`."""
         return await self.request("DELETE", target, *args, **options)
 
     async def request(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The whole reply. `target` is a path, a URL, or a handler: `client.get(app.pie, 3)` asks `url_for`."""
+        """The whole reply to `method`. `target` is a path, a URL, or a handler, whose `args` go to `url_for`.
+
+        `options` are:
+
+        - `params`: fields of the query; a list repeats its field, None leaves it out; handlers' `args` by name.
+        - `headers`, `cookies`: for this request; headers take the place of the client's.
+        - `json`, `data`, `content`: the body as a value, as the fields of a form, or as `bytes`, `str`, a `Path` or an
+          iterator of bytes, sync or async, which is sent in chunks. `json=None` is `null`.
+        - `files`: a multipart form, with `data` as its fields: `{"file": content}`, `(name, content)`, `(name, content,
+          type)`, or a list of them; `content` is `bytes`, `str`, a `Path` or an open file.
+        - `follow_redirects`, `timeout`: for this request; at most 20 redirects, none to other hosts.
+
+        TypeError for any other.
+
+            response = await client.request("PATCH", "/pies/3", json={"slices": 8})
+            response = await client.get(app.pie, 3)
+        """
         call, response = await self._send(method.upper(), target, args, options, streamed=False)
         await call.cancel()
         return response
@@ -144,7 +160,14 @@ class Client:
     async def stream(
         self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]
     ) -> AsyncIterator[Response]:
-        """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving."""
+        """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving.
+
+        `method`, `target`, `args` and `options` are those of `request`.
+
+            async with client.stream("GET", "/events") as response:
+                async for line in response.aiter_lines():
+                    print(line)
+        """
         call, response = await self._send(method.upper(), target, args, options, streamed=True)
         try:
             yield response
@@ -214,7 +237,14 @@ class Client:
     async def websocket(
         self, target: Any, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
     ) -> AsyncIterator[ClientWebSocket]:
-        """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000."""
+        """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000.
+
+        `target` and `args` are those of `request`, and of its `options` there are `params`, `headers`, `cookies` and
+        `timeout`. `subprotocols` are what the client offers.
+
+            async with client.websocket("/chat", subprotocols=["chat.v2"]) as ws:
+                await ws.send_json({"text": "Hi"})
+        """
         refuse_unknown(options, Handshake)
         offered = list(subprotocols)
         more = [("Sec-WebSocket-Protocol", ", ".join(offered))] if offered else []

@@ -13,6 +13,10 @@ class WebSocketRefused(Exception):  # noqa: N818 - what happened, no error of th
     """The application refused the connection: with `code` and `reason`, of which a server makes a 403.
 
     If it refused with an HTTP reply of its own (the ASGI extension "WebSocket Denial Response"), that is `response`.
+
+        with pytest.raises(WebSocketRefused) as refused, client.websocket("/members"):
+            pass
+        assert refused.value.response.status_code == 401
     """
 
     def __init__(self, code: int, reason: str, response: Response | None = None) -> None:
@@ -28,6 +32,10 @@ class ClientWebSocket:
 
     `subprotocol` and `headers` are those of its accept. Receives raise `micropie.ConnectionClosed`, with `code` and
     `reason`, when the application has closed; or the exception that its handler has raised.
+
+        async with client.websocket("/echo") as ws:
+            await ws.send_text("Hi")
+            assert await ws.receive_text() == "Echo: Hi"
     """
 
     def __init__(self, call: WebSocketCall) -> None:
@@ -36,15 +44,15 @@ class ClientWebSocket:
         self.headers = Headers(call.accept.get("headers") or [])
 
     async def send_text(self, data: str) -> None:
-        """Send a text message."""
+        """Send `data` as a text message."""
         self._call.deliver({"type": "websocket.receive", "text": data})
 
     async def send_bytes(self, data: bytes) -> None:
-        """Send a binary message."""
+        """Send `data` as a binary message."""
         self._call.deliver({"type": "websocket.receive", "bytes": data})
 
     async def send_json(self, data: Any) -> None:
-        """Send a value as JSON in a text message."""
+        """Send the value `data` as JSON in a text message."""
         await self.send_text(json.dumps(data))
 
     async def receive(self) -> str | bytes:
@@ -82,7 +90,7 @@ class ClientWebSocket:
             return
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Close the connection, and wait until the application is done. A second close is silent."""
+        """Close with `code` and `reason`, and wait until the application is done. A second close is silent."""
         await self._call.leave(code, reason)
 
 

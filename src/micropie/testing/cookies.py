@@ -39,7 +39,7 @@ class Cookies(MutableMapping[str, str]):
         self._kept: dict[tuple[str, str], _Cookie] = {}  # by path and name
 
     def set(self, name: str, value: str, path: str = "/") -> None:
-        """Keep a cookie that requests below the path bring along."""
+        """Keep the cookie `name` with `value`, which requests below `path` bring along."""
         self._kept[path, name] = _Cookie(value)
 
     def header(self, path: str, own: Mapping[str, str], *, secure: bool) -> str:

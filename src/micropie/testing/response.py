@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 class URL(str):
-    """A URL that knows its parts."""
+    """A URL that knows its parts.
+
+    assert client.get("/pies?page=2").url.query == "page=2"
+    """
 
     __slots__ = ("_parts",)
     _parts: SplitResult
@@ -60,13 +63,16 @@ class URL(str):
 
 
 class Headers(Mapping[str, str]):
-    """Header fields: a mapping whose names have no case; values of a repeated one are joined by commas."""
+    """Header fields: a mapping whose names have no case; values of a repeated one are joined by commas.
+
+    assert client.get("/").headers["Content-Type"] == "text/html; charset=utf-8"
+    """
 
     def __init__(self, pairs: list[tuple[bytes, bytes]]) -> None:
         self._pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in pairs]
 
     def get_list(self, name: str) -> list[str]:
-        """All values of a field, in order."""
+        """All values of the field `name`, in order."""
         return [value for key, value in self._pairs if key == name.lower()]
 
     def multi_items(self) -> list[tuple[str, str]]:
@@ -92,7 +98,12 @@ class Headers(Mapping[str, str]):
 
 
 class StatusError(AssertionError):
-    """`raise_for_status()` found a reply that is no success; `response` is that."""
+    """`raise_for_status()` found a reply that is no success; `response` is that.
+
+    with pytest.raises(StatusError) as failed:
+        client.get("/nowhere").raise_for_status()
+    assert failed.value.response.status_code == 404
+    """
 
     def __init__(self, response: "Response") -> None:
         start = response.text[:200] if response.is_complete else "(its body was not read)"
@@ -101,7 +112,15 @@ class StatusError(AssertionError):
 
 
 class Response:
-    """The reply to a request. `content`, `text` and `json()` of a stream are there when it was read to its end."""
+    """The reply to a request: its `status_code`, its `headers`, and the `cookies` that it sets.
+
+    `url` and `method` are those of the request, `history` the redirects before it. `content`, `text` and `json()` of a
+    stream are there when it was read to its end.
+
+        response = client.get("/pies")
+        assert response.is_success
+        assert response.json() == ["apple", "cherry"]
+    """
 
     def __init__(
         self,

@@ -82,7 +82,14 @@ def _loop_of(app: ASGIApp) -> Iterator[Loop]:
 
 
 class BlockingWebSocket:
-    """A `ClientWebSocket` for plain functions; `for message in ws` ends when the application closes."""
+    """A `ClientWebSocket` for plain functions; `for message in ws` ends when the application closes.
+
+    `subprotocol` and `headers` are those of its accept.
+
+        with client.websocket("/echo") as ws:
+            ws.send_text("Hi")
+            assert ws.receive_text() == "Echo: Hi"
+    """
 
     def __init__(self, socket: ClientWebSocket, loop: Loop) -> None:
         self._socket = socket
@@ -91,15 +98,15 @@ class BlockingWebSocket:
         self.headers: Headers = socket.headers
 
     def send_text(self, data: str) -> None:
-        """Send a text message."""
+        """Send `data` as a text message."""
         self._loop.run(self._socket.send_text(data))
 
     def send_bytes(self, data: bytes) -> None:
-        """Send a binary message."""
+        """Send `data` as a binary message."""
         self._loop.run(self._socket.send_bytes(data))
 
     def send_json(self, data: Any) -> None:
-        """Send a value as JSON in a text message."""
+        """Send the value `data` as JSON in a text message."""
         self._loop.run(self._socket.send_json(data))
 
     def receive(self) -> str | bytes:
@@ -126,12 +133,17 @@ class BlockingWebSocket:
             return
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection, and wait until the application is done. A second close is silent."""
+        """Close with `code` and `reason`, and wait until the application is done. A second close is silent."""
         self._loop.run(self._socket.close(code, reason))
 
 
 class BlockingClient:
-    """A `TestClient` for plain functions: the same methods, without `await`."""
+    """A `TestClient` for plain functions: the same methods, without `await`. `app` and `cookies` are the client's.
+
+    with TestClient(app) as client:
+        client.session({"user": "ann"})
+        assert client.get("/account").text == "ann"
+    """
 
     def __init__(self, client: Client, loop: Loop) -> None:
         self._client = client
@@ -145,42 +157,65 @@ class BlockingClient:
         return self._client.state
 
     def get(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a GET; see `request`."""
+        """The reply to a GET of `target` with its `args` and `options`; see `request`."""
         return self.request("GET", target, *args, **options)
 
     def head(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a HEAD; see `request`."""
+        """The reply to a HEAD of `target` with its `args` and `options`; see `request`."""
         return self.request("HEAD", target, *args, **options)
 
     def options(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to an OPTIONS; see `request`."""
+        """The reply to an OPTIONS of `target` with its `args` and `options`; see `request`."""
         return self.request("OPTIONS", target, *args, **options)
 
     def post(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a POST; see `request`."""
+        """The reply to a POST of `target` with its `args` and `options`; see `request`."""
         return self.request("POST", target, *args, **options)
 
     def put(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a PUT; see `request`."""
+        """The reply to a PUT of `target` with its `args` and `options`; see `request`."""
         return self.request("PUT", target, *args, **options)
 
     def patch(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a PATCH; see `request`."""
+        """The reply to a PATCH of `target` with its `args` and `options`; see `request`."""
         return self.request("PATCH", target, *args, **options)
 
     def delete(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The reply to a DELETE; see `request`."""
+        """The reply to a DELETE of `target` with its `args` and `options`; see `request`."""
         return self.request("DELETE", target, *args, **options)
 
     def request(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
-        """The whole reply. `target` is a path, a URL, or a handler: `client.get(app.pie, 3)` asks `url_for`."""
+        """The whole reply to `method`. `target` is a path, a URL, or a handler, whose `args` go to `url_for`.
+
+        `options` are:
+
+        - `params`: fields of the query; a list repeats its field, None leaves it out; handlers' `args` by name.
+        - `headers`, `cookies`: for this request; headers take the place of the client's.
+        - `json`, `data`, `content`: the body as a value, as the fields of a form, or as `bytes`, `str`, a `Path` or an
+          iterator of bytes, sync or async, which is sent in chunks. `json=None` is `null`.
+        - `files`: a multipart form, with `data` as its fields: `{"file": content}`, `(name, content)`, `(name, content,
+          type)`, or a list of them; `content` is `bytes`, `str`, a `Path` or an open file.
+        - `follow_redirects`, `timeout`: for this request; at most 20 redirects, none to other hosts.
+
+        TypeError for any other.
+
+            response = client.request("PATCH", "/pies/3", json={"slices": 8})
+            response = client.get(app.pie, 3)
+        """
         response = self._loop.run(self._client.request(method, target, *args, **options))
         response.read_by(self._loop.run)
         return response
 
     @contextmanager
     def stream(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Iterator[Response]:
-        """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving."""
+        """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving.
+
+        `method`, `target`, `args` and `options` are those of `request`.
+
+            with client.stream("GET", "/events") as response:
+                for line in response.iter_lines():
+                    print(line)
+        """
         with self._loop.entered(self._client.stream(method, target, *args, **options)) as response:
             response.read_by(self._loop.run)
             yield response
@@ -189,7 +224,14 @@ class BlockingClient:
     def websocket(
         self, target: Any, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
     ) -> Iterator[BlockingWebSocket]:
-        """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000."""
+        """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000.
+
+        `target` and `args` are those of `request`, and of its `options` there are `params`, `headers`, `cookies` and
+        `timeout`. `subprotocols` are what the client offers.
+
+            with client.websocket("/chat", subprotocols=["chat.v2"]) as ws:
+                ws.send_json({"text": "Hi"})
+        """
         connection = self._client.websocket(target, *args, subprotocols=subprotocols, **options)
         try:
             with self._loop.entered(connection) as socket:
@@ -207,11 +249,12 @@ class BlockingClient:
 class TestClient(Client):
     """Talks to an application in the caller's event loop. The block starts the application, and stops it.
 
-    What a handler raises is raised here too, and so is every illegal ASGI message, as `ProtocolError`. Cookies stay
-    with the client. `follow_redirects` and `timeout` (seconds, for each wait; None: for ever) can also be said for one
-    request. With `raise_exceptions=False` an exception is the 500 that clients see. A path in `base_url` is the
-    `root_path` at which the application stands. `provide` has values in place of what providers make, by their
-    classes; a function there is called with the request.
+    `app` is any ASGI application. What a handler raises is raised here too, and so is every illegal ASGI message, as
+    `ProtocolError`. Cookies stay with the client, in `cookies`, a `Cookies`; `headers` are sent with each request;
+    `client` is the address from which they come, None for none. `follow_redirects` and `timeout` (seconds, for each
+    wait; None: for ever) can also be said for one request. With `raise_exceptions=False` an exception is the 500 that
+    clients see. A path in `base_url` is the `root_path` at which the application stands. `provide` has values in place
+    of what providers make, by their classes; a function there is called with the request.
 
         async with TestClient(app) as client:
             response = await client.get("/pies", params={"kind": "apple"})
