@@ -14,7 +14,7 @@ version = release = re.findall(
 language = "en"
 copyright = ""  # noqa: A001 - Sphinx calls it so
 
-extensions = ["myst_parser", "site_pages"]
+extensions = ["myst_parser", "site_pages", "markup"]
 exclude_patterns = ["_ext"]
 myst_heading_anchors = 4  # the anchors of a forge
 suppress_warnings = [
@@ -31,6 +31,7 @@ html_theme = "furo"
 html_title = f"MicroPie {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": ""})]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False

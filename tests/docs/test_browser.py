@@ -1,12 +1,15 @@
 """The site in a real browser: nothing leaves, nothing complains, everything is found and fits."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.batteries.browsing import DESK, PHONE
 
+AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
 FAILED = 400
 PAGES = ("index", "guide", "reference", "api/application", "comparison")
 
@@ -56,3 +59,16 @@ def test_there_is_a_dark_and_a_light_scheme(page, address):
         page.goto(address + "/index.html")
         seen.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert seen == ["rgb(255, 255, 255)", "rgb(19, 20, 22)"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_the_pages(page, address, scheme):
+    """axe-core finds nothing serious, on a phone, where code and tables scroll."""
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size(PHONE)
+    axe = AXE.read_text("utf-8")
+    for name in PAGES:
+        page.goto(f"{address}/{name}.html")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == [], name
