@@ -25,8 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r"^```\{include\} (\S+)$", re.MULTILINE)
 BLOCK = re.compile(r"^```\{(public|findings)\} ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-GLOB = re.compile(r"^([\w-]+/\*)\n", re.MULTILINE)
-"""A line of a table of contents that takes a whole folder; Sphinx has no way to let one be that has no pages yet."""
+SCHEME = "file-of-the-repository"
+FOLDERS = {"tutorial/index", "how-to/index"}
+"""Pages that all pages of their folder stand below in the list of contents, without being named there."""
+PAGES_OF_FOLDER = "\n```{toctree}\n:hidden:\n:glob:\n\n*\n```\n"
+NAME = re.compile(r'<span class="n[cf]">(\w+)</span>')
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def expand(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Write out the blocks of a page."""
+    """Write out the blocks of a page, and what stands below it."""
 
     def written(block: re.Match[str]) -> str:
         kind, argument, body = block.groups()
@@ -53,7 +56,8 @@ def expand(app: Sphinx, docname: str, source: list[str]) -> None:
             return findings.markdown(ROOT / "findings")
         return "\n".join(described(argument, name) for name in body.split())
 
-    source[0] = GLOB.sub(lambda line: line[0] if list(Path(app.srcdir).glob(f"{line[1]}.md")) else "", source[0])
+    if docname in FOLDERS:
+        source[0] += PAGES_OF_FOLDER
     if BLOCK.search(source[0]):
         source[0] = BLOCK.sub(written, source[0])
         for path in (
@@ -147,7 +151,7 @@ class LinksOut(SphinxTransform):
             )
         name = path.relative_to(ROOT).as_posix()
         linked_files(self.env).setdefault(self.env.docname, set()).add(name)
-        return nodes.reference("", "", *children, refuri=f"file-of-the-repository:{name}", internal=True)
+        return nodes.reference("", "", *children, refuri=f"{SCHEME}:{name}#{anchor}".rstrip("#"), internal=True)
 
     def _move(self, image: nodes.image) -> None:
         uri = image["uri"]
@@ -196,8 +200,9 @@ def write_uris(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Give links to files the addresses of the pages that show them."""
     for node in doctree.findall(nodes.reference):
         scheme, _, name = node.get("refuri", "").partition(":")
-        if scheme == "file-of-the-repository":
-            node["refuri"] = app.builder.get_relative_uri(docname, page_of(name))
+        if scheme == SCHEME:
+            name, _, anchor = name.partition("#")
+            node["refuri"] = app.builder.get_relative_uri(docname, page_of(name)) + (f"#{anchor}" if anchor else "")
 
 
 # Pages of files.
@@ -260,4 +265,18 @@ def _code(path: Path) -> str:
         lexer = get_lexer_for_filename(path.name)
     except ClassNotFound:
         lexer = TextLexer()
-    return f'<div class="highlight-{lexer.aliases[0]} notranslate">{highlight(text, lexer, HtmlFormatter())}</div>'
+    code = with_anchors(highlight(text, lexer, HtmlFormatter()))
+    return f'<div class="highlight-{lexer.aliases[0]} notranslate">{code}</div>'
+
+
+def with_anchors(code: str) -> str:
+    """Highlighted code in which each class and function can be linked to by its name, of several the first."""
+    seen: set[str] = set()
+
+    def anchored(name: re.Match[str]) -> str:
+        if name[1] in seen:
+            return name[0]
+        seen.add(name[1])
+        return name[0].replace(" class", f' id="{name[1]}" class', 1)
+
+    return NAME.sub(anchored, code)
