@@ -6015,7 +6015,7 @@ class Request:
     body: bytes = b""
     """The bytes of a body that is not multipart."""
     request_id: str | None = None
-    """The name by which the log knows the request; None until a middleware sets it."""
+    """The name that the log of failures knows it by, else its `X-Request-ID`; None until a middleware sets it."""
     body_parsed: bool = False
     method: str
     """The HTTP method, in capitals; `GET` of a WebSocket."""
@@ -6140,7 +6140,10 @@ class Request:
 
     @lazy
     def template_context(self) -> dict[str, Any]:
-        """Values that hooks give to all templates rendered for this request, in applications below this one too."""
+        """Values that hooks give to all templates rendered for this request, in applications below this one too.
+
+        What `_template_context` and the keywords of `_render_template` give counts over them.
+        """
         values: dict[str, Any] = self.scope.setdefault(TEMPLATE_CONTEXT, {})
         return values
 
@@ -9562,10 +9565,11 @@ class WebSocket:
         """Complete the handshake. With `session_id` the client gets it as its session cookie.
 
         Without one it gets `self.session_id`, if its session has values by now and no cookie that leads to them.
-        `headers` are added to the answer, in any shape that a handler may return.
+        `subprotocol` is one of those that the client offers. `headers` are added to the answer, in any shape that a
+        handler may return.
 
         ValueError for a subprotocol that the client does not offer, and for a header of the handshake itself;
-        `ConnectionClosed` if the client has left already.
+        RuntimeError the second time; `ConnectionClosed` if the client has left already.
         """
         if self.accepted:
             raise RuntimeError("accept() was called before: a connection is accepted once")
@@ -14981,6 +14985,7 @@ class App:
     shutdown_handlers: list[Handler] = _set_by_constructor()
     """What the stop of the server calls, in order, all of them: functions, `async def` or plain."""
     _started: bool = _set_by_constructor()
+    """True once the startup is complete."""
     # All that is ours; other names, private ones too, are the subclass's to use.
     _micropie: Engine = _set_by_constructor()
 

@@ -115,6 +115,7 @@ class App:
     shutdown_handlers: list[Handler] = _set_by_constructor()
     """What the stop of the server calls, in order, all of them: functions, `async def` or plain."""
     _started: bool = _set_by_constructor()
+    """True once the startup is complete."""
     # All that is ours; other names, private ones too, are the subclass's to use.
     _micropie: Engine = _set_by_constructor()
 

@@ -167,7 +167,7 @@ class Request:
     body: bytes = b""
     """The bytes of a body that is not multipart."""
     request_id: str | None = None
-    """The name by which the log knows the request; None until a middleware sets it."""
+    """The name that the log of failures knows it by, else its `X-Request-ID`; None until a middleware sets it."""
     body_parsed: bool = False
     method: str
     """The HTTP method, in capitals; `GET` of a WebSocket."""
@@ -292,7 +292,10 @@ class Request:
 
     @lazy
     def template_context(self) -> dict[str, Any]:
-        """Values that hooks give to all templates rendered for this request, in applications below this one too."""
+        """Values that hooks give to all templates rendered for this request, in applications below this one too.
+
+        What `_template_context` and the keywords of `_render_template` give counts over them.
+        """
         values: dict[str, Any] = self.scope.setdefault(TEMPLATE_CONTEXT, {})
         return values
 

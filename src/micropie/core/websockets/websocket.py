@@ -138,10 +138,11 @@ class WebSocket:
         """Complete the handshake. With `session_id` the client gets it as its session cookie.
 
         Without one it gets `self.session_id`, if its session has values by now and no cookie that leads to them.
-        `headers` are added to the answer, in any shape that a handler may return.
+        `subprotocol` is one of those that the client offers. `headers` are added to the answer, in any shape that a
+        handler may return.
 
         ValueError for a subprotocol that the client does not offer, and for a header of the handshake itself;
-        `ConnectionClosed` if the client has left already.
+        RuntimeError the second time; `ConnectionClosed` if the client has left already.
         """
         if self.accepted:
             raise RuntimeError("accept() was called before: a connection is accepted once")
