@@ -107,7 +107,10 @@ OURS = {
     "Response.whole",
     "Session.USER",
     "Session.id",
+    "Session.changes",
     "Session.retired",
+    "Session.settle",
+    "Stopping.begin",
     "Stopping.tell",
     "Subscription.begin",
     "Subscription.give_up",
@@ -115,6 +118,7 @@ OURS = {
     "Subscription.put",
     "Subscription.put_when_there_is_room",
     "Subscription.tell",
+    "TrustedProxies.client_in",
     "TrustedProxies.client_told",
     "Unimportable.index",
     "UploadedFile.queue",
@@ -122,6 +126,8 @@ OURS = {
     "WebSocket.gave_cookie",
     "WebSocket.interruption",
     "WebSocket.limit",
+    "WebSocket.settle",
+    "WebSocket.until_open",
 }
 """Members that only our own parts use, though their names have no underscore."""
 
@@ -136,6 +142,7 @@ TO_OVERRIDE = {
         "_send_websocket_close",
         "_on_error",
         "__call__",
+        "_started",
         "_asgi_app_http",
         "_asgi_app_websocket",
         "_asgi_app_lifespan",

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-import micropie
 from micropie.testing import TestClient
 from tests.client import http
 
@@ -127,12 +126,6 @@ def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(capl
 
     assert (asyncio.run(visit()), app._readers) == ("pie of the day", set())
     assert caplog.records == []
-
-
-def test_the_reference_names_everything_public():
-    """Every name that `micropie` exports is in the reference."""
-    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    assert [name for name in micropie.__all__ if not re.search(rf"\b{name}\b", reference)] == []
 
 
 def test_the_guard_of_the_page_on_providers():

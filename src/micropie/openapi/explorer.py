@@ -37,7 +37,8 @@ class Docs(Documentation):
     """The documentation of an application: in its class body `docs = Docs()` serves `/docs` and `/openapi.json`.
 
     `title`, `version`, `description` and `select` are those of `openapi`, which takes them from here. A subclass with a
-    `_before` guards both, and both are gone where a subclass of the application says `docs = None`.
+    `_before` guards both, and both are gone where a subclass of the application says `docs = None`. TypeError in the
+    body of what is no `App`, and for a second one (RuntimeError from it on Python 3.11).
 
         class Site(App):
             docs = Docs(title="Todo", version="2.1")
