@@ -5,7 +5,7 @@
 # Seen: each event comes 200 ms late, unless there is `option http-no-delay`; but only over plain HTTP. Over TLS, where one mostly
 # measures it, they come at once with and without, so nobody misses the option until TLS ends in front of HAProxy.
 source "$(dirname "$0")/_setup.sh"
-program haproxy
+program haproxy # 2.6.12
 program openssl
 packages uvicorn==0.54.0
 echo "$(haproxy -v | head -n 1 | cut -d ' ' -f 1-3)"

@@ -5,7 +5,7 @@
 # Seen: a time-out of 5 seconds, after which the command is sent again, up to ten times, whatever it is. One `incr()` counts twice, and returns
 # 2. `Retry(NoBackoff(), 0)` is for everything that may not be done twice.
 source "$(dirname "$0")/_setup.sh"
-program redis-server
+program redis-server # 7.0.15
 packages redis==8.1.0
 redis-server --version | cut -d ' ' -f 1-3
 

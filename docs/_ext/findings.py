@@ -16,7 +16,7 @@ class Finding:
     guess: str
     seen: str
     versions: list[tuple[str, str]]
-    programs: list[str]
+    """Packages that it installs, and programs of the system whose version makes a difference."""
 
 
 def read(folder: Path) -> list[Finding]:
@@ -36,9 +36,9 @@ def _read(path: Path) -> Finding:
     if parts is None:
         raise ValueError(f"{path.name} must say: what it is about, an empty line, Guess: …, Seen: …")
     packages = [pin for line in re.findall(r"^packages (.*)$", text, re.MULTILINE) for pin in PINS.findall(line)]
-    programs = re.findall(r"^program (\S+)$", text, re.MULTILINE)
+    programs = re.findall(r"^program (\S+) # (\S+)$", text, re.MULTILINE)
     subject, guess, seen = (" ".join(parts[name].split()) for name in ("subject", "guess", "seen"))
-    return Finding(path.stem, subject, guess, seen, packages, programs)
+    return Finding(path.stem, subject, guess, seen, [*programs, *packages])
 
 
 def markdown(folder: Path) -> str:
@@ -49,9 +49,8 @@ def markdown(folder: Path) -> str:
 def _section(finding: Finding) -> str:
     title = finding.name.replace("_", " ")
     versions = ", ".join(f"{name} {version}" for name, version in finding.versions)
-    programs = "".join(f", the system's {name}" for name in finding.programs)
     return (
         f"## {title[0].upper()}{title[1:]}\n\n{finding.subject}\n\n"
         f"**The guess:** {finding.guess}\n\n**What is seen:** {finding.seen}\n\n"
-        f"Seen with {versions}{programs}: [the script](../findings/{finding.name}.sh).\n"
+        f"Seen with {versions}: [the script](../findings/{finding.name}.sh).\n"
     )
