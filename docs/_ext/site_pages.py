@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r"^```\{include\} (\S+)$", re.MULTILINE)
 BLOCK = re.compile(r"^```\{(public|findings)\} ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
+MADE = ("__pycache__", "node_modules")
 SCHEME = "file-of-the-repository"
 FOLDERS = {"tutorial/index", "how-to/index"}
 """Pages that all pages of their folder stand below in the list of contents, without being named there."""
@@ -239,8 +240,8 @@ def _with_what_is_in(names: set[str]) -> set[str]:
 
 def is_shown(path: Path) -> bool:
     """True for what somebody has written."""
-    parts = path.relative_to(ROOT).parts
-    return not any(part.startswith((".", "__pycache__")) for part in parts) and not path.name.endswith((".db", ".pyc"))
+    made = any(part.startswith((".", *MADE)) for part in path.relative_to(ROOT).parts)
+    return not made and not path.name.endswith((".db", ".pyc"))
 
 
 def files_in(folder: Path) -> list[Path]:
