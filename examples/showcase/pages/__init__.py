@@ -1,0 +1,1 @@
+"""The pages of the tour, each a controller in a module of its own."""
