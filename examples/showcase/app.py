@@ -54,7 +54,11 @@ class Showcase(App):
     figures = Figures()
 
     api = Api()
-    docs = Docs(title="The pie shop", select=is_for_programs)
+    docs = Docs(
+        title="The pie shop",
+        description="Bake pies, and eat them.",
+        select=is_for_programs,
+    )
     static = StaticFiles(HERE / "static", immutable=r"\.woff2$")
     health = Health()
     channels = channels

@@ -15,6 +15,7 @@ from micropie.cli.errors import CommandError
 from tests.batteries.commands import free_port, serving, text_at
 
 ROOT = Path(__file__).parents[2]
+AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def in_folder(folder, *module):
@@ -29,10 +30,14 @@ def test_new(project):
     assert project.run("new", "pie-shop") == (
         0,
         (
+            "  pie-shop/.dockerignore\n"
             "  pie-shop/.gitignore\n"
+            "  pie-shop/Dockerfile\n"
             "  pie-shop/README.md\n"
             "  pie-shop/app.py\n"
+            "  pie-shop/notes.py\n"
             "  pie-shop/pyproject.toml\n"
+            "  pie-shop/static/icon.svg\n"
             "  pie-shop/static/style.css\n"
             "  pie-shop/templates/index.html\n"
             "  pie-shop/templates/layout.html\n"
@@ -51,10 +56,11 @@ def test_new_project_is_sound(project):
     assert project.call("new", "shop").status == 0
     folder = project.folder / "shop"
     tests = in_folder(folder, "pytest", "-q", "-W", "error")
-    assert "5 passed" in tests.stdout
-    assert in_folder(folder, "micropie", "check", "--workers", "2").stdout == ""
-    mypy = in_folder(folder, "mypy", "--cache-dir", os.devnull, "app.py", "tests")
-    assert mypy.stdout == "Success: no issues found in 2 source files\n"
+    assert "8 passed" in tests.stdout
+    checked = in_folder(folder, "micropie", "check", "--workers", "2", "--public")
+    assert (checked.stdout, checked.stderr) == ("", "nothing found\n")
+    mypy = in_folder(folder, "mypy", "--cache-dir", os.devnull, "app.py", "notes.py", "tests")
+    assert mypy.stdout == "Success: no issues found in 3 source files\n"
     assert in_folder(folder, "ruff", "check", "--no-cache", ".").stdout == "All checks passed!\n"
     assert in_folder(folder, "ruff", "format", "--no-cache", "--check", ".").returncode == 0
 
@@ -72,23 +78,51 @@ def test_new_project_serves(project, command):
         assert "<h1>shop</h1>" in str(text_at(url))
 
 
+def test_new_project_in_a_container(project):
+    """What its Dockerfile copies is served by the command that stands there, and healthy by the check that does."""
+    assert project.call("new", "shop").status == 0
+    sources = project.folder / "shop"
+    let_in = [line[1:] for line in (sources / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for name in set(let_in) - {"wheels"}:
+        (sources / name).rename(project.folder / name)
+    port = str(free_port())
+    lines = (sources / "Dockerfile").read_text(encoding="utf-8").replace("8000", port).splitlines()
+    command, check = (
+        json.loads(line[line.index("[") :].replace("0.0.0.0", "127.0.0.1"))
+        for start in ("CMD", "HEALTHCHECK")
+        for line in lines
+        if line.startswith(start)
+    )
+    environment = {"DATA": str(sources)}
+    url = f"http://127.0.0.1:{port}"
+    with serving(project, "-m", *command, ready=lambda: text_at(url) is not None, environment=environment):
+        assert subprocess.run([sys.executable, *check[1:]], check=True, timeout=60).returncode == 0
+    assert (sources / "notes.db").is_file()
+
+
 def test_new_project_in_a_browser(project, browser):
-    """Its page adds, ticks and removes notes, and loads nothing that is not there."""
+    """Its page adds, ticks and removes notes, loads nothing that is not there, and is for everybody, light and dark."""
+    assert AXE.is_file(), "run scripts/test once: it installs the packages that these tests need"
     assert project.call("new", "shop").status == 0
     project.folder /= "shop"
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with serving(project, "-m", "micropie", "run", "--port", str(port), ready=lambda: text_at(url) is not None):
-        page = browser.new_page()
+        page = browser.new_page(reduced_motion="reduce")
         failed = []
         page.on("response", lambda response: failed.append(response.url) if response.status >= 400 else None)
+        page.on("console", lambda message: failed.append(message.text))
         page.goto(url)
         page.get_by_label("A new note").fill("<b>Bake</b>")
         page.get_by_role("button", name="Add").click()
         page.get_by_role("button", name="Tick: <b>Bake</b>").click()
         assert page.locator("li.done span").inner_text() == "<b>Bake</b>"
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("axe.run()")["violations"] == []
         page.get_by_role("button", name="Remove: <b>Bake</b>").click()
-        assert page.get_by_text("No notes yet.").is_visible()
+        assert page.get_by_text("Nothing to do yet.").is_visible()
         page.get_by_role("link", name="API").click()
         page.wait_for_url(f"{url}/docs")
         page.close()

@@ -26,6 +26,7 @@ async function ask() {
   const shown = $("#answer");
   shown.hidden = false;
   try { shown.textContent = JSON.stringify(JSON.parse(text), null, 2); } catch { shown.textContent = text || "(no body)"; }
+  shown.scrollIntoView({block: "nearest"});
 }
 
 for (const button of document.querySelectorAll("[data-try]")) {
