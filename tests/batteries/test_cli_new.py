@@ -79,9 +79,12 @@ def test_new_project_serves(project, command):
 
 
 def test_new_project_in_a_container(project):
-    """What its Dockerfile copies is served by the command that stands there, and healthy by the check that does."""
+    """What its Dockerfile copies is served as it says, and healthy by its check; hadolint has nothing to say."""
     assert project.call("new", "shop").status == 0
     sources = project.folder / "shop"
+    linter = Path(sys.executable).with_name("hadolint")
+    linted = subprocess.run([linter, sources / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (linted.returncode, linted.stdout) == (0, "")
     let_in = [line[1:] for line in (sources / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     for name in set(let_in) - {"wheels"}:
         (sources / name).rename(project.folder / name)
