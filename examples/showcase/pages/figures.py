@@ -20,6 +20,11 @@ NAMES = {
     "litestar": "Litestar",
     "falcon": "Falcon",
     "muffin": "Muffin",
+    "sanic": "Sanic",
+    "emmett55": "Emmett55",
+    "django": "Django",
+    "robyn": "Robyn",
+    "socketify": "socketify",
 }
 CASES = {
     "json": "a JSON reply",
