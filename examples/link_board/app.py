@@ -4,6 +4,7 @@ import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from annotated_types import Ge, Le
 from accounts import AVATARS, SHORTEST, Account, Join, KnowMember, Login
 from database import DATA, create_tables, query
 from links import SHOWN, Links, channels, link_of, page_of_links
-from micropie import App, Resource, configuration, flash, methods
+from micropie import App, HTTPError, Resource, configuration, flash, methods
 from micropie.health import Health
 from micropie.middleware import (
     CORSMiddleware,
@@ -113,7 +114,20 @@ class LinkBoard(App):
         ]
 
     def _template_context(self):
-        return {"site": self, "me": self.request.state.me, "path": self.request.scope["path"], "shortest": SHORTEST}
+        return {
+            "site": self,
+            "me": getattr(self.request.state, "me", None),
+            "path": self.request.scope["path"],
+            "shortest": SHORTEST,
+        }
+
+    async def _on_error(self, error):
+        """A page of ours for browsers; what others get is the framework's."""
+        if isinstance(error, HTTPError) and "text/html" in self.request.header("accept", ""):
+            return error.status, await self._render_template(
+                "error.html", error=error, phrase=HTTPStatus(error.status).phrase
+            )
+        return None
 
     async def index(self, *, order: Order = "hot", page: Page = 1):
         rows = page_of_links(order, page, self.request.state.me)

@@ -302,3 +302,19 @@ def test_nobody_floods(person):
 
 def test_it_says_whether_it_works(client):
     assert client.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "status"),
+    [
+        ("/nothing/here", {}, 404),
+        ("/", {"headers": {"Sec-Fetch-Site": "cross-site"}}, 403),
+        ("/login", {"content": bytes(2_000_000)}, 413),
+        ("/login", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+    ],
+)
+def test_errors_have_a_page(client, path, options, status):
+    headers = {"Accept": "text/html", **options.pop("headers", {})}
+    reply = client.request("GET" if status == 404 else "POST", path, headers=headers, **options)
+    assert (reply.status_code, "Back to the beginning" in reply.text) == (status, True)
+    assert "Back to" not in client.get("/nothing/here").text

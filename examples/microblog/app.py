@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
@@ -145,7 +146,12 @@ class Microblog(App):
             "shown": SHOWN,
         }
 
-    def _on_error(self, error):
+    async def _on_error(self, error):
+        """Strangers log in, and browsers get a page of ours; what others get is the framework's."""
+        if isinstance(error, HTTPError) and "text/html" in self.request.header("accept", ""):
+            return error.status, await self._render_template(
+                "error.html", error=error, phrase=HTTPStatus(error.status).phrase
+            )
         if not isinstance(error, StrangerError):
             return None
         here = self.request.scope["path"] if self.request.method == "GET" else None

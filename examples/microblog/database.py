@@ -1,18 +1,26 @@
-"""Where the microblog keeps people and their posts. Each call opens the file: the shortest that is right everywhere."""
+"""Where the microblog keeps people and their posts."""
 
 import sqlite3
-from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 DATABASE = Path(__file__).with_name("microblog.db")
 SHOWN = 30  # posts of a page
 
 
+@cache
+def connection():
+    """The one connection of a worker. It waits up to five seconds while another worker writes."""
+    db = sqlite3.connect(DATABASE, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA journal_mode = WAL")  # who reads waits for nobody who writes
+    db.execute("PRAGMA synchronous = NORMAL")  # a crash of the machine may lose the last moments, and nothing else
+    return db
+
+
 def query(sql, *values):
     """The rows of a statement, which is a transaction of its own."""
-    with closing(sqlite3.connect(DATABASE, isolation_level=None)) as db:
-        db.row_factory = sqlite3.Row
-        return db.execute(sql, values).fetchall()
+    return connection().execute(sql, values).fetchall()
 
 
 def create_tables():

@@ -20,7 +20,9 @@ def app(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SQLiteSessionBackend", lambda _: SQLiteSessionBackend(tmp_path / "sessions.db"))
     monkeypatch.setattr(accounts, "hash_password", hash_password)
     monkeypatch.setattr(accounts, "verify_password", verify_password)
-    return module.Microblog()
+    yield module.Microblog()
+    database.connection().close()
+    database.connection.cache_clear()
 
 
 async def hash_password(password):
@@ -232,3 +234,19 @@ def test_nobody_floods(person):
     ann = person("ann")
     codes = [ann.post("/posts", data={"text": "x"}).status_code for _ in range(21)]
     assert codes == [200] * 20 + [429]
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "status"),
+    [
+        ("/nothing/here", {}, 404),
+        ("/", {"headers": {"Sec-Fetch-Site": "cross-site"}}, 403),
+        ("/login", {"content": bytes(2_000_000)}, 413),
+        ("/login", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+    ],
+)
+def test_errors_have_a_page(client, path, options, status):
+    headers = {"Accept": "text/html", **options.pop("headers", {})}
+    reply = client.request("GET" if status == 404 else "POST", path, headers=headers, **options)
+    assert (reply.status_code, "Back to the beginning" in reply.text) == (status, True)
+    assert "Back to" not in client.get("/nothing/here").text

@@ -7,6 +7,7 @@ import time
 from asyncio import create_task, sleep, to_thread
 from contextlib import closing
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -187,6 +188,14 @@ class Pastebin(App):
         marks = ",".join("?" * len(ids))
         mine = query(f"SELECT * FROM pastes WHERE id IN ({marks}) AND expires > ?", *ids, time.time())  # noqa: S608
         return {"site": self, "languages": LANGUAGES, "lives": LIVES, "longest": LONGEST, "mine": mine, "left": left}
+
+    async def _on_error(self, error):
+        """A page of ours for browsers; what others get is the framework's."""
+        if isinstance(error, HTTPError) and "text/html" in self.request.header("accept", ""):
+            return error.status, await self._render_template(
+                "error.html", error=error, phrase=HTTPStatus(error.status).phrase
+            )
+        return None
 
     async def index(self):
         return await self._render_template("new.html", faults=Faults())

@@ -149,3 +149,19 @@ def test_all_shelves_are_full(client, monkeypatch):
 
 def test_a_body_is_not_read_to_its_end_if_it_is_too_long(client):
     assert client.post("/p", content=b"text=" + b"x" * 2_000_000).status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "status"),
+    [
+        ("/nothing/here", {}, 404),
+        ("/", {"headers": {"Sec-Fetch-Site": "cross-site"}}, 403),
+        ("/p", {"content": bytes(2_000_000)}, 413),
+        ("/p", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+    ],
+)
+def test_errors_have_a_page(client, path, options, status):
+    headers = {"Accept": "text/html", **options.pop("headers", {})}
+    reply = client.request("GET" if status == 404 else "POST", path, headers=headers, **options)
+    assert (reply.status_code, "Back to the beginning" in reply.text) == (status, True)
+    assert "Back to" not in client.get("/nothing/here").text

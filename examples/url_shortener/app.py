@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -167,18 +168,29 @@ class Shortener(App):
             SecurityHeadersMiddleware(csp=POLICY),
         ]
 
+    def _template_context(self):
+        return {"site": self}
+
+    async def _on_error(self, error):
+        """A page of ours for browsers; what others get is the framework's."""
+        if isinstance(error, HTTPError) and "text/html" in self.request.header("accept", ""):
+            return error.status, await self._render_template(
+                "error.html", error=error, phrase=HTTPStatus(error.status).phrase
+            )
+        return None
+
     @unlisted
     @methods("GET")
     async def index(self, name: str = ""):
         """The page at ``/``, where a link leads at ``/name``, and at ``/name+`` where it would."""
         if not name:
-            return await self._render_template("index.html", site=self)
+            return await self._render_template("index.html")
         wants_to_know = name.endswith("+")
         for link in query("SELECT * FROM links WHERE name = ?", name.removesuffix("+")):
             if link["url"] is None:
                 raise HTTPError(410, "This link was deleted")
             if wants_to_know:
-                return await self._render_template("preview.html", site=self, link=link)
+                return await self._render_template("preview.html", link=link)
             if self.request.method == "GET":  # HEAD comes here, too
                 after_reply(count_click, name)
             return self._redirect(link["url"], [("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer")])

@@ -150,3 +150,19 @@ def test_the_document_says_it_all(app):
     assert document["paths"]["/api/links/{name}"]["get"]["security"] == [{"key": []}]
     assert "key" in document["components"]["schemas"]["NewLink"]["properties"]
     assert "key" not in document["components"]["schemas"]["Link"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "status"),
+    [
+        ("/nothing/here", {}, 404),
+        ("/", {"headers": {"Host": "evil.example"}}, 400),
+        ("/api/links", {"content": bytes(2_000_000)}, 413),
+        ("/api/links", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+    ],
+)
+def test_errors_have_a_page(client, path, options, status):
+    headers = {"Accept": "text/html", **options.pop("headers", {})}
+    reply = client.request("GET" if status == 404 else "POST", path, headers=headers, **options)
+    assert (reply.status_code, "Back to the beginning" in reply.text) == (status, True)
+    assert "Back to" not in client.get("/nothing/here").text
