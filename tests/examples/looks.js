@@ -40,4 +40,4 @@
     if (document.documentElement.scrollWidth > innerWidth) faults.add("sticks out");
     if (document.querySelectorAll("h1").length !== 1) faults.add("not one h1");
     return [...faults];
-};
+}

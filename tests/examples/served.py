@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page
 
 from tests.examples.conftest import EXAMPLES
 from tests.servers.serving import UVICORN, Server, started, wait_until_ready
 
+STORED = shutil.ignore_patterns("__pycache__", "*.db*", "data")
 APP = replace(UVICORN, options=("app:app", "--host", "127.0.0.1", "--port", "{port}"))
 
 
@@ -19,17 +21,19 @@ APP = replace(UVICORN, options=("app:app", "--host", "127.0.0.1", "--port", "{po
 def served(name: str, folder: Path, **variables: str) -> Iterator[Server]:
     """Serve an example from a copy of its folder."""
     copy = folder / name
-    shutil.copytree(EXAMPLES / name, copy, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
+    shutil.copytree(EXAMPLES / name, copy, ignore=STORED)
     with started(APP, folder, at=copy, **{**os.environ, **variables}) as server:
         wait_until_ready(server)
         yield server
 
 
 @contextmanager
-def visiting(browser: Browser, server: Server, path: str = "/", *, but: str | None = None) -> Iterator[Page]:
+def visiting(
+    browser: Browser, server: Server, path: str = "/", *, but: str | None = None, **options: Any
+) -> Iterator[Page]:
     """A page of an example; what the browser complains of is a failure, but for what has these words in it."""
     complaints: list[str] = []
-    context = browser.new_context(base_url=server.url)
+    context = browser.new_context(base_url=server.url, **options)
     page = context.new_page()
     page.set_default_timeout(10_000)
     page.on("pageerror", lambda error: complaints.append(str(error)))

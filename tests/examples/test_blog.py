@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.batteries.browsing import launched
-from tests.examples.trials import assert_looks_good, copy_of, passed_in, served, watched_page
+from tests.examples.served import served, visiting
+from tests.examples.trials import assert_looks_good, copy_of, passed_in
 
 pytestmark = [pytest.mark.needs("jinja2"), pytest.mark.needs("multipart")]
 
@@ -38,12 +39,11 @@ def test_its_own_tests_pass(tmp_path):
 def test_in_two_browsers(tmp_path):
     """The author uploads a picture and writes; readers see what is published, in a feed too; all pages look good."""
     with (
-        served(copy_of("blog", tmp_path), PASSWORD=PASSWORD) as site,
+        served("blog", tmp_path, PASSWORD=PASSWORD) as site,
         launched() as browser,
-        watched_page(browser, site.url, http_credentials={"username": "author", "password": PASSWORD}) as author,
-        watched_page(browser, site.url) as reader,
+        visiting(browser, site, http_credentials={"username": "author", "password": PASSWORD}) as author,
+        visiting(browser, site) as reader,
     ):
-        reader.goto("/")
         assert_looks_good(reader)
         author.goto("/desk/pictures")
         author.get_by_label("A new one").set_input_files({"name": "pie.png", "mimeType": "image/png", "buffer": PNG})
@@ -73,3 +73,4 @@ def test_in_two_browsers(tmp_path):
         assert ElementTree.fromstring(feed.text).tag == "{http://www.w3.org/2005/Atom}feed"
         assert httpx.get(f"{site.url}/feed", headers={"If-None-Match": feed.headers["etag"]}).status_code == 304
         assert httpx.get(f"{site.url}/desk").status_code == 401
+        assert "Traceback" not in site.log()

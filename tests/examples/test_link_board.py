@@ -16,10 +16,11 @@ from playwright.sync_api import expect
 from tests.batteries.browsing import launched
 from tests.batteries.redis_server import running_redis
 from tests.batteries.worker_processes import wait_until_ready
-from tests.examples.trials import assert_looks_good, copy_of, passed_in, watched_page
+from tests.examples.served import visiting
+from tests.examples.trials import assert_looks_good, copy_of, passed_in
 from tests.integrations.serving import environment
 from tests.servers.proxies import Places, proxying, replaced
-from tests.servers.serving import end, free_port
+from tests.servers.serving import Server, end, free_port
 
 pytestmark = [pytest.mark.needs("jinja2"), pytest.mark.needs("multipart")]
 
@@ -67,7 +68,7 @@ def unit_started(folder: Path, **variables: str) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The address of the site."""
+    """The site, as its visitors see it."""
     folder = copy_of("link_board", tmp_path_factory.mktemp("site"))
     scratch = tmp_path_factory.mktemp("nginx")
 
@@ -93,16 +94,16 @@ def site(tmp_path_factory):
         unit_started(folder, REDIS_URL=redis.url, DATA=str(folder / "data")) as port,
         proxying(nginx, scratch, (port, port)) as proxy,
     ):
-        yield proxy.url
+        yield proxy
 
 
-def visitor(site: str) -> httpx.Client:
+def visitor(site: Server) -> httpx.Client:
     """Somebody who trusts the certificate of the test."""
-    return httpx.Client(base_url=site, verify=False, trust_env=False, timeout=20)
+    return httpx.Client(base_url=site.url, verify=False, trust_env=False, timeout=20)
 
 
 @contextmanager
-def member(site: str, name: str) -> Iterator[httpx.Client]:
+def member(site: Server, name: str) -> Iterator[httpx.Client]:
     """Somebody who has joined."""
     with visitor(site) as client:
         assert client.post("/join", data={"name": name, "password": PASSWORD}).status_code == 303
@@ -134,8 +135,8 @@ def test_in_two_browsers(site):
     """Two join, one adds a link and shows a picture, the other votes and answers; all pages look good."""
     with (
         launched() as browser,
-        watched_page(browser, site, ignore_https_errors=True) as ann,
-        watched_page(browser, site, ignore_https_errors=True) as bob,
+        visiting(browser, site, ignore_https_errors=True) as ann,
+        visiting(browser, site, ignore_https_errors=True) as bob,
     ):
         for page, name in ((ann, "ann"), (bob, "bob")):
             page.goto("/join")

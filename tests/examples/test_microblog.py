@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.batteries.browsing import launched
-from tests.examples.trials import assert_looks_good, copy_of, passed_in, served, watched_page
+from tests.examples.served import served, visiting
+from tests.examples.trials import assert_looks_good, copy_of, passed_in
 
 pytestmark = [pytest.mark.needs("jinja2"), pytest.mark.needs("multipart")]
 
@@ -25,12 +26,11 @@ def join(page, name):
 def test_in_two_browsers(tmp_path):
     """Two join, one follows the other and sees posts come and go without a reload; all pages look good."""
     with (
-        served(copy_of("microblog", tmp_path)) as site,
+        served("microblog", tmp_path) as site,
         launched() as browser,
-        watched_page(browser, site.url) as ann,
-        watched_page(browser, site.url) as bob,
+        visiting(browser, site) as ann,
+        visiting(browser, site) as bob,
     ):
-        ann.goto("/")
         assert_looks_good(ann)
         ann.goto("/join")
         assert_looks_good(ann)
@@ -53,3 +53,4 @@ def test_in_two_browsers(tmp_path):
         expect(bob.locator(".post")).to_have_count(0)
         bob.goto("/login")
         assert_looks_good(bob)
+        assert "Traceback" not in site.log()

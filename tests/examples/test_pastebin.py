@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.batteries.browsing import launched
-from tests.examples.trials import assert_looks_good, copy_of, passed_in, served, watched_page
+from tests.examples.served import served, visiting
+from tests.examples.trials import assert_looks_good, copy_of, passed_in
 
 pytestmark = [pytest.mark.needs("jinja2"), pytest.mark.needs("multipart")]
 
@@ -15,8 +16,9 @@ pytestmark = [pytest.mark.needs("jinja2"), pytest.mark.needs("multipart")]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The example on a server."""
-    with served(copy_of("pastebin", tmp_path_factory.mktemp("site"))) as server:
-        yield server.url
+    with served("pastebin", tmp_path_factory.mktemp("site")) as server:
+        yield server
+        assert "Traceback" not in server.log()
 
 
 def test_its_own_tests_pass(tmp_path):
@@ -26,7 +28,7 @@ def test_its_own_tests_pass(tmp_path):
 
 def test_of_many_readers_one_gets_what_can_be_read_once(site):
     """Though all of them come at the same time."""
-    url = httpx.post(f"{site}/p", data={"text": "the key", "once": "yes"}).text.strip()
+    url = httpx.post(f"{site.url}/p", data={"text": "the key", "once": "yes"}).text.strip()
     with ThreadPoolExecutor(8) as threads:
         replies = list(threads.map(httpx.post, [url.replace("/p/", "/p/open/")] * 8))
     assert [(reply.status_code, reply.text) for reply in replies if reply.status_code not in (404, 410)] == [
@@ -36,8 +38,7 @@ def test_of_many_readers_one_gets_what_can_be_read_once(site):
 
 def test_in_a_browser(site):
     """A text is pasted, looked at, shared to be read once, and deleted; all pages look good."""
-    with launched() as browser, watched_page(browser, site) as page:
-        page.goto("/")
+    with launched() as browser, visiting(browser, site) as page:
         assert_looks_good(page)
         page.get_by_role("textbox", name="Text").fill("def bake(pie):\n    return f'<b>{pie}</b>'  # hot\n")
         page.get_by_label("Language").select_option("python")

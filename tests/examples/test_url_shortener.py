@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 
 from tests.batteries.browsing import launched
 from tests.client import wait_for
-from tests.examples.trials import assert_looks_good, copy_of, passed_in, served, watched_page
+from tests.examples.served import served, visiting
+from tests.examples.trials import assert_looks_good, copy_of, passed_in
 
 pytestmark = [pytest.mark.needs("jinja2"), pytest.mark.needs("multipart")]
 
@@ -17,8 +18,9 @@ pytestmark = [pytest.mark.needs("jinja2"), pytest.mark.needs("multipart")]
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The example on a server."""
-    with served(copy_of("url_shortener", tmp_path_factory.mktemp("site"))) as server:
-        yield server.url
+    with served("url_shortener", tmp_path_factory.mktemp("site")) as server:
+        yield server
+        assert "Traceback" not in server.log()
 
 
 def test_its_own_tests_pass(tmp_path):
@@ -28,19 +30,18 @@ def test_its_own_tests_pass(tmp_path):
 
 def test_no_click_is_lost(site):
     """Though many come at the same time; and the document is valid."""
-    link = httpx.post(f"{site}/api/links", json={"url": "https://example.com/"}).json()
+    link = httpx.post(f"{site.url}/api/links", json={"url": "https://example.com/"}).json()
     with ThreadPoolExecutor(8) as threads:
         replies = list(threads.map(httpx.get, [link["short"]] * 12))
     assert {reply.headers["location"] for reply in replies} == {"https://example.com/"}
     key = {"Authorization": f"Bearer {link['key']}"}
-    wait_for(lambda: httpx.get(f"{site}/api/links/{link['name']}", headers=key).json()["clicks"] == 12)
-    validate(httpx.get(f"{site}/openapi.json").json())
+    wait_for(lambda: httpx.get(f"{site.url}/api/links/{link['name']}", headers=key).json()["clicks"] == 12)
+    validate(httpx.get(f"{site.url}/openapi.json").json())
 
 
 def test_in_a_browser(site):
     """A link is made, after a fault, remembered, looked at and deleted; all pages look good."""
-    with launched() as browser, watched_page(browser, site) as page:
-        page.goto("/")
+    with launched() as browser, visiting(browser, site, but="status of 400") as page:
         page.get_by_label("Address").fill("pies")
         page.get_by_role("button", name="Shorten").click()
         expect(page.locator("#url-wrong")).to_contain_text("an address that begins with https://")

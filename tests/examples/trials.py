@@ -1,4 +1,4 @@
-"""What the tests of the larger examples share: their own tests in a copy of the folder, a server, looks at pages.
+"""What the tests of the larger examples share: a run of their own tests, in a copy of the folder, and looks at pages.
 
 The examples that come with tests of their own have them in `test_app.py`, as their users would.
 """
@@ -7,16 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Page
+from playwright.sync_api import TimeoutError as TooLateError
 
 from tests.batteries.browsing import DESK, PHONE, READABLE
-from tests.batteries.worker_processes import Workers, workers_of
 from tests.examples.conftest import EXAMPLES
+from tests.examples.served import STORED
 from tests.integrations.serving import SECONDS, environment
 
 PALETTES: Any = ("light", "dark")
@@ -26,8 +26,7 @@ LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
 
 def copy_of(name: str, folder: Path) -> Path:
     """A copy of an example's folder, without what it has stored."""
-    ignored = shutil.ignore_patterns("__pycache__", "*.db*", "data")
-    return Path(shutil.copytree(EXAMPLES / name, folder / name, ignore=ignored))
+    return Path(shutil.copytree(EXAMPLES / name, folder / name, ignore=STORED))
 
 
 def passed_in(folder: Path) -> int:
@@ -41,35 +40,6 @@ def passed_in(folder: Path) -> int:
     return int(count)
 
 
-@contextmanager
-def served(folder: Path, **variables: str) -> Iterator[Workers]:
-    """Serve the example of a folder by Uvicorn; a line of its log that tells of a failure is one."""
-    log = folder.with_suffix(".log")
-    with workers_of("uvicorn", "app:app", log, count=1, folder=folder, port=None, **variables) as server:
-        yield server
-    failures = [line for line in log.read_text().splitlines() if re.search("ERROR|Traceback|CRITICAL", line)]
-    assert failures == []
-
-
-def is_complaint(message: ConsoleMessage) -> bool:
-    """True for an error in a browser's console, but for an answer that says that a form does not fit, or not yet."""
-    return message.type == "error" and not re.search(r"the server responded with a status of (400|422)", message.text)
-
-
-@contextmanager
-def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
-    """A page of a visitor of its own; what the browser complains of is a failure."""
-    context: BrowserContext = browser.new_context(base_url=url, **options)
-    complaints: list[str] = []
-    context.on("console", lambda message: complaints.append(message.text) if is_complaint(message) else None)
-    context.on("weberror", lambda error: complaints.append(str(error.error)))
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    yield page
-    context.close()
-    assert complaints == []
-
-
 def assert_looks_good(page: Page, pictures: Path | None = None) -> None:
     """Check the looks of a page in both palettes, on a phone and on a desk; keep pictures of it in a folder."""
     for palette in PALETTES:
@@ -79,4 +49,7 @@ def assert_looks_good(page: Page, pictures: Path | None = None) -> None:
             if pictures is not None:
                 name = re.sub(r"\W+", "-", page.url.split("/", 3)[3]) or "index"
                 page.screenshot(path=pictures / f"{name}-{palette}-{size['width']}.png", full_page=True)
-            assert page.evaluate(LOOKS, READABLE) == [], (page.url, palette, size["width"])
+            with suppress(TooLateError):  # a picture may still be on its way
+                page.wait_for_function(f"(least) => ({LOOKS})(least).length === 0", arg=READABLE, timeout=3_000)
+            faults = page.evaluate(LOOKS, READABLE)
+            assert not faults, (faults, page.url, palette, size["width"])
