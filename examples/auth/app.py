@@ -114,9 +114,9 @@ class SignUp(Resource):
 
     async def post(self, faults: Faults, name: str, email: str, password: str):
         name = (name or "").strip().lower()
-        if name and NAME.fullmatch(name) is None:
+        if "name" not in faults and NAME.fullmatch(name) is None:
             faults.add("name", "has 2 to 30 small letters, digits, dots, dashes")
-        if email and (not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 254):
+        if "email" not in faults and (not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 254):
             faults.add("email", "is no e-mail address")
         check_password(faults, password)
         if not faults:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from database import COUNT, DATA, PUBLISHED, Db, Post, opened
 from desk import MEDIA, PASSWORD, Desk
@@ -74,7 +74,7 @@ class Blog(App):
             return 404, await self._render_template("missing.html")
         return None
 
-    async def index(self, db: Db, *, page: Annotated[int, Ge(1)] = 1):
+    async def index(self, db: Db, *, page: Annotated[int, Ge(1), Le(1000)] = 1):
         posts = (await db.scalars(PUBLISHED.offset((page - 1) * SHOWN).limit(SHOWN))).all()
         if page > 1 and not posts:
             raise HTTPError(404)

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import MaxLen, MinLen
+from annotated_types import Ge, Le, MaxLen, MinLen
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -17,6 +17,7 @@ from texts import cleaned, slug_of
 
 MEDIA = DATA / "media"
 MEDIA.mkdir(exist_ok=True)
+Id = Annotated[int, Ge(1), Le(2**63 - 1)]  # more is no number for SQLite
 PASSWORD = os.environ.get("PASSWORD") or secrets.token_urlsafe()
 # By what a file begins with, not by what its sender calls it. No SVG: it may have scripts.
 PICTURES = {"png": rb"\x89PNG\r\n\x1a\n", "jpg": rb"\xff\xd8\xff", "gif": rb"GIF8[79]a", "webp": rb"RIFF....WEBP"}
@@ -50,7 +51,7 @@ class Writing(Resource):
     async def new(self):
         return await self._render_template("edit.html", faults=Faults(), post=None)
 
-    async def get(self, id: int, db: Db):
+    async def get(self, id: Id, db: Db):
         return await self._render_template("edit.html", faults=Faults(), post=await found(db, id))
 
     async def post(self, db: Db, draft: Draft, faults: Faults):
@@ -69,7 +70,7 @@ class Writing(Resource):
         return self._redirect(url_for(self.get, post.id), status=303)
 
     @methods("POST")
-    async def save(self, id: int, db: Db, draft: Draft, faults: Faults):
+    async def save(self, id: Id, db: Db, draft: Draft, faults: Faults):
         post = await found(db, id)
         if faults:
             return 422, await self._render_template("edit.html", faults=faults, post=post)
@@ -78,7 +79,7 @@ class Writing(Resource):
         return self._redirect(url_for(self.get, id), status=303)
 
     @methods("POST")
-    async def remove(self, id: int, db: Db):
+    async def remove(self, id: Id, db: Db):
         await db.delete(await found(db, id))
         await db.commit()
         return self._redirect(url_for(self.request.app.desk.index), status=303)

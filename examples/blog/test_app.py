@@ -284,3 +284,10 @@ def test_a_newer_database_is_left_alone(tmp_path):
     db.close()
     with pytest.raises(RuntimeError, match="of a newer application"):
         database.migrate(file)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "9" * 30])
+def test_what_is_no_number_of_a_post(author, number):
+    for target in (f"/desk/posts/{number}", f"/?page={number}"):
+        assert author.get(target).status_code == 400
+    assert author.post(f"/desk/posts/remove/{number}").status_code == 400

@@ -13,7 +13,7 @@ from annotated_types import Ge, Le
 
 from accounts import AVATARS, SHORTEST, Account, Join, KnowMember, Login
 from database import DATA, create_tables, query
-from links import SHOWN, Links, channels, link_of, page_of_links
+from links import SHOWN, Id, Links, channels, link_of, page_of_links
 from micropie import App, HTTPError, Resource, configuration, flash, methods
 from micropie.health import Health
 from micropie.middleware import (
@@ -63,7 +63,7 @@ class ApiLinks(Resource):
         """A page of links."""
         return [Link.of(row) for row in page_of_links(order, page)]
 
-    async def get(self, id: int) -> Link:
+    async def get(self, id: Id) -> Link:
         """One link."""
         return Link.of(link_of(id))
 

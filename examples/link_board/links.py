@@ -5,7 +5,7 @@ import time
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from annotated_types import MaxLen
+from annotated_types import Ge, Le, MaxLen
 
 from accounts import ForMembers
 from database import COMMENTS, LINKS, ORDERS, query
@@ -14,6 +14,8 @@ from micropie.channels import Channels
 
 SHOWN = 30  # links of a page
 MOST_COMMENTS = 500  # of a link
+
+Id = Annotated[int, Ge(1), Le(2**63 - 1)]  # more is no number for SQLite
 
 channels = Channels(os.environ.get("REDIS_URL", "memory:"), history=20)
 
@@ -52,7 +54,7 @@ def threads(comments):
 class Votes(ForMembers):
     """``/links/7/votes``: the member's own."""
 
-    async def post(self, link_id: int, up: bool, back: str = "/"):
+    async def post(self, link_id: Id, up: bool, back: str = "/"):
         link_of(link_id)
         me = self.request.state.me["id"]
         if up:
@@ -66,7 +68,7 @@ class Votes(ForMembers):
 class Comments(ForMembers):
     """``/links/7/comments``."""
 
-    async def post(self, link_id: int, faults: Faults, text: Annotated[str, MaxLen(2000)], parent: int | None = None):
+    async def post(self, link_id: Id, faults: Faults, text: Annotated[str, MaxLen(2000)], parent: Id | None = None):
         link = link_of(link_id, self.request.state.me)
         comments = query(COMMENTS, link_id=link_id)
         if "text" not in faults and not (text or "").strip():
@@ -91,7 +93,7 @@ class Comments(ForMembers):
         return self._redirect(f"{url_for(self.request.app.links.get, link_id)}#comment-{comment['id']}", status=303)
 
     @methods("POST")
-    async def remove(self, link_id: int, id: int):
+    async def remove(self, link_id: Id, id: Id):
         """Take a comment of one's own back; answers to it stay."""
         found = query(
             "UPDATE comments SET text = NULL WHERE id = :id AND link_id = :link_id AND user_id = :me RETURNING id",
@@ -114,7 +116,7 @@ class Links(ForMembers):
     async def new(self):
         return await self._render_template("new.html", faults=Faults())
 
-    async def get(self, id: int):
+    async def get(self, id: Id):
         comments = threads(query(COMMENTS, link_id=id))
         link = link_of(id, self.request.state.me)
         return await self._render_template("link.html", faults=Faults(), link=link, threads=comments)
@@ -135,7 +137,7 @@ class Links(ForMembers):
         return self._redirect(url_for(self.get, link["id"]), status=303)
 
     @methods("POST")
-    async def remove(self, id: int):
+    async def remove(self, id: Id):
         """Delete a link of one's own, with what was said about it."""
         if not query(
             "DELETE FROM links WHERE id = :id AND user_id = :me RETURNING id", id=id, me=self.request.state.me["id"]

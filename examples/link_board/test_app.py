@@ -318,3 +318,20 @@ def test_errors_have_a_page(client, path, options, status):
     reply = client.request("GET" if status == 404 else "POST", path, headers=headers, **options)
     assert (reply.status_code, "Back to the beginning" in reply.text) == (status, True)
     assert "Back to" not in client.get("/nothing/here").text
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"name": None}, {"name": ["ann"]}, {"password": ""}])
+def test_json_has_the_rules_of_a_form(client, fields):
+    reply = client.post("/join", json={"name": "ann", "password": PASSWORD, **fields})
+    assert (reply.status_code, query("SELECT * FROM users")) == (422, [])
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "9" * 30])
+def test_what_is_no_number_of_a_link(person, number):
+    ann = person("ann")
+    path = add(ann)
+    for target in (f"/links/{number}", f"/api/links/{number}", f"/?page={number}"):
+        assert ann.get(target).status_code == 400
+    for target in (f"/links/{number}/votes", f"{path}/comments/remove/{number}", f"/links/remove/{number}"):
+        assert ann.post(target, data={"up": "yes"}).status_code == 400
+    assert ann.post(f"{path}/comments", data={"text": "x", "parent": number}).status_code == 422

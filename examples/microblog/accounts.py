@@ -67,9 +67,9 @@ class Join(Resource):
 
     async def post(self, faults: Faults, name: str, password: Password):
         name = (name or "").strip().lower()
-        if name and not re.fullmatch(r"[a-z0-9_]{2,20}", name):
+        if "name" not in faults and not re.fullmatch(r"[a-z0-9_]{2,20}", name):
             faults.add("name", "has 2 to 20 small letters, digits and _")
-        if password and len(password) < SHORTEST:
+        if "password" not in faults and len(password) < SHORTEST:
             faults.add("password", f"has {SHORTEST} characters or more")
         if not faults:
             hashed = await hash_password(password)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import MaxLen
+from annotated_types import Ge, Le, MaxLen
 from markupsafe import Markup, escape
 
 from accounts import SHORTEST, Join, Login, Member, StrangerError
@@ -28,6 +28,7 @@ LONGEST = 280  # characters of a post
 MOST_FOLLOWED = 500  # people, each of whom is a channel of a page's stream
 DAY = 24 * 3600
 
+Id = Annotated[int, Ge(1), Le(2**63 - 1)]  # more is no number for SQLite
 Text = Annotated[str, MaxLen(LONGEST)]
 
 
@@ -46,7 +47,7 @@ class Posts(Resource):
         return self._redirect("/", status=303)
 
     @methods("POST")
-    async def remove(self, me: Member, id: int):
+    async def remove(self, me: Member, id: Id):
         """Delete a post of one's own; of nobody else's, whatever the number."""
         if not query("DELETE FROM posts WHERE id = ? AND user_id = ? RETURNING id", id, me.id):
             raise HTTPError(404, "You have no such post")
@@ -75,7 +76,7 @@ class People(Resource):
 
     following = Nested("name", Following())
 
-    async def get(self, name: str, before: int | None = None):
+    async def get(self, name: str, before: Id | None = None):
         person = person_called(name)
         (counts,) = query(
             "SELECT (SELECT count(*) FROM follows WHERE followed = ?1) AS followers,"
@@ -157,7 +158,7 @@ class Microblog(App):
         here = self.request.scope["path"] if self.request.method == "GET" else None
         return self._redirect(url_for(self.login.get, next=here), status=303)
 
-    async def index(self, *, before: int | None = None):
+    async def index(self, *, before: Id | None = None):
         """The member's timeline; for strangers what everybody says."""
         me = Member.of(self.request)
         posts = me.timeline(before) if me else posts_where("TRUE", before=before)

@@ -250,3 +250,17 @@ def test_errors_have_a_page(client, path, options, status):
     reply = client.request("GET" if status == 404 else "POST", path, headers=headers, **options)
     assert (reply.status_code, "Back to the beginning" in reply.text) == (status, True)
     assert "Back to" not in client.get("/nothing/here").text
+
+
+@pytest.mark.parametrize("fields", [{"name": ""}, {"name": None}, {"name": ["ann"]}, {"password": ""}])
+def test_json_has_the_rules_of_a_form(client, fields):
+    reply = client.post("/join", json={"name": "ann", "password": PASSWORD, **fields})
+    assert (reply.status_code, database.query("SELECT * FROM users")) == (422, [])
+
+
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "9" * 30])
+def test_what_is_no_number_of_a_post(person, number):
+    ann = person("ann")
+    assert ann.get(f"/?before={number}").status_code == 400
+    assert ann.get(f"/people/ann?before={number}").status_code == 400
+    assert ann.post(f"/posts/remove/{number}").status_code == 400

@@ -101,6 +101,13 @@ def test_a_form_comes_back_with_what_is_wrong(client, change, said):
     assert {**ANN, **change}["password"] not in page.text
 
 
+@pytest.mark.parametrize("field", ["name", "email", "password"])
+def test_json_has_the_rules_of_the_form(client, example, field):
+    """There a blank text is a text, and no account is made of one."""
+    assert client.post("/sign_up", json={**ANN, field: ""}).status_code == 422
+    assert example.query("SELECT * FROM users") == []
+
+
 def test_a_name_is_somebodys(client, browser):
     """In capitals, too."""
     client.post("/sign_up", data=ANN)
