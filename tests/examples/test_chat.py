@@ -94,6 +94,20 @@ def test_two_pages_talk(visit, second):
         expect(page.locator("ol li").last).to_have_text(f"AnnHello, {second}")
 
 
+def test_a_late_answer_does_not_bring_back_who_has_left(visit):
+    """Of two questions who is here, the answer to the second one counts, whichever comes last."""
+    page = visit("name=Ann")
+    people = page.get_by_role("list", name="People").get_by_role("listitem")
+    expect(people).to_have_text(["Ann"])
+    held = []
+    page.route("**/people", lambda route: held.append(route) if not held else route.continue_())
+    page.evaluate("() => { window.late = people(); }")
+    page.evaluate("people()")
+    held[0].fulfill(json=["Nobody"])
+    page.evaluate("window.late")
+    assert people.all_text_contents() == ["Ann"]
+
+
 def test_a_page_that_comes_back_misses_nothing(visit, browser):
     """Nor does it show anything twice."""
     ann, bob = visit("name=Ann"), visit("name=Bob")
