@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.batteries.browsing import DESK, PHONE, READABLE, contrast, launched
 from tests.batteries.redis_server import running_redis
@@ -99,7 +99,7 @@ def test_a_late_answer_does_not_bring_back_who_has_left(visit):
     page = visit("name=Ann")
     people = page.get_by_role("list", name="People").get_by_role("listitem")
     expect(people).to_have_text(["Ann"])
-    held = []
+    held: list[Route] = []
     page.route("**/people", lambda route: held.append(route) if not held else route.continue_())
     page.evaluate("() => { window.late = people(); }")
     page.evaluate("people()")

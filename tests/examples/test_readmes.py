@@ -28,17 +28,18 @@ def mongodb(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_the_readme_says(name, mongodb, tmp_path):
     """Every command does something, none is a failure but those that are meant to be, and the log has no traceback."""
-    for file in ("README.md", "pie.png"):  # which some upload
-        (tmp_path / file).write_text("A pie")
+    readme = (EXAMPLES / name / "README.md").read_text("utf-8")
     statuses = set()
     # Some keep uploads in the temporary folder.
     with served(name, tmp_path, TMPDIR=str(tmp_path), MONGODB_URL=mongodb) as server:
-        for command in COMMAND.findall((EXAMPLES / name / "README.md").read_text("utf-8")):
+        for file in re.findall(r"=@(\w+\.png)", readme):  # which it uploads
+            (tmp_path / name / file).write_bytes(b"\x89PNG\r\n\x1a\n")
+        for command in COMMAND.findall(readme):
             limit = 2 if re.search("curl (-s )?-N ", command) else PATIENCE
             options = f"curl -sS --max-time {limit} -w '%{{stderr}}\\n%{{http_code}}' "
             line = command.replace("http://127.0.0.1:8000", server.url).replace("curl ", options)
             words = ["bash", "-o", "pipefail", "-c", line]
-            ended = subprocess.run(words, cwd=tmp_path, capture_output=True, timeout=3 * PATIENCE, check=False)
+            ended = subprocess.run(words, cwd=tmp_path / name, capture_output=True, timeout=3 * PATIENCE, check=False)
             status = int(ended.stderr.splitlines()[-1][-3:])
             assert ended.returncode == 0 or (ended.returncode == CUT_OFF and status == 200), (command, ended)
             statuses.add(status)
