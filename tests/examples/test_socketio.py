@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from contextlib import ExitStack, asynccontextmanager
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ import socketio  # type: ignore[import-untyped]
 from playwright.sync_api import expect
 
 from tests.batteries.browsing import launched
+from tests.batteries.redis_server import running_redis
 from tests.examples.served import served, visiting
 from tests.servers.serving import PATIENCE
 
@@ -61,20 +63,26 @@ def test_pages_chat_and_call(server):
             expect(ann.get_by_role("status")).to_have_text("The other one has left")
 
 
-def ask(server, *calls, namespace="/chat", name="Ann"):
+@asynccontextmanager
+async def connected(server, name, namespace="/chat"):
+    """A client that has logged in."""
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as visitor:
+        await visitor.post("/login", data={"name": name})
+    headers = {"Cookie": f"session_id={visitor.cookies['session_id']}"}
+    client = socketio.AsyncClient(reconnection=False)
+    async with asyncio.timeout(PATIENCE):
+        await client.connect(server.url, headers=headers, namespaces=[namespace], transports=["websocket"])
+        yield client
+        await client.disconnect()
+    gc.collect()
+
+
+def ask(server, *calls, namespace="/chat"):
     """What the server acknowledges to a client that has logged in, call by call."""
 
     async def main():
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as visitor:
-            await visitor.post("/login", data={"name": name})
-        headers = {"Cookie": f"session_id={visitor.cookies['session_id']}"}
-        client = socketio.AsyncClient(reconnection=False)
-        async with asyncio.timeout(PATIENCE):
-            await client.connect(server.url, headers=headers, namespaces=[namespace], transports=["websocket"])
-            answers = [await client.call(event, data, namespace=namespace) for event, data in calls]
-            await client.disconnect()
-        gc.collect()
-        return answers
+        async with connected(server, "Ann", namespace) as client:
+            return [await client.call(event, data, namespace=namespace) for event, data in calls]
 
     return asyncio.run(main())
 
@@ -105,6 +113,26 @@ def test_a_call_is_for_two(server):
         return answers
 
     assert asyncio.run(main()) == [{"offers": False}, {"offers": True}, {"error": "Nobody else fits in"}]
+
+
+def test_two_servers_share_their_rooms(tmp_path):
+    """By Redis: what is said on one is heard on the other."""
+    with running_redis(tmp_path) as redis, ExitStack() as stack:
+        servers = []
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            servers.append(stack.enter_context(served("socketio", tmp_path / name, REDIS_URL=redis.url)))
+
+        async def main():
+            heard = asyncio.get_running_loop().create_future()
+            async with connected(servers[0], "Ann") as ann, connected(servers[1], "Bob") as bob:
+                bob.on("said", heard.set_result, namespace="/chat")
+                for client in (ann, bob):
+                    await client.call("join", "kitchen", namespace="/chat")
+                await ann.call("say", "Hi", namespace="/chat")
+                return await heard
+
+        assert asyncio.run(main()) == {"name": "Ann", "text": "Hi"}
 
 
 def test_a_name_is_wanted(server):
