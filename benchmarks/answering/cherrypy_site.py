@@ -1,6 +1,5 @@
 """CherryPy, on its own server."""
 
-import os
 import sys
 import time
 
@@ -83,5 +82,4 @@ def serve(port):
 
 
 if __name__ == "__main__":
-    os.chdir(os.path.dirname(os.path.abspath(__file__)))
     serve(int(sys.argv[1]))
