@@ -292,6 +292,19 @@ def load_list(reports: Reports) -> str:
     return "\n".join(f"- **{title}** {text}" for title, text in parts.items())
 
 
+def idle_list(reports: Reports) -> str:
+    """Return what connections hold while nothing happens."""
+    http, sockets = reports["idle"]["http"], reports["idle"]["websocket"]
+    objects = ", ".join(f"{count:,} {kind}" for kind, count in http["objects"].items()) or "no object of MicroPie"
+    each = sockets["bytes_each"]
+    return (
+        f"- **Idle connections.** {http['connections']:,} that were answered once, and are kept alive, hold {objects}: "
+        "no request, no session. (Uvicorn keeps the scope of each one's last request.)\n"
+        f"- **Live WebSockets.** Each of {sockets['sockets']:,} that have echoed a message and wait holds "
+        f"{each['micropie'] / 1000:.1f} kB of MicroPie's beside {each['server'] / 1000:.1f} kB of the server's."
+    )
+
+
 def large_bodies_table(reports: Reports) -> str:
     """Return what each of the largest bodies costs each framework, and what others wait meanwhile."""
     results = reports["large_bodies"]["results"]
@@ -328,6 +341,14 @@ def versions(reports: Reports) -> str:
     )
 
 
+def server_versions(reports: Reports) -> str:
+    """Return the versions of the servers, and of those that are nowhere else."""
+    installed = reports["server"]["versions"]
+    others = {peer: packages for peer, packages in installed.items() if peer not in reports["inprocess"]["versions"]}
+    servers = {name: installed[BASELINE][name] for name in ("uvicorn", "granian", "uvloop")}
+    return ", ".join(f"{name} {number}" for one in (servers, *others.values()) for name, number in one.items()) + "."
+
+
 FIGURES: dict[str, Callable[[Reports], str]] = {
     "inprocess": inprocess_table,
     "behind": behind,
@@ -335,10 +356,12 @@ FIGURES: dict[str, Callable[[Reports], str]] = {
     "server": server_tables,
     "server-note": server_note,
     "load": load_list,
+    "idle": idle_list,
     "large-bodies": large_bodies_table,
     "large-bodies-machine": lambda reports: machine(reports, "large_bodies") + ", the least of them.",
     "instructions": instructions_table,
     "versions": versions,
+    "server-versions": server_versions,
     "inprocess-machine": lambda reports: (
         machine(reports, "inprocess") + f", the {reports['inprocess']['cost']} of each."
     ),

@@ -117,5 +117,6 @@ def prepare(peer: Peer) -> None:
 
 
 if __name__ == "__main__":
-    for wanted_peer in sys.argv[1:]:
-        prepare(PEERS[wanted_peer])
+    everybody = {**PEERS, **OWN, **FRESH}
+    for wanted_peer in everybody if sys.argv[1:] == ["all"] else sys.argv[1:]:
+        prepare(everybody[wanted_peer])
