@@ -42,7 +42,7 @@ class Turn:
     waited: float
     """Ready to run, while another had the core (the second field of /proc/PID/schedstat), summed over all threads."""
     others: float
-    """The time for which the core was neither idle nor theirs."""
+    """The time for which the core was neither idle, nor theirs, nor answering interrupts."""
 
     @property
     def disturbed(self) -> float:
@@ -60,12 +60,13 @@ class Watch:
 
     def turn(self) -> Turn:
         """What has happened since."""
-        wall, idle, cpu, waited = (now - then for now, then in zip(self._look(), self.began, strict=True))
-        return Turn(wall, cpu, waited, max(0.0, wall - idle - cpu))
+        wall, nobodys, cpu, waited = (now - then for now, then in zip(self._look(), self.began, strict=True))
+        return Turn(wall, cpu, waited, max(0.0, wall - nobodys - cpu))
 
     def _look(self) -> tuple[float, float, float, float]:
         lines = Path("/proc/stat").read_text().splitlines()
         fields = next(line.split() for line in lines if line.startswith(f"cpu{self.core} "))
-        idle = (int(fields[4]) + int(fields[5])) / TICKS
+        # Idle, waiting for a disk, and interrupts: sockets make the last, which the kernel counts for no process.
+        nobodys = sum(map(int, fields[4:8])) / TICKS
         spent = [file.read_text().split() for file in self.files if file.exists()]
-        return time.perf_counter(), idle, *(sum(int(one[field]) for one in spent) / 1e9 for field in (0, 1))
+        return time.perf_counter(), nobodys, *(sum(int(one[field]) for one in spent) / 1e9 for field in (0, 1))
