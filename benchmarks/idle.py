@@ -27,7 +27,7 @@ from peers import prepare
 from processes import HOST, free_port
 
 HERE = Path(__file__).resolve().parent
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 TEXT = b"Hello, World!"
 UPGRADE = (
     "upgrade: websocket\r\nconnection: upgrade\r\n"
