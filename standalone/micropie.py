@@ -151,6 +151,7 @@ __all__ = [
     "Resource",
     "Route",
     "ServerSentEvent",
+    "ServerSentEvents",
     "Service",
     "Session",
     "SessionBackend",
@@ -4354,14 +4355,27 @@ class ServerSentEvent:
         return self.data if isinstance(self.data, str) else as_json(self.data).decode()
 
 
+class ServerSentEvents(tuple[ServerSentEvent, ...]):
+    """Events that are there at the same time, as one chunk of a stream: one write, where each would be one of its own.
+
+    yield ServerSentEvents(ServerSentEvent(line) for line in lines)
+    """
+
+    __slots__ = ()
+
+
 def event_bytes(chunk: Any) -> bytes:
-    """An object as a server-sent event."""
+    """An object as a server-sent event, or several of these."""
+    if isinstance(chunk, ServerSentEvents):
+        return b"".join([event.encode() for event in chunk])
     event = chunk if isinstance(chunk, ServerSentEvent) else ServerSentEvent(as_json(chunk).decode())
     return event.encode()
 
 
 def json_line(chunk: Any) -> bytes:
     """An object as a line of JSON; of an event with a type or an id those stand beside its data."""
+    if isinstance(chunk, ServerSentEvents):
+        return b"".join(map(json_line, chunk))
     if isinstance(chunk, ServerSentEvent):
         named = {"event": chunk.event, "id": chunk.id, "data": chunk.data}
         told = {name: value for name, value in named.items() if value is not None}
@@ -7411,6 +7425,8 @@ def _chunk_in_shape(shape: ResultFilter, chunk: Any) -> Any:
     """An object of a stream, or the data of an event; text and bytes go out as they are."""
     if chunk is None or isinstance(chunk, TEXTS):
         return chunk
+    if isinstance(chunk, ServerSentEvents):
+        return ServerSentEvents(_chunk_in_shape(shape, event) for event in chunk)
     if isinstance(chunk, ServerSentEvent):
         data = _chunk_in_shape(shape, chunk.data)
         return ServerSentEvent(data, event=chunk.event, id=chunk.id, retry=chunk.retry)

@@ -22,7 +22,7 @@ from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQ
 from micropie.core.handlers.faults import Faults
 from micropie.core.handlers.signature import Parameter
 from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.replies.events import ServerSentEvent
+from micropie.core.replies.events import ServerSentEvent, ServerSentEvents
 from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.redirects import ascii_host, safe_redirect
 from micropie.core.replies.reply import Reply
@@ -78,6 +78,7 @@ __all__ = [
     "Resource",
     "Route",
     "ServerSentEvent",
+    "ServerSentEvents",
     "Service",
     "Session",
     "SessionBackend",

@@ -10,6 +10,7 @@ import pytest
 
 from micropie import App, ConnectionClosed, WebSocket
 from micropie.channels import Channels, Message, Notice, SlowConsumer, relay
+from micropie.channels.channels import TOGETHER
 from micropie.channels.memory import MAX_CHANNELS
 from micropie.channels.serving import VARIABLES, workers_here
 from micropie.testing import TestClient
@@ -240,6 +241,37 @@ def test_a_slow_reader_is_disconnected_if_that_is_the_policy(url):
     use(steps, url, slow="disconnect")
 
 
+def test_a_reader_that_is_cancelled_loses_nothing(url):
+    """What comes in that moment is there for its next look."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages:
+            reading = asyncio.create_task(anext(messages))
+            await asyncio.sleep(0)
+            publishing = asyncio.create_task(channels.publish("a", 1))
+            reading.cancel()
+            await asyncio.wait({reading, publishing})
+            return await take(messages, 1)
+
+    assert use(steps, url) == [1]
+
+
+def test_large_events_go_alone(url):
+    """What waits goes out in one write, up to a size."""
+
+    async def steps(channels):
+        stream = channels.stream("a", since="none")
+        await anext(stream)
+        for value in ("x" * TOGETHER, "1", "2"):
+            await channels.publish("a", value)
+        await asyncio.sleep(0.1)
+        first, (one, two) = await anext(stream), await anext(stream)
+        await stream.aclose()
+        return first.data, one.data, two.data
+
+    assert use(steps, url) == ("x" * TOGETHER, "1", "2")
+
+
 def test_publishers_wait_for_a_slow_reader_if_that_is_the_policy():
     """All messages reach it, in their order."""
 
@@ -417,6 +449,15 @@ def test_memory_is_bounded():
     assert use(steps, "memory:") is False
 
 
+async def events_in(stream):
+    """The events of a stream, each with its end; several may come together."""
+    text = ""
+    async for chunk in stream.aiter_text():
+        *events, text = (text + chunk).split("\n\n")
+        for event in events:
+            yield f"{event}\n\n"
+
+
 class Site(App):
     """A chat by WebSocket and by events."""
 
@@ -465,11 +506,12 @@ def test_a_chat(url):
             client.websocket("/lobby") as bob,
             client.stream("GET", "/events", headers={"accept": "text/event-stream"}) as stream,
         ):
-            events = stream.aiter_text()
+            events = events_in(stream)
             await anext(events)
             await ann.send_text("hello")
+            heard: list[object] = [await ann.receive_text()]  # whoever speaks second speaks second
             await bob.send_bytes(b"\x01\x02")
-            heard = [await ann.receive_text(), await ann.receive_bytes()]
+            heard += [await ann.receive_bytes()]
             heard += [await bob.receive_text(), await bob.receive_bytes()]
             return heard, [await anext(events), await anext(events)]
 
@@ -491,7 +533,7 @@ def test_events_go_on_where_a_browser_was(url):
                 await app.channels.publish("lobby", {"n": number})
             last = first.partition("id: ")[2].strip()
             async with client.stream("GET", "/events", headers={**headers, "last-event-id": last}) as stream:
-                events = stream.aiter_text()
+                events = events_in(stream)
                 return first, [await anext(events) for _ in range(4)]
 
     first, (again, gap, one, two) = run(main())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from micropie import App, Controller, ServerSentEvent, Service
+from micropie import App, Controller, ServerSentEvent, ServerSentEvents, Service
 from micropie.testing import TestClient
 from tests.client import http, run
 from tests.wire import wire
@@ -166,6 +166,32 @@ def test_a_late_event_is_one():
     """The start is out before it, and says what is to come."""
     answer = http(Streaming(Tick(1), wait=0.2), headers=EVENTS)
     assert (answer.headers["content-type"], answer.text) == ("text/event-stream", 'data: {"number":1}\n\n')
+
+
+SEVERAL = ServerSentEvents([ServerSentEvent("a", id="1"), ServerSentEvent([1])])
+
+
+@pytest.mark.parametrize(
+    ("headers", "chunks"),
+    [(EVENTS, [b"id: 1\ndata: a\n\ndata: [1]\n\n", b""]), ({}, [b'{"id":"1","data":"a"}\n[1]\n', b""])],
+)
+def test_several_events_go_out_as_one(headers, chunks):
+    """In one message to the server, as events and as lines."""
+    messages = wire(Streaming(SEVERAL), headers=headers.items()).messages
+    assert [message["body"] for message in messages if message["type"] == "http.response.body"] == chunks
+
+
+@pytest.mark.parametrize(("data", "status"), [({"number": 1}, 200), ({"other": 1}, 500)])
+def test_several_events_are_checked_one_by_one(data, status):
+    """Against what the stream's annotation says of its objects."""
+
+    class Site(App):
+        async def ticks(self) -> AsyncIterator[Tick]:
+            yield ServerSentEvents([ServerSentEvent(data, id="1")])  # type: ignore[misc]
+
+    answer = http(Site(), path="/ticks", headers=EVENTS)
+    assert answer.status_code == status
+    assert (answer.text == 'id: 1\ndata: {"number":1}\n\n') is (status == 200)
 
 
 def test_an_event_as_a_line_of_json():

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from micropie import App, ServerSentEvent, Service, current_request
+from micropie import App, ServerSentEvent, ServerSentEvents, Service, current_request
 from micropie.channels.hub import Deliver, Engine, Hub, Tell
 from micropie.channels.memory import MemoryEngine
 from micropie.channels.message import Message, Notice, to_wire
@@ -18,6 +18,7 @@ from micropie.stores.redis_client import SCHEMES
 
 log = logging.getLogger("micropie")
 MAX_NAME = 256  # characters
+TOGETHER = 64 * 1024  # characters from which on no more events are joined
 OF_ONE_PROCESS = (
     "channels in memory are of one worker each: what is published in one does not reach the others. Give Channels a "
     'server that they share, such as "redis://localhost:6379/0", or run one worker'
@@ -108,13 +109,13 @@ class Channels(Service):
 
     async def stream(
         self, *channels: str, since: str | None = None, replay: int = 0, member: str | None = None
-    ) -> AsyncIterator[ServerSentEvent]:
+    ) -> AsyncIterator[ServerSentEvent | ServerSentEvents]:
         """A handler's result: the messages of `channels` as server-sent events or JSON lines, as the client accepts.
 
         `since` is the request's `Last-Event-ID`, unless given: a browser that reconnects gets what it missed, as far as
         the history goes. `replay` and `member` are those of `subscribe`. Events named `gap`, `lost` and `back` tell
-        what there is to know beside the messages. One that reads too slowly is cut off if that is the policy; a browser
-        then reconnects.
+        what there is to know beside the messages. What waits at the same time goes out in one write. A client that
+        reads too slowly is cut off if that is the policy; a browser then reconnects.
         """
         if since is None:
             since = current_request.get().headers.get("last-event-id")
@@ -122,7 +123,11 @@ class Channels(Service):
             yield ServerSentEvent(id=messages.position)
             try:
                 while True:
-                    yield event_of(await messages.next(), messages.position)
+                    item = await messages.next()
+                    if isinstance(item, Notice):
+                        yield notice_event(item)
+                    else:
+                        yield events_from(item, messages)
             except (StopAsyncIteration, SlowConsumer):
                 return
 
@@ -173,11 +178,25 @@ def memory_engine(deliver: Deliver, _tell: Tell, *, history: int, history_ttl: f
     return MemoryEngine(deliver, history=history, history_ttl=history_ttl)
 
 
-def event_of(item: Message | Notice, position: str) -> ServerSentEvent:
-    """A message, or a notice, as an event."""
-    if isinstance(item, Notice):
-        return ServerSentEvent({"channel": item.channel, "missed": item.missed}, event=item.kind)
-    event = item.event
+def notice_event(notice: Notice) -> ServerSentEvent:
+    """A notice as an event."""
+    return ServerSentEvent({"channel": notice.channel, "missed": notice.missed}, event=notice.kind)
+
+
+def events_from(message: Message, messages: Subscription) -> ServerSentEvent | ServerSentEvents:
+    """A message that was taken of some, and what waits behind it, up to a size, as events."""
+    events = [event_of(message, messages.position)]
+    size = len(message.payload)
+    waiting = messages.waiting()
+    while size < TOGETHER and (following := next(waiting, None)) is not None:
+        events.append(event_of(following, messages.position))
+        size += len(following.payload)
+    return events[0] if len(events) == 1 else ServerSentEvents(events)
+
+
+def event_of(message: Message, position: str) -> ServerSentEvent:
+    """A message as an event, whose id is where its reader stands."""
+    event = message.event
     return event if event.id == position else ServerSentEvent(event.data, id=position)
 
 

@@ -5,6 +5,7 @@ channels that it was told to listen to, and `tell` with what is to be known besi
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from micropie.channels.subscription import Subscription
 
 Deliver = Callable[[Message], Awaitable[None]]
 Tell = Callable[[Notice], None]
+PUMPS_IN_A_ROW = 100  # then others get their turn; about a millisecond
 
 
 class Engine(Protocol):
@@ -57,6 +59,8 @@ class Hub:
         self._turn = asyncio.Lock()  # to change what the engine listens to
         self._has_ended = False
         self._leaving: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._pumps: deque[Callable[[], None]] = deque()  # to be called
 
     async def join(self, reader: Subscription) -> None:
         """Let a reader have what is published from now on, and what it wants of the time before.
@@ -109,6 +113,18 @@ class Hub:
         full = [reader for reader in self._readers.get(message.channel, ()) if not reader.put(message)]
         if full:
             await asyncio.gather(*(reader.put_when_there_is_room(message) for reader in full))
+
+    def pump(self, pump: Callable[[], None]) -> None:
+        """Have the event loop call a function soon, with all others in one go."""
+        if not self._pumps:
+            self._loop.call_soon(self._call_pumps)
+        self._pumps.append(pump)
+
+    def _call_pumps(self) -> None:
+        for _ in range(min(len(self._pumps), PUMPS_IN_A_ROW)):
+            self._pumps.popleft()()
+        if self._pumps:
+            self._loop.call_soon(self._call_pumps)
 
     def tell(self, notice: Notice) -> None:
         """Give a notice to all readers of its channel."""

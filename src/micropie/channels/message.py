@@ -63,21 +63,23 @@ def behind(since: Position, position: Position, kept: Sequence["Message"]) -> tu
 class Message:
     """A published value, `data`: text, bytes, or any JSON value, as it was given to `publish`.
 
-    `channel` is where it came from; `position` is `(epoch, number)`, counted for each channel. One object is given to
-    all subscribers: JSON data is decoded anew at each look, so nobody sees another one's changes.
+    `channel` is where it came from; `position` is `(epoch, number)`, counted for each channel. `payload` is the value
+    as one WebSocket message: bytes if bytes were published, else text, which may be JSON. One object is given to all
+    subscribers: JSON data is decoded anew at each look, so nobody sees another one's changes.
 
         async for message in messages:
             await ws.send({"from": message.channel, "said": message.data})
     """
 
-    __slots__ = ("_event", "_payload", "_wire", "channel", "position")
+    __slots__ = ("_event", "_is_json", "channel", "payload", "position")
 
     def __init__(self, channel: str, position: Position, wire: bytes) -> None:
         self.channel = channel
         self.position = position
-        self._wire = wire
+        kind, content = wire[:1], wire[1:]
+        self._is_json = kind == JSON
         # PERF: made once for all subscribers, 1 µs for each.
-        self._payload: str | bytes | None = None
+        self.payload: Any = content if kind == BYTES else content.decode()
         self._event: ServerSentEvent | None = None
 
     def __repr__(self) -> str:
@@ -86,24 +88,13 @@ class Message:
     @property
     def data(self) -> Any:
         """The value that was published."""
-        kind, content = self._wire[:1], self._wire[1:]
-        if kind == JSON:
-            return loads(content)
-        return content.decode() if kind == TEXT else content
-
-    @property
-    def payload(self) -> str | bytes:
-        """The value as one WebSocket message: bytes if bytes were published, else text, which may be JSON."""
-        if self._payload is None:
-            content = self._wire[1:]
-            self._payload = content if self._wire[:1] == BYTES else content.decode()
-        return self._payload
+        return loads(self.payload.encode()) if self._is_json else self.payload
 
     @property
     def event(self) -> ServerSentEvent:
         """The value as a server-sent event, whose id is the position; bytes are text there, in Base64."""
         if self._event is None:
-            data = b64encode(self._wire[1:]).decode() if self._wire[:1] == BYTES else self.data
+            data = b64encode(self.payload).decode() if isinstance(self.payload, bytes) else self.data
             self._event = ServerSentEvent(data, id=str(self.position))
         return self._event
 

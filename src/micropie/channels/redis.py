@@ -303,11 +303,12 @@ class RedisEngine:
 def message_from(channel: str, data: bytes) -> Message | None:
     """The message that the script has put together; None for what others have, who should not."""
     match = MESSAGE.fullmatch(data)
-    if match is None:
-        log.warning("Somebody else has sent %.50r to the channel %r on Redis, which is no message", data, channel)
-        return None
-    epoch, number, wire = match.groups()
-    return Message(channel, Position(epoch.decode(), int(number)), wire)
+    if match is not None:
+        epoch, number, wire = match.groups()
+        with contextlib.suppress(ValueError):  # text that is no UTF-8
+            return Message(channel, Position(epoch.decode(), int(number)), wire)
+    log.warning("Somebody else has sent %.50r to the channel %r on Redis, which is no message", data, channel)
+    return None
 
 
 async def keep(redis: Any, keys: Sequence[str], ttl: int) -> None:

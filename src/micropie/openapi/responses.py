@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Iterator
 from http import HTTPStatus
 from typing import Any, get_origin
 
-from micropie import Faults, Reply, Route, ServerSentEvent
+from micropie import Faults, Reply, Route, ServerSentEvent, ServerSentEvents
 from micropie.openapi.components import REFERENCE
 from micropie.openapi.docstring import Told
 from micropie.openapi.outcomes import Outcome, items_of_stream, outcomes, outcomes_of
@@ -202,7 +202,7 @@ def media(outcomes: list[Outcome], name: str, schemas: Schemas) -> Schema:
 
 def item_schema(items: list[Any], media_type: str, schemas: Schemas) -> Schema:
     """The schema of one object of a stream: of a server-sent event the data is its JSON."""
-    is_known = ServerSentEvent not in items
+    is_known = not any(event in items for event in (ServerSentEvent, ServerSentEvents))
     schema = schemas.union(items) if is_known else {}
     if media_type.partition(";")[0] != EVENTS:
         return schema

@@ -40,7 +40,7 @@ from micropie.core.conversion.records import (
     members_shown,
     strip_wrappers,
 )
-from micropie.core.replies.events import ServerSentEvent
+from micropie.core.replies.events import ServerSentEvent, ServerSentEvents
 from micropie.core.replies.reply import Reply
 
 ResultFilter = Callable[[Any], Any]
@@ -221,6 +221,8 @@ def _chunk_in_shape(shape: ResultFilter, chunk: Any) -> Any:
     """An object of a stream, or the data of an event; text and bytes go out as they are."""
     if chunk is None or isinstance(chunk, TEXTS):
         return chunk
+    if isinstance(chunk, ServerSentEvents):
+        return ServerSentEvents(_chunk_in_shape(shape, event) for event in chunk)
     if isinstance(chunk, ServerSentEvent):
         data = _chunk_in_shape(shape, chunk.data)
         return ServerSentEvent(data, event=chunk.event, id=chunk.id, retry=chunk.retry)
