@@ -29,12 +29,13 @@ REQUEST = "GET /events HTTP/1.0\r\nHost: localhost\r\nAccept: text/event-stream\
 class Listener(asyncio.Protocol):
     """What one client has heard: the numbers of each channel, in order; and how often it has come back."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self.heard = {"a": array("q"), "b": array("q")}
         self.notices: list[tuple[str, Any]] = []
         self.connections = 0
         self.is_connected = asyncio.Event()
         self.port = port
+        self.host = host
         self.position: str | None = None
         self._lost = asyncio.Event()
         self._is_open = False
@@ -48,7 +49,7 @@ class Listener(asyncio.Protocol):
             self._data, self._is_open = b"", False
             self._lost.clear()
             with contextlib.suppress(*BROKEN):
-                await loop.create_connection(lambda: self, "127.0.0.1", self.port)
+                await loop.create_connection(lambda: self, self.host, self.port)
                 try:
                     await self._lost.wait()
                 finally:
@@ -164,10 +165,10 @@ def fields_of(event: str) -> Iterator[tuple[str, str]]:
 
 
 @asynccontextmanager
-async def listeners(port: int, sockets: int, streams: int) -> AsyncIterator[list[Listener]]:
+async def listeners(port: int, sockets: int, streams: int, host: str = "127.0.0.1") -> AsyncIterator[list[Listener]]:
     """Clients that are connected."""
-    found: list[Listener] = [SocketListener(port) for _ in range(sockets)]
-    found += [EventListener(port) for _ in range(streams)]
+    found: list[Listener] = [SocketListener(port, host) for _ in range(sockets)]
+    found += [EventListener(port, host) for _ in range(streams)]
     tasks = []
     try:
         for start in range(0, len(found), 50):
@@ -181,14 +182,14 @@ async def listeners(port: int, sockets: int, streams: int) -> AsyncIterator[list
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def publish(port: int, channel: str, numbers: range, pause: float = 0) -> list[int]:
+async def publish(port: int, channel: str, numbers: range, pause: float = 0, host: str = "127.0.0.1") -> list[int]:
     """Publish numbers, some in one request, on workers as they come; those that are known to be published."""
     known: list[int] = []
     async with httpx.AsyncClient(trust_env=False, timeout=20, headers={"Connection": "close"}) as client:
         for start in range(numbers.start, numbers.stop, TOGETHER):
             some = range(start, min(start + TOGETHER, numbers.stop))
             with contextlib.suppress(*BROKEN):
-                reply = await client.post(f"http://127.0.0.1:{port}/publish/{channel}/{some.start}/{some.stop}")
+                reply = await client.post(f"http://{host}:{port}/publish/{channel}/{some.start}/{some.stop}")
                 if reply.is_success:
                     known += some
             await asyncio.sleep(pause)

@@ -4,15 +4,19 @@ import logging
 import os
 
 from micropie import App, dumps
-from micropie.channels import Channels, relay
+from micropie.channels import Channels, redis, relay
 
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+
+
+for name in ("BEAT", "SILENCE"):  # of a test that does not want to wait so long
+    setattr(redis, name, float(os.environ.get(name, getattr(redis, name))))
 
 
 class Site(App):
     """`/publish` sends numbers to a channel; `/room` and `/events` have what is said in all of them."""
 
-    channels = Channels(os.environ["REDIS_URL"], history=100_000, queue_size=20_000)
+    channels = Channels(os.environ["REDIS_URL"], history=int(os.environ.get("HISTORY", "100000")), queue_size=20_000)
 
     def index(self):
         return "ready"

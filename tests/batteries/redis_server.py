@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -17,12 +17,15 @@ PATIENCE = 10  # seconds for the server to start
 class RedisServer:
     """A server that a test may end, freeze and start again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *, host: str = "127.0.0.1", bind: str = "127.0.0.1", within: Sequence[str] = ()
+    ) -> None:
         program = shutil.which("redis-server") or shutil.which("valkey-server")
         assert program, "redis-server is not installed: scripts/test installs it, or apt-get install redis-server"
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self.url = f"redis://{host}:{self.port}/0"
+        self._host = host
+        self._command = [*within, program, "--port", str(self.port), "--bind", bind, "--dir", str(folder)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
@@ -53,7 +56,7 @@ class RedisServer:
     def ask(self, *words: str) -> bytes:
         """What it answers to a command, as on the wire."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+            with socket.create_connection((self._host, self.port), timeout=PATIENCE) as connection:
                 connection.sendall(" ".join(words).encode() + b"\r\nQUIT\r\n")
                 return b"".join(iter(lambda: connection.recv(1 << 16), b""))
         except OSError:

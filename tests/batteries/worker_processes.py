@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,12 @@ class Workers:
 
     port: int
     process: "subprocess.Popen[bytes]"
+    host: str = "127.0.0.1"
 
     @property
     def url(self) -> str:
         """Where they answer."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def pids(self) -> list[int]:
         """The processes that answer `/pid`, as many asks tell."""
@@ -55,15 +56,24 @@ class Workers:
 
 @contextmanager
 def workers_of(
-    kind: str, app: str, log: Path, *, count: int, folder: Path = ROOT, port: int | None = None, **variables: str
+    kind: str,
+    app: str,
+    log: Path,
+    *,
+    count: int,
+    folder: Path = ROOT,
+    port: int | None = None,
+    host: str = "127.0.0.1",
+    within: Sequence[str] = (),
+    **variables: str,
 ) -> Iterator[Workers]:
-    """Serve `module:name` on so many workers of Uvicorn or Granian."""
+    """Serve `module:name` on so many workers of Uvicorn or Granian; `within` is what runs their command."""
     port = port or free_port()
     options = {
         "uvicorn": ["--timeout-graceful-shutdown", "2", "--timeout-worker-healthcheck", "30"],
         "granian": ["--interface", "asgi", "--respawn-failed-workers", "--workers-kill-timeout", "2"],
     }[kind]
-    command = [sys.executable, "-m", kind, app, "--host", "127.0.0.1", "--port", str(port), "--workers", str(count)]
+    command = [*within, sys.executable, "-m", kind, app, "--host", host, "--port", str(port), "--workers", str(count)]
     paths = [str(ROOT), str(Path(micropie.__file__).parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables}
     with (
@@ -73,18 +83,18 @@ def workers_of(
         ) as process,
     ):
         try:
-            wait_until_ready(port, process, log)
-            yield Workers(port, process)
+            wait_until_ready(port, process, log, host)
+            yield Workers(port, process, host)
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # the session that it was started in
 
 
-def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_ready(port: int, process: "subprocess.Popen[bytes]", log: Path, host: str = "127.0.0.1") -> None:
     """Return when a worker answers."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/", trust_env=False)
+            httpx.get(f"http://{host}:{port}/", trust_env=False)
         except httpx.HTTPError:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
