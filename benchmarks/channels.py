@@ -2,10 +2,12 @@
 
     python benchmarks/channels.py                          # all of them, about five minutes
     python benchmarks/channels.py micropie litestar --subscribers 200 --idle 1000
+    python benchmarks/channels.py micropie --path /lines   # what waits goes as one message; /events: server-sent events
+    python benchmarks/channels.py micropie --server granian
 
-Uvicorn with one worker on one core; on the other one the subscribers, which are bare sockets that count messages, and a
-Redis server that is started for this. Needs redis-server, two cores, Linux, and `ulimit -n` beyond `--idle`. Measured
-for each framework, on a server of its own:
+Uvicorn, or what `--server` names, with one worker on one core; on the other one the subscribers, which are bare sockets
+that count messages, and a Redis server that is started for this. Needs redis-server, two cores, Linux, and `ulimit -n`
+beyond `--idle`. Measured for each framework, on a server of its own:
 
 fan-out     messages of 100 bytes that reach all subscribers, times these, for each second; published as fast as it goes
 p99         of the time from publication to arrival, while half of that is published, evenly
@@ -19,6 +21,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -43,12 +46,22 @@ PINNED = (
     "channels-redis==4.3.0",
     "python-socketio==5.18.1",
     "uvicorn[standard]==0.54.0",
+    "granian==2.8.9",
+    "wsproto==1.3.2",
     "websockets==17.4",
     "redis==8.1.0",
     "hiredis==3.5.0",
 )
 ENVIRONMENT = Peer("channels", "", ("-e", str(ROOT), "orjson", *PINNED), ())
 FRAMEWORKS = ("micropie", "litestar", "starlette", "django", "socketio")
+QUIET = ["--no-access-log", "--log-level", "warning"]
+UVICORN = ["-m", "uvicorn", "--ws-ping-interval", "3600", "--backlog", "4096", *QUIET]
+SERVERS = {
+    "uvicorn": UVICORN,  # with websockets, by its sans-I/O interface
+    "uvicorn-wsproto": [*UVICORN, "--ws", "wsproto"],
+    "uvicorn-websockets": [*UVICORN, "--ws", "websockets"],  # by its older interface
+    "granian": ["-m", "granian", "--interface", "asgi", "--backlog", "4096", "--backpressure", "20000", *QUIET],
+}
 MARK = b"~"
 STAMP = 20  # digits behind it
 PATIENCE = 5  # seconds without a message, after which those that are missing have been dropped
@@ -111,13 +124,11 @@ class Subscriber(asyncio.Protocol):
 class Server:
     """A framework's application on Uvicorn, with one worker on one core."""
 
-    def __init__(self, framework: str, redis_url: str, core: int = SERVER_CORE) -> None:
+    def __init__(self, framework: str, redis_url: str, core: int = SERVER_CORE, kind: str = "uvicorn") -> None:
         self.framework = framework
         self.port = free_port()
-        command = [ENVIRONMENT.python, "-m", "uvicorn", f"with_{framework}:app", "--port", str(self.port)]
-        options = ["--ws-ping-interval", "3600", "--backlog", "4096", "--no-access-log", "--log-level", "warning"]
         self.process = subprocess.Popen(
-            [*command, *options],
+            [ENVIRONMENT.python, *SERVERS[kind], f"with_{framework}:app", "--port", str(self.port)],
             cwd=HERE / "channels_apps",
             env={**os.environ, "REDIS_URL": redis_url},
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),  # noqa: PLW1509 - no threads here
@@ -131,28 +142,40 @@ class Server:
                     raise RuntimeError("the server does not start")
                 time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """The process that serves, which may be a worker of the one that was started."""
+        pid = self.process.pid
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(workers[-1]) if workers else pid
+
     def memory(self) -> int:
         """Bytes that are resident and its own."""
-        lines = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{self.pid}/smaps_rollup").read_text().splitlines()
         return 1024 * sum(
             int(line.split()[1]) for line in lines if line.startswith(("Private_Dirty:", "Private_Clean:"))
         )
 
     def cpu(self) -> float:
         """CPU seconds that it has used."""
-        return cpu_seconds(self.process.pid)
+        return cpu_seconds(self.pid)
 
 
 @contextmanager
-def serving(framework: str, redis_url: str) -> Iterator[tuple[Server, Server]]:
+def serving(framework: str, redis_url: str, kind: str) -> Iterator[tuple[Server, Server]]:
     """The server that is measured, and one on the other core that publishes, as another worker would."""
-    server, publisher = Server(framework, redis_url), Server(framework, redis_url, CLIENT_CORE)
+    server, publisher = Server(framework, redis_url, kind=kind), Server(framework, redis_url, CLIENT_CORE)
     try:
         yield server, publisher
     finally:
         for one in (server, publisher):
-            one.process.kill()
-            one.process.wait()
+            one.process.terminate()  # so that its worker ends too
+            try:
+                one.process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.kill(one.pid, signal.SIGKILL)
+                one.process.kill()
+                one.process.wait()
 
 
 @contextmanager
@@ -209,7 +232,7 @@ async def publish(server: Server, subscribers: list[Subscriber], count: int, eve
 async def measure(framework: str, redis_url: str, options: argparse.Namespace) -> dict[str, float]:
     """The figures of a framework."""
     figures: dict[str, float] = {}
-    with serving(framework, redis_url) as (server, publisher):
+    with serving(framework, redis_url, options.server) as (server, publisher):
         subscribers = await connect(server, options.subscribers, options.path)
         await publish(publisher, subscribers, 10)
         rates, costs, arrived = [], [], 1.0
@@ -234,7 +257,7 @@ async def measure(framework: str, redis_url: str, options: argparse.Namespace) -
         for one in subscribers:
             one.transport.abort()
     if options.idle:
-        with serving(framework, redis_url) as (server, publisher):
+        with serving(framework, redis_url, options.server) as (server, publisher):
             for one in await connect(server, 50, options.path):  # what the first ones load is not theirs
                 one.transport.abort()
             await asyncio.sleep(1)
@@ -259,7 +282,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of the half load")
     parser.add_argument("--idle", type=int, default=10_000)
-    parser.add_argument("--path", default="/ws", help="/events: server-sent events, of MicroPie only")
+    parser.add_argument(
+        "--path", default="/ws", help="/events: server-sent events, /lines: joined texts; of MicroPie only"
+    )
+    parser.add_argument("--server", choices=SERVERS, default="uvicorn")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     prepare(ENVIRONMENT)

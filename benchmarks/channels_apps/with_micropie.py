@@ -1,4 +1,4 @@
-"""MicroPie with its channels on Redis: `/publish`, and WebSockets and server-sent events at `/ws` and `/events`."""
+"""MicroPie with its channels on Redis: `/publish`, and WebSockets at `/ws` and `/lines`, events at `/events`."""
 
 import os
 
@@ -21,6 +21,11 @@ class Site(App):
         await ws.accept()
         async with self.channels.subscribe("lobby") as messages:
             await relay(ws, messages)
+
+    async def ws_lines(self, ws):
+        await ws.accept()
+        async with self.channels.subscribe("lobby") as messages:
+            await relay(ws, messages, separator="\n")
 
     async def events(self):
         return self.channels.stream("lobby")
