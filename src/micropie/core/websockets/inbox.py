@@ -16,6 +16,7 @@ MAX_AHEAD = 64 * 1024  # bytes of what is kept; one more event may be larger
 EVENT_SIZE = 64  # bytes that an empty message counts
 
 DISCONNECT = "websocket.disconnect"
+_NOTHING: "deque[tuple[Message | Exception, int]]" = deque(maxlen=0)
 
 
 class Inbox:
@@ -45,7 +46,7 @@ class Inbox:
         self._is_open = False
         self._closed: asyncio.Future[None] | None = None  # where a send waits for that
         self._note_disconnect = note_disconnect
-        self._kept: deque[tuple[Message | Exception, int]] = deque()  # with their sizes
+        self._kept = _NOTHING  # events with their sizes; PERF: a deque of its own, 0.7 kB, where there are some
         self._ahead = 0  # bytes of what is kept
         self._reader: asyncio.Task[None] | None = None
         self._waiting = 0  # receives that are not direct
@@ -73,7 +74,7 @@ class Inbox:
 
     def drop(self) -> None:
         """Forget what is kept: nobody asks for it any more."""
-        self._kept.clear()
+        self._kept = _NOTHING
 
     async def until_closed(self) -> None:
         """Wait for the end of a connection that seems to be over; not for long."""
@@ -127,5 +128,7 @@ class Inbox:
 
     def _keep(self, event: Message | Exception, length: int) -> None:
         size = EVENT_SIZE + length
+        if self._kept is _NOTHING:
+            self._kept = deque()
         self._kept.append((event, size))
         self._ahead += size
