@@ -86,7 +86,6 @@ class RSGIRequest(Request):
         self._engine = engine
         self._native_headers = native.headers
         self.method = native.method
-        self._session = self._stored_session = self._closers = self._route_handler = None  # PERF: as a `Request` has it
 
     @lazy
     def scope(self) -> Scope:

@@ -64,13 +64,6 @@ def send_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole
     return send_streamed(engine, request, reply, send, whole)
 
 
-def send_streamed(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> Awaitable[None]:
-    """Stream the body; of a reply that has none, send the head alone."""
-    if request.method == "HEAD" or reply.status in BODYLESS:
-        return send_bodyless(streamed_send(engine.app, request, send), reply)
-    return stream_reply(engine, request, reply, send, whole)
-
-
 def showing_debug_pages(send: SendReply) -> SendReply:
     """A step that sends a reply, or the debug page in its place; for applications in development mode."""
 
@@ -98,9 +91,15 @@ async def as_current_request(request: Request, sending: Awaitable[Sent]) -> Sent
         current_request.reset(token)
 
 
-async def stream_reply(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> None:
-    """Stream the body. What goes wrong before its first chunk is answered as if the handler had raised it."""
+async def send_streamed(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> None:
+    """Stream the body; of a reply that has none, send the head alone.
+
+    What goes wrong before the first chunk is answered as if the handler had raised it.
+    """
     hooked = streamed_send(engine.app, request, send) if engine.app.middlewares else send
+    if request.method == "HEAD" or reply.status in BODYLESS:
+        await send_bodyless(hooked, reply)
+        return
     if type(reply.body) is FileBody and hooked is send and (by_server := reply.body.as_message(request.scope)):
         await send_by_server(send, reply, by_server)
         return
