@@ -9001,8 +9001,9 @@ class SessionStore:
         if self._memory is None:
             return False
         if session is None:  # nobody looked at it
-            if request._stored_session is not None:
-                self._memory.push(request._stored_session[0], self._timeout)
+            stored = request._stored_session
+            assert stored is not None  # noqa: S101 - for the type checker: one of the two is there
+            self._memory.push(stored[0], self._timeout)
             return True
         if type(session) is not Session or "session" in request._preset:
             return False

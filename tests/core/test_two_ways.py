@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, Reply
@@ -39,6 +39,16 @@ class Unencodable:
 
     def __repr__(self):
         return "<unencodable>"
+
+
+class Unsaveable:
+    """A value that no session can keep."""
+
+    def __deepcopy__(self, memo):
+        raise ValueError("not to be copied")
+
+    def __repr__(self):
+        return "<unsaveable>"
 
 
 async def chunks(*parts):
@@ -91,6 +101,8 @@ class Two(App):
         elif self.session_use == "rotate":
             session["kept"] = 1
             session.rotate()
+        elif self.session_use == "spoil":
+            session["bad"] = Unsaveable()
 
     async def _answer(self):
         self._use_session()
@@ -138,6 +150,12 @@ requests = st.fixed_dictionaries(
         "gone": st.sampled_from([None, None, None, 0, 1]),
     }
 )
+
+
+VISIT = {
+    "method": "GET", "path": "/", "query": b"", "body": b"", "type": b"text/plain", "accept": b"",
+    "cookie": b"session_id=" + SESSION.encode(), "pieces": 1, "gone": None,
+}  # fmt: skip
 
 
 async def messages_of(app: App, asked: dict[str, Any]) -> Any:
@@ -222,9 +240,12 @@ def anonymous(message: dict[str, Any], drawn: list[str]) -> Any:
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([*RESULTS.values(), *ERRORS.values()]),
-    st.sampled_from(["none", "none", "read", "write", "end", "rotate"]),
+    st.sampled_from(["none", "none", "read", "write", "end", "rotate", "spoil"]),
     requests,
 )
+@example(RESULTS["dict"], "none", VISIT)
+@example(RESULTS["dict"], "write", VISIT)
+@example(RESULTS["dict"], "spoil", VISIT)
 def test_both_ways_give_the_same(wanted, session_use, asked):
     """Messages, log records and sessions are the same whether hooks look on or not, and whether they are inherited."""
     short = outcome(wanted, session_use, [], asked)
@@ -235,7 +256,7 @@ def test_both_ways_give_the_same(wanted, session_use, asked):
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([*RESULTS.values(), *ERRORS.values()]),
-    st.sampled_from(["none", "read", "write", "end", "rotate"]),
+    st.sampled_from(["none", "read", "write", "end", "rotate", "spoil"]),
     requests,
 )
 def test_a_backend_in_memory_is_like_any_other(wanted, session_use, asked):
