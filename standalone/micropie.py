@@ -6315,6 +6315,8 @@ class WebSocketRequest(Request):
 
 
 current_request: ContextVar[Request] = ContextVar("current_request")
+# PERF: bound once, 0.1 µs a request; a method of what a module has imported is looked up and bound at each call.
+enter_request, leave_request, request_here = current_request.set, current_request.reset, current_request.get
 """The context variable behind `App.request`, for code without an application. LookupError outside of a request.
 
 language = current_request.get().header("accept-language", "en")
@@ -10336,7 +10338,7 @@ class Controller:
     @property
     def request(self) -> Request:
         """The request that is being served, as `App.request`."""
-        return current_request.get()
+        return request_here()
 
     def _redirect(
         self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
@@ -13593,7 +13595,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
     reply = messages = None
     hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
-    token, is_current = current_request.set(request), True
+    token, is_current = enter_request(request), True
     try:
         try:
             if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
@@ -13628,7 +13630,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
             await send_otherwise(engine, request, reply, send, whole)
         else:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
-            current_request.reset(token)
+            leave_request(token)
             is_current = False
             start, rest = messages
             try:
@@ -13638,7 +13640,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
                 log.debug("The client left before its reply")
     finally:
         if is_current:
-            current_request.reset(token)
+            leave_request(token)
         if request._closers is not None:
             await end_request(engine, request)
 
@@ -15093,7 +15095,7 @@ class App:
     @property
     def request(self) -> Request:
         """The request that is being served, also in threads and streams. LookupError outside of one."""
-        return current_request.get()
+        return request_here()
 
     if TYPE_CHECKING:
         pass  # to a type checker this method would mean that anything may be set

@@ -27,7 +27,7 @@ from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import to_reply
 from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.requests.multipart import MultipartForm
-from micropie.core.requests.request import TEMPLATE_CONTEXT, Request, current_request
+from micropie.core.requests.request import TEMPLATE_CONTEXT, Request, current_request, request_here
 from micropie.core.requests.session import SESSION_COOKIE
 from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.routing.class_warnings import log_class_warnings
@@ -207,7 +207,7 @@ class App:
     @property
     def request(self) -> Request:
         """The request that is being served, also in threads and streams. LookupError outside of one."""
-        return current_request.get()
+        return request_here()
 
     if TYPE_CHECKING:
         pass  # to a type checker this method would mean that anything may be set

@@ -34,7 +34,7 @@ from micropie.core.pipeline.sending import Plain, Whole, messages_of, send_reply
 from micropie.core.replies.asgi import whole_messages
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
-from micropie.core.requests.request import Request, RouteKey, current_request
+from micropie.core.requests.request import Request, RouteKey, enter_request, leave_request
 from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.store import keep_private, set_session_cookie
 
@@ -48,7 +48,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
     reply = messages = None
     hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
-    token, is_current = current_request.set(request), True
+    token, is_current = enter_request(request), True
     try:
         try:
             if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
@@ -83,7 +83,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
             await send_otherwise(engine, request, reply, send, whole)
         else:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
-            current_request.reset(token)
+            leave_request(token)
             is_current = False
             start, rest = messages
             try:
@@ -93,7 +93,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
                 log.debug("The client left before its reply")
     finally:
         if is_current:
-            current_request.reset(token)
+            leave_request(token)
         if request._closers is not None:
             await end_request(engine, request)
 

@@ -14,7 +14,7 @@ from micropie.core.basics.types import ASGIApp, HeaderPairs
 from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.limits import LimitKeywords, check_limits
-from micropie.core.requests.request import Request, current_request
+from micropie.core.requests.request import Request, request_here
 from micropie.core.templates.templates import shared_context
 
 INDEX = "index"
@@ -49,7 +49,7 @@ class Controller:
     @property
     def request(self) -> Request:
         """The request that is being served, as `App.request`."""
-        return current_request.get()
+        return request_here()
 
     def _redirect(
         self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
