@@ -14975,12 +14975,12 @@ class App:
 
     - `session_backend` keeps the sessions: a `SessionBackend`, or a URL such as `sqlite:///sessions.db`; None is
       memory.
-    - `max_body_size` is that of a JSON or form body, or of all text fields of an upload; `max_form_field_size` that of
-      one text field of a form, or of its name; `max_form_parts` so many fields and files has one form;
-      `max_upload_size` have all files of one request together. More is 413.
+    - `max_body_size` bounds a JSON or form body, or all text fields of an upload; `max_form_field_size` one text field
+      of a form, or its name; `max_form_parts` the fields and files of one form; `max_upload_size` all files of one
+      request together. More is 413.
     - `body_timeout`: so often a body must have gained ground, 500 bytes a second; a slower one is 408.
-    - `max_message_size` is that of a WebSocket's message, more closes with 1009; `idle_timeout` how long one may be
-      without a message in either direction, longer closes with 1001.
+    - `max_message_size` bounds a WebSocket's message, more closes with 1009; `idle_timeout` how long one may be without
+      a message in either direction, longer closes with 1001.
     - `session_timeout` is how long an unused session is kept, `session_lifetime` how long any is.
     - `session_cookie` is the name of its cookie; `session_cookie_path`, `session_cookie_domain` (None is this host
       alone), `session_cookie_samesite` (`"Lax"`, `"Strict"`, `"None"`) and `session_cookie_max_age` (None is until the
