@@ -7,6 +7,7 @@ page that includes the file it names, or to a page that shows that file.
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ INCLUDE = re.compile(r"^```\{include\} (\S+)$", re.MULTILINE)
 BLOCK = re.compile(r"^```\{(public|findings)\} ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 MADE = ("__pycache__", "node_modules")
+BEFORE_THE_THEME = 400
 SCHEME = "file-of-the-repository"
 FOLDERS = {"tutorial/index", "how-to/index"}
 """Pages that all pages of their folder stand below in the list of contents, without being named there."""
@@ -42,6 +44,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("env-purge-doc", forget_files)
     app.connect("env-merge-info", merge_files)
     app.connect("html-collect-pages", pages_of_files)
+    app.connect("html-page-context", SharedNavigation(), priority=BEFORE_THE_THEME)
     return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 1}
 
 
@@ -72,7 +75,8 @@ def expand(app: Sphinx, docname: str, source: list[str]) -> None:
 def described(module: str, name: str) -> str:
     """A public name as a directive of the Python domain, with its members in it."""
     public = public_names.read(module, name)
-    members = "\n".join(_directive(_kind(member), member, "`" * 6, name) for member in public.members if member.doc)
+    shown = [member for member in public.members if member.doc or member.annotation]
+    members = "\n".join(_directive(_kind(member), member, "`" * 6, name) for member in shown)
     options = [f":canonical: {public.canonical}"] if public.canonical else []
     return _directive(public.kind, public, "`" * 8, "", f":module: {module}", *options, inside=members)
 
@@ -120,13 +124,14 @@ class LinksOut(SphinxTransform):
 
     def apply(self, **_: Any) -> None:
         """Find them by what they name on the disk."""
+        pages = {**includes(Path(self.env.srcdir)), **_pages_of(self.env)}
         for node in list(self.document.findall(_names_a_file)):
             target, _, anchor = node["reftarget"].partition("#")
             if node.get("refdomain") == "doc":  # the name of a page, or the whole path of what might be one
                 target, anchor = f"/{target.removeprefix('/')}.md", node.get("reftargetid") or ""
             path = Path(os.path.normpath(self._folder() / target))
             if path.exists() and path.is_relative_to(ROOT):
-                node.replace_self(self._link(node, path, anchor))
+                node.replace_self(self._link(node, pages, path, anchor))
         for image in self.document.findall(nodes.image):
             self._move(image)
 
@@ -136,8 +141,7 @@ class LinksOut(SphinxTransform):
         included = INCLUDE.search(page.read_text("utf-8"))
         return (page.parent / included[1]).resolve().parent if included else page.parent
 
-    def _link(self, node: nodes.Element, path: Path, anchor: str) -> nodes.Node:
-        pages = {**includes(Path(self.env.srcdir)), **_pages_of(self.env)}
+    def _link(self, node: nodes.Element, pages: dict[Path, str], path: Path, anchor: str) -> nodes.Node:
         children = [child.deepcopy() for child in node.children]
         if path in pages:
             return addnodes.pending_xref(
@@ -166,6 +170,7 @@ def _names_a_file(node: nodes.Node) -> bool:
     return is_link and bool(node["reftarget"].partition("#")[0])
 
 
+@cache
 def includes(folder: Path) -> dict[Path, str]:
     """The files outside docs/ that are pages of the site, each with the page that includes it."""
     found = {}
@@ -223,6 +228,19 @@ def pages_of_files(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         above = name.rpartition("/")[0]
         up = f'<p><a href="../{above.rpartition("/")[2]}.html">{above}/</a></p>' if above in names else ""
         yield page_of(name), {"title": name, "body": f"<h1>{name}</h1>{up}{body}", "no_search": True}, "page.html"
+
+
+class SharedNavigation:
+    """The list of all pages, shared by the files of one depth: made for each, it takes half of the build."""
+
+    def __init__(self) -> None:
+        self.made: dict[int, str] = {}
+
+    def __call__(self, _app: Sphinx, name: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
+        """Put it into the context of a page."""
+        if name.startswith(page_of("")):
+            depth, make = name.count("/"), context["toctree"]
+            context["toctree"] = lambda **options: self.made.get(depth) or self.made.setdefault(depth, make(**options))
 
 
 def _with_what_is_in(names: set[str]) -> set[str]:

@@ -58,6 +58,12 @@ def test_nothing_public_is_undocumented(module, name):
     ] == []
 
 
+def test_every_public_name_has_an_address(site):
+    """On the page that lists it, and so that links may name it."""
+    pages = "".join(page.read_text("utf-8") for page in (site / "api").glob("*.html"))
+    assert [f"{module}.{name}" for module, name in NAMES if f'id="{module}.{name}"' not in pages] == []
+
+
 def test_what_is_left_out_is_there():
     """The list of members that are not for users names none that is gone."""
     owners = {name: getattr(__import__(module, fromlist=[name]), name) for module, name in NAMES}
