@@ -36,6 +36,13 @@ def is_told_of(member: Member, owner: Public) -> bool:
     return bool(member.doc) or re.search(rf"`[^`]*\b{member.name}\b[^`]*`", owner.doc) is not None
 
 
+def test_every_battery_is_in_the_list():
+    """Each package that says what is public in it."""
+    packages = (Path(__file__).parents[2] / "src" / "micropie").glob("*/__init__.py")
+    found = {f"micropie.{path.parent.name}" for path in packages if "__all__" in path.read_text("utf-8")}
+    assert found - set(public_names.MODULES) == set()
+
+
 def test_every_public_name_is_on_one_page():
     """Those of `micropie`, and those of each battery."""
     assert sorted(listed()) == sorted(NAMES)
