@@ -6,17 +6,13 @@ import sqlite3
 import time
 from asyncio import create_task, sleep, to_thread
 from contextlib import closing
-from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import MaxLen
-from markupsafe import Markup
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import get_lexer_by_name
 
+from highlighting import LANGUAGES, coloured
 from micropie import App, Faults, HTTPError, InvalidInput, Resource, flash, methods, url_for
 from micropie.middleware import CSRFMiddleware, RateLimitMiddleware, SecurityHeadersMiddleware, client_address
 from micropie.sessions import SignedCookieSessionBackend
@@ -26,11 +22,8 @@ HERE = Path(__file__).parent
 DATABASE = HERE / "pastes.db"
 SECRET = os.environ.get("SECRET") or secrets.token_hex(32)  # without one, a restart makes every paste a stranger's
 POLICY = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'"
-ALIASES = ("text", "bash", "c", "css", "diff", "go", "html", "javascript", "json", "python", "rust", "sql", "yaml")
-LANGUAGES = {alias: get_lexer_by_name(alias).name for alias in ALIASES}
 LIVES = {"hour": 3600, "day": 24 * 3600, "week": 7 * 24 * 3600, "month": 30 * 24 * 3600}
 LONGEST = 200_000  # characters
-COLOURED = 50_000  # characters; longer ones are shown plain, since colours take a second for 200,000
 MOST = 20_000  # pastes at a time
 REMEMBERED = 20  # pastes in a visitor's cookie
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -58,13 +51,6 @@ def find(id):
     for paste in query("SELECT * FROM pastes WHERE id = ? AND expires > ?", id, time.time()):
         return paste
     raise HTTPError(404, "There is no such paste, or no more")
-
-
-@lru_cache(32)
-def coloured(language, text):
-    """The text as HTML: each line a span, each token a span with a class that site.css knows."""
-    lexer = get_lexer_by_name(language if len(text) <= COLOURED else "text", stripnl=False)
-    return Markup(highlight(text, lexer, HtmlFormatter(cssclass="lines", linespans="L")))  # noqa: S704 - it escapes
 
 
 class Pastes(Resource):

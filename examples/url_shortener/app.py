@@ -1,69 +1,28 @@
 """A URL shortener: a typed API with its explorer, a page that speaks to it, redirects that are counted."""
 
-import os
 import re
 import secrets
 import sqlite3
-import time
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from annotated_types import MaxLen
 
-from micropie import (
-    App,
-    Controller,
-    Fault,
-    HTTPError,
-    InvalidInput,
-    Resource,
-    after_reply,
-    ascii_host,
-    methods,
-    routes,
-    url_for,
-)
+from addresses import HOSTS, faults_of_url
+from database import count_click, create_tables, query
+from micropie import App, Controller, Fault, HTTPError, InvalidInput, Resource, after_reply, methods, routes, url_for
 from micropie.auth import BearerAuth
-from micropie.middleware import (
-    RateLimitMiddleware,
-    SecurityHeadersMiddleware,
-    TrustedHostMiddleware,
-    client_address,
-)
+from micropie.middleware import RateLimitMiddleware, SecurityHeadersMiddleware, TrustedHostMiddleware, client_address
 from micropie.openapi import Docs, unlisted
 from micropie.static import StaticFiles
 
 HERE = Path(__file__).parent
-DATABASE = HERE / "links.db"
-HOSTS = os.environ.get("HOSTS", "localhost 127.0.0.1").split()  # the names that this site answers to
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'"
 ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-
-
-def query(sql, *values):
-    """The rows of a statement, which is a transaction of its own."""
-    with closing(sqlite3.connect(DATABASE, isolation_level=None)) as db:
-        db.row_factory = sqlite3.Row
-        return db.execute(sql, values).fetchall()
-
-
-def create_tables():
-    """Begin with none."""
-    query(
-        "CREATE TABLE IF NOT EXISTS links (name TEXT PRIMARY KEY, url TEXT, key TEXT,"
-        " clicks INTEGER NOT NULL DEFAULT 0, last_click REAL) WITHOUT ROWID"
-    )
-
-
-def count_click(name):
-    """Called when the visitor is on the way already; the database adds, so that none is lost."""
-    query("UPDATE links SET clicks = clicks + 1, last_click = ? WHERE name = ?", time.time(), name)
 
 
 def digest(key):
@@ -200,25 +159,6 @@ class Shortener(App):
 def short(name):
     """The address of a link."""
     return url_for(app.index, name, external=True)
-
-
-def faults_of_url(url):
-    """What is wrong with where a link is to lead; it is never fetched."""
-    try:
-        parts = urlsplit(url)
-        host, is_web = ascii_host(parts.hostname or ""), parts.scheme in ("http", "https") and parts.port != 0
-    except ValueError:
-        host, is_web = "", False
-    if (
-        not is_web
-        or not re.fullmatch(r"[a-z0-9.:-]+", host)
-        or re.search(r"[\s\\\x00-\x1f\x7f-\x9f\ud800-\udfff]", url)
-    ):
-        yield Fault("body", "url", "expected an address that begins with https:// or http://")
-    elif "@" in parts.netloc:
-        yield Fault("body", "url", "has a user name, by which it could look like another site's")
-    elif host.rstrip(".") in HOSTS:
-        yield Fault("body", "url", "leads to this site")
 
 
 def faults_of_name(name):

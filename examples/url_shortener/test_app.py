@@ -3,6 +3,7 @@
 import pytest
 
 import app as module
+import database
 from micropie.openapi import openapi
 from micropie.testing import TestClient
 
@@ -11,7 +12,7 @@ PIES = "https://example.com/pies?size=9#top"
 
 @pytest.fixture
 def app(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "DATABASE", tmp_path / "links.db")
+    monkeypatch.setattr(database, "DATABASE", tmp_path / "links.db")
     monkeypatch.setattr(module, "app", module.Shortener())
     return module.app
 
@@ -107,7 +108,7 @@ def test_a_key_is_for_its_own_link(client):
 
 def test_no_key_is_stored(client):
     link = make(client)
-    assert [row["name"] for row in module.query("SELECT * FROM links WHERE key = ?", link["key"])] == []
+    assert [row["name"] for row in database.query("SELECT * FROM links WHERE key = ?", link["key"])] == []
 
 
 def test_a_deleted_name_is_nobodys(client):
