@@ -21,6 +21,7 @@ from tests.integrations.serving import SECONDS, environment
 
 PALETTES: Any = ("light", "dark")
 
+AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
 LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
 
 
@@ -41,7 +42,7 @@ def passed_in(folder: Path) -> int:
 
 
 def assert_looks_good(page: Page, pictures: Path | None = None) -> None:
-    """Check the looks of a page in both palettes, on a phone and on a desk; keep pictures of it in a folder."""
+    """Check a page in both palettes, on a phone and on a desk, and by axe-core; keep pictures of it in a folder."""
     for palette in PALETTES:
         page.emulate_media(color_scheme=palette)
         for size in (PHONE, DESK):
@@ -53,3 +54,8 @@ def assert_looks_good(page: Page, pictures: Path | None = None) -> None:
                 page.wait_for_function(f"(least) => ({LOOKS})(least).length === 0", arg=READABLE, timeout=3_000)
             faults = page.evaluate(LOOKS, READABLE)
             assert not faults, (faults, page.url, palette, size["width"])
+    assert AXE.is_file(), "run scripts/test once: it installs the packages that these tests need"
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    faults = [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
+    assert not faults, (faults, page.url)
