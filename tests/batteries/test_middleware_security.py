@@ -1,6 +1,9 @@
 """Security headers: what goes out with which reply."""
 
+import base64
+import hashlib
 import re
+from pathlib import Path
 
 import pytest
 
@@ -212,3 +215,12 @@ def test_templates_may_overrule_the_context_of_hooks(tmp_path):
 def test_websockets_are_left_alone():
     """A handshake has no page."""
     assert websocket(site(csp=NONCED)).accepted
+
+
+def test_the_docs_have_the_hash_of_the_style_of_error_pages():
+    """A policy that names it (CSP §6.7.3.3) shows the framework's page as it is meant."""
+    page = http(Site(), path="/missing", headers=[("Accept", "text/html")]).text
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    docs = Path(__file__).parents[2] / "docs" / "middleware.md"
+    assert f"'sha256-{digest}'" in docs.read_text(encoding="utf-8")
