@@ -12,7 +12,7 @@ from micropie import App, ConnectionClosed, WebSocket
 from micropie.channels import Channels, Message, Notice, SlowConsumer, relay
 from micropie.channels.channels import TOGETHER
 from micropie.channels.memory import MAX_CHANNELS
-from micropie.channels.serving import VARIABLES, workers_here
+from micropie.channels.serving import MICROPIE_WORKERS, VARIABLES, workers_here
 from micropie.testing import TestClient
 from tests.batteries.redis_server import running_redis
 from tests.client import run
@@ -840,6 +840,8 @@ def test_relay_sends_what_is_made_of_a_message():
         (["/bin/uvicorn", "--workers"], {}, 1),
         (["/bin/uvicorn"], {"WEB_CONCURRENCY": "many"}, 1),
         (["/bin/pytest", "-w", "2"], {"WEB_CONCURRENCY": "2"}, 1),
+        (["-c"], {"MICROPIE_WORKERS": "2"}, 2),
+        (["-c"], {"MICROPIE_WORKERS": "many"}, 1),
         ([], {}, 1),
     ],
 )
@@ -850,7 +852,7 @@ def test_several_workers_are_warned_of(monkeypatch, caplog, command, variables, 
         channels = Channels()
         shared = Channels("redis://127.0.0.1:1")
 
-    for name in VARIABLES:
+    for name in (MICROPIE_WORKERS, *VARIABLES):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -39,6 +39,7 @@ from tests.batteries.commands import PATIENCE, SITE, free_port, serving, text_at
 
 SCRIPT = SITE.replace("import App", "import App, run") + "\nif __name__ == '__main__':\n    run(app{})\n"
 FAILING = SITE + "\ndef fail():\n    1 / 0\n\napp.startup_handlers.append(fail)\n"
+TALKING = "import App\nfrom micropie.channels import Channels"
 COUNTING = SITE.replace('return "Hello"', "return str(os.getpid())").replace("from", "import os\nfrom", 1)
 
 
@@ -88,6 +89,26 @@ def test_workers(project, server):
 
     with serving(project, *command, ready=both_answer) as process:
         assert str(process.pid) not in found
+
+
+@pytest.mark.needs("micropie.channels")
+@pytest.mark.parametrize("server", ["granian", "uvicorn"])
+def test_workers_that_do_not_hear_each_other_say_so(project, server):
+    """Each of them warns of channels in memory, whose messages stay where they are published."""
+    project.write(app=COUNTING.replace("App):", "App):\n    channels = Channels()\n").replace("import App", TALKING, 1))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ("-m", "micropie", "run", "--workers", "2", "--server", server, "--port", str(port))
+    found = set()
+
+    def both_answer():
+        found.add(text_at(url))
+        return len(found - {None}) == 2
+
+    with serving(project, *command, ready=both_answer) as process:
+        pass
+    said = process.communicate()[0]
+    assert said.count("Several workers serve this, and channels in memory are of one worker each") == 2
 
 
 @pytest.mark.parametrize("server", ["granian", "uvicorn"])
@@ -610,6 +631,7 @@ def started(monkeypatch):
         options = dict(zip(ServeOptions._fields, json.loads(environment["MICROPIE_SERVE_OPTIONS"]), strict=True))
         starts.append(Start(server, options, environment, command[2]))
 
+    monkeypatch.setenv("MICROPIE_WORKERS", "1")  # it is the process's that is not started: what is set goes back
     monkeypatch.setattr(os, "execve", note)
     return starts
 

@@ -294,6 +294,14 @@ def test_the_form_is_what_the_client_takes(path, status, accept, kind):
     assert "unsafe" not in policy
 
 
+@pytest.mark.parametrize("accept", ["*/*", HTML])
+def test_surplus_segments_lead_to_the_setting(accept):
+    """That they are a 500 surprises; what makes them a 404 is said, and said of no other refusal."""
+    hint = "nothing answers this: App(surplus_path_status=404) makes it a 404"
+    assert hint in asked("/greet/a/b", accept=accept).text
+    assert "surplus_path_status" not in asked("/quite/another", accept=accept).text
+
+
 def test_head_has_no_body():
     """As for any reply."""
     reply = asked(method="HEAD", accept=HTML)
@@ -669,6 +677,14 @@ def test_variables_that_raise_whatever_is_asked_of_them(accept):
         assert "<Leaver, whose repr raises SystemExit>" in text
         assert "a note" in text
         assert client.get("/nowhere").status_code == 404
+
+
+def test_names_of_python_are_no_variables():
+    """A module that fails while it is imported has a dozen of them, and a class body two; they hide its own."""
+    code = "__version__ = '1'\nslices = 8\nclass Pie:\n    kind = 'apple'\n    1 / 0"
+    (trace,) = raised(lambda: exec(code, {"__name__": "bakery"}))
+    module, body = trace.frames[-2:]
+    assert (module.variables, body.variables) == ([("slices", "8")], [("kind", "'apple'")])
 
 
 def test_variables_of_a_mapping_that_raises():

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import os
 
 from micropie import run
 from micropie.cli.arguments import (
@@ -98,5 +99,7 @@ def serve(options: argparse.Namespace) -> int:
         raise UsageError("--tls-cert and --tls-key belong together: give both")
     if options.workers is None:
         options.workers = 1 if options.reload or options.dev else workers_from_environment()
+    if options.workers > 1:  # the server's processes begin with this environment
+        os.environ["MICROPIE_WORKERS"] = str(options.workers)
     run(load(options.target).value, **{name: getattr(options, name) for name in DEFAULTS})
     return 0

@@ -13,6 +13,7 @@ from micropie import Route
 from micropie.debug.paths import short_path
 from micropie.debug.request_facts import FactGroup, handler_location, handler_name
 from micropie.debug.suggestions import Suggestion
+from micropie.debug.text_page import unanswered
 from micropie.debug.traces import Frame, Line, Trace
 
 _MAX_ROUTES = 200
@@ -56,7 +57,7 @@ def unrouted_page(headline: str, refusal: str, found: list[Suggestion], routes: 
     if len(routes) > _MAX_ROUTES:
         listed.append(f"<li>… and {len(routes) - _MAX_ROUTES} more</li>")
     main = [_list("Did you mean", near), _list("What this application answers", listed)]
-    name = f"<span class='kind'>{escape(refusal)}</span> nothing answers this"
+    name = f"<span class='kind'>{escape(refusal)}</span> {escape(unanswered(refusal))}"
     header = f"<p class='what'>{escape(headline)}</p><h1>{name}</h1>"
     return _document(f"{refusal}: {headline}", header, main)
 

@@ -78,7 +78,13 @@ def _frame_problem(frame: Frame) -> dict[str, Any]:
 def unrouted_text(headline: str, refusal: str, found: list[Suggestion]) -> str:
     """A request without a route as text, with the routes that it could have meant."""
     lines = [f"  {verbs_of(one)} {one.route.path}{f'  ({one.misfit})' if one.misfit else ''}" for one in found]
-    return "\n".join([headline, "", f"{refusal}: nothing answers this", *(["", "Near:", *lines] if lines else []), ""])
+    return "\n".join([headline, "", f"{refusal}: {unanswered(refusal)}", *(["", "Near:", *lines] if lines else []), ""])
+
+
+def unanswered(refusal: str) -> str:
+    """What a refusal means; of surplus segments, for which the default is a 500, also how it becomes a 404."""
+    setting = ": App(surplus_path_status=404) makes it a 404"
+    return f"nothing answers this{setting if refusal.startswith('500') else ''}"
 
 
 def unrouted_problem(headline: str, error: HTTPError, found: list[Suggestion]) -> dict[str, Any]:

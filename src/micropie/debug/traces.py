@@ -146,12 +146,18 @@ def _function_line(code: CodeType) -> int:
 
 
 def _variables(frame: FrameType) -> list[tuple[str, str]]:
-    """The local variables of a frame, without modules, classes and functions, which tell nothing."""
+    """The local variables of a frame, without modules, classes, functions and Python's own names: they tell nothing."""
     try:
         values = ((name, value) for name, value in frame.f_locals.items() if not issubclass(type(value), _UNTOLD))
-        return [(str(name), redacted_repr(value, name)) for name, value in islice(values, _MAX_LOCALS)]
+        told = ((str(name), value) for name, value in values if not _is_of_python(str(name)))
+        return [(name, redacted_repr(value, name)) for name, value in islice(told, _MAX_LOCALS)]
     except BaseException as error:  # a mapping of the application's own, in a class body or given to `exec`
         return [("…", f"<variables, whose reading raises {kind_of(error)}>")]
+
+
+def _is_of_python(name: str) -> bool:
+    """True for a name such as `__builtins__`, which a module that fails while it is imported has a dozen of."""
+    return name.startswith("__") and name.endswith("__")
 
 
 def _notes(error: BaseException) -> list[str]:
