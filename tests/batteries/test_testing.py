@@ -1860,7 +1860,7 @@ def test_the_guide(tmp_path: Path):
     command = [*PYTEST, "--asyncio-mode=auto", "."]
     done = subprocess.run(command, cwd=tmp_path, env=PLUGGED, capture_output=True, text=True, check=False)
     tests = guide.count("\ndef test_") + guide.count("\nasync def test_")
-    assert (len(blocks), f"{tests} passed" in done.stdout) == (9, True), done.stdout + done.stderr
+    assert (len(blocks), f"{tests} passed" in done.stdout) == (10, True), done.stdout + done.stderr
 
 
 def run_pytest(folder: Path, tests: str, *options: str) -> str:
