@@ -19,8 +19,13 @@ PAGE = HERE.parents[1] / "docs" / "production.md"
 
 def configuration(language: str) -> str:
     """The configuration that the page shows in a language."""
-    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    return str(text)
+    (text,) = configurations(language)
+    return text
+
+
+def configurations(language: str) -> list[str]:
+    """All that the page shows in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def replaced(text: str, changes: dict[str, str]) -> str:
@@ -52,18 +57,12 @@ class Places:
 
 
 def nginx(places: Places) -> list[str]:
-    """The options of nginx; the page's part stands in what Debian's nginx.conf has around it."""
-    listens = {
-        "listen 443 ssl;": f"listen 127.0.0.1:{places.port} ssl;",
-        "/etc/ssl/shop.pem": str(places.certificate),
-    }
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    scratch = "".join(f"{kind}_temp_path {places.folder / kind};" for kind in kinds)
-    (places.folder / "nginx.conf").write_text(
-        f"user root; daemon off; pid {places.folder / 'pid'}; error_log stderr; events {{}}\n"
-        f"http {{ access_log off; {scratch}\n{replaced(places.upstreams(configuration('nginx')), listens)} }}"
-    )
-    return ["-c", str(places.folder / "nginx.conf"), "-e", "stderr"]
+    """The options of nginx; the site stands in what the page has around it for who tries it without root."""
+    site, around = configurations("nginx")
+    listens = {"listen 443 ssl;": f"listen 127.0.0.1:{places.port} ssl;", "/etc/ssl/shop.pem": "shop.pem"}
+    (places.folder / "site.conf").write_text(replaced(places.upstreams(site), listens))
+    (places.folder / "nginx.conf").write_text(f"user root;\n{around}")  # the tests' folders are root's
+    return ["-p", str(places.folder), "-c", str(places.folder / "nginx.conf"), "-e", "stderr"]
 
 
 def caddy(places: Places) -> list[str]:
