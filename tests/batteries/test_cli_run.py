@@ -631,7 +631,6 @@ def started(monkeypatch):
         options = dict(zip(ServeOptions._fields, json.loads(environment["MICROPIE_SERVE_OPTIONS"]), strict=True))
         starts.append(Start(server, options, environment, command[2]))
 
-    monkeypatch.setenv("MICROPIE_WORKERS", "1")  # it is the process's that is not started: what is set goes back
     monkeypatch.setattr(os, "execve", note)
     return starts
 

@@ -2,7 +2,6 @@
 
 import argparse
 import inspect
-import os
 
 from micropie import run
 from micropie.cli.arguments import (
@@ -99,7 +98,5 @@ def serve(options: argparse.Namespace) -> int:
         raise UsageError("--tls-cert and --tls-key belong together: give both")
     if options.workers is None:
         options.workers = 1 if options.reload or options.dev else workers_from_environment()
-    if options.workers > 1:  # the server's processes begin with this environment
-        os.environ["MICROPIE_WORKERS"] = str(options.workers)
     run(load(options.target).value, **{name: getattr(options, name) for name in DEFAULTS})
     return 0

@@ -8,6 +8,7 @@ from micropie.core.basics.background import GRACEFUL_TIMEOUT
 from micropie.core.run.import_path import ImportPath
 
 SERVE_OPTIONS = "MICROPIE_SERVE_OPTIONS"  # the variable of the environment in which a server's processes find them
+WORKERS = "MICROPIE_WORKERS"  # the variable that tells how many of them there are, for what is of one process each
 MAX_GRACEFUL_TIMEOUT = 1800  # seconds; Granian's limit for a worker that it waits for
 SOURCES = ("*.py", "*.html", "*.htm", "*.xml", "*.jinja", "*.jinja2", "*.j2")  # what reload watches: code and templates
 
@@ -46,8 +47,12 @@ class ServeOptions(NamedTuple):
 
 def with_options(environment: dict[str, str], options: ServeOptions) -> dict[str, str]:
     """An environment that hands the options on, but for the application itself."""
-    told = {SERVE_OPTIONS: json.dumps(options._replace(app=None)), GRACEFUL_TIMEOUT: str(options.graceful_timeout)}
-    return {**environment, **told}
+    return {
+        **environment,
+        SERVE_OPTIONS: json.dumps(options._replace(app=None)),
+        GRACEFUL_TIMEOUT: str(options.graceful_timeout),
+        WORKERS: str(options.workers),
+    }
 
 
 def options_from_environment() -> ServeOptions:
