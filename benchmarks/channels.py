@@ -62,7 +62,7 @@ SERVERS = {
     "uvicorn-websockets": [*UVICORN, "--ws", "websockets"],  # by its older interface
     "granian": ["-m", "granian", "--interface", "asgi", "--backlog", "4096", "--backpressure", "20000", *QUIET],
 }
-MARK = b"~"
+MARK = b"^"  # not "~", which is 126, the byte in a frame's head that says that a longer length follows
 STAMP = 20  # digits behind it
 PATIENCE = 5  # seconds without a message, after which those that are missing have been dropped
 
@@ -99,7 +99,8 @@ class Subscriber(asyncio.Protocol):
             now = time.monotonic_ns()
             place = data.find(MARK)
             while 0 <= place < len(data) - STAMP:
-                Subscriber.delays.append(now - int(data[place + 1 : place + 1 + STAMP]))
+                if (stamp := data[place + 1 : place + 1 + STAMP]).isdigit():  # not a byte of a frame's length
+                    Subscriber.delays.append(now - int(stamp))
                 place = data.find(MARK, place + 1)
 
     def _begin(self, data: bytes) -> None:

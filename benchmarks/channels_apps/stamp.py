@@ -1,4 +1,4 @@
-"""The messages of benchmarks/channels.py: 100 characters, one `~` in each, and the time of publication behind it."""
+"""The messages of benchmarks/channels.py: 100 characters, one `^` in each, and the time of publication behind it."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ LENGTH = 100
 
 
 def stamped() -> str:
-    return f"~{time.monotonic_ns():020d}".ljust(LENGTH, ".")
+    return f"^{time.monotonic_ns():020d}".ljust(LENGTH, ".")
 
 
 async def publish_all(publish, query: str) -> None:

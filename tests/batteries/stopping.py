@@ -5,12 +5,22 @@ import sys
 import time
 from contextlib import suppress
 
-from micropie import RSGI, App, ServerSentEvent, spawn
+from micropie import RSGI, App, HttpMiddleware, ServerSentEvent, WebSocketMiddleware, spawn
+
+
+class Asked(HttpMiddleware, WebSocketMiddleware):
+    """Notes that a request has come."""
+
+    async def before_request(self, request):
+        sys.stdout.write("asked\n")
+
+    before_websocket = before_request
 
 
 class Site(App):
     def __init__(self):
         super().__init__()
+        self.middlewares.append(Asked())
         self.shutdown_handlers.append(self._say_goodbye)
 
     async def _say_goodbye(self):

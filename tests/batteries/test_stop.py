@@ -113,11 +113,19 @@ async def close_of(running, path):
             return messages, (None if frame is None else (frame.code, frame.reason))
 
 
-async def begun(*coroutines):
-    """Tasks that have had the time to reach the server."""
+async def begun(running, *coroutines):
+    """Tasks whose requests have reached their handlers, however long that takes."""
+    before = asked(running)
     tasks = [asyncio.create_task(one) for one in coroutines]
-    await asyncio.sleep(0.7)
+    async with asyncio.timeout(PATIENCE):
+        while asked(running) < before + len(tasks):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
     return tasks
+
+
+def asked(running):
+    """How many requests have come to handlers."""
+    return running.output.read_text().count("asked\n")
 
 
 @pytest.mark.parametrize("server", WITH_SOCKETS)
@@ -126,9 +134,11 @@ def test_nobody_is_cut(tmp_path, server):
 
     async def main():
         async with serving(tmp_path, *server, "--graceful-timeout", "8") as running:
-            (slow,) = await begun(text_of(running, "/slow?seconds=3"))
-            streams = await begun(*(text_of(running, "/events") for _ in range(50)))
-            sockets = await begun(*(close_of(running, path) for path in ("/echo", "/waits") for _ in range(25)))
+            (slow,) = await begun(running, text_of(running, "/slow?seconds=3"))
+            streams = await begun(running, *(text_of(running, "/events") for _ in range(50)))
+            sockets = await begun(
+                running, *(close_of(running, path) for path in ("/echo", "/waits") for _ in range(25))
+            )
             took = await running.stop()
             assert await slow == "done"
             for text in await asyncio.gather(*streams):
@@ -147,7 +157,7 @@ def test_who_has_asked_for_the_stop_ends_by_itself(tmp_path, server):
 
     async def main():
         async with serving(tmp_path, *server, "--graceful-timeout", "5") as running:
-            stream, socket = await begun(text_of(running, "/own_events"), close_of(running, "/parts"))
+            stream, socket = await begun(running, text_of(running, "/own_events"), close_of(running, "/parts"))
             assert await running.stop(signal.SIGINT) < 4
             assert await stream == "data: hello\n\ndata: goodbye\n\n"
             assert await socket == (["goodbye"], (1012, "again"))
@@ -162,7 +172,7 @@ def test_no_handler_holds_up_the_end(tmp_path, server, paths):
 
     async def main():
         async with serving(tmp_path, *server, "--graceful-timeout", "1") as running:
-            asking = await begun(*(text_of(running, path) for path in paths))
+            asking = await begun(running, *(text_of(running, path) for path in paths))
             assert 0.9 < await running.stop() < 1 + SLACK
             for task in asking:
                 task.cancel()
@@ -176,7 +186,7 @@ def test_what_is_cancelled_may_clean_up(tmp_path, server):
 
     async def main():
         async with serving(tmp_path, *server, "--graceful-timeout", "1") as running:
-            (asking,) = await begun(text_of(running, "/cleans_up"))
+            (asking,) = await begun(running, text_of(running, "/cleans_up"))
             await running.stop()
             asking.cancel()
             assert re.search("cleaned up.*goodbye", running.output.read_text(), re.DOTALL)
@@ -204,7 +214,7 @@ def test_an_open_page_does_not_hold_up_a_reload(tmp_path, server):
     async def main():
         async with serving(tmp_path, "app:app", "--server", server, "--dev") as running:
             (stream, socket, slow) = await begun(
-                text_of(running, "/events"), close_of(running, "/waits"), text_of(running, "/slow?seconds=60")
+                running, text_of(running, "/events"), close_of(running, "/waits"), text_of(running, "/slow?seconds=60")
             )
             await asyncio.sleep(1.1)  # Uvicorn's watcher compares times of change, which may be whole seconds
             changed = time.monotonic()
@@ -236,7 +246,7 @@ def test_uvicorn_that_was_started_by_itself_parts_too(tmp_path):
         process = running.process
         try:
             await until_it_answers(running)
-            stream, socket = await begun(text_of(running, "/events"), close_of(running, "/echo"))
+            stream, socket = await begun(running, text_of(running, "/events"), close_of(running, "/echo"))
             process.send_signal(signal.SIGTERM)
             assert (await stream).endswith("\n\n")
             assert await socket == ([], (1001, "The server stops"))
