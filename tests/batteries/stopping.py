@@ -13,6 +13,7 @@ class Asked(HttpMiddleware, WebSocketMiddleware):
 
     async def before_request(self, request):
         sys.stdout.write("asked\n")
+        sys.stdout.flush()  # the handler may block
 
     before_websocket = before_request
 

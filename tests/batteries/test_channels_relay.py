@@ -165,6 +165,23 @@ def test_texts_that_wait_go_together(wait):
 
 
 @pytest.mark.parametrize("wait", WAITS)
+def test_what_comes_while_the_last_text_is_sent_follows(wait):
+    """At once, not with the next message."""
+
+    async def steps(channels, _handling):
+        for number in range(20):
+            await channels.publish("a", str(number))
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            while "19" not in "\n".join(ends.messages):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+
+    ends = Ends(wait)
+    use(steps, ends, separator="\n")
+    assert "\n".join(ends.messages) == "\n".join(str(n) for n in range(20))
+
+
+@pytest.mark.parametrize("wait", WAITS)
 def test_what_waits_goes_out_before_the_end(wait):
     """When the server stops, and channels end all iterations."""
 

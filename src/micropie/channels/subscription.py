@@ -167,6 +167,8 @@ class Subscription:
     async def until_there(self) -> None:
         """Wait for something to take. `StopAsyncIteration` if nothing comes any more, or `SlowConsumer`."""
         self.check()
+        if self._messages:
+            return
         if self._is_over:
             raise StopAsyncIteration
         self._waiter = asyncio.get_running_loop().create_future()
