@@ -340,3 +340,27 @@ def test_a_great_many_sockets_hear_a_message():
             return [await socket.receive_text() for socket in sockets]
 
     assert run(main()) == [f"{n} hello" for n in range(2 * PUMPS_IN_A_ROW + 5)]
+
+
+@pytest.mark.parametrize("waits_at", [2, 3])
+def test_a_burst_behind_a_send_that_has_waited_is_no_error_of_its_publisher(waits_at):
+    """Who is too slow then is closed, though its task has taken over a send before; the others hear everything."""
+
+    async def once(number):
+        if number == waits_at:
+            await asyncio.sleep(0)
+
+    async def steps(channels, handling):
+        async with channels.subscribe("a") as others:
+            for number in range(3):
+                await channels.publish("a", str(number))
+                await ends.until(number + 1)
+            await asyncio.sleep(0.01)
+            for number in range(3, 9):
+                await channels.publish("a", str(number))
+            assert [(await others.next()).data for _ in range(9)] == [str(number) for number in range(9)]
+        await asyncio.wait({handling}, timeout=5)
+
+    ends = Ends(once)
+    assert use(steps, ends, queue_size=4, slow="disconnect").exception() is None
+    assert ends.messages == ["0", "1", "2", None]

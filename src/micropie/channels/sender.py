@@ -125,12 +125,15 @@ class Sender:
         self._messages.pump_by(None)
         async with asyncio.timeout(None) as limit:
             self._messages.on_give_up = partial(_end_soon, limit)
-            if self._messages.is_given_up:
-                _end_soon(limit)
-            await _rest_of(begun)
-            while self._waits_always:
-                await self._messages.until_there()
-                await self._send_all()
+            try:
+                if self._messages.is_given_up:
+                    _end_soon(limit)
+                await _rest_of(begun)
+                while self._waits_always:
+                    await self._messages.until_there()
+                    await self._send_all()
+            finally:
+                self._messages.on_give_up = None  # the limit can't be set behind its end
 
     async def _send_all(self) -> None:
         """Send what is there."""
