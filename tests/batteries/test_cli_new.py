@@ -56,7 +56,7 @@ def test_new_project_is_sound(project):
     assert project.call("new", "shop").status == 0
     folder = project.folder / "shop"
     tests = in_folder(folder, "pytest", "-q", "-W", "error")
-    assert "8 passed" in tests.stdout
+    assert "12 passed" in tests.stdout
     checked = in_folder(folder, "micropie", "check", "--workers", "2", "--public")
     assert (checked.stdout, checked.stderr) == ("", "nothing found\n")
     mypy = in_folder(folder, "mypy", "--cache-dir", os.devnull, "app.py", "notes.py", "tests")

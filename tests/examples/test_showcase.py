@@ -122,6 +122,21 @@ def test_the_document_has_the_api_and_nothing_else(client):
     assert list(client.get("/openapi.json").json()["paths"]) == ["/api/pies", "/api/pies/{id}"]
 
 
+@pytest.mark.parametrize("number", ["0", "-1", str(2**63), "9" * 30])
+def test_no_number_is_too_large_for_the_api(client, number):
+    """A pie's number that the database can't hold is the client's mistake."""
+    assert client.get(f"/api/pies/{number}").status_code == 400
+    assert client.delete(f"/api/pies/{number}").status_code == 400
+
+
+@pytest.mark.parametrize("number", [4, 100_000])
+def test_a_pie_has_each_allergen_once_at_most(client, number):
+    """A list that is longer is refused: two hundred of them would be a large reply."""
+    answer = client.post("/api/pies", json={"name": "Nuts", "contains": ["nuts"] * number})
+    assert answer.status_code == 400
+    assert client.get("/api/pies").status_code == 200
+
+
 def test_what_visitors_leave_is_bounded(client, monkeypatch):
     """The newest entries are kept, and no more."""
     store = sys.modules["store"]

@@ -11,6 +11,7 @@ from micropie import Controller, HTTPError, Resource, url_for
 from pages.page import Page
 
 Allergen = Literal["gluten", "milk", "nuts"]
+Id = Annotated[int, Ge(1), Le(2**63 - 1)]  # more is no number for SQLite
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Draft:
     name: Annotated[str, MinLen(1), MaxLen(40)]
     slices: Annotated[int, Ge(2), Le(16)] = 8
     price: Annotated[Decimal, Gt(0)] = Decimal("18.50")
-    contains: list[Allergen] = field(default_factory=list)
+    contains: Annotated[list[Allergen], MaxLen(3)] = field(default_factory=list)
 
 
 @dataclass(kw_only=True)
@@ -37,7 +38,7 @@ class Pies(Resource):
         """All pies, the newest first."""
         return store.records("pies")
 
-    def get(self, id: int) -> Pie:
+    def get(self, id: Id) -> Pie:
         """One pie.
 
         404: There is no such pie.
@@ -55,7 +56,7 @@ class Pies(Resource):
         baked = store.add("pies", pie)
         return 201, baked, {"Location": url_for(self.get, baked["id"])}
 
-    def delete(self, id: int) -> None:
+    def delete(self, id: Id) -> None:
         """Eat a pie.
 
         404: There is no such pie.
