@@ -516,7 +516,7 @@ class LargeDocument:
 
     def value(self, raw: bytes) -> Any:
         """The value of the document."""
-        raw += b"]"  # of the list whose item it is
+        raw = raw + b"]"  # of the list whose item it is; not in place, since a bytearray is its owner's
         at, size = 0, JSON_PIECE
         while at < len(raw):
             window = raw[at : at + size]
@@ -1893,13 +1893,15 @@ def _refuse(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__!r} objects are not plain JSON")
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes | str) -> Any:
     """The value of a JSON document, `raw` (RFC 8259). ValueError for anything else, and for nesting over 200.
 
     A large document takes its time, in which other threads can run.
 
         loads(b'{"pies": 3}')["pies"]
     """
+    if isinstance(raw, str):
+        raw = raw.encode()
     try:
         if len(raw) > JSON_PIECE:
             return LargeDocument(_json_decode).value(raw)
@@ -12299,7 +12301,7 @@ def show_reply(hooks: Hooks, request: Request, reply: Reply) -> None:
     """Show the reply to each middleware as it goes out; what one raises is logged, and changes nothing."""
     for middleware in hooks.before_sending:
         try:
-            middleware.before_sending(request, reply.status, reply.body, reply.headers)
+            middleware.before_sending(request, reply.status, reply.body, [*reply.headers])  # a list may be shared
         except FAILURES as error:
             log_failure(request, error)
 

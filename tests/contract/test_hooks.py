@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, WebSocketMiddleware
+from micropie.testing import TestClient
 from tests.client import http
 from tests.wire import websocket, wire
 
@@ -901,6 +902,43 @@ def test_what_it_raises_changes_nothing(caplog):
     reply = http(app)
     assert (reply.status_code, reply.text, len(sent.seen)) == (200, "index", 1)
     assert "no disk" in caplog.text
+
+
+class Adds(HttpMiddleware):
+    """Takes the headers for its own."""
+
+    def before_sending(self, request, status_code, response_body, headers):
+        headers.append(("X-Seen-By", request.query("who", "nobody")))
+
+
+class Private(App):
+    async def index(self):
+        self.request.session["seen"] = True
+        return "index"
+
+    async def again(self):
+        return str(self.request.session)
+
+    async def stream(self):
+        seen = self.request.session["seen"]
+
+        async def chunks():
+            yield str(seen)
+
+        return chunks()
+
+
+@pytest.mark.parametrize("path", ["/again", "/stream"])
+def test_what_it_does_to_the_headers_is_lost(path):
+    """Neither this reply nor another one has a header that it has added to its list."""
+    app = Private()
+    app.middlewares.append(Adds())
+    with TestClient(app) as client:
+        client.get("/")
+        found = [client.get(path, params={"who": who}).headers for who in ("ann", "bob")]
+    assert [[headers.get(name) for name in ("x-seen-by", "vary", "cache-control")] for headers in found] == [
+        [None, "Cookie", "private"]
+    ] * 2
 
 
 def test_a_middleware_may_lack_it():

@@ -75,6 +75,25 @@ def test_what_is_large_itself_is_whole(raw):
     assert json_codec.loads(raw) == orjson.loads(raw)
 
 
+@pytest.mark.parametrize("of_bytes", [bytes.decode, bytearray], ids=["str", "bytearray"])
+@pytest.mark.parametrize("decode", [orjson.loads, json_codec._stdlib_loads])
+@pytest.mark.parametrize("size", [1, BIG])
+def test_text_is_read_as_its_bytes_are(size, decode, of_bytes, monkeypatch):
+    """However large it is, and whoever decodes it; a buffer is as it was."""
+    monkeypatch.setattr(json_codec, "_json_decode", decode)
+    raw = f'["{size * "ü"}", {size * "1,"}2]'.encode()
+    given = of_bytes(raw)
+    assert json_codec.loads(given) == ["ü" * size, *size * [1], 2]
+    assert given == of_bytes(raw)
+
+
+@pytest.mark.parametrize("raw", ['"\ud800"', f'["{BIG * "x"}\ud800"]'])
+def test_half_a_pair_of_surrogates_is_no_text(raw):
+    """It is a ValueError, as in bytes."""
+    with pytest.raises(ValueError, match="surrogates"):
+        json_codec.loads(raw)
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -242,13 +242,15 @@ def _refuse(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__!r} objects are not plain JSON")
 
 
-def loads(raw: bytes) -> Any:
+def loads(raw: bytes | str) -> Any:
     """The value of a JSON document, `raw` (RFC 8259). ValueError for anything else, and for nesting over 200.
 
     A large document takes its time, in which other threads can run.
 
         loads(b'{"pies": 3}')["pies"]
     """
+    if isinstance(raw, str):
+        raw = raw.encode()
     try:
         if len(raw) > JSON_PIECE:
             return LargeDocument(_json_decode).value(raw)

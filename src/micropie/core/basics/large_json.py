@@ -67,7 +67,7 @@ class LargeDocument:
 
     def value(self, raw: bytes) -> Any:
         """The value of the document."""
-        raw += b"]"  # of the list whose item it is
+        raw = raw + b"]"  # of the list whose item it is; not in place, since a bytearray is its owner's
         at, size = 0, JSON_PIECE
         while at < len(raw):
             window = raw[at : at + size]

@@ -148,7 +148,7 @@ def show_reply(hooks: Hooks, request: Request, reply: Reply) -> None:
     """Show the reply to each middleware as it goes out; what one raises is logged, and changes nothing."""
     for middleware in hooks.before_sending:
         try:
-            middleware.before_sending(request, reply.status, reply.body, reply.headers)
+            middleware.before_sending(request, reply.status, reply.body, [*reply.headers])  # a list may be shared
         except FAILURES as error:
             log_failure(request, error)
 
