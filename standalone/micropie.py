@@ -8911,6 +8911,12 @@ _time_of_known = lru_cache(1024)(creation_time)
 _turns: WeakKeyDictionary[SessionBackend, Turns] = WeakKeyDictionary()  # several applications may have one backend
 
 
+class Unknown:
+    """The sessions of a backend that would have to be asked for them: there may be some."""
+
+    sessions = True
+
+
 class SessionStore:
     """Loads and saves the sessions of requests, and writes their cookie."""
 
@@ -8934,8 +8940,8 @@ class SessionStore:
         self._parse_cookies = parse_cookies
         self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
         self._memory = backend if type(backend) is InMemorySessionBackend else None
-        # Truth: there can be a session to load, which there can't as long as the memory has none.
-        self.known: Any = True if self._memory is None else self._memory.sessions
+        # Its `sessions` are true if there can be one to load: there can't as long as the memory has none.
+        self.known = self._memory or Unknown
         self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
 
     # -- load -----------------------------------------------------------------------------------------
@@ -13602,7 +13608,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
         try:
             if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
                 target, segments = engine.router.find(request)
-                if (request.method != "GET" or engine.sessions.known) and (
+                if (request.method != "GET" or engine.sessions.known.sessions) and (
                     waiting := take_incoming(engine, request, target)
                 ) is not None:
                     await waiting
@@ -13658,7 +13664,7 @@ def take_incoming(engine: Engine, request: Request, target: Target) -> Awaitable
         if request._header_bytes(b"cookie", NONE) is NONE:  # PERF: which knows all fields by now, 0.2 µs
             return waiting
     # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
-    if not engine.sessions.known or not (cookie := request._cookies()) or "session" in request._preset:
+    if not engine.sessions.known.sessions or not (cookie := request._cookies()) or "session" in request._preset:
         return waiting
     return engine.sessions.load(request, cookie) if waiting is None else load_behind(waiting, engine, request, cookie)
 

@@ -884,3 +884,16 @@ def test_session_is_a_dict():
     """A Session can be made, compared and copied like a dict."""
     session = Session({"a": 1})
     assert (session, dict(session), session | {"b": 2}) == ({"a": 1}, {"a": 1}, {"a": 1, "b": 2})
+
+
+@pytest.mark.parametrize("stored", [{}, {"id-of-ann": {"user": "ann"}}])
+def test_the_dict_of_the_memory_may_be_another_one(stored):
+    """A test begins with none, or with sessions of its own: these are found, and so are those to come."""
+    backend = InMemorySessionBackend()
+    app = Site(backend)
+    backend.sessions = stored
+    first = dict(stored)
+    known = http(app, path="/look", headers={"Cookie": "session_id=id-of-ann"}).json()
+    given = cookie(http(app, path="/put/user/bob"))
+    assert known == (first.get("id-of-ann", {}))
+    assert http(app, path="/look", headers={"Cookie": f"session_id={given}"}).json() == {"user": "bob"}

@@ -53,7 +53,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
         try:
             if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
                 target, segments = engine.router.find(request)
-                if (request.method != "GET" or engine.sessions.known) and (
+                if (request.method != "GET" or engine.sessions.known.sessions) and (
                     waiting := take_incoming(engine, request, target)
                 ) is not None:
                     await waiting
@@ -109,7 +109,7 @@ def take_incoming(engine: Engine, request: Request, target: Target) -> Awaitable
         if request._header_bytes(b"cookie", NONE) is NONE:  # PERF: which knows all fields by now, 0.2 µs
             return waiting
     # PERF: no look for a cookie as long as there are no sessions, 0.3 µs.
-    if not engine.sessions.known or not (cookie := request._cookies()) or "session" in request._preset:
+    if not engine.sessions.known.sessions or not (cookie := request._cookies()) or "session" in request._preset:
         return waiting
     return engine.sessions.load(request, cookie) if waiting is None else load_behind(waiting, engine, request, cookie)
 

@@ -92,6 +92,12 @@ _time_of_known = lru_cache(1024)(creation_time)
 _turns: WeakKeyDictionary[SessionBackend, Turns] = WeakKeyDictionary()  # several applications may have one backend
 
 
+class Unknown:
+    """The sessions of a backend that would have to be asked for them: there may be some."""
+
+    sessions = True
+
+
 class SessionStore:
     """Loads and saves the sessions of requests, and writes their cookie."""
 
@@ -115,8 +121,8 @@ class SessionStore:
         self._parse_cookies = parse_cookies
         self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
         self._memory = backend if type(backend) is InMemorySessionBackend else None
-        # Truth: there can be a session to load, which there can't as long as the memory has none.
-        self.known: Any = True if self._memory is None else self._memory.sessions
+        # Its `sessions` are true if there can be one to load: there can't as long as the memory has none.
+        self.known = self._memory or Unknown
         self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
 
     # -- load -----------------------------------------------------------------------------------------
