@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Response, expect
 
-from tests.batteries.browsing import DESK, PHONE, READABLE, contrast
+from tests.batteries.browsing import PHONE, READABLE, contrast, watched
 from tests.integrations.serving import Server, serving
 
 MOST_BYTES = 60_000
@@ -33,16 +33,10 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
 
 def opened(browser: Browser, url: str) -> Iterator[Page]:
     """Open a page in a fresh context, and close it."""
-    complaints: list[str] = []
-    context = browser.new_context(viewport=DESK)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.goto(url)
-    expect(page.locator("#state")).to_have_text("14 handlers")
-    yield page
-    context.close()
+    with watched(browser) as (page, complaints):
+        page.goto(url)
+        expect(page.locator("#state")).to_have_text("14 handlers")
+        yield page
     assert [text for text in complaints if "the server responded with a status of 400" not in text] == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.batteries.browsing import DESK, PHONE
+from tests.batteries.browsing import DESK, PHONE, watched
 
 AXE = Path(sys.prefix) / "node" / "node_modules" / "axe-core" / "axe.min.js"
 FAILED = 400
@@ -18,16 +18,12 @@ PAGES = ("index", "guide", "api/websocket", "comparison", "findings")
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """A page whose every complaint, and every request to another host, is a failure."""
-    complaints: list[str] = []
-    context = browser.new_context(viewport=DESK)
-    page = context.new_page()
-    page.set_default_timeout(10_000)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("request", lambda sent: None if sent.url.startswith((address, "data:")) else complaints.append(sent.url))
-    page.on("response", lambda answer: complaints.append(answer.url) if answer.status >= FAILED else None)
-    yield page
-    context.close()
+    with watched(browser) as (page, complaints):
+        page.on(
+            "request", lambda sent: None if sent.url.startswith((address, "data:")) else complaints.append(sent.url)
+        )
+        page.on("response", lambda answer: complaints.append(answer.url) if answer.status >= FAILED else None)
+        yield page
     assert complaints == []
 
 
