@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -177,6 +177,7 @@ def served(framework: Framework, python: str | Path) -> Iterator[Site]:
             site.printed = log.read()
 
 
+OF_THE_INSTALL = ("packages that an install brings; MB", "compiled code among them")
 Probe = Callable[[Site], str]
 TABLES: dict[str, dict[str, Probe]] = {"What there is": {}, "Odd questions": {}}
 
@@ -208,13 +209,13 @@ def lines(site: Site) -> str:
     return str(sum(1 for line in code.splitlines() if line.strip() and not line.strip().startswith("#")))
 
 
-@row(THERE_IS, "packages that an install brings; MB")
+@row(THERE_IS, OF_THE_INSTALL[0])
 def installed(site: Site) -> str:
     listed = json.loads(count(site.framework.alone.python))
     return f"{listed['packages']}; {listed['bytes'] / 1e6:.1f}"
 
 
-@row(THERE_IS, "compiled code among them")
+@row(THERE_IS, OF_THE_INSTALL[1])
 def compiled(site: Site) -> str:
     return yes(json.loads(count(site.framework.alone.python))["compiled"] > 0)
 
@@ -363,10 +364,11 @@ def nowhere(site: Site) -> str:
 # -- the page ---------------------------------------------------------------------------------------
 
 
-def column(framework: Framework, python: Path | str) -> dict[str, dict[str, str]]:
-    """All cells of a framework."""
+def column(framework: Framework, python: Path | str, without: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+    """All cells of a framework, without those of some rows."""
+    wanted = {table: {title: rows[title] for title in rows if title not in without} for table, rows in TABLES.items()}
     with served(framework, python) as site:
-        cells = {table: {title: probe(site) for title, probe in rows.items()} for table, rows in TABLES.items()}
+        cells = {table: {title: probe(site) for title, probe in rows.items()} for table, rows in wanted.items()}
     told = [word for word in ("STARTED", "STOPPED") if word in site.printed]
     cells[THERE_IS]["start and stop are told"] = {0: "-", 1: "only one", 2: "yes"}[len(told)]
     return cells
@@ -401,13 +403,10 @@ def save(text: str) -> None:
 
 
 def stale(python: Path | str) -> list[str]:
-    """The cells of MicroPie's column that the page has otherwise; what depends on the environment is left out."""
-    found = column(FRAMEWORKS[0], python)
+    """The cells of MicroPie's column that the page has otherwise; for what an install brings, one is wanted."""
+    found = column(FRAMEWORKS[0], python, without=OF_THE_INSTALL)
     page = PAGE.read_text("utf-8")
-    elsewhere = ("packages that an install brings; MB", "compiled code among them")
-    wanted = [
-        f"| {title} | {cell} |" for rows in found.values() for title, cell in rows.items() if title not in elsewhere
-    ]
+    wanted = [f"| {title} | {cell} |" for rows in found.values() for title, cell in rows.items()]
     return [line for line in wanted if line not in page]
 
 
