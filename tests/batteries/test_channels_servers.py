@@ -7,6 +7,7 @@ were. `scripts/bench proof` runs this in its full size: 400 clients, 10,000 mess
 import asyncio
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +118,8 @@ def test_a_rolling_restart(redis, tmp_path, kind):
         async with asyncio.timeout(40):
             while len(set(await asyncio.to_thread(workers.pids_if_up)) - set(before)) < len(before):
                 pass
+            while any(Path(f"/proc/{pid}").exists() for pid in before):  # they let go of their clients last
+                await asyncio.sleep(0.1)
 
     found, known = hear(redis, tmp_path, kind, 2, restart, pause=0.1)
     check_all_heard(found, known)
