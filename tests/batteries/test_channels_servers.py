@@ -7,13 +7,12 @@ were. `scripts/bench proof` runs this in its full size: 400 clients, 10,000 mess
 import asyncio
 import os
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.batteries.channel_listeners import TOGETHER, Listener, listeners, publish, until_heard
 from tests.batteries.redis_server import running_redis
-from tests.batteries.worker_processes import workers_of
+from tests.batteries.worker_processes import wait_until_gone, workers_of
 from tests.client import run
 
 IS_FULL = os.environ.get("CHANNELS_PROOF") == "full"
@@ -118,8 +117,7 @@ def test_a_rolling_restart(redis, tmp_path, kind):
         async with asyncio.timeout(40):
             while len(set(await asyncio.to_thread(workers.pids_if_up)) - set(before)) < len(before):
                 pass
-            while any(Path(f"/proc/{pid}").exists() for pid in before):  # they let go of their clients last
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(wait_until_gone, before)  # they let go of their clients last
 
     found, known = hear(redis, tmp_path, kind, 2, restart, pause=0.1)
     check_all_heard(found, known)

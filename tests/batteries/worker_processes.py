@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,12 @@ class Workers:
         """Let all workers be replaced one after another: both servers do it at SIGHUP."""
         assert kind in ("uvicorn", "granian")
         self.process.send_signal(signal.SIGHUP)
+
+
+def wait_until_gone(pids: Iterable[int]) -> None:
+    """Return when none of the processes is there any more."""
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        time.sleep(0.1)
 
 
 @contextmanager
