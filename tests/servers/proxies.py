@@ -4,8 +4,10 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -143,9 +145,24 @@ def proxying(make: Callable[[Places], list[str]], folder: Path, upstream: tuple[
         proxy = Proxied(replace(UVICORN, name=make.__name__), places.port, process, log_file)
         try:
             wait_until_ready(proxy)
+            wait_for_certificate(proxy.port)
             yield proxy
         finally:
             end(process)
+
+
+def wait_for_certificate(port: int) -> None:
+    """Return when a handshake succeeds: Caddy listens before it has made its certificate."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as plain:
+            try:
+                with trusting().wrap_socket(plain):
+                    return
+            except ssl.SSLError:
+                if time.monotonic() > until:
+                    raise
+        time.sleep(0.05)
 
 
 def make_certificate(file: Path) -> None:
