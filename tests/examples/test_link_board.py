@@ -128,7 +128,7 @@ def test_what_nginx_tells(site):
         assert client.get("/health/ready").status_code == 404
         assert client.post("/login", data={}, headers={"Origin": "https://evil.example"}).status_code == 403
         assert client.get("/", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 200
-        # Over nginx's own limit: behind an early 413 of Granian's the connection is reset, and nginx may see nothing but that.
+        # Over nginx's own limit: behind an early 413 of Granian's the connection is reset, and nginx may see only that.
         assert client.post("/account", files={"picture": ("me.png", PNG + bytes(1_100_000))}).status_code == 413
 
 
