@@ -63,7 +63,7 @@ def test_turns_that_were_disturbed_are_marked(checkout):
         for by_workload in report["results"].values():
             for by_peer in by_workload.values():
                 for result in by_peer.values():
-                    result["waited"] = 0.25
+                    result.update(waited=0.25, repeated=0, given_up=0)
         report["results"]["uvicorn"]["json"]["micropie"].update(share=0.77, cpu=44.25, repeated=8, given_up=2)
 
     change(checkout / "benchmarks" / "results" / "server.json", disturb)
