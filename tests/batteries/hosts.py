@@ -86,6 +86,7 @@ def namespaces(folder: Path, variables: dict[str, Any]) -> Iterator[Hosts]:
             ip("-n", prefix + host, "link", "set", "lo", "up")
         for number, host in enumerate("abr"):
             ip("link", "add", f"{prefix}-{host}", "type", "veth", "peer", "name", "us", "netns", prefix + host)
+            stack.callback(ip, "link", "del", f"{prefix}-{host}")  # that of a namespace goes later
             ip("addr", "add", f"{net}.{4 * number + 1}/30", "dev", f"{prefix}-{host}")
             ip("link", "set", f"{prefix}-{host}", "up")
             ip("-n", prefix + host, "addr", "add", f"{net}.{4 * number + 2}/30", "dev", "us")
