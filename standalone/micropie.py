@@ -13754,8 +13754,6 @@ def call_handler(engine: Engine, request: Request, target: Any, segments: list[s
     """The result of what the path leads to, a `Target`, to be awaited."""
     # PERF: no coroutine of ours round that of the handler, 0.1 µs; one look tells whether there is more to do.
     if target.is_direct and not request._is_large:
-        if not segments and target.is_bare:  # PERF: there is nothing to bind, 26 instructions of 435
-            return target.call()  # type: ignore[no-any-return]
         plan = target.plan
         if plan.plain and len(segments) == plan.size:  # PERF: as `bind` has it, 0.1 µs
             return target.call(*segments)  # type: ignore[no-any-return]
