@@ -10,8 +10,8 @@ import pytest
 
 from micropie import App, ConnectionClosed, WebSocket
 from micropie.channels import Channels, Message, Notice, SlowConsumer, relay
-from micropie.channels.channels import TOGETHER
 from micropie.channels.memory import MAX_CHANNELS
+from micropie.channels.sender import TOGETHER
 from micropie.channels.serving import MICROPIE_WORKERS, VARIABLES, workers_here
 from micropie.testing import TestClient
 from tests.batteries.redis_server import running_redis

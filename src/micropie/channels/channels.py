@@ -12,13 +12,13 @@ from micropie.channels.hub import Deliver, Engine, Hub, Tell
 from micropie.channels.memory import MemoryEngine
 from micropie.channels.message import Message, Notice, to_wire
 from micropie.channels.redis import RedisEngine
+from micropie.channels.sender import TOGETHER
 from micropie.channels.serving import workers_here
 from micropie.channels.subscription import Policy, SlowConsumer, Subscription
 from micropie.stores.redis_client import SCHEMES
 
 log = logging.getLogger("micropie")
 MAX_NAME = 256  # characters
-TOGETHER = 64 * 1024  # characters from which on no more events are joined
 OF_ONE_PROCESS = (
     "channels in memory are of one worker each: what is published in one does not reach the others. Give Channels a "
     'server that they share, such as "redis://localhost:6379/0", or run one worker'

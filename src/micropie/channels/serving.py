@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 SERVERS = re.compile(r"\b(uvicorn|granian|gunicorn|hypercorn)\b")
 OPTION = re.compile(r"(?:--workers|-w)(?:=?(\d+))?")
-MICROPIE_WORKERS = "MICROPIE_WORKERS"  # what `micropie run` says, whose workers have no command line of a server
+MICROPIE_WORKERS = "MICROPIE_WORKERS"  # set by `run`, whose workers have no command line of a server
 VARIABLES = ("WEB_CONCURRENCY", "UVICORN_WORKERS", "GRANIAN_WORKERS")
 
 
@@ -17,7 +17,7 @@ def workers_here() -> int:
 
 
 def workers_in(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """The number of workers by `micropie run`, a server's command line, which its workers see too, or by variables."""
+    """The number of workers by `run`, a server's command line, which its workers see too, or by variables."""
     if environment.get(MICROPIE_WORKERS, "").isdecimal():
         return int(environment[MICROPIE_WORKERS])
     if not SERVERS.search(command[0] if command else ""):
