@@ -13833,9 +13833,9 @@ async def call_with_upload(
 
 
 def saved_at_once(engine: Engine, request: Request) -> bool:
-    """True if the session is saved by now; False if that takes more than a moment, or must not be, or can't."""
+    """True if the session is saved by now, behind a handler that has not failed; False if it takes a wait, or can't."""
     try:
-        return not request._failure and engine.sessions.save_at_once(request)
+        return engine.sessions.save_at_once(request)
     except FAILURES:  # `with_saved_session` meets it again, and says what becomes of it
         return False
 
