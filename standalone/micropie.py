@@ -9137,7 +9137,7 @@ class SessionStore:
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
     """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
     nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
-    return getattr(backend, name) if asyncio.iscoroutinefunction(vars(nearest).get(name)) else None
+    return getattr(backend, name) if inspect.iscoroutinefunction(vars(nearest).get(name)) else None
 
 
 def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A request's session: loaded before the hooks, saved behind them; and the rules of its cookie."""
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -318,7 +319,7 @@ class SessionStore:
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
     """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
     nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
-    return getattr(backend, name) if asyncio.iscoroutinefunction(vars(nearest).get(name)) else None
+    return getattr(backend, name) if inspect.iscoroutinefunction(vars(nearest).get(name)) else None
 
 
 def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:
