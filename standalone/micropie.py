@@ -10525,7 +10525,8 @@ def checked_handler(handler: F, mark: str) -> F:
     """The object that a mark stands on. TypeError for what can be no handler, where it would have no effect."""
     if isinstance(handler, type):
         raise TypeError(f"@{mark} marks a handler, {handler.__name__} is a class: mark its methods")
-    if isinstance(handler, property) or not hasattr(type(handler), "__get__"):
+    # A `partial` in a class is data, though from Python 3.14 on it binds itself.
+    if isinstance(handler, property | partial) or not hasattr(type(handler), "__get__"):
         raise TypeError(f"@{mark} marks a handler, {handler!r} is none")
     return handler
 

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -416,7 +417,13 @@ class Threaded(App):
     def cursor(self):
         database = sqlite3.connect(":memory:")
         database.executescript("create table t (n integer); insert into t values (1), (2), (3), (4)")
-        return 200, (str(number) for (number,) in database.execute("select n from t"))
+
+        def numbers():
+            with closing(database):
+                for (number,) in database.execute("select n from t"):
+                    yield str(number)
+
+        return 200, numbers()
 
 
 @pytest.mark.parametrize("leaves", [False, True])

@@ -5,6 +5,7 @@ request: `tree` reads these classes when the application is made.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import isawaitable
 from keyword import iskeyword
 from typing import Any, Generic, TypeVar, Unpack
@@ -228,6 +229,7 @@ def checked_handler(handler: F, mark: str) -> F:
     """The object that a mark stands on. TypeError for what can be no handler, where it would have no effect."""
     if isinstance(handler, type):
         raise TypeError(f"@{mark} marks a handler, {handler.__name__} is a class: mark its methods")
-    if isinstance(handler, property) or not hasattr(type(handler), "__get__"):
+    # A `partial` in a class is data, though from Python 3.14 on it binds itself.
+    if isinstance(handler, property | partial) or not hasattr(type(handler), "__get__"):
         raise TypeError(f"@{mark} marks a handler, {handler!r} is none")
     return handler
