@@ -6,7 +6,7 @@ a subclass of `HTTPError` with a status of its own.
 
 import re
 from collections.abc import Mapping
-from inspect import unwrap
+from inspect import cleandoc, unwrap
 from typing import Any, NamedTuple
 
 from micropie import HTTPError, Route
@@ -24,6 +24,14 @@ class Told(NamedTuple):
     description: str
     statuses: dict[int, str]
     is_deprecated: bool
+
+
+def own_docstring(cls: Any) -> str:
+    """The docstring of a class, without its indentation; "" if it has none, whatever its bases have.
+
+    Not from `cls.__dict__`: the one that `dataclass` writes is a descriptor there from Python 3.15 on.
+    """
+    return cleandoc(cls.__doc__) if isinstance(cls.__doc__, str) else ""
 
 
 def told_by(route: Route) -> Told:

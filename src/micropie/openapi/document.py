@@ -3,14 +3,13 @@
 https://spec.openapis.org/oas/v3.1.1.html
 """
 
-import inspect
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from micropie import App, Route, routes
 from micropie.openapi.components import Components
-from micropie.openapi.docstring import told_by
+from micropie.openapi.docstring import own_docstring, told_by
 from micropie.openapi.marks import FORM, UNLISTED, is_marked
 from micropie.openapi.operation import describe, operations, with_providers
 from micropie.openapi.responses import PROBLEM_SCHEMA, shared_responses
@@ -50,7 +49,7 @@ def openapi(
     select = select or settings.select
     shown = [route for route in routes(app) if not is_marked(UNLISTED, app, route) and (not select or select(route))]
     components = Components({"Problem": PROBLEM_SCHEMA})
-    told = next((one for one in (description, settings.description) if one is not None), own_docstring(app))
+    told = next((one for one in (description, settings.description) if one is not None), own_docstring(type(app)))
     parts = {
         "openapi": VERSION,
         "info": {
@@ -69,11 +68,6 @@ def openapi(
     return {**document, "components": {"schemas": schemas, **shared}}
 
 
-def own_docstring(owner: object) -> str:
-    """The docstring of the class itself, without its indentation."""
-    return inspect.cleandoc(type(owner).__dict__.get("__doc__") or "")
-
-
 def tags(shown: list[Route], app: App) -> list[Schema]:
     """A tag for each class that has a handler, in their order; a controller's docstring describes it."""
     owners = {type(route.owner).__name__: route.owner for route in shown if route.kind != "mount"}
@@ -82,7 +76,7 @@ def tags(shown: list[Route], app: App) -> list[Schema]:
 
 def described(owner: object) -> Schema:
     """The description of a tag: the docstring of its class, unless that is inherited and so about something else."""
-    text = own_docstring(owner)
+    text = own_docstring(type(owner))
     return {"description": text} if text else {}
 
 

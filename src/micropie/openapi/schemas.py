@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, Unpack, get_args, 
 from uuid import UUID
 
 from micropie import UploadedFile
+from micropie.openapi.docstring import own_docstring
 from micropie.openapi.generics import aliased
 from micropie.openapi.json_values import said
 from micropie.openapi.keywords import discriminator_of, keywords
@@ -331,7 +332,7 @@ def choice(values: Iterable[Any]) -> Schema:
 
 def described(cls: Any) -> Schema:
     """The class's own docstring, unless it is the one that `dataclass` writes."""
-    text = cls.__dict__.get("__doc__") or ""
+    text = own_docstring(cls)
     written = text and not text.startswith(f"{cls.__name__}(")
     return {"description": " ".join(text.split())} if written else {}
 
