@@ -26,7 +26,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self._has_begun = False
-        self._told: dict[object, Callable[[], None]] = {}
+        self._told: dict[Callable[[], None], None] = {}  # who is to be told, in the order in which they came
 
     def __bool__(self) -> bool:
         return self._has_begun
@@ -39,28 +39,26 @@ class Stopping:
         if self._has_begun:
             return
         begun = asyncio.Event()
-        forget = self.tell(begun.set)
+        self.tell(begun.set)
         try:
             await begun.wait()
         finally:
-            forget()
+            self.forget(begun.set)
 
-    def tell(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have this called when the stop begins, or soon if it has; the result forgets it."""
-        key = object()
-        self._told[key] = callback
+    def tell(self, callback: Callable[[], None]) -> None:
+        """Have this called when the stop begins, or soon if it has; once, until it is forgotten."""
+        self._told[callback] = None
         if self._has_begun:
             asyncio.get_running_loop().call_soon(callback)
 
-        def forget() -> None:
-            self._told.pop(key, None)
-
-        return forget
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Tell this one no more."""
+        self._told.pop(callback, None)
 
     def begin(self) -> None:
         """Tell everybody."""
         self._has_begun = True
-        for callback in list(self._told.values()):
+        for callback in list(self._told):
             callback()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 from micropie.core.engine import Engine
-from micropie.core.requests.after_reply import at_stop
+from micropie.core.requests.after_reply import AtStop
 from micropie.core.requests.request import Request
 from micropie.core.websockets.websocket import GOING_AWAY, WebSocket
 
@@ -11,19 +11,24 @@ LEAVE = 1.0  # seconds for a close that is on its way
 REASON = "The server stops"
 
 
-class GoingAway:
+class GoingAway(AtStop):
     """What parts one connection from a server that stops. A handler that waits for something else is interrupted."""
 
+    __slots__ = ("_parting", "_ws")
+
     def __init__(self, engine: Engine, request: Request, ws: WebSocket) -> None:
-        self._background = engine.router.background
         self._ws = ws
         self._parting: asyncio.Task[None] | None = None
-        self._background.open_socket()
-        self._forget = at_stop(self._background, request, self._begin)
+        super().__init__(engine.router.background, request)
+        self.background.open_socket()
+
+    def stop(self) -> None:
+        """Begin to close the connection."""
+        self._parting = asyncio.get_running_loop().create_task(self._part())
 
     async def end(self) -> None:
         """The handler has ended; a close that is on its way goes out."""
-        self._forget()
+        self.forget()
         if self._parting is not None:
             if not self._ws.closed:
                 self._parting.cancel()
@@ -31,10 +36,7 @@ class GoingAway:
 
     def over(self) -> None:
         """The connection is over."""
-        self._background.close_socket()
-
-    def _begin(self) -> None:
-        self._parting = asyncio.get_running_loop().create_task(self._part())
+        self.background.close_socket()
 
     async def _part(self) -> None:
         await self._ws.until_open()

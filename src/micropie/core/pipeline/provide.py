@@ -1,7 +1,7 @@
 """What providers give a request: made before its handler is called, once, and closed when all is over."""
 
 import inspect
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from types import TracebackType
@@ -16,8 +16,10 @@ from micropie.core.requests.request import Request, current_request
 SUBSTITUTES = "micropie.provide"  # in a scope: what a test gives in place of providers, by their classes
 
 
-async def provide(engine: Engine, request: Request, kinds: Iterable[Any]) -> None:
+async def provide(engine: Engine, request: Request, kinds: Collection[Any]) -> None:
     """Let providers give the request their values, unless it has them."""
+    if not kinds:  # so that most have no dict for them
+        return
     values = vars(request).setdefault("_provided", {})
     for kind in kinds:
         if kind not in values:

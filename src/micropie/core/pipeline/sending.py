@@ -36,7 +36,7 @@ from micropie.core.replies.events import FOR_EVENTS
 from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.reply import BODYLESS, EVENTS, JSON_LINES, Reply, is_stream, show_type
 from micropie.core.replies.streaming import Stream, Surroundings, send_stream
-from micropie.core.requests.after_reply import at_stop
+from micropie.core.requests.after_reply import AtStop
 from micropie.core.requests.request import Request, current_request
 from micropie.core.requests.session import Session
 
@@ -188,12 +188,21 @@ async def until_gone(request: Request) -> None:
         is_over = is_over or not message.get("more_body")
 
 
-def cut_short_at_stop(request: Request, cut: Callable[[], None]) -> Callable[[], None]:
-    """Have a stream cut short when the server stops that serves its request; the result forgets it."""
-    return at_stop(Background() if request._router is None else request._router.background, request, cut)
+class CutShort(AtStop):
+    """Has a stream cut short when the server stops."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, request: Request, stream: Stream) -> None:
+        self._stream = stream
+        super().__init__(Background() if request._router is None else request._router.background, request)
+
+    def stop(self) -> None:
+        """End the stream, if it is one of events."""
+        self._stream.cut_short()
 
 
-AROUND_STREAM = Surroundings(until_gone, form_of_objects, cut_short_at_stop)
+AROUND_STREAM = Surroundings(until_gone, form_of_objects, CutShort)
 
 
 async def send_by_override(engine: Engine, request: Request, reply: Reply, send: Send, whole: Whole) -> None:

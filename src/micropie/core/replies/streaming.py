@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import types
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from micropie.core.basics.headers import parse_media_type
 from micropie.core.basics.types import Send
@@ -19,16 +19,23 @@ _BREATHE = 64  # chunks; a stream that never waits still lets others run
 _PATIENCE = 0.1  # seconds; whoever listens for events wants to know soon that somebody is there
 
 
+class Forgettable(Protocol):
+    """What happens later, unless it is forgotten."""
+
+    def forget(self) -> None:
+        """Let it not happen."""
+
+
 class Surroundings(NamedTuple):
     """What a stream asks of the world around it; each of these takes whose stream it is.
 
     The client has left when `until_gone` returns. `form_of_objects` is what objects are written as. `at_stop` has a
-    function called if the server stops before the stream has come to its end; the result forgets it.
+    stream cut short if the server stops before it has come to its end, unless that is forgotten.
     """
 
     until_gone: Callable[[Any], Awaitable[None]]
     form_of_objects: Callable[[Any, Reply], str | None]
-    at_stop: Callable[[Any, Callable[[], None]], Callable[[], None]]
+    at_stop: "Callable[[Any, Stream], Forgettable]"
 
 
 class Stream:
@@ -41,7 +48,7 @@ class Stream:
 
     # PERF: what most streams leave alone stands on the class, 0.1 µs.
     is_cancelled = False
-    _forget_stop: Callable[[], None]  # there while it is watched
+    _at_stop: Forgettable  # there while it is watched
     future: Any = None  # what it is waiting for
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
@@ -88,13 +95,13 @@ class Stream:
         loop = asyncio.get_running_loop()
         if not self.is_begun:
             self._timer = loop.call_later(_PATIENCE, self._begin)
-        self._forget_stop = self._around.at_stop(self._whose, self.cut_short)
+        self._at_stop = self._around.at_stop(self._whose, self)
         return loop.create_task(self._interrupt_when_gone())
 
     def stop(self) -> None:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
         self.future = self._error = None
-        self._forget_stop()
+        self._at_stop.forget()
         if self._timer is not None:
             self._timer.cancel()
         if self._sending is not None and not self.is_cut_short:  # then the end follows

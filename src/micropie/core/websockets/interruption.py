@@ -6,7 +6,6 @@ may wait again. `asyncio.shield` protects what must be completed.
 
 import asyncio
 from collections.abc import Callable
-from types import TracebackType
 
 from micropie.core.basics.types import Message, Receive, Send
 
@@ -14,9 +13,9 @@ UNTIL_TOLD = 0.5  # seconds in which the next send or receive tells the handler 
 
 
 class Interruption:
-    """The interruption of a handler that runs inside of this context: planned, dropped once it is told, made once.
+    """The interruption of a handler that runs between `enter` and `leave`: planned, dropped once it is told, made once.
 
-    The context ends quietly if that has ended the handler.
+    PERF: no context manager, of which the frame that waits would hold a method.
     """
 
     __slots__ = ("_cancellations", "_task", "_timer", "is_made")
@@ -27,13 +26,13 @@ class Interruption:
         self._cancellations = 0  # by others, before the handler was called
         self._timer: asyncio.TimerHandle | None = None
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
+        """The handler begins, in the current task."""
         self._task = asyncio.current_task()
         self._cancellations = self._task.cancelling() if self._task else 0
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
-    ) -> bool:
+    def leave(self, error: BaseException | None) -> bool:
+        """The handler has ended, by an `error` maybe; true if that is the interruption."""
         self.drop()
         task, self._task = self._task, None
         if task is None or not self.is_made:
