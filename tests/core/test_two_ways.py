@@ -1,6 +1,7 @@
-"""A request that nobody looks at goes a short way; with an onlooker who does nothing it goes the general one.
+"""A request that nobody looks at goes a short way, and one whose plain reply no hook changes another; else it goes the
+general one, which an onlooker before sending takes every reply to.
 
-Both ways are driven with the same generated applications, requests and failures, and must not differ by a byte.
+The ways are driven with the same generated applications, requests and failures, and must not differ by a byte.
 """
 
 import asyncio
@@ -28,6 +29,58 @@ class Onlooker(HttpMiddleware):
 
     def before_sending(self, request, status_code, response_body, headers):
         return None
+
+
+class Around(HttpMiddleware):
+    """Sees a request and its reply, and changes nothing."""
+
+    def before_request(self, request):
+        return None
+
+    def after_request(self, request, status_code, response_body, extra_headers):
+        return None
+
+
+class Changing(HttpMiddleware):
+    """Changes a reply as it is told to, and keeps what it was shown."""
+
+    def __init__(self, change):
+        self.change = change
+        self.shown: list[Any] = []
+
+    async def after_request(self, request, status_code, response_body, extra_headers):
+        text = response_body if isinstance(response_body, str | bytes) else None
+        self.shown.append((status_code, text, list(extra_headers)))
+        return self.change(request, extra_headers)
+
+
+def drop_headers(request, headers):
+    headers.clear()
+
+
+def use_session(request, headers):
+    request.session["seen"] = ["by a hook"]
+
+
+def fail(request, headers):
+    raise ValueError("in a hook")
+
+
+CHANGES: dict[str, Any] = {
+    "none": lambda request, headers: None,
+    "a header": lambda request, headers: headers.append(("X-Hook", "1")),
+    "type": lambda request, headers: headers.append(("Content-Type", "text/plain")),
+    "no headers": drop_headers,
+    "no name": lambda request, headers: headers.append("X"),
+    "status": lambda request, headers: {"status_code": 203},
+    "body": lambda request, headers: {"body": "changed"},
+    "json": lambda request, headers: {"body": {"changed": True}},
+    "headers": lambda request, headers: {"headers": [*headers, ("X-Hook", "1")]},
+    "stream": lambda request, headers: {"body": chunks("c", "d")},
+    "wrong": lambda request, headers: 7,
+    "session": use_session,
+    "failure": fail,
+}
 
 
 class Inheriting(HttpMiddleware):
@@ -156,6 +209,7 @@ VISIT = {
     "method": "GET", "path": "/", "query": b"", "body": b"", "type": b"text/plain", "accept": b"",
     "cookie": b"session_id=" + SESSION.encode(), "pieces": 1, "gone": None,
 }  # fmt: skip
+NEWCOMER = {**VISIT, "cookie": b""}
 
 
 async def messages_of(app: App, asked: dict[str, Any]) -> Any:
@@ -251,6 +305,28 @@ def test_both_ways_give_the_same(wanted, session_use, asked):
     short = outcome(wanted, session_use, [], asked)
     assert outcome(wanted, session_use, [Onlooker(), Inheriting()], asked) == short
     assert outcome(wanted, session_use, [Inheriting()], asked) == short
+    assert outcome(wanted, session_use, [Around(), Inheriting(), Around()], asked) == short
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([*RESULTS.values(), *ERRORS.values()]),
+    st.sampled_from(["none", "none", "none", "write", "rotate"]),
+    st.lists(st.sampled_from([*CHANGES.values()]), min_size=1, max_size=3),
+    requests,
+)
+@example(RESULTS["dict"], "none", [CHANGES["session"]], NEWCOMER)
+@example(RESULTS["text"], "none", [CHANGES["a header"], CHANGES["json"]], NEWCOMER)
+@example(RESULTS["dict"], "none", [CHANGES["no headers"], CHANGES["status"]], NEWCOMER)
+@example(RESULTS["dict"], "none", [CHANGES["none"], CHANGES["failure"]], NEWCOMER)
+def test_hooks_that_change_a_reply_are_shown_the_same(wanted, session_use, changes, asked):
+    """What after hooks see, and what becomes of it, does not depend on whether somebody looks on before sending."""
+
+    def seen(*others):
+        hooks = [Changing(change) for change in changes]
+        return outcome(wanted, session_use, [*hooks, *others], asked), [hook.shown for hook in hooks]
+
+    assert seen() == seen(Onlooker())
 
 
 @settings(max_examples=150, deadline=None)

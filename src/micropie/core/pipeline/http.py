@@ -17,11 +17,12 @@ from micropie.core.failures.error_replies import CAUGHT, reply_to_unhandled, rer
 from micropie.core.handlers.binding import Arguments, bind
 from micropie.core.handlers.endpoint import Endpoint, Guard
 from micropie.core.hooks.hooks import (
+    ELSEWHERE,
     NO_HOOKS,
     Hooks,
     after_hooks,
     answer_before_routing,
-    call_behind_hooks,
+    before_hooks,
     hooks_of,
     show_reply,
 )
@@ -34,7 +35,7 @@ from micropie.core.pipeline.sending import Plain, Whole, messages_of, send_reply
 from micropie.core.replies.asgi import whole_messages
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
 from micropie.core.requests.body import Upload, has_body, take_body
-from micropie.core.requests.request import Request, RouteKey, enter_request, leave_request
+from micropie.core.requests.request import Request, enter_request, leave_request
 from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.store import keep_private, set_session_cookie
 
@@ -48,7 +49,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
     reply = messages = None
     hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
-    token, is_current = enter_request(request), True
+    token: Any = enter_request(request)  # None once it is left
     try:
         try:
             if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
@@ -57,24 +58,28 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
                     waiting := take_incoming(engine, request, target)
                 ) is not None:
                     await waiting
-                if hooks.lead:
-                    result = await call_behind_hooks(engine, hooks, request, (target, segments), call_where_led)
+                if hooks.lead and (result := await before_hooks(hooks, request)) is not None:
+                    if result is ELSEWHERE:
+                        result = await call_elsewhere(engine, request, (target, segments))
                 elif target.is_bare and not segments and request._closers is None:  # PERF: nothing to bind, 0.06 µs
                     result = await target.call()  # type: ignore[union-attr]
                 else:
                     result = await call_handler(engine, request, target, segments)
-                # PERF: no `Reply` for a plain result that nobody wants to see, 0.4 µs.
-                if not (hooks.see_replies or request.method == "HEAD") and engine.sends_directly:
+                # PERF: no `Reply` for a plain result that nobody wants to change, 0.4 µs.
+                if engine.sends_directly and not (hooks.before_sending or request.method == "HEAD"):
                     messages = plain(result, session := request._session)
                     if (session is not None or request._stored_session is not None) and messages is not None:
-                        messages = messages if saved_at_once(engine, request) else None
+                        messages = messages if not hooks.after and saved_at_once(engine, request) else None
                 if messages is None and request._mount is None:
                     reply = to_reply(result)
-            if reply is not None:
-                if hooks.after:
-                    reply = await after_hooks(engine, hooks, request, reply)
-                if request._session is not None or request._stored_session is not None or hooks.before_sending:
-                    reply = await finished(engine, hooks, request, reply)
+            if hooks.after and (reply is not None or messages is not None):
+                body = messages and (result if type(result) is str else messages[1]["body"])
+                if (reply := await after_hooks(engine, hooks, request, reply, body)) is not None:
+                    messages = None
+            if reply is not None and (
+                request._session is not None or request._stored_session is not None or hooks.before_sending
+            ):
+                reply = await finished(engine, hooks, request, reply)
         except CAUGHT as error:
             reply = await reply_outside_guards(engine, hooks, request, error)
         if reply is not None and engine.sends_directly:
@@ -84,7 +89,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
         else:
             # Not later: with the reply a server may start a timer for the connection, which keeps the context as it is.
             leave_request(token)
-            is_current = False
+            token = None
             start, rest = messages
             try:
                 await send(start)
@@ -92,7 +97,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
             except OSError:  # ASGI 2.4: the client has left
                 log.debug("The client left before its reply")
     finally:
-        if is_current:
+        if token is not None:
             leave_request(token)
         if request._closers is not None:
             await end_request(engine, request)
@@ -118,14 +123,6 @@ async def load_behind(body: Awaitable[None], engine: Engine, request: Request, c
     """Wait for the body, then load the session."""
     await body
     await engine.sessions.load_waiting(request, cookie)
-
-
-def call_where_led(engine: Engine, request: Request, match: Match, key: RouteKey) -> Awaitable[Any]:
-    """The result of the handler, or of what hooks have led the request to since its route had this key."""
-    if request._subapp is None and request._route_handler is None and request._route_key() == key:
-        target, segments = match
-        return call_handler(engine, request, target, segments)
-    return call_elsewhere(engine, request, match)
 
 
 async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
@@ -168,7 +165,7 @@ async def reply_outside_guards(engine: Engine, hooks: Hooks, request: Request, e
     if request._target is not None:
         reply = await after_guards(engine, request, request._target.guards, reply)
     if hooks.after:
-        reply = await after_hooks(engine, hooks, request, reply)
+        reply = await after_hooks(engine, hooks, request, reply) or reply
     return await finished(engine, hooks, request, reply)
 
 
