@@ -3,9 +3,9 @@
 import asyncio
 import gzip
 import zlib
+from importlib import import_module
 from importlib.util import find_spec
 
-import backports.zstd
 import brotli
 import brotlicffi
 import pytest
@@ -19,7 +19,8 @@ from tests.integrations.serving import output_of
 
 PAGE = "<p>Grüße an alle!</p>" * 100
 DATA = PAGE.encode()
-DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "zstd": backports.zstd.decompress}
+zstd = import_module("compression.zstd" if find_spec("compression") else "backports.zstd")  # Python 3.14's own
+DECODERS = {"gzip": gzip.decompress, "br": brotli.decompress, "zstd": zstd.decompress}
 
 
 class Site(App):
@@ -490,7 +491,7 @@ def test_a_chunk_that_is_none_is_told():
 DECOMPRESSORS = {
     "gzip": lambda: zlib.decompressobj(31).decompress,
     "br": lambda: brotli.Decompressor().process,
-    "zstd": lambda: backports.zstd.ZstdDecompressor().decompress,
+    "zstd": lambda: zstd.ZstdDecompressor().decompress,
 }
 
 
