@@ -72,3 +72,23 @@ def test_a_comment_on_its_way_ends_with_the_stream():
         return before - len(asyncio.all_tasks())
 
     assert run(main()) == 1
+
+
+def test_no_comment_comes_between_a_message_and_its_end():
+    """A send that takes its time, since the client reads slowly, is not overtaken; silence counts from its end."""
+    sent = []
+
+    async def send(message):
+        sent.append(("begun", message["body"]))
+        await asyncio.sleep(0.12 if message["body"] == b"slow" else 0)
+        sent.append(("sent", message["body"]))
+
+    async def main():
+        kept = events.KeptAlive(send)
+        await kept({"body": b"first"})
+        await kept({"body": b"slow"})
+        await asyncio.sleep(0.07)
+        kept.close()
+
+    run(main())
+    assert [body for _, body in sent] == [b"first"] * 2 + [b"slow"] * 2 + [b":\n\n"] * 2

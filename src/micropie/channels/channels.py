@@ -118,7 +118,7 @@ class Channels(Service):
         reads too slowly is cut off if that is the policy; a browser then reconnects.
         """
         if since is None:
-            since = current_request.get().headers.get("last-event-id")
+            since = current_request.get().header("last-event-id")
         async with self.subscribe(*channels, since=since, replay=replay, member=member) as messages:
             yield ServerSentEvent(id=messages.position)
             try:

@@ -32,14 +32,17 @@ async def relay(
         async with self.channels.subscribe("lobby") as messages:
             await relay(ws, messages, receive=partial(self.channels.publish, "lobby"))
     """
-    listening = asyncio.create_task(_receive_all(ws, messages, receive))
+    listening = asyncio.create_task(_receive_all(ws, messages, receive), name="relay's receiving")
+    sender = Sender(ws, messages, encode, separator)
     try:
-        await Sender(ws, messages, encode, separator).run()
+        while (step := sender.next_step()) is not None:
+            await step
     except ConnectionClosed:
         pass
     except (SlowConsumer, TimeoutError):
         await _close(ws)
     finally:
+        sender.close()
         listening.cancel()
         await asyncio.wait({listening})
     if not listening.cancelled():
@@ -54,7 +57,11 @@ async def _close(ws: WebSocket) -> None:
 
 async def _receive_all(ws: WebSocket, messages: Subscription, receive: Callable[[Any], Awaitable[Any]] | None) -> None:
     try:
-        async for message in ws:
+        while True:
+            try:
+                message = await ws.receive()
+            except ConnectionClosed:
+                return
             if receive is not None:
                 await receive(message)
     finally:

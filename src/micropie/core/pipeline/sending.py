@@ -139,7 +139,7 @@ def form_of_objects(request: Request, reply: Reply) -> str | None:
     own = next((value for name, value in reply.headers if name.lower() == "content-type"), None)
     if own is not None:
         return parse_media_type(own)[0]
-    accept = request._header_bytes(b"accept", b"")
+    accept = request._header_once(b"accept", b"")
     if b"text/event-stream" in accept:  # an EventSource names nothing else
         reply.content_type = EVENTS
         reply.headers = [*FOR_EVENTS, *reply.headers]

@@ -120,19 +120,25 @@ class KeptAlive:
     So no proxy takes the connection for dead, and a client that has left is noticed. `close` it in the end.
     """
 
+    __slots__ = ("_comment", "_is_sending", "_last", "_send", "_timer")
+
     def __init__(self, send: Send) -> None:
         self._send = send
+        self._last = 0.0  # when something was said
+        self._is_sending = False
         self._timer: asyncio.TimerHandle | None = None
         self._comment: asyncio.Task[None] | None = None
 
     async def __call__(self, message: Message) -> None:
         """Send the message, behind a comment that is on its way."""
-        if self._timer is not None:
-            self._timer.cancel()
         if self._comment is not None:
             await asyncio.wait({self._comment})
+        self._is_sending = True
         await self._send(message)
-        self._wait()
+        self._is_sending = False
+        self._last = asyncio.get_running_loop().time()
+        if self._timer is None:
+            self._look()
 
     def close(self) -> None:
         """Say nothing any more."""
@@ -140,13 +146,21 @@ class KeptAlive:
             if waiting is not None:
                 waiting.cancel()
 
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(KEEP_ALIVE, self._speak)
+    def _look(self) -> None:
+        """Say something if nothing was said for a while; else look again.
 
-    def _speak(self) -> None:
-        self._comment = asyncio.get_running_loop().create_task(self._send_comment())
+        PERF: a timer that looks when something was said last, not a new one for each message.
+        """
+        loop = asyncio.get_running_loop()
+        left = KEEP_ALIVE if self._is_sending else self._last + KEEP_ALIVE - loop.time()
+        if left > 0:
+            self._timer = loop.call_later(left, self._look)
+        else:
+            self._comment = loop.create_task(self._send_comment(), name="a comment in a silent stream")
 
     async def _send_comment(self) -> None:
         with contextlib.suppress(OSError):  # the client has left, which others notice
             await self._send(_COMMENT)
-        self._wait()
+        self._comment = None
+        self._last = asyncio.get_running_loop().time()
+        self._look()

@@ -96,7 +96,7 @@ class Stream:
         if not self.is_begun:
             self._timer = loop.call_later(_PATIENCE, self._begin)
         self._at_stop = self._around.at_stop(self._whose, self)
-        return loop.create_task(self._interrupt_when_gone())
+        return loop.create_task(self._interrupt_when_gone(), name="a stream's look for its client's leaving")
 
     def stop(self) -> None:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""

@@ -224,6 +224,10 @@ class Request:
         self._header_bytes = read = dict(self._raw_headers).get  # PERF: not by way of `lazy`, 0.15 µs
         return read
 
+    def _header_once(self, name: bytes, default: bytes) -> bytes:
+        """What `_header_bytes` says, for a stream that lives long: no dict stays."""
+        return dict(self._raw_headers).get(name, default)
+
     def _use_headers(self, headers: RawHeaders) -> None:
         """Go on with other header fields than those that came."""
         self._raw_headers = headers

@@ -117,7 +117,9 @@ class Inbox:
         self.timer = None
         if (self.is_direct or self._kept) and self._reader is None and not self._waiting:
             self.is_direct = False
-            self._reader = asyncio.get_running_loop().create_task(self._read_ahead())
+            self._reader = asyncio.get_running_loop().create_task(
+                self._read_ahead(), name="a WebSocket's look for its peer's leaving"
+            )
 
     async def _read_ahead(self) -> None:
         """Keep events until there are enough of them, the peer leaves, or somebody has waited for one."""
