@@ -5281,6 +5281,16 @@ class Session(dict[str, Any]):
         return None if stored_under is None else handle_of(stored_under)
 
     @property
+    def was_bound(self) -> bool:
+        """True if it was a user's when it was loaded."""
+        return self.USER in self._before
+
+    @property
+    def is_bound_as_before(self) -> bool:
+        """True if it was a user's when it was loaded, and is that user's still."""
+        return self.was_bound and self.user_id == self._before[self.USER]
+
+    @property
     def changed(self) -> bool:
         """True if it differs from what was loaded."""
         changed, removed = self.changes()
@@ -8644,6 +8654,13 @@ class SessionBackend(ABC):
     in_cookie = False
     """True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given."""
 
+    keeps_rotations = False
+    """True: `load` and `save` also take ids with a space in them, which no cookie has, beside the sessions.
+
+    Under such an id is noted for a minute where a session went by `rotate()`, so that all processes know. Without it
+    each process knows of its own rotations.
+    """
+
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:
         """The data of the session `session_id`; empty or None if it is unknown or expired."""
@@ -8866,6 +8883,101 @@ def flashes(request: Request | None = None) -> list[Flash]:
 
 
 # ======================================================================================================================
+# core/sessions/rotations.py
+#
+# Where sessions went by `rotate()`, for requests that were under way with the old id.
+#
+# To change this, know what the old id must not do, since whoever planted or stole it may hold a request open with it: it
+# opens nothing, and nothing that was stored when the session was rotated is given to who came with it. What such a
+# request has changed itself goes on: it is as if it had come first.
+# ======================================================================================================================
+
+NOTED_FOR = 60  # seconds, for requests that are under way
+MAX_STEPS = 8  # rotations one after another that a request is led through
+
+Notes = dict[str, tuple[float, dict[str, Any]]]  # until when they count, the oldest first
+Changes = tuple[dict[str, Any], list[str]]  # values by their names, and the names that are gone
+
+_notes: WeakKeyDictionary[SessionBackend, Notes] = WeakKeyDictionary()  # several applications may have one backend
+
+
+class Successor(NamedTuple):
+    """The living session that another one has become by `rotate()`."""
+
+    id: str
+    names: frozenset[str]  # of what was changed with the rotation
+    data: dict[str, Any]
+
+    def is_of_user_in(self, changes: Changes) -> bool:
+        """True if a request has just bound its session to the user whose session this is: nobody has to be kept out."""
+        user = changes[0].get(Session.USER)
+        return user is not None and user == self.data.get(Session.USER)
+
+    def changes_before(self, changes: Changes) -> Changes:
+        """What is left of changes that came before the rotation; nothing of a log-in, which is of one session alone."""
+        changed, removed = changes
+        if Session.USER in changed or Session.USER in removed:
+            return {}, []
+        left = {name: value for name, value in changed.items() if name not in self.names}
+        return left, [name for name in removed if name not in self.names]
+
+
+class Rotations:
+    """Notes of rotations, in the backend if it keeps them, else in this process; none of sessions in cookies."""
+
+    def __init__(self, backend: SessionBackend) -> None:
+        self._backend = backend
+        self._notes = _notes.setdefault(backend, {})
+
+    async def note(self, old_id: str, new_id: str, changes: Changes) -> None:
+        """Note where a session went, and what was changed with that."""
+        changed, removed = changes
+        note = {"to": masked(new_id.encode(), old_id).hex(), "names": [*changed, *removed]}
+        if self._backend.keeps_rotations:
+            await self._backend.save(id_of_note(old_id), note, NOTED_FOR)
+        elif not self._backend.in_cookie:
+            now = time.time()
+            while self._notes and (oldest := next(iter(self._notes.items())))[1][0] < now:
+                del self._notes[oldest[0]]
+            self._notes[old_id] = now + NOTED_FOR, note
+
+    async def forget(self, old_id: str) -> None:
+        """Forget where a session went: somebody has ended it, and a late request is not to go on with it."""
+        if self._backend.keeps_rotations:
+            await self._backend.save(id_of_note(old_id), {}, 0)
+        self._notes.pop(old_id, None)
+
+    async def successor(self, old_id: str) -> Successor | None:
+        """What a session has become, if it was rotated within the last minute and lives."""
+        names: list[str] = []
+        for _ in range(MAX_STEPS):
+            if not (note := await self._noted(old_id)):
+                return None
+            old_id = masked(bytes.fromhex(note["to"]), old_id).decode()
+            names += note["names"]
+            if data := await self._backend.load(old_id):
+                return Successor(old_id, frozenset(names), data)
+        return None
+
+    async def _noted(self, old_id: str) -> dict[str, Any] | None:
+        if self._backend.keeps_rotations:
+            return await self._backend.load(id_of_note(old_id))
+        expires, note = self._notes.get(old_id, (0.0, None))
+        return note if expires >= time.time() else None
+
+
+def id_of_note(old_id: str) -> str:
+    """The name of a note in the backend, which no cookie can have."""
+    return f"rotated {old_id}"
+
+
+def masked(text: bytes, old_id: str) -> bytes:
+    """An id that only who knows the old one can read, and such a text read: stores have ids as their hashes only."""
+    mask = lazy_import("hashlib").shake_256(old_id.encode()).digest(len(text))
+    return bytes(one ^ other for one, other in zip(text, mask, strict=True))
+
+
+# ======================================================================================================================
 # core/sessions/store.py
 #
 # A request's session: loaded before the hooks, saved behind them; and the rules of its cookie.
@@ -8970,6 +9082,7 @@ class SessionStore:
         check_setting("session_lifetime", lifetime, "seconds, at least 1, or None for no limit, are", fits=fits)
         self.backend = backend
         self.cookie_rules = cookie
+        self._rotations = Rotations(backend)
         self._timeout = timeout
         self._lifetime = lifetime
         self._parse_cookies = parse_cookies
@@ -9085,26 +9198,62 @@ class SessionStore:
         return None if value is None else self.cookie(value, request.scope)
 
     async def _create(self, session: Session, request: Request, new_id: str | None) -> str | None:
-        """Store a session that has no id, or has lost it by `rotate()`: first the new one, then the old one goes."""
-        data, old_id = dict(session), session.retired[0] if session and session.retired else None
-        if old_id is not None:  # others may have changed it meanwhile, or ended it
-            data = _applied(await self.backend.load(old_id) or {}, *session.changes())
-        value = None
-        if data:
-            session.id = new_id or new_session_id()
-            value = await self.backend.save(session.id, data, self._timeout)
-            if old_id is not None and not await self.backend.load(old_id):  # ended before the new one was there
-                data = session.changes()[0]
-                value = await self.backend.save(session.id, data, self._timeout)
-        for retired in session.retired:
-            await self._delete(retired)
-        if data:
-            return self.cookie(value or session.id or "", request.scope)
-        return self.cookie("", request.scope, expire=True) if session.retired else None
+        """Store a session that has no id, or has lost it by `rotate()`."""
+        if not session.retired:
+            return self.cookie(await self._store(session, dict(session), new_id), request.scope) if session else None
+        old_id = session.retired[0]
+        value: str | None = ""
+        async with self._turns().taken(turn_of_rotation(old_id)):
+            if session:
+                value = await self._rotate(session, old_id, new_id)
+            else:  # emptied, too
+                await self._rotations.forget(old_id)
+            for retired in session.retired:
+                await self._delete(retired)
+        return None if value is None else self.cookie(value, request.scope, expire=not value)
+
+    async def _rotate(self, session: Session, old_id: str, new_id: str | None) -> str | None:
+        """Store a session under a fresh id, before the old one goes; the cookie's value, empty if it is to expire."""
+        if stored := await self.backend.load(old_id):  # others may have changed it meanwhile
+            value = await self._store(session, _applied(stored, *session.changes()), new_id)
+            if await self.backend.load(old_id):
+                await self._rotations.note(old_id, session.id or "", session.changes())
+                return value
+            await self._delete(session.id or "")  # the old one was gone before the new one was there
+        if (successor := await self._rotations.successor(old_id)) is None:
+            return await self._store(session, session.changes()[0], new_id)
+        return await self._rotate_late(session, successor, new_id)
+
+    async def _rotate_late(self, session: Session, successor: Successor, new_id: str | None) -> str | None:
+        """Let a session go on that another request has rotated meanwhile.
+
+        The other's cookie leads to what this one has changed; this one's not to what that one has stored, unless both
+        have logged the same user in: who came with the old id may have planted or stolen it.
+        """
+        changes = session.changes()
+        if new_id is None and successor.is_of_user_in(changes):
+            await self._change(successor.id, *changes)
+            session.id = successor.id
+            return successor.id
+        await self._change(successor.id, *successor.changes_before(changes))
+        if new_id is None and session.is_bound_as_before:
+            return None
+        return await self._store(session, changes[0] if session.was_bound else dict(session), new_id)
+
+    async def _store(self, session: Session, data: dict[str, Any], new_id: str | None) -> str:
+        """Store the data under a fresh id; the cookie's value, which is empty if there are none."""
+        if not data:
+            session.id = None
+            return ""
+        session.id = new_id or new_session_id()
+        return await self.backend.save(session.id, data, self._timeout) or session.id
 
     async def _end(self, session: Session, scope: Scope) -> str:
         """An emptied session is deleted, and the cookie that the client has for it expires."""
-        await self._delete(session.id or "")
+        session_id = session.id or ""
+        async with self._turns().taken(turn_of_rotation(session_id)):
+            await self._rotations.forget(session_id)
+            await self._delete(session_id)
         session.id = None
         return self.cookie("", scope, expire=True)
 
@@ -9173,6 +9322,11 @@ def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
     """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
     nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
     return getattr(backend, name) if inspect.iscoroutinefunction(vars(nearest).get(name)) else None
+
+
+def turn_of_rotation(session_id: str) -> str:
+    """The turn that those take who rotate a session, or end it."""
+    return f"rotation of {session_id}"
 
 
 def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:

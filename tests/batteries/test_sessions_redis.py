@@ -11,7 +11,7 @@ import pytest
 from micropie import App, HTTPError, MissingDependency
 from micropie.sessions import RedisSessionBackend
 from micropie.testing import TestClient
-from micropie.testing.sessions import AtomicSuite, ListingSuite
+from micropie.testing.sessions import AtomicSuite, ListingSuite, RotationSuite
 from tests.batteries.redis_server import free_port, proxied, running_redis
 from tests.batteries.working import ended, workers
 from tests.client import run, visitor
@@ -40,7 +40,7 @@ def own_server(tmp_path):
         yield server
 
 
-class TestSuite(AtomicSuite, ListingSuite):
+class TestSuite(AtomicSuite, ListingSuite, RotationSuite):
     """What every backend promises."""
 
     @pytest.fixture(autouse=True)

@@ -16,14 +16,14 @@ import pytest
 from micropie import App
 from micropie.sessions import SQLiteSessionBackend
 from micropie.testing import TestClient
-from micropie.testing.sessions import AtomicSuite, ListingSuite
+from micropie.testing.sessions import AtomicSuite, ListingSuite, RotationSuite
 from tests.batteries.working import ended, line_of, workers
 from tests.client import http, run
 
 ID = "0123456789abcdef0123456789abcdef"
 
 
-class TestSuite(AtomicSuite, ListingSuite):
+class TestSuite(AtomicSuite, ListingSuite, RotationSuite):
     """What every backend promises."""
 
     @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from micropie import InMemorySessionBackend, configuration
-from micropie.testing.sessions import AtomicSuite, ListingSuite, SessionBackendSuite
+from micropie.testing.sessions import AtomicSuite, ListingSuite, RotationSuite, SessionBackendSuite
 from tests.contract.test_guide import run_snippet
 
 
@@ -42,7 +42,7 @@ class TestReadme(SessionBackendSuite):
 # -- what is found ----------------------------------------------------------------------------------------
 
 
-class Suite(AtomicSuite, ListingSuite):
+class Suite(AtomicSuite, ListingSuite, RotationSuite):
     """Of a backend class; not collected by its name."""
 
     def __init__(self, made):
@@ -158,6 +158,34 @@ class Showing(InMemorySessionBackend):
         return dict(self.sessions)
 
 
+class Noting(InMemorySessionBackend):
+    """One that keeps where sessions went beside them."""
+
+    keeps_rotations = True
+
+
+class TestNoting(TestInMemory, RotationSuite):
+    """Notes of rotations are kept as sessions are."""
+
+    @pytest.fixture(autouse=True)
+    def memory(self):
+        self.shared = Noting()
+
+
+class Choosy(Noting):
+    async def save(self, session_id, data, timeout):
+        if " " not in session_id:
+            await super().save(session_id, data, timeout)
+
+
+class Sticky(Noting):
+    """One under whose old ids the session stays."""
+
+    async def save(self, session_id, data, timeout):
+        if data:
+            await super().save(session_id, data, timeout)
+
+
 class Obedient(InMemorySessionBackend):
     async def end_sessions(self, user_id, handle=None, *, keep=None):
         ended = await self.sessions_of(user_id)
@@ -193,6 +221,9 @@ class Obedient(InMemorySessionBackend):
         (Showing, "test_the_sessions_of_a_user_are_listed"),
         (Obedient, "test_all_sessions_of_a_user_end"),
         (Obedient, "test_one_session_of_a_user_ends"),
+        (Choosy, "test_two_rotations_of_a_session_lose_nothing"),
+        (Choosy, "test_two_rotations_by_two_workers_lose_nothing"),
+        (Sticky, "test_two_rotations_by_two_workers_lose_nothing"),
         (Obedient, "test_all_but_one_session_of_a_user_end"),
     ],
 )
@@ -202,15 +233,22 @@ def test_a_broken_promise_is_found(made, test):
         getattr(Suite(made), test)()
 
 
-@pytest.mark.parametrize("missing", [AtomicSuite, ListingSuite])
-def test_a_forgotten_suite_is_named(missing):
+@pytest.mark.parametrize(
+    ("missing", "suites"),
+    [
+        (AtomicSuite, (ListingSuite, RotationSuite)),
+        (ListingSuite, (AtomicSuite, RotationSuite)),
+        (RotationSuite, (AtomicSuite, ListingSuite)),
+    ],
+)
+def test_a_forgotten_suite_is_named(missing, suites):
     """A backend that can do more is to be tested for it."""
 
-    class Forgetful(ListingSuite if missing is AtomicSuite else AtomicSuite):  # type: ignore[misc]
+    class Forgetful(*suites):  # type: ignore[misc]
         def backend(self):
-            return InMemorySessionBackend()
+            return Noting()
 
-    with pytest.raises(AssertionError, match=f"Forgetful inherits {missing.__name__} as there is"):
+    with pytest.raises(AssertionError, match=f"Forgetful inherits {missing.__name__} as it has"):
         Forgetful().test_optional_methods_have_their_suites()
 
 

@@ -1,6 +1,7 @@
 """Parallel requests of one session, on every kind of backend (BEHAVIOUR.md, 29), and what keeps caches away (31)."""
 
 import asyncio
+import time
 from http.cookies import SimpleCookie
 
 import pytest
@@ -96,6 +97,42 @@ class Site(App):
         self.request.session.rotate()
         await self._wait()
         return "slow"
+
+    async def slow_rotate_set(self, name, value):
+        self.request.session.rotate()
+        self.request.session[name] = value
+        await self._wait()
+        return "slow"
+
+    async def slow_rotate_drop(self, name):
+        self.request.session.rotate()
+        del self.request.session[name]
+        await self._wait()
+        return "slow"
+
+    async def slow_login(self, user, name):
+        self.request.session.rotate()
+        self.request.session.bind(user)
+        self.request.session[name] = user
+        await self._wait()
+        return "slow"
+
+    async def slow_rotate_out(self):
+        self.request.session.rotate()
+        self.request.session.clear()
+        await self._wait()
+        return "slow"
+
+    async def rotate_set(self, name, value):
+        self.request.session.rotate()
+        self.request.session[name] = value
+        return "rotated"
+
+    async def login(self, user):
+        self.request.session.rotate()
+        self.request.session.bind(user)
+        self.request.session["at"] = "desk"
+        return "in"
 
     async def set(self, name, value):
         self.request.session[name] = value
@@ -228,6 +265,194 @@ def test_29_a_rotation_does_not_revive_a_log_out(backend):
         return answer.headers["set-cookie"]
 
     assert "session_id=; " in run(main())
+
+
+CART = {"cart": ["pie"], "theme": "dark"}
+
+
+async def rotated_twice(backend, slow, *paths, data=CART, workers=1):
+    """Two replies, and what is stored under each cookie, after a slow request, whose session others rotated meanwhile.
+
+    Of the paths, the first one comes with the old id, those behind it with the cookie that this one has set.
+    """
+    await backend.save(ID, data, 3600)
+    app = Site(backend)
+    other = Site(backend) if workers == 2 else app
+    asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+    await app.started.wait()
+    first = await ahttp(other, path=paths[0], cookies={"session_id": ID})
+    cookies = first.cookies
+    for path in paths[1:]:
+        cookies = (await ahttp(other, path=path, cookies=cookies)).cookies
+    app.go.set()
+    second = await asking
+    assert await stored(backend) == {}
+    opened = [await stored(backend, reply.cookies.get("session_id", "")) for reply in (first, second)]
+    return first, second, *opened
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("slow", "first", "second"),
+    [
+        ("/slow_rotate_set/a/1", {"b": "2", "a": "1"}, {"a": "1"}),
+        ("/slow_rotate_set/b/1", {"b": "2"}, {"b": "1"}),
+        ("/slow_rotate", {"b": "2"}, {}),
+    ],
+)
+def test_30_two_rotations_lose_nothing(backend, workers, slow, first, second):
+    """What was there goes on with both; what the late one has changed goes on with the other one, too."""
+
+    async def main():
+        return (await rotated_twice(backend, slow, "/rotate_set/b/2", workers=workers))[2:]
+
+    assert run(main()) == ({**CART, **first}, {**CART, **second})
+
+
+def test_30_what_two_rotations_drop_is_gone(backend):
+    """Not only from the session of the late one."""
+
+    async def main():
+        return (await rotated_twice(backend, "/slow_rotate_drop/theme", "/rotate_set/b/2"))[2:]
+
+    assert run(main()) == ({"cart": ["pie"], "b": "2"}, {"cart": ["pie"]})
+
+
+def test_30_two_rotations_at_the_same_moment(backend):
+    """Neither waits for the other's reply."""
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        asking = [ahttp(app, path=f"/slow_rotate_set/{name}/1", cookies={"session_id": ID}) for name in "abc"]
+        together = asyncio.gather(*asking)
+        await app.started.wait()
+        app.go.set()
+        replies = await together
+        return [await stored(backend, reply.cookies["session_id"]) for reply in replies]
+
+    assert run(main()) == [{**CART, "a": "1", "b": "1", "c": "1"}, {**CART, "b": "1"}, {**CART, "c": "1"}]
+
+
+def test_30_who_logs_in_twice_has_one_session(backend):
+    """As by a double click: the second cookie is the first one's, and nothing of either is lost."""
+
+    async def main():
+        return await rotated_twice(backend, "/slow_login/ann/name", "/login/ann")
+
+    first, second, stored_first, _ = run(main())
+    assert first.cookies == second.cookies
+    assert stored_first == {**CART, "_user_id": "ann", "at": "desk", "name": "ann"}
+
+
+def test_30_a_rotation_gives_nothing_to_who_held_the_old_id(backend):
+    """Whoever planted it, and logs in at that moment, has a session of his own, and changes nothing of the other."""
+
+    async def main():
+        return (await rotated_twice(backend, "/slow_login/mallory/name", "/login/ann"))[2:]
+
+    assert run(main()) == (
+        {**CART, "_user_id": "ann", "at": "desk"},
+        {**CART, "_user_id": "mallory", "name": "mallory"},
+    )
+
+
+@pytest.mark.parametrize("slow", ["/slow_rotate", "/slow_rotate_set/a/1"])
+def test_30_a_late_rotation_of_a_users_session_gets_no_cookie(backend, slow):
+    """Who stole the old id is shut out, and who has the new cookie keeps it, with all changes."""
+
+    async def main():
+        return await rotated_twice(backend, slow, "/rotate_set/b/2", data={"_user_id": "ann", "user": "ann"})
+
+    _, second, stored_first, _ = run(main())
+    assert "set-cookie" not in second.headers
+    assert stored_first == {"_user_id": "ann", "user": "ann", "b": "2", **({"a": "1"} if "set" in slow else {})}
+
+
+def test_30_another_user_logs_in_late(backend):
+    """In a session of one's own, with nothing of the user whose session it was."""
+
+    async def main():
+        data = {"_user_id": "ann", "user": "ann"}
+        return (await rotated_twice(backend, "/slow_login/bob/name", "/rotate", data=data))[2:]
+
+    assert run(main()) == ({"_user_id": "ann", "user": "ann"}, {"_user_id": "bob", "name": "bob"})
+
+
+def test_30_a_late_rotation_after_several(backend):
+    """It is led through all of them."""
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        asking = asyncio.create_task(ahttp(app, path="/slow_rotate_set/a/1", cookies={"session_id": ID}))
+        await app.started.wait()
+        cookies = {"session_id": ID}
+        for name in ("b", "c"):
+            cookies = (await ahttp(app, path=f"/rotate_set/{name}/2", cookies=cookies)).cookies
+        app.go.set()
+        return await stored(backend, (await asking).cookies["session_id"]), await stored(backend, cookies["session_id"])
+
+    assert run(main()) == ({**CART, "a": "1"}, {**CART, "a": "1", "b": "2", "c": "2"})
+
+
+@pytest.mark.parametrize("paths", [("/rotate", "/logout"), ("/rotate", "/rotate", "/logout"), ("/logout",)])
+@pytest.mark.parametrize(("slow", "left"), [("/slow_rotate", {}), ("/slow_rotate_set/a/1", {"a": "1"})])
+def test_30_a_late_rotation_revives_nothing(backend, paths, slow, left):
+    """A session that has ended behind the first rotation, or in its place, has nothing to go on with."""
+
+    async def main():
+        return (await rotated_twice(backend, slow, *paths))[-1]
+
+    assert run(main()) == left
+
+
+def test_30_a_late_log_out_holds_for_who_rotates_later(backend):
+    """Two requests are under way with the old id: what the first one ends, the second one does not bring back."""
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        leaving, rotating, quick = Site(backend), Site(backend), Site(backend)
+        paths = {leaving: "/slow_rotate_out", rotating: "/slow_rotate"}
+        asking = [asyncio.create_task(ahttp(app, path=path, cookies={"session_id": ID})) for app, path in paths.items()]
+        for app in paths:
+            await app.started.wait()
+        await ahttp(quick, path="/rotate", cookies={"session_id": ID})
+        for app, task in zip(paths, asking, strict=True):
+            app.go.set()
+            answer = await task
+        return answer.headers["set-cookie"]
+
+    assert "session_id=; " in run(main())
+
+
+def test_30_a_late_rotation_is_led_through_a_few_others_at_most():
+    """An endless chain of rotations is not followed: the changes of the late one stay its own."""
+    backend = Files()
+
+    async def main():
+        return (await rotated_twice(backend, "/slow_rotate_set/a/1", *["/rotate"] * 9))[-1]
+
+    assert run(main()) == {"a": "1"}
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(59, {**CART, "a": "1"}), (61, {"a": "1"})])
+def test_30_a_rotation_is_noted_for_a_minute(monkeypatch, seconds, left):
+    """A request that takes longer goes on with its own changes alone."""
+    backend, now = Files(), time.time()
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app, other = Site(backend), Site(backend)
+        asking = asyncio.create_task(ahttp(app, path="/slow_rotate_set/a/1", cookies={"session_id": ID}))
+        await app.started.wait()
+        first = await ahttp(other, path="/rotate", cookies={"session_id": ID})
+        monkeypatch.setattr(time, "time", lambda: now + seconds)
+        await ahttp(other, path="/rotate", cookies=first.cookies)
+        app.go.set()
+        return await stored(backend, (await asking).cookies["session_id"])
+
+    assert run(main()) == left
 
 
 def test_30_a_rotation_stores_before_it_deletes():

@@ -98,6 +98,8 @@ class RedisSessionBackend(SessionBackend):
         app = MyApp(RedisSessionBackend("redis://localhost:6379/0"))
     """
 
+    keeps_rotations = True
+
     def __init__(
         self, url: str, *, prefix: str = "micropie:", timeout: float = 5, max_connections: int = MAX_CONNECTIONS
     ) -> None:

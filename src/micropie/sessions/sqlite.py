@@ -56,6 +56,8 @@ class SQLiteSessionBackend(SessionBackend):
         app = MyApp(SQLiteSessionBackend("sessions.db"))
     """
 
+    keeps_rotations = True
+
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5, own_folder: bool = False) -> None:
         self.path = Path(path).absolute()
         folder = self.path.parent

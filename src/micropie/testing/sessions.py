@@ -4,8 +4,9 @@ class TestMySessions(SessionBackendSuite):
     def backend(self):
         return MySessions("test-database")
 
-Inherit `AtomicSuite` too where the backend has `update` and `touch`, and `ListingSuite` where it has `sessions_of` and
-`end_sessions`. The docstrings are the promises that a backend makes.
+Inherit `AtomicSuite` too where the backend has `update` and `touch`, `ListingSuite` where it has `sessions_of` and
+`end_sessions`, and `RotationSuite` where it says `keeps_rotations`. The docstrings are the promises that a backend
+makes.
 """
 
 import asyncio
@@ -69,6 +70,12 @@ class Site(App):
         self.request.session.rotate()
         return "rotated"
 
+    async def slow_rotate(self, name: str, value: str) -> str:
+        """Change the session and ask for a fresh id, when the test says go."""
+        answer = await self.slow(name, value)
+        self.request.session.rotate()
+        return answer
+
     async def logout(self) -> str:
         """End the session."""
         self.request.session.clear()
@@ -111,16 +118,17 @@ class SessionBackendSuite:
         )
 
     def test_optional_methods_have_their_suites(self) -> None:
-        """A backend with `update` passes `AtomicSuite` too, one with `sessions_of` `ListingSuite`."""
+        """A backend with `update` passes `AtomicSuite` too, with `sessions_of` `ListingSuite`, and so on."""
         backend = self.backend()
-        suites = ((AtomicSuite, "update"), (AtomicSuite, "touch"), (ListingSuite, "sessions_of"))
-        for suite, method in suites:
-            has_it = getattr(type(backend), method, None) is not getattr(SessionBackend, method, None)
-            expect(
-                isinstance(self, suite),
-                has_it,
-                f"{type(self).__name__} inherits {suite.__name__} as there is {method}()",
-            )
+        suites: Any = (
+            (AtomicSuite, "update"),
+            (AtomicSuite, "touch"),
+            (ListingSuite, "sessions_of"),
+            (RotationSuite, "keeps_rotations"),
+        )
+        for suite, name in suites:
+            has_it = getattr(type(backend), name, None) is not getattr(SessionBackend, name, None)
+            expect(isinstance(self, suite), has_it, f"{type(self).__name__} inherits {suite.__name__} as it has {name}")
         run(closed([backend]))
 
     def test_an_unknown_session_is_empty(self) -> None:
@@ -252,6 +260,14 @@ class SessionBackendSuite:
                 expect(
                     await workers.ask(0, "/show"), {"user": "ann", **written()}, "what parallel requests have stored"
                 )
+
+        self._run(main)
+
+    def test_two_rotations_of_a_session_lose_nothing(self) -> None:
+        """The late one goes on with what was there, and what it has changed goes on with the other one, too."""
+
+        async def main(backend: SessionBackend) -> None:
+            await rotated_twice(backend, backend)
 
         self._run(main)
 
@@ -402,6 +418,18 @@ class AtomicSuite(SessionBackendSuite):
         self._run(main)
 
 
+class RotationSuite(SessionBackendSuite):
+    """The promise of a backend with `keeps_rotations = True`, besides."""
+
+    def test_two_rotations_by_two_workers_lose_nothing(self) -> None:
+        """Where a session went is kept in the store, so that the other worker knows."""
+
+        async def main(backend: SessionBackend, other: SessionBackend) -> None:
+            await rotated_twice(backend, other)
+
+        self._run(main)
+
+
 class ListingSuite(SessionBackendSuite):
     """The promises of a backend with `sessions_of` and `end_sessions`, besides."""
 
@@ -506,6 +534,7 @@ class Workers:
 
     def __init__(self, *backends: SessionBackend) -> None:
         self.cookies: Mapping[str, str] = {}  # of the last reply
+        self.earlier: Mapping[str, str] = {}  # of the one before
         self._sites = [Site(backend) for backend in backends]
         self._clients: list[Any] = []
         self._exits = AsyncExitStack()
@@ -520,7 +549,7 @@ class Workers:
     async def ask(self, worker: int, path: str, session_id: str = ID) -> Any:
         """The answer of a worker."""
         reply = await self._clients[worker].get(path, cookies={COOKIE: session_id})
-        self.cookies = reply.cookies
+        self.earlier, self.cookies = self.cookies, reply.cookies
         return reply.raise_for_status().json() if path == "/show" else reply.raise_for_status().text
 
     async def during(self, slow: str, *paths: str) -> None:
@@ -532,6 +561,18 @@ class Workers:
             await self.ask(1, path)
         site.go.set()
         await asking
+
+
+async def rotated_twice(slow: SessionBackend, quick: SessionBackend) -> None:
+    """Let a session be rotated while a slow request, with the old id, is to change it and rotate it, too."""
+    await slow.save(ID, {"cart": ["pie"]}, LONG)
+    async with Workers(slow, quick) as workers:
+        await workers.during("/slow_rotate/late/yes", "/rotate")
+        late, first = workers.cookies[COOKIE], workers.earlier[COOKIE]
+        left = {"cart": ["pie"], "late": "yes"}
+        expect(await workers.ask(1, "/show", late), left, "the session of a request that rotates it late")
+        expect(await workers.ask(0, "/show", first), left, "the session that was rotated before, with the late change")
+        expect(await workers.ask(0, "/show"), {}, "the session under its old id")
 
 
 def expect(found: object, expected: object, promise: str) -> None:

@@ -131,6 +131,16 @@ class Session(dict[str, Any]):
         return None if stored_under is None else handle_of(stored_under)
 
     @property
+    def was_bound(self) -> bool:
+        """True if it was a user's when it was loaded."""
+        return self.USER in self._before
+
+    @property
+    def is_bound_as_before(self) -> bool:
+        """True if it was a user's when it was loaded, and is that user's still."""
+        return self.was_bound and self.user_id == self._before[self.USER]
+
+    @property
     def changed(self) -> bool:
         """True if it differs from what was loaded."""
         changed, removed = self.changes()

@@ -35,6 +35,13 @@ class SessionBackend(ABC):
     in_cookie = False
     """True: what `save`, `update` and `touch` return is the cookie's value, and what `load` is given."""
 
+    keeps_rotations = False
+    """True: `load` and `save` also take ids with a space in them, which no cookie has, beside the sessions.
+
+    Under such an id is noted for a minute where a session went by `rotate()`, so that all processes know. Without it
+    each process knows of its own rotations.
+    """
+
     @abstractmethod
     async def load(self, session_id: str) -> dict[str, Any] | None:
         """The data of the session `session_id`; empty or None if it is unknown or expired."""

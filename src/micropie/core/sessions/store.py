@@ -17,6 +17,7 @@ from micropie.core.requests.locality import is_local
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session, creation_time, new_session_id
 from micropie.core.sessions.backends import InMemorySessionBackend, SessionBackend
+from micropie.core.sessions.rotations import Rotations, Successor
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
 SAMESITE = ("Lax", "Strict", "None")
@@ -117,6 +118,7 @@ class SessionStore:
         check_setting("session_lifetime", lifetime, "seconds, at least 1, or None for no limit, are", fits=fits)
         self.backend = backend
         self.cookie_rules = cookie
+        self._rotations = Rotations(backend)
         self._timeout = timeout
         self._lifetime = lifetime
         self._parse_cookies = parse_cookies
@@ -232,26 +234,62 @@ class SessionStore:
         return None if value is None else self.cookie(value, request.scope)
 
     async def _create(self, session: Session, request: Request, new_id: str | None) -> str | None:
-        """Store a session that has no id, or has lost it by `rotate()`: first the new one, then the old one goes."""
-        data, old_id = dict(session), session.retired[0] if session and session.retired else None
-        if old_id is not None:  # others may have changed it meanwhile, or ended it
-            data = _applied(await self.backend.load(old_id) or {}, *session.changes())
-        value = None
-        if data:
-            session.id = new_id or new_session_id()
-            value = await self.backend.save(session.id, data, self._timeout)
-            if old_id is not None and not await self.backend.load(old_id):  # ended before the new one was there
-                data = session.changes()[0]
-                value = await self.backend.save(session.id, data, self._timeout)
-        for retired in session.retired:
-            await self._delete(retired)
-        if data:
-            return self.cookie(value or session.id or "", request.scope)
-        return self.cookie("", request.scope, expire=True) if session.retired else None
+        """Store a session that has no id, or has lost it by `rotate()`."""
+        if not session.retired:
+            return self.cookie(await self._store(session, dict(session), new_id), request.scope) if session else None
+        old_id = session.retired[0]
+        value: str | None = ""
+        async with self._turns().taken(turn_of_rotation(old_id)):
+            if session:
+                value = await self._rotate(session, old_id, new_id)
+            else:  # emptied, too
+                await self._rotations.forget(old_id)
+            for retired in session.retired:
+                await self._delete(retired)
+        return None if value is None else self.cookie(value, request.scope, expire=not value)
+
+    async def _rotate(self, session: Session, old_id: str, new_id: str | None) -> str | None:
+        """Store a session under a fresh id, before the old one goes; the cookie's value, empty if it is to expire."""
+        if stored := await self.backend.load(old_id):  # others may have changed it meanwhile
+            value = await self._store(session, _applied(stored, *session.changes()), new_id)
+            if await self.backend.load(old_id):
+                await self._rotations.note(old_id, session.id or "", session.changes())
+                return value
+            await self._delete(session.id or "")  # the old one was gone before the new one was there
+        if (successor := await self._rotations.successor(old_id)) is None:
+            return await self._store(session, session.changes()[0], new_id)
+        return await self._rotate_late(session, successor, new_id)
+
+    async def _rotate_late(self, session: Session, successor: Successor, new_id: str | None) -> str | None:
+        """Let a session go on that another request has rotated meanwhile.
+
+        The other's cookie leads to what this one has changed; this one's not to what that one has stored, unless both
+        have logged the same user in: who came with the old id may have planted or stolen it.
+        """
+        changes = session.changes()
+        if new_id is None and successor.is_of_user_in(changes):
+            await self._change(successor.id, *changes)
+            session.id = successor.id
+            return successor.id
+        await self._change(successor.id, *successor.changes_before(changes))
+        if new_id is None and session.is_bound_as_before:
+            return None
+        return await self._store(session, changes[0] if session.was_bound else dict(session), new_id)
+
+    async def _store(self, session: Session, data: dict[str, Any], new_id: str | None) -> str:
+        """Store the data under a fresh id; the cookie's value, which is empty if there are none."""
+        if not data:
+            session.id = None
+            return ""
+        session.id = new_id or new_session_id()
+        return await self.backend.save(session.id, data, self._timeout) or session.id
 
     async def _end(self, session: Session, scope: Scope) -> str:
         """An emptied session is deleted, and the cookie that the client has for it expires."""
-        await self._delete(session.id or "")
+        session_id = session.id or ""
+        async with self._turns().taken(turn_of_rotation(session_id)):
+            await self._rotations.forget(session_id)
+            await self._delete(session_id)
         session.id = None
         return self.cookie("", scope, expire=True)
 
@@ -320,6 +358,11 @@ def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
     """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
     nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
     return getattr(backend, name) if inspect.iscoroutinefunction(vars(nearest).get(name)) else None
+
+
+def turn_of_rotation(session_id: str) -> str:
+    """The turn that those take who rotate a session, or end it."""
+    return f"rotation of {session_id}"
 
 
 def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:

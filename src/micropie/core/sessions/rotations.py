@@ -1,0 +1,98 @@
+"""Where sessions went by `rotate()`, for requests that were under way with the old id.
+
+To change this, know what the old id must not do, since whoever planted or stole it may hold a request open with it: it
+opens nothing, and nothing that was stored when the session was rotated is given to who came with it. What such a
+request has changed itself goes on: it is as if it had come first.
+"""
+
+import time
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+from micropie.core.basics.optional import lazy_import
+from micropie.core.requests.session import Session
+from micropie.core.sessions.backends import SessionBackend
+
+NOTED_FOR = 60  # seconds, for requests that are under way
+MAX_STEPS = 8  # rotations one after another that a request is led through
+
+Notes = dict[str, tuple[float, dict[str, Any]]]  # until when they count, the oldest first
+Changes = tuple[dict[str, Any], list[str]]  # values by their names, and the names that are gone
+
+_notes: WeakKeyDictionary[SessionBackend, Notes] = WeakKeyDictionary()  # several applications may have one backend
+
+
+class Successor(NamedTuple):
+    """The living session that another one has become by `rotate()`."""
+
+    id: str
+    names: frozenset[str]  # of what was changed with the rotation
+    data: dict[str, Any]
+
+    def is_of_user_in(self, changes: Changes) -> bool:
+        """True if a request has just bound its session to the user whose session this is: nobody has to be kept out."""
+        user = changes[0].get(Session.USER)
+        return user is not None and user == self.data.get(Session.USER)
+
+    def changes_before(self, changes: Changes) -> Changes:
+        """What is left of changes that came before the rotation; nothing of a log-in, which is of one session alone."""
+        changed, removed = changes
+        if Session.USER in changed or Session.USER in removed:
+            return {}, []
+        left = {name: value for name, value in changed.items() if name not in self.names}
+        return left, [name for name in removed if name not in self.names]
+
+
+class Rotations:
+    """Notes of rotations, in the backend if it keeps them, else in this process; none of sessions in cookies."""
+
+    def __init__(self, backend: SessionBackend) -> None:
+        self._backend = backend
+        self._notes = _notes.setdefault(backend, {})
+
+    async def note(self, old_id: str, new_id: str, changes: Changes) -> None:
+        """Note where a session went, and what was changed with that."""
+        changed, removed = changes
+        note = {"to": masked(new_id.encode(), old_id).hex(), "names": [*changed, *removed]}
+        if self._backend.keeps_rotations:
+            await self._backend.save(id_of_note(old_id), note, NOTED_FOR)
+        elif not self._backend.in_cookie:
+            now = time.time()
+            while self._notes and (oldest := next(iter(self._notes.items())))[1][0] < now:
+                del self._notes[oldest[0]]
+            self._notes[old_id] = now + NOTED_FOR, note
+
+    async def forget(self, old_id: str) -> None:
+        """Forget where a session went: somebody has ended it, and a late request is not to go on with it."""
+        if self._backend.keeps_rotations:
+            await self._backend.save(id_of_note(old_id), {}, 0)
+        self._notes.pop(old_id, None)
+
+    async def successor(self, old_id: str) -> Successor | None:
+        """What a session has become, if it was rotated within the last minute and lives."""
+        names: list[str] = []
+        for _ in range(MAX_STEPS):
+            if not (note := await self._noted(old_id)):
+                return None
+            old_id = masked(bytes.fromhex(note["to"]), old_id).decode()
+            names += note["names"]
+            if data := await self._backend.load(old_id):
+                return Successor(old_id, frozenset(names), data)
+        return None
+
+    async def _noted(self, old_id: str) -> dict[str, Any] | None:
+        if self._backend.keeps_rotations:
+            return await self._backend.load(id_of_note(old_id))
+        expires, note = self._notes.get(old_id, (0.0, None))
+        return note if expires >= time.time() else None
+
+
+def id_of_note(old_id: str) -> str:
+    """The name of a note in the backend, which no cookie can have."""
+    return f"rotated {old_id}"
+
+
+def masked(text: bytes, old_id: str) -> bytes:
+    """An id that only who knows the old one can read, and such a text read: stores have ids as their hashes only."""
+    mask = lazy_import("hashlib").shake_256(old_id.encode()).digest(len(text))
+    return bytes(one ^ other for one, other in zip(text, mask, strict=True))
