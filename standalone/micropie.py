@@ -212,6 +212,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
+def counted(number: int, unit: str) -> str:
+    """A number of things: `1 item`, `2 items`."""
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
 def is_status(value: Any) -> bool:
     """True if it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
     return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
@@ -2077,8 +2082,8 @@ _LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
     "Lt": ("lt", operator.lt, "expected a value below {}"),
     "Le": ("le", operator.le, "expected a value of at most {}"),
     "MultipleOf": ("multiple_of", lambda value, step: value % step == 0, "expected a multiple of {}"),
-    "MinLen": ("min_length", lambda value, size: len(value) >= size, "expected at least {} {}"),
-    "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {} {}"),
+    "MinLen": ("min_length", lambda value, size: len(value) >= size, "expected at least {size}"),
+    "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {size}"),
 }
 
 
@@ -2096,8 +2101,8 @@ class Check(NamedTuple):
         except (TypeError, ArithmeticError):  # times with and without a zone; a decimal that is too long to be divided
             kept = False
         if not kept:
-            unit = "characters" if isinstance(value, str | bytes) else "items"
-            raise ConversionError(("", self.message.format(self.limit, unit)))
+            unit = "character" if isinstance(value, str) else "byte" if isinstance(value, bytes) else "item"
+            raise ConversionError(("", self.message.format(self.limit, size=counted(self.limit, unit))))
 
 
 def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
@@ -2113,6 +2118,18 @@ def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
         else:
             unknown.append(item)
     return known, unknown
+
+
+def as_msgspec_has_it(metadata: tuple[Any, ...]) -> Iterator[tuple[Any, str]]:
+    """The constraints among the metadata that msgspec does not check, and what to write in their place."""
+    package = sys.modules.get("annotated_types")
+    for item in () if package is None else _single(metadata, package):
+        if type(item).__name__ in _LIMITS:
+            attribute, *_ = _LIMITS[type(item).__name__]
+            yield item, f"write msgspec.Meta({attribute}={getattr(item, attribute)!r})"
+        else:
+            yield item, "check it in __post_init__"
+    yield from ((item, "write msgspec.Meta(...)") for item in metadata if type(item).__module__.startswith("pydantic."))
 
 
 def package_named(metadata: tuple[Any, ...]) -> str | None:
@@ -2209,6 +2226,10 @@ class UnknownTypeError(Exception):
     """No rule makes values of this type."""
 
 
+class UncheckedConstraintError(TypeError):
+    """A constraint that nobody would check: no handler is to rely on it."""
+
+
 def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
     """All the values, converted; or one `ConversionError` with what is wrong with any of them."""
     found: list[Any] = []
@@ -2228,7 +2249,84 @@ def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | 
 def check_size(values: Any, limit: int | None) -> None:
     """Raise `ConversionError` for more items than that."""
     if limit is not None and len(values) > limit:
-        raise ConversionError(("", f"expected at most {limit} items"))
+        raise ConversionError(("", f"expected at most {counted(limit, 'item')}"))
+
+
+# ======================================================================================================================
+# core/conversion/locations.py
+#
+# Where pydantic's errors lie in a value: by the names that the client's document has, and no others.
+#
+# A location (`loc`) has a step for each member and item on the way, and one more for each union: the name, or the tag, of
+# what was tried. Keys of dicts are in it, too, and are the client's. Which step is which, the schema says.
+# ======================================================================================================================
+
+Step = str | int
+
+_ALTERNATIVES = ("lax_schema", "strict_schema", "json_schema", "python_schema")
+
+
+class Locations:
+    """Reads the locations of the errors in values of a type."""
+
+    def __init__(self, schema: CoreSchema) -> None:
+        self._root = schema
+        self._by_reference = {one["ref"]: one for one in schemas_in(schema) if "ref" in one}
+
+    def path(self, location: Iterable[Step]) -> str:
+        """A location as a path: `.address.zip`, `.tags[3]`; `.*` stands for a name that no type declares."""
+        shown, here = "", [*self._opened([self._root])]
+        for step in location:
+            text, inside = self._entered(here, step)
+            shown += text
+            here = [*self._opened(inside)]
+        return shown
+
+    def _entered(self, here: list[CoreSchema], step: Step) -> tuple[str, list[CoreSchema]]:
+        """What to show of a step, and the schemas that the next one may be in."""
+        is_place = isinstance(step, int)
+        if is_place and (items := [item for schema in here for item in _items(schema)]):
+            return f"[{step}]", items
+        if members := [member for schema in here for member in _members_named(schema, step)]:
+            return f".{step}", members
+        if choices := [choice for schema in here for choice in _choices(schema, step)]:
+            return "", choices
+        values = [schema["values_schema"] for schema in here if "values_schema" in schema]
+        return f"[{step}]" if is_place and not values else ".*", values
+
+    def _opened(self, schemas: Iterable[CoreSchema]) -> Iterator[CoreSchema]:
+        """The schemas that steps lead into, without what is around them and has no step of its own."""
+        for schema in schemas:
+            if schema["type"] == "definition-ref":
+                inside = [self._by_reference[schema["schema_ref"]]]
+            else:
+                inside = [schema[name] for name in ("schema", *_ALTERNATIVES) if name in schema]
+                inside += schema.get("steps", ())
+            yield from self._opened(inside) if inside else (schema,)
+
+
+def _items(schema: CoreSchema) -> list[CoreSchema]:
+    """What may be in a list, or in a tuple."""
+    items: Any = schema.get("items_schema", ())
+    return [items] if isinstance(items, dict) else [*items]
+
+
+def _members_named(schema: CoreSchema, step: Step) -> Iterator[CoreSchema]:
+    """What may be the member of a record that a step names, by its name or by an alias."""
+    fields = schema.get("fields", ())
+    for name, field in fields.items() if isinstance(fields, dict) else [(one["name"], one) for one in fields]:
+        alias = field.get("validation_alias", name)
+        paths = [alias] if isinstance(alias, str) else alias
+        if step in (name, *(path if isinstance(path, str) else path[0] for path in paths)):
+            yield field["schema"]
+
+
+def _choices(schema: CoreSchema, step: Step) -> list[CoreSchema]:
+    """The members of a union; of one with tags that whose tag the step is."""
+    choices = schema.get("choices", ())
+    if isinstance(choices, dict):
+        return [choices[step]] if step in choices else [*choices.values()]
+    return [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
 
 
 # ======================================================================================================================
@@ -2794,6 +2892,7 @@ def struct_converter(annotation: Any, compile_other: Compile) -> Converter:
 
     ImportError if msgspec is not installed; what msgspec raises for a type that it does not know.
     """
+    refuse_unchecked(annotation)
     msgspec = lazy_import("msgspec")
     described = lazy_import("msgspec.inspect").type_info(annotation)
     prepare = Preparation(compile_other).of(described)
@@ -2816,6 +2915,18 @@ def struct_converter(annotation: Any, compile_other: Compile) -> Converter:
         takes_files=True,
         reads_decimals=any(_sort_of(part) == "DecimalType" for part in _all_parts(described)),
     )
+
+
+def refuse_unchecked(annotation: Any) -> None:
+    """Raise `UncheckedConstraintError` for constraints of other packages, which msgspec would pass over."""
+    line: list[tuple[str, Any]] = [("", annotation)]
+    for place, kind in line:  # which grows meanwhile
+        for item, instead in as_msgspec_has_it(getattr(kind, "__metadata__", ())):
+            raise UncheckedConstraintError(f"{place or annotation}: msgspec does not check {item!r}: {instead}")
+        inside = [(place, one) for one in (*get_args(kind), aliased(kind), getattr(kind, "__origin__", None))]
+        if is_struct(kind) or is_typed_dict(kind) or is_named_tuple(kind):
+            inside += [(f"{class_of(kind).__name__}.{name}", hint) for name, hint in hints_of(kind).items()]
+        line += [one for one in inside if one not in line]
 
 
 def _lists_of_structs(annotation: Any) -> Iterator[str]:
@@ -3289,7 +3400,7 @@ class Model:
         self._is_strict, self._is_json = is_strict(self.schema), takes_other_json(self.schema)
         self._weights = cache(lambda: Weights(self.schema))
         self._fast = cache(lambda: validator(failing_fast(self.schema, MAX_RECORDS)))
-        self._declared = cache(lambda: frozenset(_properties(self._adapter)))
+        self._locations = cache(lambda: Locations(self.schema))
 
     def from_text(self, given: Any) -> Any:
         """The value of a text, of texts, or of a form. Strict types read single texts, where they take none."""
@@ -3327,7 +3438,7 @@ class Model:
             if error.error_count() > MAX_LISTED:
                 raise ConversionError(("", VALID)) from None
             errors = error.errors(include_url=False, include_context=False, include_input=False)
-            raise ConversionError(*(_fault(one, self._declared()) for one in errors[:MAX_FAULTS])) from None
+            raise ConversionError(*(_fault(one, self._locations()) for one in errors[:MAX_FAULTS])) from None
 
 
 def _size(value: Any) -> int:
@@ -3350,23 +3461,9 @@ def _lists_of_models(annotation: Any) -> Iterator[str]:
             yield from (one.path[0] for one in paths if hasattr(one, "path"))
 
 
-def _properties(adapter: Any) -> Iterator[str]:
-    """The names that the type's members have: what else an error names is the client's."""
-    try:
-        schemas = [adapter.json_schema()]
-    except Exception:  # some types have no schema
-        return
-    while schemas:
-        schema = schemas.pop()
-        if isinstance(schema, dict):
-            properties = schema.get("properties")
-            yield from properties if isinstance(properties, dict) else ()
-        schemas += schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
-
-
-def _fault(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, str]:
+def _fault(error: dict[str, Any], locations: Locations) -> tuple[str, str]:
     """Where, and what is wrong, in words without the client's."""
-    where = "".join(_step(step, declared) for step in error["loc"])
+    where = locations.path(error["loc"])
     if error["type"] == "missing":
         return where, MISSING
     if error["type"] in _NO_OBJECT:
@@ -3375,12 +3472,6 @@ def _fault(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, str]:
     if told is None:
         return where, VALID
     return where, f"expected {'a value ' if told[1].startswith(('greater', 'less')) else ''}{told[1]}"
-
-
-def _step(step: str | int, declared: frozenset[str]) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    return f".{step}" if step in declared else ".*"
 
 
 # ======================================================================================================================
@@ -3440,7 +3531,7 @@ class Compiler:
             if found is None:
                 make = self._by_origin.get(class_of(annotation), self._other)
                 found = make(annotation)
-        except UnknownTypeError:
+        except (UnknownTypeError, UncheckedConstraintError):
             raise
         except Exception as error:  # whatever a foreign annotation is, or does
             raise UnknownTypeError(f"{annotation!r}: {error}") from error
@@ -3514,7 +3605,7 @@ class Compiler:
 
         def made(converts: list[Callable[[Any], Any]], values: Any) -> Any:
             if len(values) != len(converts):
-                raise ConversionError(("", f"expected {len(converts)} items"))
+                raise ConversionError(("", f"expected {counted(len(converts), 'item')}"))
             pairs = list(zip(converts, values, strict=True))
             return tuple(gathered(lambda pair: pair[0](pair[1]), pairs))
 
@@ -3979,6 +4070,8 @@ def why_unusable(error: BaseException, value: Any) -> str:
         return f"{called} was returned, and not awaited: write return await ..."
     if isinstance(value, os.PathLike):
         return f"a {kind} is no reply, for it may lead anywhere: return FileReply(path), from micropie.static"
+    if isinstance(value, BaseException):
+        return f"{kind} was returned: raise it, or return a reply"
     if isinstance(value, AbstractSet):
         return f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)"
     wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"
@@ -8011,7 +8104,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
         return None
     convert = slot.converter
     if slot.wanted is bytes:
-        return (BODY, as_it_is, request.body) if request.body else None
+        return (BODY, convert.value, request.body) if request.body else None
     if has_json_object(request):
         return BODY, convert.value, json_of(request, slot)
     media = media_type(request._header_bytes(b"content-type", b""))
@@ -12235,7 +12328,7 @@ class Address:
 
     def _check_positional(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         if len(args) > len(self._fillable) and not self._endpoint.plan.variadic:
-            raise self._error(f"takes {len(self._fillable)} path segments, {len(args)} arguments were given")
+            raise self._error(f"takes {counted(len(self._fillable), 'path segment')}, {len(args)} arguments were given")
         if twice := [name for name in self._fillable[: len(args)] if name in keywords]:
             raise self._error(f"got several values for {twice[0]!r}")
 
@@ -14647,7 +14740,7 @@ class StopBound:
     def _cancel(self) -> None:
         running = [task for task in self.tasks if task is not None]
         if running:
-            log.warning("%d requests are cancelled: they did not end within %g s", len(running), self._grace)
+            log.warning("%s cancelled, not ended within %g s", counted(len(running), "request"), self._grace)
         for task in running:
             task.cancel()
 

@@ -590,6 +590,17 @@ def test_where_in_the_line():
     assert here.text[slice(*here.columns)] == "1 / 0"
 
 
+def test_one_frame_that_is_left_out_is_one():
+    """It is not called frames."""
+
+    def fail(depth):
+        return fail(depth - 1) if depth else 1 / 0
+
+    (deep,) = raised(lambda: fail(300))
+    (trace,) = raised(lambda: fail(301 - deep.left_out))
+    assert (trace.left_out, trace.omission) == (1, "1 frame")
+
+
 def test_a_deep_recursion_is_cut_in_the_middle():
     """Both ends are shown, in all forms."""
 

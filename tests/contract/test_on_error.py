@@ -755,6 +755,23 @@ def test_26_a_result_that_closes_nothing_is_a_failure(answer, caplog):
     assert len(records(caplog)) == 1
 
 
+@pytest.mark.parametrize("returned", [HTTPError(404, "gone"), OutOfStock("no")])
+def test_26_an_error_that_is_returned_is_none(returned, caplog):
+    """The log says to raise it, and names the `_on_error`."""
+
+    class Site(App):
+        async def index(self):
+            raise LookupError
+
+        def _on_error(self, error):
+            return returned
+
+    assert http(Site()).status_code == 500
+    (record,) = records(caplog)
+    assert "Site._on_error" in record.getMessage()
+    assert f"{type(returned).__name__} was returned: raise it, or return a reply" in record.getMessage()
+
+
 def test_26_none_closes_a_websocket_as_ever():
     """An HTTPError with 1008, a failure with 1011, a wrong message with 1007."""
     app = sockets(None)

@@ -5,10 +5,11 @@ The packages are imported inside the tests: the other ones run without them.
 
 import datetime as dt
 import json
+import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Optional
+from typing import Annotated, Any, Literal, Optional, TypedDict
 from uuid import UUID
 
 import pytest
@@ -46,6 +47,7 @@ def constrained():
         (Annotated[int, at.Interval(ge=1, lt=9)], "8", "9", "expected a value below 9"),
         (Annotated[int, at.MultipleOf(5)], "10", "11", "expected a multiple of 5"),
         (Annotated[str, at.MinLen(2)], "ab", "a", "expected at least 2 characters"),
+        (Annotated[list[str], at.MaxLen(1)], "a", "a&it=b", "expected at most 1 item"),
         (Annotated[str, at.MaxLen(2)], "ab", "abc", "expected at most 2 characters"),
         (Annotated[str, at.Len(1, 2)], "ab", "abc", "expected at most 2 characters"),
         (Annotated[list[int], at.MaxLen(0)], None, "1", "expected at most 0 items"),
@@ -65,6 +67,97 @@ def test_13_constraints_are_checked():
     for annotation, good, bad, message in constrained():
         assert good is None or http(taking(annotation), query=f"it={good}").status_code == 200
         assert http(taking(annotation), query=f"it={bad}").text == refused(message)
+
+
+@pytest.mark.needs("annotated_types")
+def test_13_one_of_a_thing_is_no_plural():
+    """Characters of text, bytes of a body, items of a list."""
+    import annotated_types as at
+
+    one = at.MinLen(1)
+    assert http(taking(Annotated[str, one]), "POST", json={"it": ""}).text == refused("expected at least 1 character")
+    assert http(taking(Annotated[list[int], one]), "POST", json={"it": []}).text == refused("expected at least 1 item")
+    assert http(taking(tuple[int]), "POST", json={"it": []}).text == refused("expected 1 item")
+    for size, said in ((1, "1 byte"), (2, "2 bytes")):
+        app = taking(Annotated[bytes, at.MaxLen(size), FromBody()])
+        assert http(app, "POST", content=b"abc").text == refused(f"expected at most {said}")
+
+
+def unchecked():
+    """Types of msgspec's with constraints that it does not check, and what is said of each."""
+    import annotated_types as at
+    import msgspec
+
+    class Item(TypedDict):
+        count: Annotated[int, at.Interval(ge=1, lt=9)]
+
+    class Order(msgspec.Struct):
+        amount: Annotated[int, at.Gt(0)]
+
+    class Basket(msgspec.Struct):
+        items: list[Item] | None = None
+
+    class Tagged(msgspec.Struct):
+        tags: dict[str, list[Annotated[str, at.MinLen(2)]]] = {}
+
+    class Even(msgspec.Struct):
+        number: Annotated[int, at.Predicate(abs)]
+
+    return [
+        (Order, "Order.amount: msgspec does not check Gt(gt=0): write msgspec.Meta(gt=0)"),
+        (list[Order], "Order.amount: msgspec does not check Gt(gt=0): write msgspec.Meta(gt=0)"),
+        (Basket, "Item.count: msgspec does not check Ge(ge=1): write msgspec.Meta(ge=1)"),
+        (Tagged, "Tagged.tags: msgspec does not check MinLen(min_length=2): write msgspec.Meta(min_length=2)"),
+        (Even, "Even.number: msgspec does not check Predicate(builtins.abs): check it in __post_init__"),
+        (Annotated[int, msgspec.Meta(lt=9), at.Gt(0)], "msgspec does not check Gt(gt=0): write msgspec.Meta(gt=0)"),
+    ]
+
+
+@pytest.mark.needs("annotated_types", "msgspec")
+def test_13_constraints_that_msgspec_passes_over_are_refused():
+    """When the application is made, since its handlers would rely on them."""
+    for annotation, message in unchecked():
+        with pytest.raises(TypeError, match=re.escape(message)):
+            taking(annotation)
+
+
+@pytest.mark.needs("pydantic", "msgspec")
+def test_13_pydantics_constraints_in_a_struct_are_refused():
+    """msgspec does not know them either."""
+    import msgspec
+    import pydantic
+
+    class Order(msgspec.Struct):
+        amount: Annotated[int, pydantic.Field(gt=0)]
+
+    with pytest.raises(TypeError, match=r"Order\.amount: msgspec does not check .*: write msgspec\.Meta"):
+        taking(Order)
+
+
+@pytest.mark.needs("annotated_types", "msgspec")
+def test_13_what_others_make_inside_a_struct_has_its_constraints():
+    """A dataclass is made, and checked, by us."""
+    from dataclasses import make_dataclass
+
+    import annotated_types as at
+    import msgspec
+
+    line = make_dataclass("Line", [("count", Annotated[int, at.Ge(1)])])
+    order = msgspec.defstruct("Order", [("line", line)])
+    assert faults(order, json={"line": {"count": 0}}) == [("line.count", "expected a value of at least 1")]
+
+
+@pytest.mark.needs("annotated_types", "pydantic", "msgspec")
+def test_13_constraints_of_a_body_of_bytes_are_checked():
+    """Whichever package has them."""
+    import annotated_types as at
+    import msgspec
+    import pydantic
+
+    for limit in (at.MaxLen(2), pydantic.Field(max_length=2), msgspec.Meta(max_length=2)):
+        app = taking(Annotated[bytes, limit, FromBody()])
+        assert http(app, "POST", content=b"\xff\0").text == repr(b"\xff\0")
+        assert http(app, "POST", content=b"abc").status_code == 400
 
 
 @pytest.mark.needs("annotated_types")
@@ -394,6 +487,66 @@ def test_13_faults_of_a_model_are_ours():
     assert len(faults(Pie, json={"more": [{}] * 100})) == 50
 
 
+def in_unions():
+    """A model with unions, whose members pydantic names in an error's location."""
+    import pydantic
+
+    class Card(pydantic.BaseModel):
+        kind: Literal["card"]
+        street: int
+
+    class Cash(pydantic.BaseModel):
+        kind: Literal["cash", 5]
+        coins: list[int]
+
+    by_kind = pydantic.Field(discriminator="kind")
+
+    class Gift(pydantic.BaseModel):
+        kind: Literal["gift"]
+        of: Annotated[Card | Cash, by_kind]
+
+    class Order(pydantic.BaseModel):
+        how: Annotated[Card | Cash | Gift, by_kind] | None = None
+        many: list[Annotated[Card | Cash, by_kind]] = []
+        by_name: dict[str, Annotated[Card | Cash, by_kind]] = {}
+        untagged: Card | list[int] | None = None
+        named: (
+            Annotated[
+                Annotated[Card, pydantic.Tag("street")] | Annotated[Cash, pydantic.Tag("b")],
+                pydantic.Discriminator(lambda _: "street"),
+            ]
+            | None
+        ) = pydantic.Field(None, alias="callId")
+        point: tuple[int, Card] | None = None
+        by_number: dict[int, int] = {}
+        again: "Order | None" = None
+
+    Order.model_rebuild(_types_namespace={"Order": Order})
+    return Order
+
+
+@pytest.mark.needs("pydantic")
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"how": {"kind": "card", "street": SECRET}}, ["how.street"]),
+        ({"how": {"kind": 5, "coins": [SECRET]}}, ["how.coins[0]"]),
+        ({"how": {"kind": "gift", "of": {"kind": "card"}}}, ["how.of.street"]),
+        ({"how": {"kind": SECRET}}, ["how"]),
+        ({"many": [{"kind": "cash", "coins": [1, SECRET]}]}, ["many[0].coins[1]"]),
+        ({"by_name": {SECRET: {"kind": "card"}, "street": {"kind": "card"}}}, ["by_name.*.street"] * 2),
+        ({"untagged": {"kind": "card", "street": SECRET}}, ["untagged.street", "untagged"]),
+        ({"callId": {"street": SECRET}}, ["callId.kind", "callId.street"]),
+        ({"point": [SECRET, {"kind": "card"}]}, ["point[0]", "point[1].street"]),
+        ({"by_number": {"7": SECRET}}, ["by_number.*"]),
+        ({"again": {"how": {"kind": "card"}}}, ["again.how.street"]),
+    ],
+)
+def test_13_a_fault_in_a_union_of_pydantics_is_where_the_client_has_it(given, names):
+    """No name of a member, nor its tag, stands in between; keys of a dict are the client's."""
+    assert [name for name, _ in faults(in_unions(), json=given)] == names
+
+
 @pytest.mark.needs("pydantic")
 def test_13_constraints_and_types_of_pydantic():
     """`Field` in `Annotated`, and types that only pydantic knows, for text and for JSON."""
@@ -410,15 +563,15 @@ def test_13_constraints_and_types_of_pydantic():
 
 
 @pytest.mark.needs("pydantic")
-def test_13_a_type_without_a_schema_hides_its_members():
-    """Where pydantic cannot list a type's members, none is named."""
+def test_13_a_type_without_a_json_schema_names_its_members():
+    """Where pydantic cannot write one, its own schema says which names are the type's."""
     import pydantic
 
     class Handler(pydantic.BaseModel, arbitrary_types_allowed=True):
         name: int
         app: App | None = None
 
-    assert faults(Handler, json={"name": SECRET}) == [("*", "expected a valid integer")]
+    assert faults(Handler, json={"name": SECRET}) == [("name", "expected a valid integer")]
 
 
 @pytest.mark.needs("pydantic")

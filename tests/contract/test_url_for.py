@@ -308,7 +308,7 @@ def test_arguments_that_no_url_can_have(site, handler, args):
         ("pair", (), {}, "needs 'first'"),
         ("keywords", (), {}, "needs 'a'"),
         ("keywords", (), {"a": None}, "needs 'a'"),
-        ("greet", ("a", "b"), {}, "takes 1 path segments, 2 arguments were given"),
+        ("greet", ("a", "b"), {}, "takes 1 path segment, 2 arguments were given"),
         ("greet", ("a",), {"name": "b"}, "got several values for 'name'"),
         ("greet", (), {"nmae": "b"}, "has no parameter 'nmae': declare it, or append the query yourself"),
         ("greet", (None,), {}, "can't have None in its path"),

@@ -56,6 +56,8 @@ def said(caplog: pytest.LogCaptureFixture, function: Any) -> str:
         (lambda: {1, 2}, SET),
         (lambda: (200, frozenset("a")), SET.replace("set", "frozenset")),
         (lambda: Reply(200, {1}, []), SET),
+        (lambda: HTTPError(404), "HTTPError was returned: raise it, or return a reply"),
+        (lambda: (400, ValueError("x")), "ValueError was returned: raise it, or return a reply"),
         (lambda: {"a": {1}}, f"a dict like this is no reply ('set' objects are not JSON serializable): {JSON_IS}"),
         (lambda: [object()], f"a list like this is no reply ('object' objects are not JSON serializable): {JSON_IS}"),
         (lambda: (), f"a tuple of 0 is no reply: {TUPLES_ARE}"),

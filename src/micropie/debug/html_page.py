@@ -94,7 +94,7 @@ def _frames(trace: Trace) -> Iterator[str]:
     last = max(own, default=len(trace.frames) - 1)
     yield from _folded(list(enumerate(trace.frames))[:half], last)
     if trace.left_out:
-        yield f"<li class='note'>… {trace.left_out} frames …</li>"
+        yield f"<li class='note'>… {trace.omission} …</li>"
         yield from _folded(list(enumerate(trace.frames))[half:], last)
 
 

@@ -28,7 +28,7 @@ def _trace(trace: Trace) -> Iterator[str]:
     half = len(trace.frames) // 2
     for number, frame in enumerate(trace.frames):
         if trace.left_out and number == half:
-            yield f"  … {trace.left_out} frames …"
+            yield f"  … {trace.omission} …"
         yield from _frame(frame)
 
 

@@ -53,6 +53,11 @@ class Trace(NamedTuple):
     frames: list[Frame]
     left_out: int
 
+    @property
+    def omission(self) -> str:
+        """How many frames are missing."""
+        return "1 frame" if self.left_out == 1 else f"{self.left_out} frames"
+
 
 def traces_of(error: BaseException) -> list[Trace]:
     """An exception and its causes, the nearest first; the members of a group follow it."""

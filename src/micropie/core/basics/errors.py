@@ -23,6 +23,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
+def counted(number: int, unit: str) -> str:
+    """A number of things: `1 item`, `2 items`."""
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
 def is_status(value: Any) -> bool:
     """True if it is the status of a reply. A lower one has another reply behind it (RFC 9110 §15.2)."""
     return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004

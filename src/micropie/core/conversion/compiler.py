@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
+from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError, counted
 from micropie.core.basics.types import Params
 from micropie.core.conversion.constraints import Check, checks_of, package_named
 from micropie.core.conversion.converter import (
@@ -20,6 +20,7 @@ from micropie.core.conversion.converter import (
     MAX_SET,
     OBJECT,
     Converter,
+    UncheckedConstraintError,
     UnknownTypeError,
     as_it_is,
     check_size,
@@ -93,7 +94,7 @@ class Compiler:
             if found is None:
                 make = self._by_origin.get(class_of(annotation), self._other)
                 found = make(annotation)
-        except UnknownTypeError:
+        except (UnknownTypeError, UncheckedConstraintError):
             raise
         except Exception as error:  # whatever a foreign annotation is, or does
             raise UnknownTypeError(f"{annotation!r}: {error}") from error
@@ -167,7 +168,7 @@ class Compiler:
 
         def made(converts: list[Callable[[Any], Any]], values: Any) -> Any:
             if len(values) != len(converts):
-                raise ConversionError(("", f"expected {len(converts)} items"))
+                raise ConversionError(("", f"expected {counted(len(converts), 'item')}"))
             pairs = list(zip(converts, values, strict=True))
             return tuple(gathered(lambda pair: pair[0](pair[1]), pairs))
 

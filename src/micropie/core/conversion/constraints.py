@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from micropie.core.basics.errors import ConversionError
+from micropie.core.basics.errors import ConversionError, counted
 
 _LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
     "Gt": ("gt", operator.gt, "expected a value above {}"),
@@ -16,8 +16,8 @@ _LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
     "Lt": ("lt", operator.lt, "expected a value below {}"),
     "Le": ("le", operator.le, "expected a value of at most {}"),
     "MultipleOf": ("multiple_of", lambda value, step: value % step == 0, "expected a multiple of {}"),
-    "MinLen": ("min_length", lambda value, size: len(value) >= size, "expected at least {} {}"),
-    "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {} {}"),
+    "MinLen": ("min_length", lambda value, size: len(value) >= size, "expected at least {size}"),
+    "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {size}"),
 }
 
 
@@ -35,8 +35,8 @@ class Check(NamedTuple):
         except (TypeError, ArithmeticError):  # times with and without a zone; a decimal that is too long to be divided
             kept = False
         if not kept:
-            unit = "characters" if isinstance(value, str | bytes) else "items"
-            raise ConversionError(("", self.message.format(self.limit, unit)))
+            unit = "character" if isinstance(value, str) else "byte" if isinstance(value, bytes) else "item"
+            raise ConversionError(("", self.message.format(self.limit, size=counted(self.limit, unit))))
 
 
 def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
@@ -52,6 +52,18 @@ def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
         else:
             unknown.append(item)
     return known, unknown
+
+
+def as_msgspec_has_it(metadata: tuple[Any, ...]) -> Iterator[tuple[Any, str]]:
+    """The constraints among the metadata that msgspec does not check, and what to write in their place."""
+    package = sys.modules.get("annotated_types")
+    for item in () if package is None else _single(metadata, package):
+        if type(item).__name__ in _LIMITS:
+            attribute, *_ = _LIMITS[type(item).__name__]
+            yield item, f"write msgspec.Meta({attribute}={getattr(item, attribute)!r})"
+        else:
+            yield item, "check it in __post_init__"
+    yield from ((item, "write msgspec.Meta(...)") for item in metadata if type(item).__module__.startswith("pydantic."))
 
 
 def package_named(metadata: tuple[Any, ...]) -> str | None:

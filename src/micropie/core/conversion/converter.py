@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from micropie.core.basics.errors import MAX_FAULTS, ConversionError
+from micropie.core.basics.errors import MAX_FAULTS, ConversionError, counted
 from micropie.core.basics.types import Params
 
 # Items of a set, keys of a dict: whoever knows how Python hashes numbers can send any number of them that collide.
@@ -80,6 +80,10 @@ class UnknownTypeError(Exception):
     """No rule makes values of this type."""
 
 
+class UncheckedConstraintError(TypeError):
+    """A constraint that nobody would check: no handler is to rely on it."""
+
+
 def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | None = None) -> list[Any]:
     """All the values, converted; or one `ConversionError` with what is wrong with any of them."""
     found: list[Any] = []
@@ -99,4 +103,4 @@ def gathered(convert: Callable[[Any], Any], values: Iterable[Any], where: str | 
 def check_size(values: Any, limit: int | None) -> None:
     """Raise `ConversionError` for more items than that."""
     if limit is not None and len(values) > limit:
-        raise ConversionError(("", f"expected at most {limit} items"))
+        raise ConversionError(("", f"expected at most {counted(limit, 'item')}"))

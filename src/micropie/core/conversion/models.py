@@ -21,6 +21,7 @@ from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
 from micropie.core.basics.json_codec import dumps, plain_json
 from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.conversion.converter import MAX_RECORDS, OBJECT, VALID, Converter, form_taken_by
+from micropie.core.conversion.locations import Locations
 from micropie.core.conversion.records import class_of, is_collection, is_pydantic, records_in
 from micropie.core.conversion.weights import Weights
 
@@ -72,7 +73,7 @@ class Model:
         self._is_strict, self._is_json = is_strict(self.schema), takes_other_json(self.schema)
         self._weights = cache(lambda: Weights(self.schema))
         self._fast = cache(lambda: validator(failing_fast(self.schema, MAX_RECORDS)))
-        self._declared = cache(lambda: frozenset(_properties(self._adapter)))
+        self._locations = cache(lambda: Locations(self.schema))
 
     def from_text(self, given: Any) -> Any:
         """The value of a text, of texts, or of a form. Strict types read single texts, where they take none."""
@@ -110,7 +111,7 @@ class Model:
             if error.error_count() > MAX_LISTED:
                 raise ConversionError(("", VALID)) from None
             errors = error.errors(include_url=False, include_context=False, include_input=False)
-            raise ConversionError(*(_fault(one, self._declared()) for one in errors[:MAX_FAULTS])) from None
+            raise ConversionError(*(_fault(one, self._locations()) for one in errors[:MAX_FAULTS])) from None
 
 
 def _size(value: Any) -> int:
@@ -133,23 +134,9 @@ def _lists_of_models(annotation: Any) -> Iterator[str]:
             yield from (one.path[0] for one in paths if hasattr(one, "path"))
 
 
-def _properties(adapter: Any) -> Iterator[str]:
-    """The names that the type's members have: what else an error names is the client's."""
-    try:
-        schemas = [adapter.json_schema()]
-    except Exception:  # some types have no schema
-        return
-    while schemas:
-        schema = schemas.pop()
-        if isinstance(schema, dict):
-            properties = schema.get("properties")
-            yield from properties if isinstance(properties, dict) else ()
-        schemas += schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
-
-
-def _fault(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, str]:
+def _fault(error: dict[str, Any], locations: Locations) -> tuple[str, str]:
     """Where, and what is wrong, in words without the client's."""
-    where = "".join(_step(step, declared) for step in error["loc"])
+    where = locations.path(error["loc"])
     if error["type"] == "missing":
         return where, MISSING
     if error["type"] in _NO_OBJECT:
@@ -158,9 +145,3 @@ def _fault(error: dict[str, Any], declared: frozenset[str]) -> tuple[str, str]:
     if told is None:
         return where, VALID
     return where, f"expected {'a value ' if told[1].startswith(('greater', 'less')) else ''}{told[1]}"
-
-
-def _step(step: str | int, declared: frozenset[str]) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    return f".{step}" if step in declared else ".*"

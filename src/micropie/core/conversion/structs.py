@@ -6,20 +6,31 @@ text are bounded, and what others have made (dataclasses, attrs classes, models)
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
 from micropie.core.basics.optional import lazy_import, lazy_pattern
+from micropie.core.conversion.constraints import as_msgspec_has_it
 from micropie.core.conversion.converter import (
     MAX_SET,
     VALID,
     Converter,
+    UncheckedConstraintError,
     UnknownTypeError,
     check_size,
     form_taken_by,
     gathered,
 )
-from micropie.core.conversion.records import class_of, hints_of, is_collection, is_struct, records_in
+from micropie.core.conversion.records import (
+    aliased,
+    class_of,
+    hints_of,
+    is_collection,
+    is_named_tuple,
+    is_struct,
+    is_typed_dict,
+    records_in,
+)
 
 Compile = Callable[[Any], Converter]
 Prepare = Callable[[Any], Any]
@@ -38,6 +49,7 @@ def struct_converter(annotation: Any, compile_other: Compile) -> Converter:
 
     ImportError if msgspec is not installed; what msgspec raises for a type that it does not know.
     """
+    refuse_unchecked(annotation)
     msgspec = lazy_import("msgspec")
     described = lazy_import("msgspec.inspect").type_info(annotation)
     prepare = Preparation(compile_other).of(described)
@@ -60,6 +72,18 @@ def struct_converter(annotation: Any, compile_other: Compile) -> Converter:
         takes_files=True,
         reads_decimals=any(_sort_of(part) == "DecimalType" for part in _all_parts(described)),
     )
+
+
+def refuse_unchecked(annotation: Any) -> None:
+    """Raise `UncheckedConstraintError` for constraints of other packages, which msgspec would pass over."""
+    line: list[tuple[str, Any]] = [("", annotation)]
+    for place, kind in line:  # which grows meanwhile
+        for item, instead in as_msgspec_has_it(getattr(kind, "__metadata__", ())):
+            raise UncheckedConstraintError(f"{place or annotation}: msgspec does not check {item!r}: {instead}")
+        inside = [(place, one) for one in (*get_args(kind), aliased(kind), getattr(kind, "__origin__", None))]
+        if is_struct(kind) or is_typed_dict(kind) or is_named_tuple(kind):
+            inside += [(f"{class_of(kind).__name__}.{name}", hint) for name, hint in hints_of(kind).items()]
+        line += [one for one in inside if one not in line]
 
 
 def _lists_of_structs(annotation: Any) -> Iterator[str]:

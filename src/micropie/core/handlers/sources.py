@@ -223,7 +223,7 @@ def in_body(request: Request, slot: ParameterBinder) -> RawValue | None:
         return None
     convert = slot.converter
     if slot.wanted is bytes:
-        return (BODY, as_it_is, request.body) if request.body else None
+        return (BODY, convert.value, request.body) if request.body else None
     if has_json_object(request):
         return BODY, convert.value, json_of(request, slot)
     media = media_type(request._header_bytes(b"content-type", b""))

@@ -172,6 +172,8 @@ def why_unusable(error: BaseException, value: Any) -> str:
         return f"{called} was returned, and not awaited: write return await ..."
     if isinstance(value, os.PathLike):
         return f"a {kind} is no reply, for it may lead anywhere: return FileReply(path), from micropie.static"
+    if isinstance(value, BaseException):
+        return f"{kind} was returned: raise it, or return a reply"
     if isinstance(value, AbstractSet):
         return f"a {kind} is no reply, since JSON has none: return a list, such as sorted(...)"
     wanted = "text, bytes, JSON values, dataclasses, generators and (status, body, headers) are"

@@ -12,6 +12,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from micropie.core.basics.errors import counted
 from micropie.core.basics.json_codec import duration
 from micropie.core.basics.optional import lazy_import
 from micropie.core.handlers.annotations import AUTO, PATH, QUERY, REQUIRED
@@ -275,7 +276,7 @@ class Address:
 
     def _check_positional(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         if len(args) > len(self._fillable) and not self._endpoint.plan.variadic:
-            raise self._error(f"takes {len(self._fillable)} path segments, {len(args)} arguments were given")
+            raise self._error(f"takes {counted(len(self._fillable), 'path segment')}, {len(args)} arguments were given")
         if twice := [name for name in self._fillable[: len(args)] if name in keywords]:
             raise self._error(f"got several values for {twice[0]!r}")
 

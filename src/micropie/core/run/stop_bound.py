@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from micropie.core.basics.errors import log
+from micropie.core.basics.errors import counted, log
 from micropie.core.basics.types import Message, Receive, Scope, Send
 from micropie.core.lifespan.signals import StopSignals
 
@@ -59,7 +59,7 @@ class StopBound:
     def _cancel(self) -> None:
         running = [task for task in self.tasks if task is not None]
         if running:
-            log.warning("%d requests are cancelled: they did not end within %g s", len(running), self._grace)
+            log.warning("%s cancelled, not ended within %g s", counted(len(running), "request"), self._grace)
         for task in running:
             task.cancel()
 
