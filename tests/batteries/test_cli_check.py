@@ -362,7 +362,6 @@ def test_the_session_as_a_parameter(project):
         ("user", "user: 'Annotated[str, FromQuery()]'): ..."),
         ("user", "user: Annotated[str, FromPath()]): ..."),
         ("user", "user):\n        self.request.session['user'] = user"),
-        ("user", "user):\n        return self.request.session.get('user') == user"),
         ("user", "name): ..."),
         ("name", "name): ..."),
         ("theme", "theme): ..."),
@@ -372,6 +371,54 @@ def test_what_a_client_may_say(project, key, handler):
     """Whoever names the source, or looks at the session, knows; and a theme is nobody's identity."""
     head = "from typing import Annotated; from micropie import FromPath, FromQuery\n"
     project.write(app=site(LOGIN.format(key=key) + f"    async def orders(self, {handler}\n", head))
+    assert project.call("check") == (0, "", "nothing found\n")
+
+
+CALLBACK = """\
+    async def login(self):
+        self.request.session['state'] = 'x'
+    async def callback(self, {}
+"""
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "code, state):\n        return self.request.session['state'] == state",
+        "code, state=''):\n        if state != self.request.session.pop('state', None): return 400, 'no'",
+        "state: str, session: Session):\n        return compare_digest(state, session.get('state'))",
+        "state):\n        return hmac.compare_digest(state.encode(), self.request.session['state'].encode())",
+        "*, state):\n        kept = self.request.session.pop('state')\n        return kept == state",
+        "state):\n        session = self.request.session\n        return (kept := session['state']) and state == kept",
+    ],
+)
+def test_a_value_that_is_compared_with_itself(project, handler):
+    """A parameter that the session fills where nobody sends it is no proof of what the session has."""
+    project.write(app=site(CALLBACK.format(handler), "from micropie import Session\n"))
+    message = (
+        "Site.callback compares 'state' with the session's, by which it is filled if no client sends it: "
+        "write Annotated[str, FromQuery()], or give it another name"
+    )
+    assert project.call("check") == (1, f"app.py:8: {message}\n", "1 finding\n")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        "state: Annotated[str, FromQuery()]):\n        return state == self.request.session['state']",
+        "sent):\n        return sent == self.request.session['state']",
+        "state):\n        if state != self.request.session['state']: self.request.session['state'] = state",
+        "state):\n        return state == 'x' or self.request.session['other'] == state",
+        "state):\n        return state in {'a', 'b'} and 'state' in self.request.session",
+        "state=None):\n        return state or self.request.session.get('state')",
+        "state):\n        return self.request.session.get('other', state) == self.request.session.get(*[state])",
+        "state):\n        return self.request.session[state] == self.request.session.items(state) == len(state)",
+    ],
+)
+def test_values_that_are_compared_with_others(project, handler):
+    """Whoever says where it comes from is right, and so is who asks for a change, or for something else."""
+    head = "from typing import Annotated; from micropie import FromQuery\n"
+    project.write(app=site(CALLBACK.format(handler), head))
     assert project.call("check") == (0, "", "nothing found\n")
 
 

@@ -13,7 +13,11 @@ from micropie.cli.arguments import (
     worker_count,
     workers_from_environment,
 )
-from micropie.cli.check.parameters import catching_index, overridable_session_values
+from micropie.cli.check.parameters import (
+    catching_index,
+    comparisons_with_itself,
+    overridable_session_values,
+)
 from micropie.cli.check.public import public_hints
 from micropie.cli.check.returned import forgotten_returns, wrong_results
 from micropie.cli.check.rules import (
@@ -43,6 +47,7 @@ RULES: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
     branches_on_instances,
     catching_index,
     overridable_session_values,
+    comparisons_with_itself,
     forgotten_returns,
     wrong_results,
     missing_packages,

@@ -42,6 +42,71 @@ def overridable_session_values(subject: Subject) -> Iterator[Finding]:
                 )
 
 
+def comparisons_with_itself(subject: Subject) -> Iterator[Finding]:
+    """Parameters that are compared with what the session keeps under their name, and so fills them with.
+
+    As the `state` of a log-in by OAuth, or a code that was sent by mail: who leaves it out has the right one.
+    """
+    for route in subject.routes:
+        source = subject.source_of(route)
+        if source is None:
+            continue
+        method = source.member(method_name(route))
+        compared = set(names_compared_with_session(method)) - set(session_keys(method))  # who sets it may see a change
+        for parameter in route.parameters:
+            named = parameter.name in route.identities or names_its_source(route, parameter)
+            if parameter.name in compared and not named:
+                yield finding_at(
+                    route,
+                    f"{handler_name(route)} compares {parameter.name!r} with the session's, by which it is filled if "
+                    "no client sends it: write Annotated[str, FromQuery()], or give it another name",
+                )
+
+
+def names_compared_with_session(method: ast.AST) -> Iterator[str]:
+    """Yield the names that are compared with what the session has under the same name."""
+    kept: dict[str, set[str]] = {}  # variables, and the keys that they have been read from
+    for node in ast.walk(method):
+        if isinstance(node, ast.Assign | ast.NamedExpr):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            kept.update((one.id, set(keys_read(node.value))) for one in targets if isinstance(one, ast.Name))
+    for node in ast.walk(method):
+        operands = operands_of(node)
+        names = [{found.id for found in ast.walk(one) if isinstance(found, ast.Name)} for one in operands]
+        keys = [
+            {*keys_read(one)}.union(*(kept.get(name, ()) for name in of))
+            for one, of in zip(operands, names, strict=True)
+        ]
+        for position, _ in enumerate(operands):
+            others = set[str]().union(*names[:position], *names[position + 1 :])
+            yield from keys[position] & others
+
+
+def operands_of(node: ast.AST) -> list[ast.expr]:
+    """What is compared with each other, by an operator or by `hmac.compare_digest`."""
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Call):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        return node.args if called == "compare_digest" else []
+    return []
+
+
+def keys_read(node: ast.AST) -> Iterator[str]:
+    """Yield the keys that are read from a session."""
+    for found in ast.walk(node):
+        if isinstance(found, ast.Subscript) and is_session(found.value):
+            key: ast.AST = found.slice
+        elif isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and found.args:
+            if found.func.attr not in ("get", "pop") or not is_session(found.func.value):
+                continue
+            key = found.args[0]
+        else:
+            continue
+        if isinstance(key, ast.Constant):
+            yield str(key.value)
+
+
 def session_keys(node: ast.AST) -> Iterator[str]:
     """Yield the keys that are set in a session."""
     for found in ast.walk(node):
