@@ -63,6 +63,7 @@ from contextlib import (
     ContextDecorator,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from contextvars import Context, ContextVar, copy_context
 from copy import deepcopy
@@ -178,6 +179,7 @@ __all__ = [
     "run",
     "safe_redirect",
     "spawn",
+    "stopping",
     "url_for",
 ]
 
@@ -825,6 +827,17 @@ class Stopping:
             await begun.wait()
         finally:
             self.forget(begun.set)
+
+    async def sleep(self, seconds: float) -> bool:
+        """Wait so many seconds, and be true; false at once when the stop begins, or has begun.
+
+        while await self.request.stopping.sleep(60):
+            await self.tidy_up()
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.wait()
+        return not self._has_begun
 
     def tell(self, callback: Callable[[], None]) -> None:
         """Have this called when the stop begins, or soon if it has; once, until it is forgotten."""
@@ -6454,7 +6467,7 @@ enter_request, leave_request, request_here = current_request.set, current_reques
 # ======================================================================================================================
 # core/requests/after_reply.py
 #
-# Work that no reply waits for: `after_reply` and `spawn`.
+# Work that no reply waits for: `after_reply` and `spawn`, and the `stopping` that ends it.
 # ======================================================================================================================
 
 def after_reply(callback: Callable[..., Any], *args: Any) -> None:
@@ -6501,6 +6514,23 @@ def spawn(coroutine: Coroutine[Any, Any, Outcome], *, name: str | None = None) -
         coroutine.close()
         raise RuntimeError("spawn() is for async def: in a thread, after_reply() takes calls") from None
     return background.spawn(coroutine, name)
+
+
+def stopping() -> Stopping:
+    """The stop of the application that serves the current request, or starts, for the tasks that it has spawned.
+
+    RuntimeError where there is neither. A handler asks `self.request.stopping`, which also says that it ends by itself.
+
+        async def tidy_up(self):
+            while await stopping().sleep(60):
+                await self.store.delete_old()
+    """
+    background = background_here()
+    if background is None:
+        raise RuntimeError(
+            "stopping() is for what is spawned by handlers and startup handlers: nothing stops elsewhere"
+        )
+    return background.stopping
 
 
 def background_here() -> Background | None:

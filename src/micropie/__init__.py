@@ -26,7 +26,7 @@ from micropie.core.replies.events import ServerSentEvent, ServerSentEvents
 from micropie.core.replies.file_body import FileBody
 from micropie.core.replies.redirects import ascii_host, safe_redirect
 from micropie.core.replies.reply import Reply
-from micropie.core.requests.after_reply import after_reply, spawn
+from micropie.core.requests.after_reply import after_reply, spawn, stopping
 from micropie.core.requests.locality import is_local, is_loopback_host
 from micropie.core.requests.proxies import TrustedProxies
 from micropie.core.requests.request import Request, WebSocketRequest, current_request
@@ -105,6 +105,7 @@ __all__ = [
     "run",
     "safe_redirect",
     "spawn",
+    "stopping",
     "url_for",
 ]
 

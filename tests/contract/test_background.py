@@ -20,6 +20,7 @@ from micropie import (
     Stopping,
     after_reply,
     spawn,
+    stopping,
 )
 from micropie.testing import TestClient
 from tests.client import http, run, visitor
@@ -365,6 +366,88 @@ async def until_closed(ws):
     """Receive until the server closes."""
     while True:
         await ws.receive_text()
+
+
+class Looping(App):
+    """Its loops tidy up, and sleep in between."""
+
+    def __init__(self, seconds=60.0):
+        super().__init__()
+        self.startup_handlers.append(self._begin)
+        self.shutdown_handlers.append(self._end)
+        self.seconds = seconds
+        self.notes = []
+        self.busy = asyncio.Event()
+
+    async def _begin(self):
+        spawn(self._tidy_up("startup"))
+
+    async def _end(self):
+        self.notes.append("shutdown")
+
+    async def _tidy_up(self, what):
+        while await stopping().sleep(self.seconds):
+            self.notes.append(what)
+        self.notes.append(f"{what} ends")
+
+    async def _work(self):
+        self.busy.set()
+        await asyncio.sleep(0.05)
+        self.notes.append("done")
+        assert not await stopping().sleep(60)
+
+    async def index(self):
+        spawn(self._tidy_up("request"))
+
+    async def work(self):
+        spawn(self._work())
+        await self.busy.wait()
+
+    def thread(self):
+        return str(bool(stopping()))
+
+
+def looped(path, seconds=60.0):
+    async def main():
+        app, loop = Looping(seconds), asyncio.get_running_loop()
+        async with visitor(app) as client:
+            reply = await client.get(path)
+            if seconds < 1:
+                await asyncio.sleep(0.05)
+            began = loop.time()
+        return reply.text, app.notes, loop.time() - began
+
+    return run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "notes"),
+    [("/", ["startup ends", "request ends", "shutdown"]), ("/work", ["startup ends", "done", "shutdown"])],
+)
+def test_a_loop_that_sleeps_ends_at_once(path, notes, caplog):
+    """When the stop begins, whoever has spawned it; work that is under way is done."""
+    _, noted, seconds = looped(path)
+    assert noted == notes
+    assert seconds < 0.9  # of the second that a test client gives a stop
+    assert "did not end in time" not in caplog.text
+
+
+def test_a_loop_goes_round_until_then():
+    """Each time that it has slept."""
+    _, notes, _ = looped("/thread", 0.01)
+    assert notes.count("startup") > 1
+    assert notes[-2:] == ["startup ends", "shutdown"]
+
+
+def test_the_stop_in_a_thread():
+    """A sync handler may look at it."""
+    assert looped("/thread")[0] == "False"
+
+
+def test_nothing_stops_outside_of_an_application():
+    """It is told at once, with what to do."""
+    with pytest.raises(RuntimeError, match=r"stopping\(\) is for what is spawned"):
+        stopping()
 
 
 # -- stopping -------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -44,6 +45,17 @@ class Stopping:
             await begun.wait()
         finally:
             self.forget(begun.set)
+
+    async def sleep(self, seconds: float) -> bool:
+        """Wait so many seconds, and be true; false at once when the stop begins, or has begun.
+
+        while await self.request.stopping.sleep(60):
+            await self.tidy_up()
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.wait()
+        return not self._has_begun
 
     def tell(self, callback: Callable[[], None]) -> None:
         """Have this called when the stop begins, or soon if it has; once, until it is forgotten."""

@@ -1,10 +1,10 @@
-"""Work that no reply waits for: `after_reply` and `spawn`."""
+"""Work that no reply waits for: `after_reply` and `spawn`, and the `stopping` that ends it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from micropie.core.basics.background import Background, Outcome, current_background
+from micropie.core.basics.background import Background, Outcome, Stopping, current_background
 from micropie.core.requests.request import Request, current_request
 
 
@@ -52,6 +52,23 @@ def spawn(coroutine: Coroutine[Any, Any, Outcome], *, name: str | None = None) -
         coroutine.close()
         raise RuntimeError("spawn() is for async def: in a thread, after_reply() takes calls") from None
     return background.spawn(coroutine, name)
+
+
+def stopping() -> Stopping:
+    """The stop of the application that serves the current request, or starts, for the tasks that it has spawned.
+
+    RuntimeError where there is neither. A handler asks `self.request.stopping`, which also says that it ends by itself.
+
+        async def tidy_up(self):
+            while await stopping().sleep(60):
+                await self.store.delete_old()
+    """
+    background = background_here()
+    if background is None:
+        raise RuntimeError(
+            "stopping() is for what is spawned by handlers and startup handlers: nothing stops elsewhere"
+        )
+    return background.stopping
 
 
 def background_here() -> Background | None:
