@@ -170,6 +170,7 @@ __all__ = [
     "dumps",
     "flash",
     "flashes",
+    "form_action",
     "is_local",
     "is_loopback_host",
     "limits",
@@ -4930,6 +4931,99 @@ def _watched(pump: Coroutine[Any, Any, None], stream: Stream) -> Generator[Any, 
 
 
 # ======================================================================================================================
+# core/requests/accept.py
+#
+# Content negotiation: which media types a client wants, and how much, by its Accept field (RFC 9110 §12.5.1).
+# ======================================================================================================================
+
+_MAX_RANGES = 100  # of an Accept field that are read; browsers name up to ten
+_WEIGHT = re.compile(r"[01](\.\d*)?|\.\d+")  # §12.4.2, and Java's `.2`
+BY_PARAMETERS, NAMED, BY_TYPE, BY_ANYTHING = 4, 3, 2, 1  # how closely a range describes a media type
+_CHARSET = "charset"  # which says nothing of the type: some clients send it with every range
+
+
+class Wish(NamedTuple):
+    """How much a client wants a kind of answer, and how closely it has described it; compared in this order."""
+
+    weight: float
+    closeness: int
+
+    def __bool__(self) -> bool:
+        return self.weight > 0
+
+
+NO_WISH = Wish(0, 0)
+
+
+class Range(NamedTuple):
+    """A media range of an Accept field: `text/html;level=1`, `text/*`, `*/*`."""
+
+    name: str
+    parameters: dict[str, str]
+    weight: float
+
+    def closeness_to(self, media_type: str, parameters: dict[str, str]) -> int:
+        """How closely it describes a media type; 0 if it is not of the range."""
+        if not self.parameters.items() <= parameters.items():
+            return 0
+        if self.name == media_type:
+            return BY_PARAMETERS if self.parameters else NAMED
+        return {f"{media_type.partition('/')[0]}/*": BY_TYPE, "*/*": BY_ANYTHING}.get(self.name, 0)
+
+
+class Accepted(NamedTuple):
+    """What a client's Accept field says of HTML and of JSON, under whatever name."""
+
+    html: Wish
+    json: Wish
+
+
+def accepted(accept: str) -> Accepted:
+    """The wishes in an Accept field. None of it, and an empty one, accepts everything alike."""
+    ranges = ranges_of(accept)
+    html = (one.weight for one in ranges if one.name == "text/html")
+    json = (one.weight for one in ranges if is_json_type(one.name))
+    return Accepted(_wish(html, "text/*", ranges), _wish(json, "application/*", ranges))
+
+
+def preferred(accept: str, media_types: Sequence[str]) -> str | None:
+    """The media type that a client wants most, of several the first; None if it wants none of them."""
+    ranges = ranges_of(accept)
+    best, wish = None, NO_WISH
+    for media_type in media_types:
+        name, parameters = parse_media_type(media_type)
+        described = [(one.closeness_to(name, parameters), one.weight) for one in ranges]
+        closeness, weight = max(described)  # the closest description of it counts
+        if closeness and Wish(weight, closeness) > wish:
+            best, wish = media_type, Wish(weight, closeness)
+    return best if wish else None
+
+
+def ranges_of(accept: str) -> list[Range]:
+    """The media ranges of an Accept field, the first hundred."""
+    return [_range(item) for item in (accept[:MAX_LOOKED_AT].strip() or "*/*").split(",", _MAX_RANGES)[:_MAX_RANGES]]
+
+
+def _range(item: str) -> Range:
+    name, parameters = parse_media_type(item)
+    weight = parameters.get("q", "1")
+    own = {key: value for key, value in parameters.items() if key not in ("q", _CHARSET)}
+    return Range(name, own, min(float(weight), 1) if _WEIGHT.fullmatch(weight) else 1)
+
+
+def _wish(named: Iterable[float], by_type: str, ranges: list[Range]) -> Wish:
+    """The wish for a kind of answer: the closest description of it counts."""
+    for closeness, weights in (
+        (NAMED, [*named]),
+        (BY_TYPE, [one.weight for one in ranges if one.name == by_type]),
+        (BY_ANYTHING, [one.weight for one in ranges if one.name == "*/*"]),
+    ):
+        if weights:
+            return Wish(max(weights), closeness)
+    return NO_WISH
+
+
+# ======================================================================================================================
 # core/requests/body_stream.py
 #
 # The bytes of a body as they arrive: at most so many, and not too slowly.
@@ -6357,6 +6451,21 @@ class Request:
                 found = found + (b"; " if wanted == b"cookie" else b", ") + value if is_there else value
                 is_there = True
         return found.decode("latin-1").strip(" \t") if is_there else default
+
+    def accepts(self, *media_types: str) -> str | None:
+        """The one of the `media_types` that the client wants most, None if it wants none of them (RFC 9110 §12.5.1).
+
+        By the weights of its Accept field, then by how closely a range describes a type, then by your order: who sends
+        none, or `*/*`, gets the first. The reply depends on it, which `Vary: Accept` tells caches. ValueError for what
+        is no media type.
+
+            if self.request.accepts("text/html", "application/json") == "application/json":
+                return 200, pie, {"Vary": "Accept"}
+        """
+        for media_type in media_types:
+            if "/" not in media_type or "*" in media_type:
+                raise ValueError(f"accepts() takes media types such as 'text/html', {media_type!r} is none")
+        return preferred(self.header("accept", ""), media_types)
 
     def query(self, name: str, default: Any = None) -> Any:
         """The first value of the query field `name`, or `default`."""
@@ -10343,65 +10452,6 @@ def _accept_fields(headers: Any) -> RawHeaders:
 
 
 # ======================================================================================================================
-# core/failures/accept.py
-#
-# Content negotiation: how much a client wants HTML, and how much JSON, by its Accept field (RFC 9110 §12.5.1).
-# ======================================================================================================================
-
-_MAX_RANGES = 100  # of an Accept field that are read; browsers name up to ten
-_WEIGHT = re.compile(r"[01](\.\d*)?")  # §12.4.2
-NAMED, BY_TYPE, BY_ANYTHING = 3, 2, 1  # how closely a range describes a media type: itself, `text/*`, `*/*`
-
-
-class Wish(NamedTuple):
-    """How much a client wants a kind of answer, and how closely it has described it; compared in this order."""
-
-    weight: float
-    closeness: int
-
-    def __bool__(self) -> bool:
-        return self.weight > 0
-
-
-NO_WISH = Wish(0, 0)
-
-
-class Accepted(NamedTuple):
-    """What a client's Accept field says of HTML and of JSON, under whatever name."""
-
-    html: Wish
-    json: Wish
-
-
-def accepted(accept: str) -> Accepted:
-    """The wishes in an Accept field. None of it, and an empty one, accepts everything alike."""
-    ranges = [
-        _weighted(item) for item in (accept[:MAX_LOOKED_AT].strip() or "*/*").split(",", _MAX_RANGES)[:_MAX_RANGES]
-    ]
-    html = (weight for name, weight in ranges if name == "text/html")
-    json = (weight for name, weight in ranges if is_json_type(name))
-    return Accepted(_wish(html, "text/*", ranges), _wish(json, "application/*", ranges))
-
-
-def _weighted(item: str) -> tuple[str, float]:
-    name, parameters = parse_media_type(item)
-    weight = parameters.get("q", "1")
-    return name, min(float(weight), 1) if _WEIGHT.fullmatch(weight) else 1
-
-
-def _wish(named: Iterable[float], by_type: str, ranges: list[tuple[str, float]]) -> Wish:
-    """The wish for a kind of answer: the closest description of it counts."""
-    for closeness, weights in (
-        (NAMED, [*named]),
-        (BY_TYPE, [weight for name, weight in ranges if name == by_type]),
-        (BY_ANYTHING, [weight for name, weight in ranges if name == "*/*"]),
-    ):
-        if weights:
-            return Wish(max(weights), closeness)
-    return NO_WISH
-
-
-# ======================================================================================================================
 # core/failures/debugger.py
 #
 # Development mode, as far as the core knows of it: whether it is on, and who explains failures then.
@@ -12144,19 +12194,42 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
         url_for(self.files, "css/site.css")
         url_for(self.confirm, token, external=True)         # https://shop.example/confirm/…
     """
+    place, path, pairs = _path_and_fields(handler, args, query)
+    origin = _origin_here(place) if external else ""
+    return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+
+
+def form_action(handler: Any, /, *args: Any, **path: Any) -> str:
+    """The `action` of a form whose fields are the parameters of a handler.
+
+    It is what `url_for` says, but required parameters may be missing, since the form has them: only what must be in the
+    path is given, by position in `args` or by name in `path`. TypeError for what would stand in the query, which
+    browsers leave out of the action of a GET form: a hidden field has it.
+
+        form_action(self.search)        # /search, though self.search(q) needs a q
+    """
+    _, action, pairs = _path_and_fields(handler, args, path, by_form=True)
+    if pairs:
+        raise TypeError(f"form_action(): {handler!r} has {pairs[0][0]!r} in the query: put it into a hidden field")
+    return action
+
+
+def _path_and_fields(
+    handler: Any, args: tuple[Any, ...], query: dict[str, Any], *, by_form: bool = False
+) -> tuple[HandlerLocation, str, Pairs]:
+    """Where a handler stands, the path to it, and the fields of the query; a form has what is left out."""
     root, place = _located(handler)
     above, args = _with_identities(place.above, args, query)
     if isinstance(place.entry, Address):
-        own, pairs = place.entry.of(args, {name: value for name, value in query.items() if value is not None})
+        given = {name: value for name, value in query.items() if value is not None}
+        own, pairs = place.entry.of(args, given, by_form=by_form)
     else:
         own, args = _with_identities(place.branch.path if place.entry is None else place.entry.path, args, query)
         if args and place.entry is None:
             below, added = _below_controller(place.branch.owner, args)
             args, query = (below,), {**added, **query}
         own, pairs = own + _segments_below(args), list(_query_fields(query))
-    path = joined(root + above + own) or "/"
-    origin = _origin_here(place) if external else ""
-    return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+    return place, joined(root + above + own) or "/", pairs
 
 
 def _with_identities(
@@ -12297,14 +12370,17 @@ class Address:
             if p.source in (PATH, QUERY) and p.kind in (POSITIONAL, KEYWORD) and p.default is REQUIRED
         ]
 
-    def of(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[str, ...], Pairs]:
-        """The segments of the path, and the fields of the query. TypeError or ValueError if there are none."""
+    def of(self, args: tuple[Any, ...], keywords: dict[str, Any], *, by_form: bool) -> tuple[tuple[str, ...], Pairs]:
+        """The segments of the path, and the fields of the query. TypeError or ValueError if there are none.
+
+        What is not in the path need not be there if a form has it.
+        """
         self._check_positional(args, keywords)
         in_path = self._names_in_path(len(args), keywords)
         segments = [self._segment(value) for value in (*args, *(keywords[name] for name in in_path[len(args) :]))]
         others = {name: value for name, value in keywords.items() if name not in in_path}
         self._check_keywords(others)
-        self._check_needed(in_path, others)
+        self._check_needed(in_path, others, self._only_in_path if by_form else None)
         fields = list(_query_fields({self._key(name): value for name, value in others.items()}))
         above = len(self._endpoint.identities)
         template, fields = self._divided(segments[above:], in_path[above:], fields)
@@ -12371,14 +12447,14 @@ class Address:
             if name in self._parameters and name not in self._in_query:
                 raise self._error(f"takes {name!r} from the {self._parameters[name].source}, which is no part of a URL")
 
-    def _check_needed(self, in_path: list[str], keywords: dict[str, Any]) -> None:
+    def _check_needed(self, in_path: list[str], keywords: dict[str, Any], among: set[str] | None) -> None:
         for name in self._endpoint.identities:
             if name not in in_path:
                 raise self._error(f"needs {name!r}, which is in the path to it")
         for name in self._needed:
-            if name not in in_path and name not in keywords:
+            if name not in in_path and name not in keywords and (among is None or name in among):
                 raise self._error(
-                    f"needs {name!r}. If that is not in the URL, say so: "
+                    f"needs {name!r}. If that is not in the URL, say so: form_action() or "
                     '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
                 )
 
@@ -15549,7 +15625,7 @@ class App:
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
             limits=limits,
-            templates=Templates(templates, {"url_for": url_for, "flashes": flashes}),
+            templates=Templates(templates, {"url_for": url_for, "form_action": form_action, "flashes": flashes}),
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             errors=errors,

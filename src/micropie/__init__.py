@@ -34,7 +34,7 @@ from micropie.core.requests.session import Session
 from micropie.core.requests.state import State
 from micropie.core.requests.uploaded_file import UploadedFile
 from micropie.core.routing.controller import Controller, Mount, Nested, Resource, limits, methods
-from micropie.core.routing.url_for import url_for
+from micropie.core.routing.url_for import form_action, url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 from micropie.core.sessions.flash import Flash, flash, flashes
 from micropie.core.websockets.websocket import WebSocket
@@ -96,6 +96,7 @@ __all__ = [
     "dumps",
     "flash",
     "flashes",
+    "form_action",
     "is_local",
     "is_loopback_host",
     "limits",

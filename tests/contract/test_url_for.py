@@ -11,7 +11,20 @@ from uuid import UUID
 
 import pytest
 
-from micropie import App, Controller, FromQuery, FromSession, Header, HttpMiddleware, Mount, Resource, methods, url_for
+from micropie import (
+    App,
+    Controller,
+    FromPath,
+    FromQuery,
+    FromSession,
+    Header,
+    HttpMiddleware,
+    Mount,
+    Resource,
+    form_action,
+    methods,
+    url_for,
+)
 from tests.client import http
 from tests.wire import websocket, wire
 
@@ -296,6 +309,70 @@ def test_arguments_that_no_url_can_have(site, handler, args):
         site = getattr(site, name)
     with pytest.raises(ValueError, match=r"No URL leads to|dot segments"):
         url_for(site, *args)
+
+
+# The action of a form.
+
+
+class Searching(App):
+    class Pies(Resource):
+        async def get(self, id: int): ...
+
+        async def put(self, id: int, name: str): ...
+
+    pies = Pies()
+
+    async def index(self, q): ...
+
+    async def search(self, q, page=1, *, sort):
+        return [q, page, sort]
+
+    async def below(self, shelf: Annotated[str, FromPath()], q): ...
+
+    async def page(self):
+        return self._redirect(form_action(self.search))
+
+    @methods("POST")
+    async def add(self, name): ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "args", "action"),
+    [
+        (lambda app: app.search, (), "/search"),
+        (lambda app: app.search, ("pie",), "/search/pie"),
+        (lambda app: app.index, (), "/"),
+        (lambda app: app.below, ("a/b",), "/below/a%2Fb"),
+        (lambda app: app.add, (), "/add"),
+        (lambda app: app.pies.get, (), "/pies"),
+        (lambda app: app.pies.put, (7,), "/pies/7"),
+        (lambda app: app.pies, (), "/pies"),
+    ],
+)
+def test_the_action_of_a_form(handler, args, action):
+    """Its fields are the parameters that are left out."""
+    assert form_action(handler(Searching()), *args) == action
+
+
+def test_a_form_is_answered_at_its_action():
+    """The browser puts its fields into the query; the root path stands in front."""
+    app = Searching()
+    assert http(app, path=form_action(app.search), query="q=pie&sort=name").json() == ["pie", 1, "name"]
+    assert wire(app, path="/site/page", scope={"root_path": "/site"}).headers["location"] == "/site/search"
+
+
+@pytest.mark.parametrize(
+    ("handler", "keywords", "message"),
+    [
+        (lambda app: app.below, {}, r"below needs 'shelf'"),
+        (lambda app: app.search, {"page": 2}, "has 'page' in the query: put it into a hidden field"),
+        (lambda app: app.search, {"nmae": 2}, "has no parameter 'nmae'"),
+    ],
+)
+def test_what_no_action_can_have(handler, keywords, message):
+    """A TypeError that says what is wrong."""
+    with pytest.raises(TypeError, match=message):
+        form_action(handler(Searching()), **keywords)
 
 
 # Arguments are checked against the signature.

@@ -33,7 +33,7 @@ from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.routing.class_warnings import log_class_warnings
 from micropie.core.routing.controller import Controller, Mount, Nested
 from micropie.core.routing.router import Router
-from micropie.core.routing.url_for import let_url_for_find, url_for
+from micropie.core.routing.url_for import form_action, let_url_for_find, url_for
 from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
 from micropie.core.sessions.flash import flashes
 from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
@@ -190,7 +190,7 @@ class App:
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
             limits=limits,
-            templates=Templates(templates, {"url_for": url_for, "flashes": flashes}),
+            templates=Templates(templates, {"url_for": url_for, "form_action": form_action, "flashes": flashes}),
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             errors=errors,

@@ -21,10 +21,10 @@ from micropie.core.basics.errors import (
 from micropie.core.basics.headers import is_token, media_type
 from micropie.core.basics.optional import MissingDependency, lazy_import, lazy_pattern
 from micropie.core.engine import PROBLEMS, Engine
-from micropie.core.failures.accept import NAMED, accepted
 from micropie.core.handlers.user_function import UserFunction, code_of, function_name, place_of
 from micropie.core.replies.error_forms import error_line, error_page, error_problem
 from micropie.core.replies.reply import Reply, add_to_vary, header_pairs, to_reply
+from micropie.core.requests.accept import NAMED, accepted
 from micropie.core.requests.body import has_body
 from micropie.core.requests.request import RELATIVE_PATH, Request
 

@@ -16,6 +16,7 @@ from micropie.core.basics.headers import header_dict
 from micropie.core.basics.json_codec import dumps, exact_loads, has_inexact_number, loads
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import ASGIApp, Message, Params, RawHeaders, Receive, Scope
+from micropie.core.requests.accept import preferred
 from micropie.core.requests.session import Session
 from micropie.core.requests.state import State
 
@@ -358,6 +359,21 @@ class Request:
                 found = found + (b"; " if wanted == b"cookie" else b", ") + value if is_there else value
                 is_there = True
         return found.decode("latin-1").strip(" \t") if is_there else default
+
+    def accepts(self, *media_types: str) -> str | None:
+        """The one of the `media_types` that the client wants most, None if it wants none of them (RFC 9110 §12.5.1).
+
+        By the weights of its Accept field, then by how closely a range describes a type, then by your order: who sends
+        none, or `*/*`, gets the first. The reply depends on it, which `Vary: Accept` tells caches. ValueError for what
+        is no media type.
+
+            if self.request.accepts("text/html", "application/json") == "application/json":
+                return 200, pie, {"Vary": "Accept"}
+        """
+        for media_type in media_types:
+            if "/" not in media_type or "*" in media_type:
+                raise ValueError(f"accepts() takes media types such as 'text/html', {media_type!r} is none")
+        return preferred(self.header("accept", ""), media_types)
 
     def query(self, name: str, default: Any = None) -> Any:
         """The first value of the query field `name`, or `default`."""

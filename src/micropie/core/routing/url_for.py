@@ -62,19 +62,42 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
         url_for(self.files, "css/site.css")
         url_for(self.confirm, token, external=True)         # https://shop.example/confirm/…
     """
+    place, path, pairs = _path_and_fields(handler, args, query)
+    origin = _origin_here(place) if external else ""
+    return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+
+
+def form_action(handler: Any, /, *args: Any, **path: Any) -> str:
+    """The `action` of a form whose fields are the parameters of a handler.
+
+    It is what `url_for` says, but required parameters may be missing, since the form has them: only what must be in the
+    path is given, by position in `args` or by name in `path`. TypeError for what would stand in the query, which
+    browsers leave out of the action of a GET form: a hidden field has it.
+
+        form_action(self.search)        # /search, though self.search(q) needs a q
+    """
+    _, action, pairs = _path_and_fields(handler, args, path, by_form=True)
+    if pairs:
+        raise TypeError(f"form_action(): {handler!r} has {pairs[0][0]!r} in the query: put it into a hidden field")
+    return action
+
+
+def _path_and_fields(
+    handler: Any, args: tuple[Any, ...], query: dict[str, Any], *, by_form: bool = False
+) -> tuple[HandlerLocation, str, Pairs]:
+    """Where a handler stands, the path to it, and the fields of the query; a form has what is left out."""
     root, place = _located(handler)
     above, args = _with_identities(place.above, args, query)
     if isinstance(place.entry, Address):
-        own, pairs = place.entry.of(args, {name: value for name, value in query.items() if value is not None})
+        given = {name: value for name, value in query.items() if value is not None}
+        own, pairs = place.entry.of(args, given, by_form=by_form)
     else:
         own, args = _with_identities(place.branch.path if place.entry is None else place.entry.path, args, query)
         if args and place.entry is None:
             below, added = _below_controller(place.branch.owner, args)
             args, query = (below,), {**added, **query}
         own, pairs = own + _segments_below(args), list(_query_fields(query))
-    path = joined(root + above + own) or "/"
-    origin = _origin_here(place) if external else ""
-    return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
+    return place, joined(root + above + own) or "/", pairs
 
 
 def _with_identities(
@@ -215,14 +238,17 @@ class Address:
             if p.source in (PATH, QUERY) and p.kind in (POSITIONAL, KEYWORD) and p.default is REQUIRED
         ]
 
-    def of(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[str, ...], Pairs]:
-        """The segments of the path, and the fields of the query. TypeError or ValueError if there are none."""
+    def of(self, args: tuple[Any, ...], keywords: dict[str, Any], *, by_form: bool) -> tuple[tuple[str, ...], Pairs]:
+        """The segments of the path, and the fields of the query. TypeError or ValueError if there are none.
+
+        What is not in the path need not be there if a form has it.
+        """
         self._check_positional(args, keywords)
         in_path = self._names_in_path(len(args), keywords)
         segments = [self._segment(value) for value in (*args, *(keywords[name] for name in in_path[len(args) :]))]
         others = {name: value for name, value in keywords.items() if name not in in_path}
         self._check_keywords(others)
-        self._check_needed(in_path, others)
+        self._check_needed(in_path, others, self._only_in_path if by_form else None)
         fields = list(_query_fields({self._key(name): value for name, value in others.items()}))
         above = len(self._endpoint.identities)
         template, fields = self._divided(segments[above:], in_path[above:], fields)
@@ -289,14 +315,14 @@ class Address:
             if name in self._parameters and name not in self._in_query:
                 raise self._error(f"takes {name!r} from the {self._parameters[name].source}, which is no part of a URL")
 
-    def _check_needed(self, in_path: list[str], keywords: dict[str, Any]) -> None:
+    def _check_needed(self, in_path: list[str], keywords: dict[str, Any], among: set[str] | None) -> None:
         for name in self._endpoint.identities:
             if name not in in_path:
                 raise self._error(f"needs {name!r}, which is in the path to it")
         for name in self._needed:
-            if name not in in_path and name not in keywords:
+            if name not in in_path and name not in keywords and (among is None or name in among):
                 raise self._error(
-                    f"needs {name!r}. If that is not in the URL, say so: "
+                    f"needs {name!r}. If that is not in the URL, say so: form_action() or "
                     '@methods("POST") for a form, Annotated[..., FromSession()] for the session'
                 )
 
