@@ -32,10 +32,12 @@ from micropie import (
     MissingDependency,
     Mount,
     Nested,
+    Service,
     methods,
 )
 from micropie.channels import Channels
 from micropie.testing import ProtocolError, StatusError, TestClient, WebSocketRefused
+from tests.client import run
 
 SHOWN = ("root_path", "scheme", "client", "server", "state", "path")
 
@@ -606,6 +608,150 @@ def test_threads_have_event_loops_of_their_own(app):
         with ThreadPoolExecutor(1) as threads:
             assert threads.submit(visit).result() == 1
         assert ann.get("/visit").json() == 1
+
+
+class Worker(Service):
+    """Answers in the event loop that it was started in."""
+
+    def __init__(self):
+        self.starts = self.stops = 0
+
+    async def start(self, app):
+        self.starts += 1
+        self.asked: asyncio.Queue[asyncio.Future[str]] = asyncio.Queue()
+        self.task = asyncio.create_task(self.work())
+
+    async def work(self):
+        while True:
+            (await self.asked.get()).set_result("worked")
+
+    async def stop(self):
+        self.stops += 1
+        self.task.cancel()
+
+
+def working():
+    """An application whose handlers need its service."""
+
+    class Site(App):
+        worker = Worker()
+
+        def __init__(self):
+            super().__init__()
+            self.said: asyncio.Queue[str] = asyncio.Queue()
+
+        async def index(self, number: int = 0):
+            answer = asyncio.get_running_loop().create_future()
+            await self.worker.asked.put(answer)
+            await asyncio.sleep(number % 3 / 1000)
+            return f"{await answer} {number}"
+
+        def sync(self):
+            return "sync"
+
+        async def fail(self):
+            await asyncio.sleep(0.001)
+            raise LookupError("nobody is there")
+
+        async def say(self, text):
+            await self.said.put(text)
+
+        async def ws_hear(self, ws):
+            await ws.accept()
+            await ws.send_text(await self.said.get())
+
+    return Site()
+
+
+def in_threads(work, count=8):
+    """What each of several threads has, of those that begin at the same moment."""
+    barrier = threading.Barrier(count)
+
+    def one(number):
+        barrier.wait(10)
+        return work(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def test_threads_share_a_client():
+    """At the same time, though one of them alone runs the application; what fails, fails for who has asked."""
+
+    def visit(number):
+        for _ in range(5):
+            assert shared.get("/", params={"number": number}).text == f"worked {number}"
+            assert shared.get("/sync").text == "sync"
+            with pytest.raises(LookupError):
+                shared.get("/fail")
+        return number
+
+    with TestClient(working()) as shared:
+        assert in_threads(visit) == list(range(8))
+
+
+def test_threads_have_clients_of_one_application():
+    """The first one starts it, the last one stops it, and one that comes meanwhile starts it again."""
+    app = working()
+
+    def visit(number):
+        for _ in range(5):
+            with TestClient(app) as client:
+                assert client.get("/", params={"number": number}).text == f"worked {number}"
+
+    in_threads(visit)
+    assert app.worker.starts == app.worker.stops >= 1
+
+
+def test_a_thread_waits_for_what_another_one_sends():
+    """The one that runs the loop hands it on when it has its reply."""
+    with TestClient(working()) as shared:
+
+        def work(number):
+            if number:
+                return shared.post("/say", data={"text": "Hi"}).status_code
+            with shared.websocket("/hear") as ws:
+                return ws.receive_text()
+
+        assert in_threads(work, 2) == ["Hi", 204]
+
+
+def test_the_last_client_stops_the_application():
+    """Whoever has started it may leave before."""
+    app = working()
+    first, second = TestClient(app), TestClient(app)
+    first.__enter__()
+    left = second.__enter__()
+    first.__exit__(None, None, None)
+    assert left.get("/").text == "worked 0"
+    assert app.worker.stops == 0
+    second.__exit__(None, None, None)
+    assert app.worker.stops == 1
+
+
+def test_a_client_that_comes_while_the_application_stops():
+    """It waits, and starts it anew."""
+    app = working()
+    going = asyncio.Event()
+
+    async def stop():
+        going.set()
+        await asyncio.sleep(0.01)
+
+    app.shutdown_handlers.append(stop)
+
+    async def come():
+        await going.wait()
+        async with TestClient(app) as client:
+            return (await client.get("/")).text
+
+    async def main():
+        async with TestClient(app):
+            coming = asyncio.create_task(come())
+        return await coming
+
+    assert run(main()) == "worked 0"
+    assert (app.worker.starts, app.worker.stops) == (2, 2)
 
 
 def set_cookies(client, *lines, path="/cookie"):

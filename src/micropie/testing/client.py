@@ -1,5 +1,6 @@
 """The client: requests and WebSockets to an application in the same process, without a server or a socket."""
 
+import asyncio
 import copy
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -51,7 +52,7 @@ class Client:
         self._timeout = timeout
         self._provide = _checked_substitutes(provide)
         self._lifespan: LifespanCall | None = None
-        self._owns_lifespan = False  # else another client has started the application, and stops it
+        self._keeps_lifespan = False  # else a client in another event loop does
         self._listener = Listener()
 
     @property
@@ -66,36 +67,48 @@ class Client:
             raise RuntimeError("This client is in use: make another TestClient, for each visitor one")
         if self._raising:
             _log.addHandler(self._listener)
-        self._lifespan = _running.get(id(self.app))
-        if self._lifespan is not None:
-            await self._lifespan.started()
-            return self
-        self._lifespan = _running[id(self.app)] = LifespanCall(self.app, timeout=self._timeout, raising=self._raising)
-        self._owns_lifespan = True
+        lifespan = await self._running_lifespan()
+        is_first = lifespan is None
+        if lifespan is None:
+            lifespan = _running[id(self.app)] = LifespanCall(self.app, timeout=self._timeout, raising=self._raising)
+        self._lifespan, self._keeps_lifespan = lifespan, lifespan.loop is asyncio.get_running_loop()
+        lifespan.clients += self._keeps_lifespan
         try:
-            await self._lifespan.startup()
+            await (lifespan.startup() if is_first else lifespan.started())
         except BaseException:
-            await self._close()
+            await self._close(self._leave())
             raise
         return self
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        kept_alone = self._leave()
         try:
-            if self._owns_lifespan:
-                await self._started().shutdown()
+            if kept_alone is not None:
+                await kept_alone.shutdown()
         except Exception:
             if error is None:  # what the block has raised says more
                 raise
         finally:
-            await self._close()
+            await self._close(kept_alone)
 
-    async def _close(self) -> None:
-        _log.removeHandler(self._listener)
+    async def _running_lifespan(self) -> LifespanCall | None:
+        """The lifespan that another client keeps; one that ends is waited for."""
+        while (lifespan := _running.get(id(self.app))) is not None and lifespan.is_ending_here():
+            await lifespan.ended.wait()
+        return lifespan
+
+    def _leave(self) -> LifespanCall | None:
+        """Leave the lifespan, which ends if it is given: nobody else keeps it."""
         lifespan, self._lifespan = self._started(), None
-        if self._owns_lifespan:
-            self._owns_lifespan = False
+        lifespan.clients -= self._keeps_lifespan
+        return lifespan if self._keeps_lifespan and not lifespan.clients else None
+
+    async def _close(self, kept_alone: LifespanCall | None) -> None:
+        _log.removeHandler(self._listener)
+        if kept_alone is not None:
             del _running[id(self.app)]
-            await lifespan.cancel()
+            kept_alone.ended.set()
+            await kept_alone.cancel()
 
     def _started(self) -> LifespanCall:
         if self._lifespan is None:

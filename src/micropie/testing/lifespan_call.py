@@ -16,6 +16,9 @@ class LifespanCall(AppCall):
 
     def __init__(self, app: ASGIApp, *, timeout: float | None, raising: bool) -> None:
         self.state: dict[str, Any] = {}
+        self.loop = asyncio.get_running_loop()
+        self.clients = 0  # in its loop: the last one stops the application
+        self.ended = asyncio.Event()
         self._events: asyncio.Queue[str] = asyncio.Queue()
         self._answers = LifespanRules()
         scope: dict[str, Any] = {
@@ -25,6 +28,10 @@ class LifespanCall(AppCall):
         }
         scope["micropie.graceful_timeout"] = GRACE
         super().__init__(app, scope, self._answers, timeout=timeout, raising=raising)
+
+    def is_ending_here(self) -> bool:
+        """True if the last client of this event loop stops the application."""
+        return not self.clients and self.loop is asyncio.get_running_loop()
 
     async def receive(self) -> Message:
         """The startup event, and in the end the shutdown event."""

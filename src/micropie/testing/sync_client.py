@@ -1,13 +1,15 @@
 """`TestClient`, and the clients that it gives plain functions, whose methods need no `await`.
 
 Plain code runs the event loop itself, in its own thread, for as long as each call takes: a database connection made by
-the test may be used by a handler, breakpoints work, tracebacks are whole. Between two calls nothing runs.
+the test may be used by a handler, breakpoints work, tracebacks are whole. Between two calls nothing runs. Threads that
+call at the same time share the application's loop, which one of them runs.
 """
 
 import asyncio
+import concurrent.futures
+import threading
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
-from threading import get_ident
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
@@ -23,10 +25,16 @@ T = TypeVar("T")
 
 
 class Loop:
-    """An event loop that runs while somebody waits for a result, of as many clients as are in it."""
+    """An event loop that runs while somebody waits for a result, of as many clients as are in it.
+
+    Of several threads that wait at the same time one runs it for all; when it has what it waits for, the next one does.
+    """
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()  # made now, and not by two threads at once
+        self._change = threading.Condition()
+        self._is_run = False
         self.clients = 0
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -34,7 +42,33 @@ class Loop:
         if _is_running():
             coroutine.close()
             raise RuntimeError("An event loop is running here: take `async_client`, or `async with TestClient(app)`")
-        return self._runner.run(coroutine)
+        if self._begin():
+            return self._run(coroutine)
+        task = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        task.add_done_callback(lambda _: self._tell())
+        while not task.done():
+            with self._change:
+                self._change.wait_for(lambda: task.done() or not self._is_run)
+            if not task.done() and self._begin():
+                self._run(_ended(task))
+        return task.result()
+
+    def _begin(self) -> bool:
+        """Become the thread that runs it, unless another one does."""
+        with self._change:
+            begins, self._is_run = not self._is_run, True
+        return begins
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        try:
+            return self._runner.run(coroutine)
+        finally:
+            self._is_run = False
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._change:
+            self._change.notify_all()
 
     @contextmanager
     def entered(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
@@ -52,6 +86,10 @@ class Loop:
         self._runner.close()
 
 
+async def _ended(task: concurrent.futures.Future[Any]) -> None:
+    await asyncio.wait({asyncio.wrap_future(task)})
+
+
 async def _entering(manager: AbstractAsyncContextManager[T]) -> T:
     return await manager.__aenter__()
 
@@ -63,22 +101,24 @@ async def _leaving(manager: AbstractAsyncContextManager[Any], error: BaseExcepti
         await manager.__aexit__(type(error), error, error.__traceback__)
 
 
-_loops: dict[tuple[int, int], Loop] = {}  # by the ids of the application and of the thread
+_loops: dict[int, Loop] = {}  # by the id of the application
+_counting = threading.Lock()  # who comes to a loop, and leaves it
 
 
 @contextmanager
 def _loop_of(app: ASGIApp) -> Iterator[Loop]:
-    """The event loop of an application's clients in this thread: one of them may wake what another waits for."""
-    key = id(app), get_ident()
-    loop = _loops.setdefault(key, Loop())
-    loop.clients += 1
+    """The event loop of an application's clients, in whatever thread: one of them may wake what another waits for."""
+    with _counting:
+        loop = _loops[id(app)] = _loops.get(id(app)) or Loop()
+        loop.clients += 1
     try:
         yield loop
     finally:
-        loop.clients -= 1
-        if not loop.clients:
-            del _loops[key]
-            loop.close()
+        with _counting:
+            loop.clients -= 1
+            if not loop.clients:
+                del _loops[id(app)]
+                loop.close()
 
 
 class BlockingWebSocket:
