@@ -7455,6 +7455,9 @@ class Faults:
             if faults:
                 return 422, await self._render_template("signup.html", faults=faults)
 
+    What can't be read at all is an error as ever, for one the 413 of a file over `max_upload_size`, of which the rest
+    is not read. An `_on_error` may show the form again.
+
     In the template `faults["age"]` is what is wrong, `faults.sent("age")` what was typed. `Faults()` has neither: it
     goes with a form that nobody has filled in yet.
     """
@@ -15524,7 +15527,7 @@ class App:
       memory.
     - `max_body_size` bounds a JSON or form body, or all text fields of an upload; `max_form_field_size` one text field
       of a form, or its name; `max_form_parts` the fields and files of one form; `max_upload_size` all files of one
-      request together. More is 413.
+      request together. More is 413, also for a handler that takes `Faults`.
     - `body_timeout`: so often a body must have gained ground, 500 bytes a second; a slower one is 408.
     - `max_message_size` bounds a WebSocket's message, more closes with 1009; `idle_timeout` how long one may be without
       a message in either direction, longer closes with 1001.

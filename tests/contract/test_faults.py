@@ -19,6 +19,7 @@ from micropie import (
     InvalidInput,
     UploadedFile,
     WebSocket,
+    limits,
     methods,
 )
 from tests.client import http
@@ -40,6 +41,46 @@ class Order:
     count: int
     tags: list[int]
     address: Address | None = None
+
+
+class Pictures(App):
+    """A form with a file, which is shown again."""
+
+    @methods("POST")
+    @limits(max_upload_size=1000)
+    async def add(self, title: str, picture: UploadedFile, faults: Faults):
+        if faults:
+            return self._form(422, faults)
+        return 201, [title, len(await picture.read())]
+
+    def _form(self, status, faults):
+        return status, {"title": faults["title"], "picture": faults["picture"]}
+
+    async def _on_error(self, error):
+        if isinstance(error, HTTPError) and error.status == 413:
+            faults = Faults()
+            faults.add("picture", "expected at most 1000 bytes", "file")
+            return self._form(413, faults)
+        return None
+
+
+TOO_LARGE = (413, {"title": "", "picture": "expected at most 1000 bytes"})
+
+
+@pytest.mark.parametrize(
+    ("size", "fields", "expected"),
+    [
+        (1000, {"title": "pie"}, (201, ["pie", 1000])),
+        (1000, {}, (422, {"title": "required", "picture": ""})),
+        (1001, {"title": "pie"}, TOO_LARGE),
+        (1001, {}, TOO_LARGE),
+        (9000, {"title": "pie"}, TOO_LARGE),
+    ],
+)
+def test_a_form_is_shown_again_after_a_file_that_is_too_large(size, fields, expected):
+    """By an `_on_error`, whether the request says its size and is not read, or is found too large on the way."""
+    answer = http(Pictures(max_body_size=2000), "POST", "/add", data=fields, files={"picture": ("p", b"x" * size)})
+    assert (answer.status_code, answer.json()) == expected
 
 
 class Site(App):

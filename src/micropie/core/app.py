@@ -89,7 +89,7 @@ class App:
       memory.
     - `max_body_size` bounds a JSON or form body, or all text fields of an upload; `max_form_field_size` one text field
       of a form, or its name; `max_form_parts` the fields and files of one form; `max_upload_size` all files of one
-      request together. More is 413.
+      request together. More is 413, also for a handler that takes `Faults`.
     - `body_timeout`: so often a body must have gained ground, 500 bytes a second; a slower one is 408.
     - `max_message_size` bounds a WebSocket's message, more closes with 1009; `idle_timeout` how long one may be without
       a message in either direction, longer closes with 1001.

@@ -19,6 +19,9 @@ class Faults:
             if faults:
                 return 422, await self._render_template("signup.html", faults=faults)
 
+    What can't be read at all is an error as ever, for one the 413 of a file over `max_upload_size`, of which the rest
+    is not read. An `_on_error` may show the form again.
+
     In the template `faults["age"]` is what is wrong, `faults.sent("age")` what was typed. `Faults()` has neither: it
     goes with a form that nobody has filled in yet.
     """
