@@ -148,6 +148,7 @@ __all__ = [
     "Nested",
     "Parameter",
     "Reply",
+    "ReplyHeaders",
     "Request",
     "Resource",
     "Route",
@@ -1253,6 +1254,12 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+def has_control_characters(value: str) -> bool:
+    """True if a header's value would split or garble a message (RFC 9110 §5.5)."""
+    # PERF: the first question is 0.1 µs quicker.
+    return not value.isprintable() and _CONTROL.search(value) is not None
+
+
 def is_about_content(name: str) -> bool:
     """True if a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
     lower = name.lower()
@@ -1282,7 +1289,7 @@ def encoded_fields(pairs: HeaderPairs) -> RawHeaders:
 def _new_field(raw_name: str, value: str) -> tuple[bytes, bytes] | None:
     """A pair as ASGI has it, remembered unless it is new each time; None, and a log line, if it may not go out."""
     name = field_name(raw_name)
-    if not value.isprintable() and _CONTROL.search(value):  # PERF: the first question is 0.1 µs quicker
+    if has_control_characters(value):
         log.error("The reply's header %r is dropped: its value has a control character", raw_name)
         return None
     if name is None:
@@ -3919,6 +3926,122 @@ class FileBody:
 
 
 # ======================================================================================================================
+# core/replies/ready_headers.py
+#
+# ReplyHeaders: headers that are the same in many replies, checked and encoded once.
+# ======================================================================================================================
+
+_VARY = "vary"
+_OF_EACH_REPLY = ("content-length", "content-type", "set-cookie", "transfer-encoding")
+
+MAX_SUMS = 64
+
+
+class ReadyPairs(list[tuple[str, str]]):
+    """Header pairs with their encoded form. One list for many replies, never to be changed."""
+
+    __slots__ = ("_names", "_sums", "_texts", "fields")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]], fields: RawHeaders | None = None) -> None:
+        super().__init__(pairs)
+        self.fields = [_encoded(pair) for pair in self] if fields is None else fields  # as ASGI has them
+        self._texts: HeaderPairs | None = None
+        self._names: set[str] | None = None
+        self._sums: dict[ReplyHeaders, ReadyPairs] = {}
+
+    def names(self) -> set[str]:
+        """Their names in lower case, without `Vary`."""
+        if self._names is None:
+            self._names = {name.lower() for name, _ in self} - {_VARY}
+        return self._names
+
+    def texts(self) -> HeaderPairs:
+        """They as RSGI has them."""
+        if self._texts is None:
+            self._texts = text_pairs(self.fields)
+        return self._texts
+
+    def plus(self, others: "ReplyHeaders") -> "ReadyPairs":
+        """These, and those of the others that they lack."""
+        if (found := self._sums.get(others)) is None:
+            pairs: HeaderPairs = [*self]
+            others.add_to(pairs)
+            if len(self._sums) >= MAX_SUMS:  # some are made for one reply
+                self._sums.clear()
+            found = self._sums[others] = ReadyPairs(pairs)
+        return found
+
+
+def text_pairs(fields: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
+    """ASGI's headers as RSGI wants them. What is not ASCII goes out as UTF-8, whatever it was."""
+    return [(name.decode("latin-1"), _decode_value(value)) for name, value in fields]
+
+
+def _decode_value(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class ReplyHeaders:
+    """What the `reply_headers` of a middleware returns: headers for many replies, checked and encoded once.
+
+    `headers` is a dict, or pairs, as `pairs` has them then. Each goes out with every reply that has none of that name;
+    `Vary` goes out in addition. With `unless`, the name of a header, a reply that has that one gets none of these.
+    ValueError for what may not go out, and for what each reply says itself: its type, its length, its cookies.
+
+        NOSNIFF = ReplyHeaders({"X-Content-Type-Options": "nosniff"})
+    """
+
+    __slots__ = ("_unless", "pairs")
+
+    def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]], *, unless: str | None = None) -> None:
+        if isinstance(headers, ReadyPairs):  # PERF: checked by now, 3 µs
+            self.pairs = headers
+        else:
+            pairs = headers.items() if isinstance(headers, Mapping) else headers
+            self.pairs = ReadyPairs(_sendable(name, value) for name, value in pairs)
+        self._unless = None if unless is None else unless.lower()
+
+    def with_header(self, name: str, value: str) -> "ReplyHeaders":
+        """These and one more of this `name` and `value`, for a single reply say: quicker than to make all of them."""
+        pair = _sendable(name, value)
+        return ReplyHeaders(ReadyPairs([*self.pairs, pair], [*self.pairs.fields, _encoded(pair)]), unless=self._unless)
+
+    def add_to(self, headers: list[Any]) -> None:
+        """Append those that the headers lack, which are pairs in any shape that a hook may have appended."""
+        if not headers:
+            headers += self.pairs
+            return
+        names = {_lower_name(pair[0]) for pair in headers}
+        if self._unless not in names:
+            headers += self.pairs if self.pairs.names().isdisjoint(names) else self._others(names)
+
+    def _others(self, names: set[str]) -> HeaderPairs:
+        return [pair for pair in self.pairs if (lower := pair[0].lower()) == _VARY or lower not in names]
+
+
+def _sendable(name: Any, value: Any) -> tuple[str, str]:
+    """The pair, if it may go out."""
+    if not (isinstance(name, str) and isinstance(value, str)):
+        raise TypeError(f"ReplyHeaders: {name!r}: {value!r} is no header, name and value are texts")
+    if not is_token(name) or has_control_characters(value):
+        raise ValueError(f"ReplyHeaders: {name!r}: {value!r} may not go out (RFC 9110 §5.5, §5.6.2)")
+    if name.lower() in _OF_EACH_REPLY:
+        raise ValueError(f"ReplyHeaders: {name} is for each reply to say: return it with the reply")
+    return name, value.strip(" \t")
+
+
+def _encoded(pair: tuple[str, str]) -> tuple[bytes, bytes]:
+    return pair[0].lower().encode(), encode_value(pair[1])
+
+
+def _lower_name(name: Any) -> str:
+    return name.lower() if isinstance(name, str) else str(name.decode("latin-1").lower())
+
+
+# ======================================================================================================================
 # core/replies/reply.py
 #
 # A handler's result, made into a `Reply`: status, header pairs, body, in no protocol's form yet.
@@ -3935,7 +4058,7 @@ JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 JSON_HEADER, PROBLEM_HEADER = ("Content-Type", JSON), ("Content-Type", PROBLEM)  # as hooks see them
 PLAIN_TYPES = (HTML, JSON, PROBLEM)  # that a reply may have without a header for it
-PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
+PRIVATE = ReadyPairs([("Cache-Control", "private"), ("Vary", "Cookie")])
 
 UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
@@ -4122,6 +4245,13 @@ def add_to_vary(headers: HeaderPairs, field: str) -> None:
         headers.append(("Vary", f"{said}, {field}" if said else field))
 
 
+def add_header(reply: Reply, name: str, value: str) -> None:
+    """Add a header to a reply, whose list of them may be shared by now."""
+    if type(reply.headers) is ReadyPairs:
+        reply.headers = [*reply.headers]
+    reply.headers.append((name, value))
+
+
 async def close_unsent(body: Any) -> None:
     """Close a stream that nobody will read; what that raises is logged."""
     try:
@@ -4158,7 +4288,6 @@ def hide_type(headers: HeaderPairs) -> HeaderPairs:
 # PERF: header tuples made once, and lengths remembered: 1.2 µs a reply.
 _CONTENT_TYPES = {kind: (b"content-type", kind.encode()) for kind in (*PLAIN_TYPES, EVENTS, JSON_LINES)}
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
-_PRIVATE = [(name.lower().encode(), value.encode()) for name, value in PRIVATE]
 
 _JSON, _HTML = _CONTENT_TYPES[JSON], _CONTENT_TYPES[HTML]
 WholeMessages = tuple[Message, Message]  # of a whole reply: its start, and its body
@@ -4224,21 +4353,30 @@ def plain_messages(result: Any, session: object | None) -> WholeMessages | None:
         return None
     headers = [field, _content_length(len(body))]
     if session is not None:
-        headers += _PRIVATE
+        headers += PRIVATE.fields
     start = {"type": "http.response.start", "status": 200, "headers": headers}
     return start, {"type": "http.response.body", "body": body, "more_body": False}
 
 
 def whole_messages(reply: Reply, body: bytes, method: str) -> WholeMessages:
     """The two messages of a reply to a request of that method."""
-    own = reply.headers
-    if (own and own is not PRIVATE) or method == "HEAD" or reply.status in BODYLESS:
+    own: Any = reply.headers
+    if (own and type(own) is not ReadyPairs) or method == "HEAD" or reply.status in BODYLESS:
         headers = whole_headers(reply, len(body), method)
         body = b"" if method == "HEAD" or reply.status in BODYLESS else body
     else:  # PERF: what most replies have, 0.1 µs
-        headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body)), *(_PRIVATE if own else ())]
+        headers = [_CONTENT_TYPES[reply.content_type], _content_length(len(body)), *(own.fields if own else ())]
     start = {"type": "http.response.start", "status": reply.status, "headers": headers}
     return start, {"type": "http.response.body", "body": body, "more_body": False}
+
+
+def add_ready_headers(messages: WholeMessages, ready: ReadyPairs) -> None:
+    """Add headers to the messages of a plain reply, which are ASGI's, or RSGI's with texts in them."""
+    start, _ = messages
+    if "headers" in start:
+        start["headers"] += ready.fields
+    else:
+        start["text_headers"] = [*start["text_headers"], *ready.texts()]
 
 
 async def send_messages(send: Send, messages: WholeMessages) -> None:
@@ -6445,12 +6583,13 @@ class Request:
     def header(self, name: str, default: Any = None) -> Any:
         """One header field by its lower-case `name`, or `default`, without the price of reading all others."""
         # PERF: a bare loop, 0.4 µs for ten headers; a dict of them takes twice as long.
-        wanted, found, is_there = name.encode(), b"", False
+        wanted, found = name.encode(), None
         for field, value in self._raw_headers:
             if field == wanted:
-                found = found + (b"; " if wanted == b"cookie" else b", ") + value if is_there else value
-                is_there = True
-        return found.decode("latin-1").strip(" \t") if is_there else default
+                if found is not None:
+                    value = found + (b"; " if wanted == b"cookie" else b", ") + value  # noqa: PLW2901 - so far
+                found = value
+        return default if found is None else found.decode("latin-1").strip(" \t")
 
     def accepts(self, *media_types: str) -> str | None:
         """The one of the `media_types` that the client wants most, None if it wants none of them (RFC 9110 §12.5.1).
@@ -6939,7 +7078,7 @@ class Forwarded(NamedTuple):
     """What proxies tell of a request; None for what they don't."""
 
     client: PeerAddress | None
-    scheme: str | None
+    is_secure: bool | None
     host: str | None
 
 
@@ -6973,10 +7112,10 @@ class TrustedProxies:
         self._networks = [network(part) for part in parts if part not in ("", "*")]
         self._count = count
         self._host = host
-        self._told = _told_by_standard if standard else _told_by_custom
-        # PERF: 5 µs for each request through a proxy; visitors ask more than once.
+        self._told = self._told_by_standard if standard else self._told_by_custom
+        # PERF: 6 µs for each request through a proxy; visitors ask more than once.
         self._contains = functools.lru_cache(1024)(self._find)
-        self.client_told = functools.lru_cache(1024)(lambda chain: self.client_in(chain.split(","))[0])
+        self._read = functools.lru_cache(1024)(self._read_custom)
 
     def __contains__(self, address: str) -> bool:
         return self._contains(address)
@@ -6990,26 +7129,54 @@ class TrustedProxies:
 
         Nothing changes if its peer is no trusted proxy.
         """
-        headers = request.scope["headers"]
-        self.reveal_scope(request.scope)
-        if request.scope["headers"] is not headers:
-            request._use_headers(request.scope["headers"])
+        scope = request.scope
+        client = scope.get("client")
+        # PERF: nothing more for all others, 0.2 µs.
+        if self._contains(client[0] if client and client[0] else "127.0.0.1"):
+            headers = scope["headers"]
+            self._reveal_told(scope)
+            if scope["headers"] is not headers:
+                request._use_headers(scope["headers"])
 
     def reveal_scope(self, scope: Scope) -> None:
         """Set `client`, `scheme` and the header `Host` in the scope of a connection."""
         client = scope.get("client")
-        if not self._contains(client[0] if client and client[0] else "127.0.0.1"):
-            return
-        forwarded = self._told(self, scope["headers"])
-        if forwarded.client is not None:
-            scope["client"] = forwarded.client
-        is_secure = None if forwarded.scheme is None else _SCHEMES.get(forwarded.scheme.strip().lower())
+        if self._contains(client[0] if client and client[0] else "127.0.0.1"):
+            self._reveal_told(scope)
+
+    def _reveal_told(self, scope: Scope) -> None:
+        client, is_secure, host = self._told(scope["headers"])
+        if client is not None:
+            scope["client"] = client
         if is_secure is not None:
             scope["scheme"] = ("ws" if scope["type"] == "websocket" else "http") + ("s" if is_secure else "")
-        host = forwarded.host.strip().lower() if self._host and forwarded.host else ""
-        if host and lazy_pattern(HOST).fullmatch(host):
+        if host is not None:
             others = [(name, value) for name, value in scope["headers"] if name != b"host"]
             scope["headers"] = [(b"host", host.encode()), *others]
+
+    def _told_by_custom(self, headers: RawHeaders) -> Forwarded:
+        """What the `X-Forwarded-` headers tell."""
+        told: dict[bytes, bytes] = {}
+        for name, value in headers:
+            if name in _CUSTOM:
+                told[name] = told[name] + b"," + value if name in told else value
+        return self._read(told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host"))
+
+    def _read_custom(self, chain: bytes | None, scheme: bytes | None, host: bytes | None) -> Forwarded:
+        """What their values mean. Of several schemes or hosts the last is that of the nearest proxy."""
+        client = None if chain is None else self.client_in(chain.decode("latin-1").split(","))[0]
+        last_scheme, last_host = (
+            (text or b"").decode("latin-1").rpartition(",")[2] for text in (scheme, host if self._host else None)
+        )
+        return _believed(client, last_scheme, last_host)
+
+    def _told_by_standard(self, headers: RawHeaders) -> Forwarded:
+        """What `Forwarded` tells (RFC 7239). Scheme and host are told by the proxy that tells the client."""
+        fields = [value.decode("latin-1") for name, value in headers if name == b"forwarded"]
+        elements = list(_elements(fields))
+        client, place = self.client_in([element.get("for", "") for element in elements])
+        told = elements[place] if elements else {}
+        return _believed(client, told.get("proto", ""), told.get("host", "") if self._host else "")
 
     def client_in(self, chain: Sequence[str]) -> tuple[PeerAddress | None, int]:
         """The client in a chain of addresses: the last one that no trusted proxy stands behind; and its place.
@@ -7037,27 +7204,11 @@ def _split_port(text: str) -> PeerAddress:
     return text.strip("[]"), 0
 
 
-def _told_by_custom(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:
-    """What the `X-Forwarded-` headers tell. Of several schemes or hosts the last is that of the nearest proxy."""
-    told: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in _CUSTOM:
-            told[name] = told[name] + b"," + value if name in told else value
-    chain, scheme, host = told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host")
-    return Forwarded(
-        None if chain is None else proxies.client_told(chain.decode("latin-1")),
-        None if scheme is None else scheme.decode("latin-1").rpartition(",")[2],
-        None if host is None else host.decode("latin-1").rpartition(",")[2],
-    )
-
-
-def _told_by_standard(proxies: TrustedProxies, headers: RawHeaders) -> Forwarded:
-    """What `Forwarded` tells (RFC 7239). Scheme and host are told by the proxy that tells the client."""
-    fields = [value.decode("latin-1") for name, value in headers if name == b"forwarded"]
-    elements = list(_elements(fields))
-    client, place = proxies.client_in([element.get("for", "") for element in elements])
-    told = elements[place] if elements else {}
-    return Forwarded(client, told.get("proto"), told.get("host"))
+def _believed(client: PeerAddress | None, scheme: str, host: str) -> Forwarded:
+    """What is told, as far as it means something."""
+    host = host.strip().lower()
+    is_host = host != "" and lazy_pattern(HOST).fullmatch(host) is not None
+    return Forwarded(client, _SCHEMES.get(scheme.strip().lower()), host if is_host else None)
 
 
 def _elements(fields: list[str]) -> Iterator[dict[str, str]]:
@@ -9570,7 +9721,7 @@ def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[
 
 def set_session_cookie(reply: Reply, cookie: str) -> None:
     """Add the cookie, and keep caches from handing it to others."""
-    reply.headers.append(("Set-Cookie", cookie))
+    add_header(reply, "Set-Cookie", cookie)
     keep_private(reply)
 
 
@@ -9581,9 +9732,9 @@ def keep_private(reply: Reply) -> None:
         return
     names = {name.lower(): value.lower() for name, value in reply.headers}
     if "cache-control" not in names:
-        reply.headers.append(("Cache-Control", "private"))
+        add_header(reply, "Cache-Control", "private")
     if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
-        reply.headers.append(("Vary", "Cookie"))
+        add_header(reply, "Vary", "Cookie")
 
 
 # ######################################################################################################################
@@ -12563,6 +12714,19 @@ class HttpMiddleware:
         """
         return None
 
+    def reply_headers(self, request: Request) -> ReplyHeaders | None:
+        """Headers for the reply to `request`, whatever that is: those of mounted applications too; a plain function.
+
+        They are added in the place of `after_request`, but cost less, and a reply's own headers win.
+
+            class ServedBy(HttpMiddleware):
+                headers = ReplyHeaders({"X-Served-By": "us"})
+
+                def reply_headers(self, request):
+                    return self.headers
+        """
+        return None
+
     def before_sending(
         self, request: Request, status_code: int, response_body: Any, headers: Sequence[tuple[str, str]]
     ) -> None:
@@ -12632,7 +12796,30 @@ def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
     """The `send` for a mounted application, as the middlewares have changed it."""
     for middleware in reversed(app.middlewares):
         send = getattr(middleware, "mounted_send", same_send)(request, send)
+        if defines(middleware, "reply_headers"):
+            send = send_with_headers(middleware, request, send)
     return send
+
+
+def send_with_headers(middleware: HttpMiddleware, request: Request, send: Send) -> Send:
+    """A `send` for a mounted application, which adds what the middleware's `reply_headers` returns."""
+
+    async def send_message(message: Message) -> None:
+        if message["type"] == "http.response.start" and (added := middleware.reply_headers(request)) is not None:
+            raw = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+            pairs: list[Any] = [*raw]
+            added.add_to(pairs)
+            message = {**message, "headers": [*raw, *ReadyPairs(pairs[len(raw) :]).fields]}
+        await send(message)
+
+    return send_message
+
+
+def defines(middleware: object, name: str) -> bool:
+    """True if a middleware has a hook of its own. Any object with `before_request` and `after_request` is one."""
+    inherited = getattr(HttpMiddleware, name)
+    hook = getattr(middleware, name, None if name in ("before_request", "after_request") else inherited)
+    return hook is not inherited and getattr(hook, "__func__", None) is not inherited
 
 
 def no_before_routing(_request: Request) -> None:
@@ -12668,9 +12855,12 @@ class Hooks:
         "before",
         "before_routing",
         "before_sending",
+        "change_replies",
+        "last",
         "lead",
         "made_for",
         "middlewares",
+        "only_add",
     )
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
@@ -12679,25 +12869,50 @@ class Hooks:
         self.made_for = self.middlewares if all(type(one).__eq__ is object.__eq__ for one in self.middlewares) else None
         self.before_routing = defining(self.middlewares, "before_routing")
         self.before = [pair for pair in enumerate(self.middlewares, 1) if defining(pair[1:], "before_request")]
-        self.after = defining(self.middlewares, "after_request")
         self.before_sending = defining(self.middlewares, "before_sending")
+        self.after = after_steps(self.middlewares)
+        # Those with headers for replies which no other hook sees: these may go out as they are, encoded already.
+        self.last: list[HttpMiddleware] = []
+        while not self.before_sending and self.after and isinstance(step := self.after[-1], AddingHeaders):
+            self.last.insert(0, step.middleware)
+            self.after.pop()
         self.lead = bool(self.before_routing or self.before)  # they may answer, or lead the request elsewhere
+        self.change_replies = bool(self.after or self.last)
+        self.only_add = not self.after  # to replies, which need not be shown to anybody
 
-    def after_of(self, reached: int) -> list[HttpMiddleware]:
-        """The middlewares with after hooks among so many that a request has reached."""
-        return defining(self.middlewares[:reached], "after_request")
+    def after_of(self, reached: int) -> "list[HttpMiddleware | AddingHeaders]":
+        """The after hooks of so many middlewares that a request has reached."""
+        return after_steps(self.middlewares[:reached])
+
+
+class AddingHeaders:
+    """The `reply_headers` of a middleware as an after hook."""
+
+    __slots__ = ("middleware",)
+
+    def __init__(self, middleware: HttpMiddleware) -> None:
+        self.middleware = middleware
+
+    def after_request(self, request: Request, _status: int, _body: Any, headers: list[Any]) -> None:
+        """Add them to those of the reply."""
+        if (added := self.middleware.reply_headers(request)) is not None:
+            added.add_to(headers)
+
+
+def after_steps(middlewares: Iterable[HttpMiddleware]) -> list[HttpMiddleware | AddingHeaders]:
+    """The after hooks of middlewares, in order."""
+    steps: list[HttpMiddleware | AddingHeaders] = []
+    for middleware in middlewares:
+        if defines(middleware, "reply_headers"):
+            steps.append(AddingHeaders(middleware))
+        if defines(middleware, "after_request"):
+            steps.append(middleware)
+    return steps
 
 
 def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddleware]:
-    """Those that define a hook. Any object with `before_request` and `after_request` is a middleware."""
-    inherited = getattr(HttpMiddleware, name)
-    is_optional = name in ("before_routing", "before_sending")
-    return [
-        one
-        for one in middlewares
-        if (hook := getattr(one, name, inherited if is_optional else None)) is not inherited
-        and getattr(hook, "__func__", None) is not inherited
-    ]
+    """Those that define a hook."""
+    return [one for one in middlewares if defines(one, name)]
 
 
 NO_HOOKS = Hooks(())
@@ -12713,20 +12928,52 @@ def hooks_of(engine: Engine) -> Hooks:
     return engine.hooks
 
 
-async def answer_before_routing(engine: Engine, hooks: Hooks, request: Request) -> Reply | None:
-    """Call the hooks that come before everything else, in order until one answers, or raises what is the answer."""
+def answer_before_routing(engine: Engine, hooks: Hooks, request: Request) -> Awaitable[Reply | None] | None:
+    """Call the hooks that come before everything else, in order until one answers, or raises what is the answer.
+
+    What of that is to be waited for; None if all is done, and no hook has answered.
+    """
+    # PERF: no coroutine as long as there is nothing to wait for, 0.2 µs.
     try:
-        for middleware in hooks.before_routing:
+        rest = iter(hooks.before_routing)
+        for middleware in rest:
             answer: Any = middleware.before_routing(request)
+            if answer is not None:
+                return answer_from(engine, request, middleware, answer, rest)
+        if request._session is not None:
+            check_session_unseen(request)
+    except CAUGHT as error:
+        return reply_to_raised(engine, request, error)
+    return None
+
+
+async def answer_from(
+    engine: Engine, request: Request, middleware: HttpMiddleware, answer: Any, rest: Iterator[HttpMiddleware]
+) -> Reply | None:
+    """The answer of a middleware, whose hook has returned it, or else of the rest of them."""
+    try:
+        while True:
             if answer is not None and is_awaitable(answer):
                 answer = await answer
             if answer:
                 return _changed(Reply(200, None, []), answer, middleware.before_routing)
+            if (following := next(rest, None)) is None:
+                break
+            middleware, answer = following, following.before_routing(request)
         check_session_unseen(request)
     except CAUGHT as error:
         reraise_cancellation(error)
         return await reply_to_error(engine, request, error)
     return None
+
+
+async def reply_to_raised(engine: Engine, request: Request, error: BaseException) -> Reply:
+    """The reply to an exception that was raised before there was something to wait for."""
+    try:
+        raise error  # an `_on_error` may ask Python which one it is about
+    except CAUGHT:
+        reraise_cancellation(error)
+        return await reply_to_error(engine, request, error)
 
 
 def check_session_unseen(request: Request) -> None:
@@ -12761,35 +13008,86 @@ async def before_hooks(hooks: Hooks, request: Request) -> Any:
 
 
 async def after_hooks(
-    engine: Engine, hooks: Hooks, request: Request, reply: Reply | None, plain_body: str | bytes | None = None
+    engine: Engine,
+    hooks: Hooks,
+    request: Request,
+    reply: Reply | None,
+    messages: WholeMessages | None = None,
+    result: Any = None,
 ) -> Reply | None:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises.
 
-    Without a reply it is a plain one with that body; None says that it stays as it is.
+    Without a reply it is the plain one that these messages have made of this result; None says that they stay.
     """
     try:
         if reply is not None:
             show_type(reply)
             status, body, headers = reply.status, reply.body, reply.headers
         else:  # PERF: no `Reply` of what nobody changes, 0.5 µs
-            status, body, headers = 200, plain_body, [] if type(plain_body) is str else [JSON_HEADER]
-        for middleware in hooks.after if request._hooks_reached is None else hooks.after_of(request._hooks_reached):
-            change: Any = middleware.after_request(request, status, body, headers)
+            status, headers = 200, [] if type(result) is str else [JSON_HEADER]
+            body = plain_body(messages, result)
+        for step in hooks.after if request._hooks_reached is None else hooks.after_of(request._hooks_reached):
+            change: Any = step.after_request(request, status, body, headers)
             if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
             if change:
-                reply = await replaced(reply or plain_reply(body, headers), change, middleware.after_request)
+                reply = await replaced(reply or plain_reply(body, headers), change, step.after_request)
                 status, body, headers = reply.status, reply.body, reply.headers
         headers = hide_type(headers)
         if reply is None and (headers or request._session is not None):
             reply = plain_reply(body, headers)
         elif reply is not None:
             reply.headers = headers
+        if not hooks.last or request._hooks_reached is not None:
+            return reply
+        if reply is None:
+            return add_to_plain(engine, hooks, request, messages, result)
+        add_last_headers(hooks, request, reply)
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)
         return server_error(engine, request, error)
     return reply
+
+
+def last_headers(hooks: Hooks, request: Request) -> ReadyPairs | None:
+    """The headers that are added to a reply when all after hooks have seen it."""
+    found = None
+    for middleware in hooks.last:
+        if (added := middleware.reply_headers(request)) is not None:
+            found = added.pairs if found is None else found.plus(added)
+    return found
+
+
+def add_last_headers(hooks: Hooks, request: Request, reply: Reply) -> None:
+    """Add them to those of a reply."""
+    if not reply.headers:  # PERF: encoded already, 2 µs
+        reply.headers = last_headers(hooks, request) or reply.headers
+        return
+    for middleware in hooks.last:
+        if (added := middleware.reply_headers(request)) is not None:
+            added.add_to(reply.headers)
+
+
+def plain_body(messages: Any, result: Any) -> str | bytes:
+    """The body of a plain result, as hooks see it, which these messages have been made of."""
+    body: str | bytes = result if type(result) is str else messages[1]["body"]
+    return body
+
+
+def add_to_plain(engine: Engine, hooks: Hooks, request: Request, messages: Any, result: Any) -> Reply | None:
+    """Add them to the messages that have been made of a plain result; a reply in their place, if there is more to do.
+
+    That is a bare 500 if a hook raises.
+    """
+    try:
+        ready = last_headers(hooks, request)
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        return server_error(engine, request, error)
+    if ready is not None:
+        add_ready_headers(messages, ready)
+    return None if request._session is None else plain_reply(plain_body(messages, result), ready or [])
 
 
 def show_reply(hooks: Hooks, request: Request, reply: Reply) -> None:
@@ -14108,18 +14406,26 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
 ) -> None:
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
-    reply = messages = None
+    reply = messages = result = None
     hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
     token: Any = enter_request(request)  # None once it is left
     try:
         try:
-            if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
+            if (
+                not hooks.before_routing
+                or (early := answer_before_routing(engine, hooks, request)) is None
+                or (reply := await early) is None
+            ):
                 target, segments = engine.router.find(request)
                 if (request.method != "GET" or engine.sessions.known.sessions) and (
                     waiting := take_incoming(engine, request, target)
                 ) is not None:
                     await waiting
-                if hooks.lead and (result := await before_hooks(hooks, request)) is not None:
+                if (
+                    hooks.lead
+                    and (hooks.before or request._subapp is not None or request._route_handler is not None)
+                    and (result := await before_hooks(hooks, request)) is not None
+                ):
                     if result is ELSEWHERE:
                         result = await call_elsewhere(engine, request, (target, segments))
                 elif target.is_bare and not segments and request._closers is None:  # PERF: nothing to bind, 0.06 µs
@@ -14130,13 +14436,15 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
                 if engine.sends_directly and not (hooks.before_sending or request.method == "HEAD"):
                     messages = plain(result, session := request._session)
                     if (session is not None or request._stored_session is not None) and messages is not None:
-                        messages = messages if not hooks.after and saved_at_once(engine, request) else None
+                        messages = messages if not hooks.change_replies and saved_at_once(engine, request) else None
                 if messages is None and request._mount is None:
                     reply = to_reply(result)
-            if hooks.after and (reply is not None or messages is not None):
-                body = messages and (result if type(result) is str else messages[1]["body"])
-                if (reply := await after_hooks(engine, hooks, request, reply, body)) is not None:
-                    messages = None
+            if hooks.change_replies and (reply is not None or messages is not None):
+                reply = (
+                    add_to_plain(engine, hooks, request, messages, result)
+                    if messages is not None and hooks.only_add
+                    else await after_hooks(engine, hooks, request, reply, messages, result)
+                )
             if reply is not None and (
                 request._session is not None or request._stored_session is not None or hooks.before_sending
             ):
@@ -14225,7 +14533,7 @@ async def reply_outside_guards(engine: Engine, hooks: Hooks, request: Request, e
     reply = await reply_to_error(engine, request, error)
     if request._target is not None:
         reply = await after_guards(engine, request, request._target.guards, reply)
-    if hooks.after:
+    if hooks.change_replies:
         reply = await after_hooks(engine, hooks, request, reply) or reply
     return await finished(engine, hooks, request, reply)
 
@@ -15959,8 +16267,10 @@ def plain_rsgi(result: Any, session: object | None) -> WholeMessages | None:
 
 def whole_rsgi(reply: Reply, body: bytes, method: str) -> WholeMessages:
     """The two messages of a reply to a request of that method."""
-    if not (reply.headers or method == "HEAD" or reply.status in BODYLESS):
-        return _messages(reply.status, _PLAIN_HEADERS[reply.content_type], body)
+    own = reply.headers
+    if not ((own and type(own) is not ReadyPairs) or method == "HEAD" or reply.status in BODYLESS):
+        headers = _PLAIN_HEADERS[reply.content_type]
+        return _messages(reply.status, [*headers, *own.texts()] if type(own) is ReadyPairs else headers, body)
     headers = text_pairs(whole_headers(reply, len(body), method))
     return _messages(reply.status, headers, None if method == "HEAD" or reply.status in BODYLESS else body)
 
@@ -16025,18 +16335,6 @@ class RSGISend:
         if self._stream is not None and "content-length" not in dict(self._headers):
             await self.protocol.client_disconnect()
         self._stream = None  # whoever still holds the exception must not hold the connection
-
-
-def text_pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
-    """ASGI's headers as RSGI wants them. What is not ASCII goes out as UTF-8, whatever it was."""
-    return [(name.decode("latin-1"), _decode_value(value)) for name, value in headers]
-
-
-def _decode_value(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
 
 
 # BSD 3-Clause License

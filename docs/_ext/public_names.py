@@ -58,9 +58,7 @@ MADE_BY_US = {
 
 OURS = {
     "AccessLogMiddleware.add_headers",
-    "CORSMiddleware.add_headers",
     "RateLimitMiddleware.add_headers",
-    "SecurityHeadersMiddleware.add_headers",
     "BasicAuth.count",
     "BasicAuth.credentials",
     "BasicAuth.scheme",
@@ -119,7 +117,6 @@ OURS = {
     "Subscription.put_when_there_is_room",
     "Subscription.tell",
     "TrustedProxies.client_in",
-    "TrustedProxies.client_told",
     "Unimportable.index",
     "UploadedFile.queue",
     "WebSocket.end",

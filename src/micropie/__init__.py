@@ -24,6 +24,7 @@ from micropie.core.handlers.signature import Parameter
 from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.events import ServerSentEvent, ServerSentEvents
 from micropie.core.replies.file_body import FileBody
+from micropie.core.replies.ready_headers import ReplyHeaders
 from micropie.core.replies.redirects import ascii_host, safe_redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.after_reply import after_reply, spawn, stopping
@@ -74,6 +75,7 @@ __all__ = [
     "Nested",
     "Parameter",
     "Reply",
+    "ReplyHeaders",
     "Request",
     "Resource",
     "Route",

@@ -7,7 +7,7 @@ import pytest
 from micropie import App, Controller, HTTPError, HttpMiddleware, Mount, methods
 from micropie.middleware import CORSMiddleware
 from tests.client import http
-from tests.wire import websocket
+from tests.wire import websocket, wire
 
 FRIEND, STRANGER = "https://friend.example", "https://stranger.example"
 VARY_PREFLIGHT = ["Access-Control-Request-Method, Access-Control-Request-Headers", "Origin"]
@@ -119,6 +119,13 @@ def test_every_reply_says_who_may_read_it(path, status):
 def test_nobody_else_may(path, origin):
     """For others, and for those who name no origin, a reply only says that it depends on that."""
     assert cors(ask(site([FRIEND]), path, origin)) == {"vary": ["Origin"]}
+
+
+@pytest.mark.parametrize("path", ["/", "/files/x"])
+def test_an_origin_that_no_reply_could_repeat(path):
+    """What is not printable no browser sends: it is nobody's friend, whatever the expression matches."""
+    app = site(allow_origin_regex="https://.*")
+    assert cors(wire(app, path=path, headers=[("origin", "https://a\x01.example")])) == {"vary": ["Origin"]}
 
 
 def test_all_sites():

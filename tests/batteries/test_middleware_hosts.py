@@ -123,6 +123,14 @@ def test_two_hosts():
     assert wire(site(), host=None, headers=[("host", "shop.example"), ("host", "shop.example")]).status_code == 400
 
 
+def test_any_number_of_hosts_below_a_domain():
+    """They are answered, however many there have been before, and long ones too."""
+    app = site(["*.shop.example"])
+    hosts = [f"{number}.shop.example" for number in range(300)] * 2 + [f"{'a' * 63}." * 4 + "shop.example"]
+    assert {wire(app, host=host).status_code for host in hosts} == {200}
+    assert wire(app, host="300.shop.example.evil").status_code == 400
+
+
 @pytest.mark.parametrize("path", ["/nowhere", "/files/x", "/_private"])
 def test_everything_is_behind_it(path):
     """Mounted applications, and paths that lead nowhere, are refused too."""

@@ -157,6 +157,13 @@ def test_frames_are_a_choice_of_two():
         SecurityHeadersMiddleware(frames="deny")
 
 
+@pytest.mark.parametrize("csp", ["default-src 'self';\nscript-src 'self'", "script-src\n'nonce-{nonce}'"])
+def test_a_policy_is_one_line(csp):
+    """A line break, with which no header goes out, is refused when the middleware is made."""
+    with pytest.raises(ValueError, match=r"'Content-Security-Policy': .* may not go out"):
+        SecurityHeadersMiddleware(csp=csp)
+
+
 NONCED = "script-src 'nonce-{nonce}'"
 
 

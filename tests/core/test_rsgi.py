@@ -22,6 +22,7 @@ from micropie import (
     HttpMiddleware,
     Mount,
     Reply,
+    ReplyHeaders,
     Resource,
     TrustedProxies,
     current_request,
@@ -232,6 +233,23 @@ def test_headers_of_the_handler_go_out_with_a_length():
     reply = serve(Shop(), Scope("/tag/x"))
     assert reply.headers == [HTML, ("x-tag", "x"), ("content-length", "6")]
     assert reply.body == [b"tagged"]
+
+
+@pytest.mark.parametrize(("path", "own"), [("/", []), ("/tag/x", [("x-tag", "x")]), ("/nowhere", []), ("/nothing", [])])
+def test_headers_of_a_middleware_are_those_of_every_reply(path: str, own: list[tuple[str, str]]):
+    """Texts, replies with headers of their own, errors and replies without a body have them; their letters are kept."""
+
+    class Adds(HttpMiddleware):
+        headers = ReplyHeaders({"X-One": "Zoë"})
+
+        def reply_headers(self, request):
+            return self.headers
+
+    app = Shop()
+    app.middlewares.append(Adds())
+    for _ in range(2):
+        headers = serve(app, Scope(path)).headers
+        assert [pair for pair in headers if pair[0] in ("x-tag", "x-one")] == [*own, ("x-one", "Zoë")]
 
 
 def test_a_reply_may_be_of_any_type():

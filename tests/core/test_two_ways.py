@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, Reply
+from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, Reply, ReplyHeaders
 
 
 class Onlooker(HttpMiddleware):
@@ -85,6 +85,33 @@ CHANGES: dict[str, Any] = {
 
 class Inheriting(HttpMiddleware):
     """Defines none of the hooks."""
+
+
+ADDED = [("X-Made", "added"), ("Vary", "Origin"), ("X-Frame-Options", "DENY"), ("Cache-Control", "no-store")]
+
+
+class AddingOnce(HttpMiddleware):
+    """Adds headers that were made once."""
+
+    headers = ReplyHeaders(ADDED)
+
+    def reply_headers(self, request):
+        return self.headers
+
+
+class AddingEach(HttpMiddleware):
+    """Adds the headers to each reply by hand."""
+
+    def after_request(self, request, status_code, response_body, extra_headers):
+        names = {name.lower() for name, _ in extra_headers} - {"vary"}
+        extra_headers += [pair for pair in ADDED if pair[0].lower() not in names]
+
+
+class ShortCut(HttpMiddleware):
+    """Answers some requests in the handler's place."""
+
+    def before_request(self, request):
+        return {"body": "short"} if request.query_params else None
 
 
 class Unencodable:
@@ -250,7 +277,12 @@ async def messages_of(app: App, asked: dict[str, Any]) -> Any:
 
 
 def outcome(
-    wanted: Any, session_use: str, middlewares: list[Any], asked: dict[str, Any], kind: Any = InMemorySessionBackend
+    wanted: Any,
+    session_use: str,
+    middlewares: list[Any],
+    asked: dict[str, Any],
+    kind: Any = InMemorySessionBackend,
+    shown_as: Any = lambda message: message,
 ) -> Any:
     """Give all that can be seen of one request: messages, log records and what is in the sessions afterwards."""
     backend = kind()
@@ -277,10 +309,17 @@ def outcome(
         logger.setLevel(level)
         logger.propagate = propagates
     drawn = [key for key in backend.sessions if key != SESSION]
-    shown = [anonymous(message, drawn) for message in sent]
+    shown = [anonymous(shown_as(message), drawn) for message in sent]
     sessions = [("drawn" if key in drawn else key, data) for key, data in backend.sessions.items()]
     is_pushed = time.time() - backend.last_access.get(SESSION, 0) < 400
     return shown, error, log.kept, sessions, is_pushed
+
+
+def in_any_order(message: dict[str, Any]) -> dict[str, Any]:
+    """Give a message whose fields of different names stand in the order of the names."""
+    if "headers" not in message:
+        return message
+    return {**message, "headers": sorted(message["headers"], key=lambda field: field[0])}
 
 
 def anonymous(message: dict[str, Any], drawn: list[str]) -> Any:
@@ -327,6 +366,24 @@ def test_hooks_that_change_a_reply_are_shown_the_same(wanted, session_use, chang
         return outcome(wanted, session_use, [*hooks, *others], asked), [hook.shown for hook in hooks]
 
     assert seen() == seen(Onlooker())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([*RESULTS.values(), *ERRORS.values()]),
+    st.sampled_from(["none", "none", "read", "write", "end", "rotate", "spoil"]),
+    requests,
+    st.lists(st.sampled_from([Onlooker, Inheriting, ShortCut, AddingOnce]), max_size=3),
+)
+@example(RESULTS["dict"], "none", VISIT, [])
+@example(RESULTS["dict"], "read", VISIT, [Onlooker])
+@example(RESULTS["tuple"], "none", VISIT, [ShortCut])
+def test_headers_made_once_are_those_added_to_each_reply(wanted, session_use, asked, others):
+    """A reply has the headers of `reply_headers` as if an after hook had added them, whatever stands around it."""
+    once = [kind() for kind in [*others, AddingOnce]]
+    each = [AddingEach() if isinstance(one, AddingOnce) else one for one in once]
+    expected = outcome(wanted, session_use, each, asked, shown_as=in_any_order)
+    assert outcome(wanted, session_use, once, asked, shown_as=in_any_order) == expected
 
 
 @settings(max_examples=150, deadline=None)

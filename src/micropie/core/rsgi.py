@@ -6,7 +6,7 @@ sub-applications, an own `_send_response`) speaks ASGI with `RSGIRequest._receiv
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from micropie.core.app import App, overrides
@@ -18,6 +18,7 @@ from micropie.core.lifespan.lifespan import shutdown, startup
 from micropie.core.pipeline.http import serve_http
 from micropie.core.replies.asgi import WholeMessages, whole_headers
 from micropie.core.replies.file_body import PATHSEND, PATHSEND_RANGE
+from micropie.core.replies.ready_headers import ReadyPairs, text_pairs
 from micropie.core.replies.reply import BODYLESS, PLAIN_TYPES, PRIVATE, Reply, plain
 from micropie.core.requests.body_stream import MIN_RATE
 from micropie.core.requests.request import Request, RouteKey, lazy
@@ -225,8 +226,10 @@ def plain_rsgi(result: Any, session: object | None) -> WholeMessages | None:
 
 def whole_rsgi(reply: Reply, body: bytes, method: str) -> WholeMessages:
     """The two messages of a reply to a request of that method."""
-    if not (reply.headers or method == "HEAD" or reply.status in BODYLESS):
-        return _messages(reply.status, _PLAIN_HEADERS[reply.content_type], body)
+    own = reply.headers
+    if not ((own and type(own) is not ReadyPairs) or method == "HEAD" or reply.status in BODYLESS):
+        headers = _PLAIN_HEADERS[reply.content_type]
+        return _messages(reply.status, [*headers, *own.texts()] if type(own) is ReadyPairs else headers, body)
     headers = text_pairs(whole_headers(reply, len(body), method))
     return _messages(reply.status, headers, None if method == "HEAD" or reply.status in BODYLESS else body)
 
@@ -291,15 +294,3 @@ class RSGISend:
         if self._stream is not None and "content-length" not in dict(self._headers):
             await self.protocol.client_disconnect()
         self._stream = None  # whoever still holds the exception must not hold the connection
-
-
-def text_pairs(headers: Iterable[tuple[bytes, bytes]]) -> HeaderPairs:
-    """ASGI's headers as RSGI wants them. What is not ASCII goes out as UTF-8, whatever it was."""
-    return [(name.decode("latin-1"), _decode_value(value)) for name, value in headers]
-
-
-def _decode_value(value: bytes) -> str:
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")

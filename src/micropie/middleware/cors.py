@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from micropie import Request
+from micropie import HttpMiddleware, ReplyHeaders, Request
 from micropie.middleware.origins import checked_origins
-from micropie.middleware.reply_headers import HeaderPairs, ReplyHeadersMiddleware, names_in
+from micropie.middleware.reply_headers import HeaderPairs
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 SAFELISTED = ("Accept", "Accept-Language", "Content-Language", "Content-Type")  # §2.2.2; the last for JSON
@@ -15,7 +15,7 @@ VARY_ORIGIN = ("Vary", "Origin")
 VARY_PREFLIGHT = ("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")
 
 
-class CORSMiddleware(ReplyHeadersMiddleware):
+class CORSMiddleware(HttpMiddleware):
     """Let scripts of other sites read the replies, errors included, and answer the preflights that browsers send first.
 
     `allow_origins` are the sites, or `"*"` for all; `allow_origin_regex` has to match the whole origin. `allow_methods`
@@ -56,6 +56,9 @@ class CORSMiddleware(ReplyHeadersMiddleware):
         self._shared: HeaderPairs = [("Access-Control-Allow-Credentials", "true")] if allow_credentials else []
         if exposed:
             self._shared.append(("Access-Control-Expose-Headers", ", ".join(exposed)))
+        self._for_strangers = ReplyHeaders([VARY_ORIGIN], unless=ALLOW_ORIGIN)
+        self._for_everybody = ReplyHeaders([(ALLOW_ORIGIN, "*"), *self._shared], unless=ALLOW_ORIGIN)
+        self._for_friends = {origin: self._for_friend(origin) for origin in self._origins}
         self._of_preflights: HeaderPairs = [
             ("Access-Control-Allow-Methods", ", ".join(method.upper() for method in methods)),
             ("Access-Control-Max-Age", str(max_age)),
@@ -78,26 +81,26 @@ class CORSMiddleware(ReplyHeadersMiddleware):
             headers.append(("Access-Control-Allow-Private-Network", "true"))
         return headers
 
-    def add_headers(self, request: Request, headers: HeaderPairs) -> None:
+    def reply_headers(self, request: Request) -> ReplyHeaders:
         """Say that the asking site may read the reply, unless the reply has its own say on that."""
-        names = names_in(headers) if headers else ()
-        if "access-control-allow-origin" in names:
-            return
         if self._for_all:
-            headers.append((ALLOW_ORIGIN, "*"))
-            headers += self._shared
-            return
+            return self._for_everybody
         # Without an origin too: a cache must not give this reply to those who ask with one (§3.3.5).
-        headers.append(VARY_ORIGIN)
         origin = request.header("origin")
-        if origin is not None and self._allows(origin):
-            headers.append((ALLOW_ORIGIN, origin))
-            headers += self._shared
+        if origin is None:
+            return self._for_strangers
+        if origin in self._for_friends:
+            return self._for_friends[origin]
+        return self._for_friend(origin) if self._allows(origin) else self._for_strangers
+
+    def _for_friend(self, origin: str) -> ReplyHeaders:
+        return ReplyHeaders([VARY_ORIGIN, (ALLOW_ORIGIN, origin), *self._shared], unless=ALLOW_ORIGIN)
 
     def _allows(self, origin: str) -> bool:
         if self._for_all or origin in self._origins:
             return True
-        return self._regex is not None and self._regex.fullmatch(origin) is not None
+        # What is not printable no browser sends, and no reply could repeat.
+        return self._regex is not None and origin.isprintable() and self._regex.fullmatch(origin) is not None
 
 
 def _names(given: Iterable[str]) -> tuple[str, ...]:

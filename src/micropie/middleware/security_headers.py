@@ -5,24 +5,14 @@ import ipaddress
 import secrets
 from typing import Any
 
-from micropie import Request, is_loopback_host
-from micropie.middleware.reply_headers import HeaderPairs, ReplyHeadersMiddleware, names_in
+from micropie import HttpMiddleware, ReplyHeaders, Request, is_loopback_host
 
 NONCE = "{nonce}"
 FRAMES = {"DENY": "'none'", "SAMEORIGIN": "'self'"}  # of X-Frame-Options, and in CSP's words
 YEAR = 31_536_000  # seconds
-OURS = (
-    "x-content-type-options",
-    "x-frame-options",
-    "referrer-policy",
-    "permissions-policy",
-    "cross-origin-opener-policy",
-    "content-security-policy",
-    "strict-transport-security",
-)
 
 
-class SecurityHeadersMiddleware(ReplyHeadersMiddleware):
+class SecurityHeadersMiddleware(HttpMiddleware):
     """Send the headers that make browsers careful. A header that a reply has already stays as it is; None sends none.
 
     `hsts` goes out over https only, and never for this machine or a bare address. `csp` may have `'nonce-{nonce}'` in
@@ -49,8 +39,7 @@ class SecurityHeadersMiddleware(ReplyHeadersMiddleware):
             raise ValueError(f"SecurityHeadersMiddleware(frames={frames!r}): 'DENY', 'SAMEORIGIN' or None is accepted")
         self._csp = csp_with_frames(csp, frames)
         self._has_nonce = NONCE in self._csp
-        self._hsts = None if hsts is None else ("Strict-Transport-Security", hsts)
-        constant = {
+        headers = {
             "X-Content-Type-Options": "nosniff" if nosniff else None,
             "X-Frame-Options": frames,
             "Referrer-Policy": referrer_policy,
@@ -58,24 +47,27 @@ class SecurityHeadersMiddleware(ReplyHeadersMiddleware):
             "Cross-Origin-Opener-Policy": opener_policy,
             "Content-Security-Policy": None if self._has_nonce else self._csp or None,
         }
-        self._constant: HeaderPairs = [(name, value) for name, value in constant.items() if value is not None]
+        constant = [(name, value) for name, value in headers.items() if value is not None]
+        if self._has_nonce:
+            ReplyHeaders({"Content-Security-Policy": self._csp})  # or each request would fail
+        self._has_hsts = hsts is not None
+        self._headers = ReplyHeaders(constant)
+        self._with_hsts = ReplyHeaders(constant if hsts is None else [*constant, ("Strict-Transport-Security", hsts)])
 
     def before_routing(self, request: Request) -> Any:
         """Give the request its nonce."""
         if self._has_nonce:
             nonce_of(request)
 
-    def add_headers(self, request: Request, headers: HeaderPairs) -> None:
-        """Add those that the reply does not have."""
-        added = self._constant
+    def reply_headers(self, request: Request) -> ReplyHeaders:
+        """Those of every reply, and what depends on the request."""
+        headers = self._headers
+        if self._has_hsts and request.scope.get("scheme") == "https" and is_name(request.header("host", "")):
+            headers = self._with_hsts
         if self._has_nonce:
             csp = self._csp.replace(NONCE, nonce_of(request))
-            added = [*added, ("Content-Security-Policy", csp)]
-        if self._hsts is not None and request.scope.get("scheme") == "https" and is_name(request.header("host", "")):
-            added = [*added, self._hsts]
-        if headers and not (names := names_in(headers)).isdisjoint(OURS):
-            added = [pair for pair in added if pair[0].lower() not in names]
-        headers += added
+            return ReplyHeaders([*headers.pairs, ("Content-Security-Policy", csp)])
+        return headers
 
 
 def csp_with_frames(csp: str | None, frames: str | None) -> str:

@@ -1,6 +1,5 @@
 """The hosts that the application answers for: links, redirects and mails are made of what `Host` says."""
 
-import functools
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -9,6 +8,9 @@ from micropie import HTTPError, HttpMiddleware, Request, WebSocketMiddleware, as
 
 # RFC 9112 §3.2; names with `_` exist inside of networks.
 _AUTHORITY = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::[0-9]*)?", re.IGNORECASE)
+
+MAX_KNOWN = 256  # values of `Host`: below a domain there may be any number
+MAX_REMEMBERED = 256  # characters; a name has 253 at most (RFC 1035 §3.1)
 
 
 class TrustedHostMiddleware(HttpMiddleware, WebSocketMiddleware):
@@ -28,16 +30,19 @@ class TrustedHostMiddleware(HttpMiddleware, WebSocketMiddleware):
             raise ValueError("TrustedHostMiddleware([]) would refuse everything: name the hosts")
         self._hosts = frozenset(host for host in known if not host.startswith("."))
         self._domains = tuple(host for host in known if host.startswith("."))
-        self._is_trusted = functools.lru_cache(256)(self._matches)  # PERF: 0.8 µs
+        self._known: set[str] = set()  # PERF: values of `Host` that have passed, 0.8 µs
 
     def before_routing(self, request: Request) -> None:
         """Refuse a request for another host, or for none, or for several."""
-        if not self._is_trusted(request.header("host", "")):
-            raise HTTPError(400, "Unknown host")
+        if (authority := request.header("host", "")) not in self._known:
+            self._check(authority)
 
-    def _matches(self, authority: str) -> bool:
+    def _check(self, authority: str) -> None:
         host = host_in(authority)
-        return host is not None and (host in self._hosts or host.endswith(self._domains))
+        if host is None or not (host in self._hosts or host.endswith(self._domains)):
+            raise HTTPError(400, "Unknown host")
+        if len(self._known) < MAX_KNOWN and len(authority) < MAX_REMEMBERED:
+            self._known.add(authority)
 
 
 def host_in(authority: str) -> str | None:

@@ -133,6 +133,12 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
+def has_control_characters(value: str) -> bool:
+    """True if a header's value would split or garble a message (RFC 9110 §5.5)."""
+    # PERF: the first question is 0.1 µs quicker.
+    return not value.isprintable() and _CONTROL.search(value) is not None
+
+
 def is_about_content(name: str) -> bool:
     """True if a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
     lower = name.lower()
@@ -162,7 +168,7 @@ def encoded_fields(pairs: HeaderPairs) -> RawHeaders:
 def _new_field(raw_name: str, value: str) -> tuple[bytes, bytes] | None:
     """A pair as ASGI has it, remembered unless it is new each time; None, and a log line, if it may not go out."""
     name = field_name(raw_name)
-    if not value.isprintable() and _CONTROL.search(value):  # PERF: the first question is 0.1 µs quicker
+    if has_control_characters(value):
         log.error("The reply's header %r is dropped: its value has a control character", raw_name)
         return None
     if name is None:

@@ -1,6 +1,6 @@
 """The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from types import CoroutineType
 from typing import Any
 
@@ -9,7 +9,9 @@ from micropie.core.basics.types import HeaderPairs
 from micropie.core.engine import Engine, is_awaitable
 from micropie.core.failures.error_handlers import reply_to_error
 from micropie.core.failures.error_replies import CAUGHT, log_failure, reraise_cancellation, server_error
-from micropie.core.hooks.middleware import HttpMiddleware
+from micropie.core.hooks.middleware import HttpMiddleware, defines
+from micropie.core.replies.asgi import WholeMessages, add_ready_headers
+from micropie.core.replies.ready_headers import ReadyPairs
 from micropie.core.replies.reply import (
     HTML,
     JSON,
@@ -37,9 +39,12 @@ class Hooks:
         "before",
         "before_routing",
         "before_sending",
+        "change_replies",
+        "last",
         "lead",
         "made_for",
         "middlewares",
+        "only_add",
     )
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
@@ -48,25 +53,50 @@ class Hooks:
         self.made_for = self.middlewares if all(type(one).__eq__ is object.__eq__ for one in self.middlewares) else None
         self.before_routing = defining(self.middlewares, "before_routing")
         self.before = [pair for pair in enumerate(self.middlewares, 1) if defining(pair[1:], "before_request")]
-        self.after = defining(self.middlewares, "after_request")
         self.before_sending = defining(self.middlewares, "before_sending")
+        self.after = after_steps(self.middlewares)
+        # Those with headers for replies which no other hook sees: these may go out as they are, encoded already.
+        self.last: list[HttpMiddleware] = []
+        while not self.before_sending and self.after and isinstance(step := self.after[-1], AddingHeaders):
+            self.last.insert(0, step.middleware)
+            self.after.pop()
         self.lead = bool(self.before_routing or self.before)  # they may answer, or lead the request elsewhere
+        self.change_replies = bool(self.after or self.last)
+        self.only_add = not self.after  # to replies, which need not be shown to anybody
 
-    def after_of(self, reached: int) -> list[HttpMiddleware]:
-        """The middlewares with after hooks among so many that a request has reached."""
-        return defining(self.middlewares[:reached], "after_request")
+    def after_of(self, reached: int) -> "list[HttpMiddleware | AddingHeaders]":
+        """The after hooks of so many middlewares that a request has reached."""
+        return after_steps(self.middlewares[:reached])
+
+
+class AddingHeaders:
+    """The `reply_headers` of a middleware as an after hook."""
+
+    __slots__ = ("middleware",)
+
+    def __init__(self, middleware: HttpMiddleware) -> None:
+        self.middleware = middleware
+
+    def after_request(self, request: Request, _status: int, _body: Any, headers: list[Any]) -> None:
+        """Add them to those of the reply."""
+        if (added := self.middleware.reply_headers(request)) is not None:
+            added.add_to(headers)
+
+
+def after_steps(middlewares: Iterable[HttpMiddleware]) -> list[HttpMiddleware | AddingHeaders]:
+    """The after hooks of middlewares, in order."""
+    steps: list[HttpMiddleware | AddingHeaders] = []
+    for middleware in middlewares:
+        if defines(middleware, "reply_headers"):
+            steps.append(AddingHeaders(middleware))
+        if defines(middleware, "after_request"):
+            steps.append(middleware)
+    return steps
 
 
 def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddleware]:
-    """Those that define a hook. Any object with `before_request` and `after_request` is a middleware."""
-    inherited = getattr(HttpMiddleware, name)
-    is_optional = name in ("before_routing", "before_sending")
-    return [
-        one
-        for one in middlewares
-        if (hook := getattr(one, name, inherited if is_optional else None)) is not inherited
-        and getattr(hook, "__func__", None) is not inherited
-    ]
+    """Those that define a hook."""
+    return [one for one in middlewares if defines(one, name)]
 
 
 NO_HOOKS = Hooks(())
@@ -82,20 +112,52 @@ def hooks_of(engine: Engine) -> Hooks:
     return engine.hooks
 
 
-async def answer_before_routing(engine: Engine, hooks: Hooks, request: Request) -> Reply | None:
-    """Call the hooks that come before everything else, in order until one answers, or raises what is the answer."""
+def answer_before_routing(engine: Engine, hooks: Hooks, request: Request) -> Awaitable[Reply | None] | None:
+    """Call the hooks that come before everything else, in order until one answers, or raises what is the answer.
+
+    What of that is to be waited for; None if all is done, and no hook has answered.
+    """
+    # PERF: no coroutine as long as there is nothing to wait for, 0.2 µs.
     try:
-        for middleware in hooks.before_routing:
+        rest = iter(hooks.before_routing)
+        for middleware in rest:
             answer: Any = middleware.before_routing(request)
+            if answer is not None:
+                return answer_from(engine, request, middleware, answer, rest)
+        if request._session is not None:
+            check_session_unseen(request)
+    except CAUGHT as error:
+        return reply_to_raised(engine, request, error)
+    return None
+
+
+async def answer_from(
+    engine: Engine, request: Request, middleware: HttpMiddleware, answer: Any, rest: Iterator[HttpMiddleware]
+) -> Reply | None:
+    """The answer of a middleware, whose hook has returned it, or else of the rest of them."""
+    try:
+        while True:
             if answer is not None and is_awaitable(answer):
                 answer = await answer
             if answer:
                 return _changed(Reply(200, None, []), answer, middleware.before_routing)
+            if (following := next(rest, None)) is None:
+                break
+            middleware, answer = following, following.before_routing(request)
         check_session_unseen(request)
     except CAUGHT as error:
         reraise_cancellation(error)
         return await reply_to_error(engine, request, error)
     return None
+
+
+async def reply_to_raised(engine: Engine, request: Request, error: BaseException) -> Reply:
+    """The reply to an exception that was raised before there was something to wait for."""
+    try:
+        raise error  # an `_on_error` may ask Python which one it is about
+    except CAUGHT:
+        reraise_cancellation(error)
+        return await reply_to_error(engine, request, error)
 
 
 def check_session_unseen(request: Request) -> None:
@@ -130,35 +192,86 @@ async def before_hooks(hooks: Hooks, request: Request) -> Any:
 
 
 async def after_hooks(
-    engine: Engine, hooks: Hooks, request: Request, reply: Reply | None, plain_body: str | bytes | None = None
+    engine: Engine,
+    hooks: Hooks,
+    request: Request,
+    reply: Reply | None,
+    messages: WholeMessages | None = None,
+    result: Any = None,
 ) -> Reply | None:
     """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises.
 
-    Without a reply it is a plain one with that body; None says that it stays as it is.
+    Without a reply it is the plain one that these messages have made of this result; None says that they stay.
     """
     try:
         if reply is not None:
             show_type(reply)
             status, body, headers = reply.status, reply.body, reply.headers
         else:  # PERF: no `Reply` of what nobody changes, 0.5 µs
-            status, body, headers = 200, plain_body, [] if type(plain_body) is str else [JSON_HEADER]
-        for middleware in hooks.after if request._hooks_reached is None else hooks.after_of(request._hooks_reached):
-            change: Any = middleware.after_request(request, status, body, headers)
+            status, headers = 200, [] if type(result) is str else [JSON_HEADER]
+            body = plain_body(messages, result)
+        for step in hooks.after if request._hooks_reached is None else hooks.after_of(request._hooks_reached):
+            change: Any = step.after_request(request, status, body, headers)
             if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
             if change:
-                reply = await replaced(reply or plain_reply(body, headers), change, middleware.after_request)
+                reply = await replaced(reply or plain_reply(body, headers), change, step.after_request)
                 status, body, headers = reply.status, reply.body, reply.headers
         headers = hide_type(headers)
         if reply is None and (headers or request._session is not None):
             reply = plain_reply(body, headers)
         elif reply is not None:
             reply.headers = headers
+        if not hooks.last or request._hooks_reached is not None:
+            return reply
+        if reply is None:
+            return add_to_plain(engine, hooks, request, messages, result)
+        add_last_headers(hooks, request, reply)
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)
         return server_error(engine, request, error)
     return reply
+
+
+def last_headers(hooks: Hooks, request: Request) -> ReadyPairs | None:
+    """The headers that are added to a reply when all after hooks have seen it."""
+    found = None
+    for middleware in hooks.last:
+        if (added := middleware.reply_headers(request)) is not None:
+            found = added.pairs if found is None else found.plus(added)
+    return found
+
+
+def add_last_headers(hooks: Hooks, request: Request, reply: Reply) -> None:
+    """Add them to those of a reply."""
+    if not reply.headers:  # PERF: encoded already, 2 µs
+        reply.headers = last_headers(hooks, request) or reply.headers
+        return
+    for middleware in hooks.last:
+        if (added := middleware.reply_headers(request)) is not None:
+            added.add_to(reply.headers)
+
+
+def plain_body(messages: Any, result: Any) -> str | bytes:
+    """The body of a plain result, as hooks see it, which these messages have been made of."""
+    body: str | bytes = result if type(result) is str else messages[1]["body"]
+    return body
+
+
+def add_to_plain(engine: Engine, hooks: Hooks, request: Request, messages: Any, result: Any) -> Reply | None:
+    """Add them to the messages that have been made of a plain result; a reply in their place, if there is more to do.
+
+    That is a bare 500 if a hook raises.
+    """
+    try:
+        ready = last_headers(hooks, request)
+    except CAUGHT as error:
+        reraise_cancellation(error)
+        return server_error(engine, request, error)
+    if ready is not None:
+        add_ready_headers(messages, ready)
+    return None if request._session is None else plain_reply(plain_body(messages, result), ready or [])
 
 
 def show_reply(hooks: Hooks, request: Request, reply: Reply) -> None:

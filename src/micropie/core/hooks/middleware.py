@@ -6,7 +6,8 @@ An object in `App.middlewares` that is both has hooks around both, without a pla
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from micropie.core.basics.types import HeaderPairs, Send
+from micropie.core.basics.types import HeaderPairs, Message, Send
+from micropie.core.replies.ready_headers import ReadyPairs, ReplyHeaders
 from micropie.core.requests.request import Request, WebSocketRequest
 
 
@@ -41,6 +42,19 @@ class HttpMiddleware:
         """Called with the reply to `request`, errors included: its `status_code` and its `response_body`.
 
         Append to `extra_headers`, or return a dict with what to replace.
+        """
+        return None
+
+    def reply_headers(self, request: Request) -> ReplyHeaders | None:
+        """Headers for the reply to `request`, whatever that is: those of mounted applications too; a plain function.
+
+        They are added in the place of `after_request`, but cost less, and a reply's own headers win.
+
+            class ServedBy(HttpMiddleware):
+                headers = ReplyHeaders({"X-Served-By": "us"})
+
+                def reply_headers(self, request):
+                    return self.headers
         """
         return None
 
@@ -113,7 +127,30 @@ def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
     """The `send` for a mounted application, as the middlewares have changed it."""
     for middleware in reversed(app.middlewares):
         send = getattr(middleware, "mounted_send", same_send)(request, send)
+        if defines(middleware, "reply_headers"):
+            send = send_with_headers(middleware, request, send)
     return send
+
+
+def send_with_headers(middleware: HttpMiddleware, request: Request, send: Send) -> Send:
+    """A `send` for a mounted application, which adds what the middleware's `reply_headers` returns."""
+
+    async def send_message(message: Message) -> None:
+        if message["type"] == "http.response.start" and (added := middleware.reply_headers(request)) is not None:
+            raw = [(bytes(name), bytes(value)) for name, value in message.get("headers", ())]
+            pairs: list[Any] = [*raw]
+            added.add_to(pairs)
+            message = {**message, "headers": [*raw, *ReadyPairs(pairs[len(raw) :]).fields]}
+        await send(message)
+
+    return send_message
+
+
+def defines(middleware: object, name: str) -> bool:
+    """True if a middleware has a hook of its own. Any object with `before_request` and `after_request` is one."""
+    inherited = getattr(HttpMiddleware, name)
+    hook = getattr(middleware, name, None if name in ("before_request", "after_request") else inherited)
+    return hook is not inherited and getattr(hook, "__func__", None) is not inherited
 
 
 def no_before_routing(_request: Request) -> None:

@@ -20,6 +20,7 @@ from micropie.core.hooks.hooks import (
     ELSEWHERE,
     NO_HOOKS,
     Hooks,
+    add_to_plain,
     after_hooks,
     answer_before_routing,
     before_hooks,
@@ -47,18 +48,26 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
 ) -> None:
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
-    reply = messages = None
+    reply = messages = result = None
     hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
     token: Any = enter_request(request)  # None once it is left
     try:
         try:
-            if not hooks.before_routing or (reply := await answer_before_routing(engine, hooks, request)) is None:
+            if (
+                not hooks.before_routing
+                or (early := answer_before_routing(engine, hooks, request)) is None
+                or (reply := await early) is None
+            ):
                 target, segments = engine.router.find(request)
                 if (request.method != "GET" or engine.sessions.known.sessions) and (
                     waiting := take_incoming(engine, request, target)
                 ) is not None:
                     await waiting
-                if hooks.lead and (result := await before_hooks(hooks, request)) is not None:
+                if (
+                    hooks.lead
+                    and (hooks.before or request._subapp is not None or request._route_handler is not None)
+                    and (result := await before_hooks(hooks, request)) is not None
+                ):
                     if result is ELSEWHERE:
                         result = await call_elsewhere(engine, request, (target, segments))
                 elif target.is_bare and not segments and request._closers is None:  # PERF: nothing to bind, 0.06 µs
@@ -69,13 +78,15 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
                 if engine.sends_directly and not (hooks.before_sending or request.method == "HEAD"):
                     messages = plain(result, session := request._session)
                     if (session is not None or request._stored_session is not None) and messages is not None:
-                        messages = messages if not hooks.after and saved_at_once(engine, request) else None
+                        messages = messages if not hooks.change_replies and saved_at_once(engine, request) else None
                 if messages is None and request._mount is None:
                     reply = to_reply(result)
-            if hooks.after and (reply is not None or messages is not None):
-                body = messages and (result if type(result) is str else messages[1]["body"])
-                if (reply := await after_hooks(engine, hooks, request, reply, body)) is not None:
-                    messages = None
+            if hooks.change_replies and (reply is not None or messages is not None):
+                reply = (
+                    add_to_plain(engine, hooks, request, messages, result)
+                    if messages is not None and hooks.only_add
+                    else await after_hooks(engine, hooks, request, reply, messages, result)
+                )
             if reply is not None and (
                 request._session is not None or request._stored_session is not None or hooks.before_sending
             ):
@@ -164,7 +175,7 @@ async def reply_outside_guards(engine: Engine, hooks: Hooks, request: Request, e
     reply = await reply_to_error(engine, request, error)
     if request._target is not None:
         reply = await after_guards(engine, request, request._target.guards, reply)
-    if hooks.after:
+    if hooks.change_replies:
         reply = await after_hooks(engine, hooks, request, reply) or reply
     return await finished(engine, hooks, request, reply)
 

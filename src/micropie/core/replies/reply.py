@@ -14,6 +14,7 @@ from micropie.core.basics.errors import FAILURES, UnusableResult, is_status, log
 from micropie.core.basics.json_codec import dumps
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.types import HeaderPairs
+from micropie.core.replies.ready_headers import ReadyPairs
 
 _GENERATORS = (AsyncGeneratorType, GeneratorType)
 HTML = "text/html; charset=utf-8"
@@ -23,7 +24,7 @@ JSON_LINES = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 JSON_HEADER, PROBLEM_HEADER = ("Content-Type", JSON), ("Content-Type", PROBLEM)  # as hooks see them
 PLAIN_TYPES = (HTML, JSON, PROBLEM)  # that a reply may have without a header for it
-PRIVATE: HeaderPairs = [("Cache-Control", "private"), ("Vary", "Cookie")]  # one list for all, never to be changed
+PRIVATE = ReadyPairs([("Cache-Control", "private"), ("Vary", "Cookie")])
 
 UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
 BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
@@ -208,6 +209,13 @@ def add_to_vary(headers: HeaderPairs, field: str) -> None:
     if {"*", field.lower()}.isdisjoint(one.strip().lower() for one in said.split(",")):
         headers[:] = [pair for pair in headers if pair[0].lower() != "vary"]
         headers.append(("Vary", f"{said}, {field}" if said else field))
+
+
+def add_header(reply: Reply, name: str, value: str) -> None:
+    """Add a header to a reply, whose list of them may be shared by now."""
+    if type(reply.headers) is ReadyPairs:
+        reply.headers = [*reply.headers]
+    reply.headers.append((name, value))
 
 
 async def close_unsent(body: Any) -> None:

@@ -353,12 +353,13 @@ class Request:
     def header(self, name: str, default: Any = None) -> Any:
         """One header field by its lower-case `name`, or `default`, without the price of reading all others."""
         # PERF: a bare loop, 0.4 µs for ten headers; a dict of them takes twice as long.
-        wanted, found, is_there = name.encode(), b"", False
+        wanted, found = name.encode(), None
         for field, value in self._raw_headers:
             if field == wanted:
-                found = found + (b"; " if wanted == b"cookie" else b", ") + value if is_there else value
-                is_there = True
-        return found.decode("latin-1").strip(" \t") if is_there else default
+                if found is not None:
+                    value = found + (b"; " if wanted == b"cookie" else b", ") + value  # noqa: PLW2901 - so far
+                found = value
+        return default if found is None else found.decode("latin-1").strip(" \t")
 
     def accepts(self, *media_types: str) -> str | None:
         """The one of the `media_types` that the client wants most, None if it wants none of them (RFC 9110 §12.5.1).

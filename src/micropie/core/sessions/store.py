@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from micropie.core.basics.headers import WHITESPACE, cookie_values, is_token, set_cookie
 from micropie.core.basics.settings import check_setting, is_whole
 from micropie.core.basics.types import Scope
-from micropie.core.replies.reply import PRIVATE, Reply
+from micropie.core.replies.reply import PRIVATE, Reply, add_header
 from micropie.core.requests.locality import is_local
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session, creation_time, new_session_id
@@ -371,7 +371,7 @@ def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[
 
 def set_session_cookie(reply: Reply, cookie: str) -> None:
     """Add the cookie, and keep caches from handing it to others."""
-    reply.headers.append(("Set-Cookie", cookie))
+    add_header(reply, "Set-Cookie", cookie)
     keep_private(reply)
 
 
@@ -382,6 +382,6 @@ def keep_private(reply: Reply) -> None:
         return
     names = {name.lower(): value.lower() for name, value in reply.headers}
     if "cache-control" not in names:
-        reply.headers.append(("Cache-Control", "private"))
+        add_header(reply, "Cache-Control", "private")
     if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
-        reply.headers.append(("Vary", "Cookie"))
+        add_header(reply, "Vary", "Cookie")
