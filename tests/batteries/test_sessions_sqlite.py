@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from micropie import App
+from micropie import App, HTTPError, Session
 from micropie.sessions import SQLiteSessionBackend
 from micropie.testing import TestClient
 from micropie.testing.sessions import AtomicSuite, ListingSuite, RotationSuite
@@ -234,6 +234,40 @@ def test_a_lock_that_lasts_is_a_503(path, caplog):
     assert lines[0].startswith(f"Sessions are not available, requests are answered 503: {path}: ")
     assert lines[1] == f"Sessions are available again: {path}"
     run(backend.aclose())
+
+
+def test_each_waits_its_own_time(path):
+    """Who begins to wait later is refused later."""
+    used(path, saves())
+
+    async def main():
+        backend = SQLiteSessionBackend(path, timeout=0.4)
+        with locked(path):
+            first = asyncio.ensure_future(backend.save(ID, {"value": "2"}, 60))
+            await asyncio.sleep(0.2)
+            second = asyncio.ensure_future(backend.save(ID, {"value": "3"}, 60))
+            await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+            assert (first.done(), second.done()) == (True, False)
+            for refused in (first, second):
+                with pytest.raises(HTTPError) as caught:
+                    await refused
+                assert caught.value.status == 503
+        await backend.aclose()
+
+    run(main())
+
+
+def test_a_change_of_a_fresh_session_changes_no_index(path):
+    """The expiry stays until a twentieth of the time has passed; a user, or another timeout, is written at once."""
+    used(path, saves(timeout=1000))
+    before = rows(path, "SELECT expires FROM micropie_sessions")
+    used(path, lambda backend: backend.update(ID, {"value": "2"}, [], 1000))
+    assert rows(path, "SELECT expires FROM micropie_sessions") == before
+    used(path, lambda backend: backend.update(ID, {Session.USER: "ann"}, [], 1000))
+    assert rows(path, "SELECT user_id FROM micropie_sessions") == [("ann",)]
+    used(path, lambda backend: backend.update(ID, {"value": "3"}, [], 2000))
+    assert rows(path, "SELECT expires FROM micropie_sessions") > [(before[0][0] + 900,)]
+    assert used(path, loads()) == [{"value": "3", Session.USER: "ann"}]
 
 
 def test_a_lock_that_ends_in_time_is_waited_for(path):
