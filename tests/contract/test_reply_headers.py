@@ -136,6 +136,17 @@ def test_a_middleware_may_have_none_for_a_request():
     assert [http(app, path=path).text for path in ("/", "/made", "/files/x")] == ["index", "made", "foreign"]
 
 
+def test_a_middleware_may_leave_it_to_its_base():
+    """The base adds nothing."""
+
+    class AddsToJSON(HttpMiddleware):
+        def reply_headers(self, request):
+            return SERVED_BY if request.scope["path"] == "/json" else super().reply_headers(request)
+
+    app = site(AddsToJSON())
+    assert ["x-served-by" in http(app, path=path).headers for path in ("/json", "/", "/made")] == [True, False, False]
+
+
 def test_hooks_behind_it_see_the_headers():
     """They are there for the after hooks that come later in the list, and for the hooks that see what goes out."""
     before, behind, sees = Looks(), Looks(), Sees()
@@ -187,10 +198,23 @@ def test_two_middlewares_that_make_headers_for_each_request():
 
         def reply_headers(self, request):
             self.count += 1
-            return ReplyHeaders({"X-Number": str(self.count)})
+            return SERVED_BY.with_header("X-Number", str(self.count))
 
     app = site(Adds(), Numbers())
-    assert [http(app).headers["x-number"] for _ in range(70)] == [str(number) for number in range(1, 71)]
+    for number in range(1, 71):
+        headers = http(app).headers
+        assert (headers.get_list("x-served-by"), headers["x-number"]) == (["us"], str(number))
+
+
+def test_one_more_header_is_like_the_others():
+    """It keeps `unless`, gives way to a reply's own, and is checked."""
+    more = ReplyHeaders({"X-More": "1"}, unless="X-Made").with_header("X-Served-By", "us")
+    app = site(Adds(more))
+    own, made = http(app, path="/own").headers, http(app, path="/made").headers
+    assert (own["x-served-by"], own["x-more"]) == ("me", "1")
+    assert {"x-served-by", "x-more"}.isdisjoint(made)
+    with pytest.raises(ValueError, match="may not go out"):
+        more.with_header("X-One", "\n")
 
 
 def test_headers_are_encoded_as_those_of_a_reply():

@@ -2,7 +2,7 @@
 
 from micropie.middleware import CompressionMiddleware, SecurityHeadersMiddleware, TrustedHostMiddleware
 
-app.middlewares += [TrustedHostMiddleware(["shop.example"]), SecurityHeadersMiddleware(), CompressionMiddleware()]
+app.middlewares += [TrustedHostMiddleware(["shop.example"]), CompressionMiddleware(), SecurityHeadersMiddleware()]
 """
 
 from micropie.middleware.access_log import AccessLogMiddleware

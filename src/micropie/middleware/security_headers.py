@@ -66,7 +66,7 @@ class SecurityHeadersMiddleware(HttpMiddleware):
             headers = self._with_hsts
         if self._has_nonce:
             csp = self._csp.replace(NONCE, nonce_of(request))
-            return ReplyHeaders([*headers.pairs, ("Content-Security-Policy", csp)])
+            return headers.with_header("Content-Security-Policy", csp)
         return headers
 
 
