@@ -7,6 +7,7 @@ import asyncio
 import datetime
 import gc
 import os
+import sys
 import threading
 import traceback
 from collections import Counter, OrderedDict
@@ -371,6 +372,102 @@ def test_a_broken_change_stays_broken(folder):
     for _ in range(3):
         with pytest.raises(jinja2.TemplateSyntaxError):
             render(app, "page.html", {})
+
+
+def jinja2s_coroutines(app, values):
+    """Give the text of `page.html`, and how many of Jinja2's own coroutines it took to await what a page looks at."""
+    async_utils, counted = pytest.importorskip("jinja2.async_utils"), Counter[str]()
+
+    def count(frame, event, _):
+        if event == "call" and frame.f_code.co_filename == async_utils.__file__:
+            counted[frame.f_code.co_name] += 1
+
+    sys.setprofile(count)
+    try:
+        text = render(app, "page.html", values)
+    finally:
+        sys.setprofile(None)
+    return text, counted["auto_await"] + counted["__anext__"]
+
+
+VALUES_IN_A_LOOP = "{% for n in numbers %}{{ mapping.one }}{{ plain(n) }}{{ text.split(',')[0] }};{% endfor %}"
+
+
+def test_plain_values_take_no_coroutine(folder):
+    """Neither what is looked up nor what is looped over is awaited if it can't be."""
+    write(folder, "page.html", VALUES_IN_A_LOOP)
+    assert jinja2s_coroutines(App(templates=folder), Application().values()) == ("11x;12x;13x;", 0)
+
+
+def test_an_environment_of_ones_own_keeps_its_code(folder):
+    """How templates are compiled in it is the business of who made it."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", VALUES_IN_A_LOOP)
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), enable_async=True)
+    text, count = jinja2s_coroutines(App(templates=environment), Application().values())
+    assert (text, count > 9) == ("11x;12x;13x;", True)
+
+
+def test_the_code_of_another_jinja2_is_left_as_it_is(folder, monkeypatch):
+    """Pages are the same with a release whose code has not been looked at."""
+    monkeypatch.setattr(pytest.importorskip("jinja2"), "__version__", "3.2.0")
+    write(folder, "page.html", VALUES_IN_A_LOOP)
+    text, count = jinja2s_coroutines(App(templates=folder), Application().values())
+    assert (text, count > 9) == ("11x;12x;13x;", True)
+
+
+NESTED = {
+    "loops": ("{% for n in [1] %}" * 20 + "{{ title }}" + "{% endfor %}" * 20, "T"),
+    "branches": ("{% if 0 %}" + "{% elif title == 'x' %}" * 1000 + "{% else %}{{ title }}{% endif %}", "T"),
+    "lookups": ("{{ deep" + ".x" * 60 + " }}", "T"),
+}
+
+
+@pytest.mark.parametrize("sort", NESTED)
+def test_templates_nested_as_deep_as_jinja2_allows(folder, sort):
+    """Python has limits to what is inside of each other, in what is compiled and in who compiles."""
+    text, expected = NESTED[sort]
+    write(folder, "page.html", text)
+    deep: object = "T"
+    for _ in range(60):
+        deep = {"x": deep}
+    assert render(App(templates=folder), "page.html", {"title": "T", "deep": deep}) == expected
+
+
+def test_the_environment_streams_piece_by_piece(folder):
+    """`generate_async` gives what has been rendered before it asks an async iterable for more."""
+    write(folder, "page.html", "{% for n in lines() %}{{ n }};{% endfor %}")
+    app, asked = App(templates=folder), []
+
+    async def lines():
+        for number in range(3):
+            asked.append(number)
+            yield number
+
+    async def main():
+        assert await app._render_template("page.html", lines=lines) == "0;1;2;"
+        asked.clear()
+        stream = configuration(app).templates.get_template("page.html").generate_async(lines=lines)
+        first = await anext(stream)
+        await stream.aclose()
+        return first, asked
+
+    assert run(main()) == ("0", [0])
+
+
+def test_a_generator_that_a_loop_leaves_is_closed_there(folder):
+    """What it holds, such as a connection, is free for the rest of the page."""
+    write(folder, "page.html", "{% for n in lines() %}{{ n }}{% break %}{% endfor %}{{ closed[0] }}")
+    app, closed = App(templates=folder), []
+    configuration(app).templates.add_extension("jinja2.ext.loopcontrols")
+
+    def lines():
+        try:
+            yield from (1, 2)
+        finally:
+            closed.append("closed")
+
+    assert render(app, "page.html", {"lines": lines, "closed": closed}) == "1closed"
 
 
 def test_many_names_for_a_template_take_no_more_memory(folder):

@@ -1,9 +1,8 @@
 """Jinja2 templates: one environment for an application, in async mode, made when it is first asked for.
 
-Async mode awaits what calls, filters, tests, attributes and items give, and reads async iterables. A template with
-loops takes a third to a half longer in it than in Jinja2's other mode (`benchmarks/templates.py`). Not to enter it
+Async mode awaits what calls, filters, tests, attributes and items give, and reads async iterables. Not to enter it
 until something has to be awaited can't be right: whatever a template looks at may be awaitable, be used up by the
-look, or change by it.
+look, or change by it. So the pages of a folder are rendered in it by code that costs less: see `lean_code`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from micropie.core.basics.optional import require
+from micropie.core.templates.lean_code import VERSIONS, compile_lean
 
 _MARKUP = (".html", ".htm", ".xhtml", ".xml", ".svg")
 _SUFFIXES = (".jinja2", ".jinja", ".j2")
@@ -37,6 +37,7 @@ class Templates:
         self._source = source
         self._functions = functions  # what every template of a folder may call
         self._environment: Any = None
+        self._environment_of_pages: Any = None
 
     @property
     def environment(self) -> Any:
@@ -49,8 +50,19 @@ class Templates:
 
     async def render(self, name: str, context: Mapping[str, Any]) -> str:
         """The rendered text. `MissingDependency` without Jinja2; Jinja2's own errors otherwise."""
-        text: str = await self.environment.get_template(name).render_async(context)
+        if self._environment_of_pages is None:
+            self._environment_of_pages = self._leaner()
+        text: str = await self._environment_of_pages.get_template(name).render_async(context)
         return text
+
+    def _leaner(self) -> Any:
+        """The environment, or for a folder an overlay of it, which has what was added to it until the first page."""
+        jinja2 = require("jinja2", "Templates")
+        if isinstance(self._source, jinja2.Environment) or not jinja2.__version__.startswith(VERSIONS):
+            return self.environment
+        overlay = _async_overlay(self.environment)
+        overlay._compile = compile_lean  # noqa: SLF001 - made to be overridden, as its docstring says
+        return overlay
 
     def _environment_of_folder(self, jinja2: Any) -> Any:
         loader = _folder_loader(jinja2, self._source)
@@ -64,7 +76,11 @@ def in_async_mode(environment: Any) -> Any:
     """The environment; for a synchronous one an overlay of it, with the same globals, filters, tests and policies."""
     if environment.is_async:
         return environment
-    # A cache of bytecode knows templates by name alone, and would give those that were compiled for the other mode.
+    return _async_overlay(environment)
+
+
+def _async_overlay(environment: Any) -> Any:
+    # A cache of bytecode knows templates by name alone, and would give those that were compiled in another way.
     overlay = environment.overlay(bytecode_cache=None)
     overlay.is_async = True  # `enable_async` of `overlay` has no effect before Jinja2 3.1.5
     return overlay
