@@ -60,7 +60,7 @@ class Record:
     def items(self):
         return Later(self._log, [1, "<two>"])
 
-    def __str__(self):
+    def __repr__(self):
         return "<record>"
 
 
@@ -70,7 +70,7 @@ class Later:
     def __init__(self, log, value):
         self._log, self._value = log, value
 
-    def __str__(self):
+    def __repr__(self):
         return "<later>"
 
     def __await__(self):
