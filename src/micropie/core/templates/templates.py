@@ -58,7 +58,8 @@ class Templates:
     def _leaner(self) -> Any:
         """The environment, or for a folder an overlay of it, which has what was added to it until the first page."""
         jinja2 = require("jinja2", "Templates")
-        if isinstance(self._source, jinja2.Environment) or not jinja2.__version__.startswith(VERSIONS):
+        is_known = getattr(jinja2, "__version__", "").startswith(VERSIONS)
+        if isinstance(self._source, jinja2.Environment) or not is_known:
             return self.environment
         overlay = _async_overlay(self.environment)
         overlay._compile = compile_lean  # noqa: SLF001 - made to be overridden, as its docstring says
