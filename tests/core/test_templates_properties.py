@@ -343,7 +343,7 @@ def without_addresses(text: str) -> str:
     return re.sub(" at 0x[0-9a-f]+", "", text)
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(page=PAGES)
 def test_a_generated_page_is_rendered_as_jinja2_does_it(ways, page):
     """The text or the error with its lines, and each step on the way."""
