@@ -69,7 +69,7 @@ from contextlib import (
 from contextvars import Context, ContextVar, copy_context
 from copy import deepcopy
 from enum import Enum
-from functools import cache, lru_cache, partial, partialmethod, singledispatchmethod, wraps
+from functools import cache, cached_property, lru_cache, partial, partialmethod, singledispatchmethod, wraps
 from inspect import isawaitable, iscoroutinefunction
 from itertools import accumulate, chain, compress, groupby, zip_longest
 from keyword import iskeyword
@@ -6834,6 +6834,7 @@ BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
 FORMS = ("application/x-www-form-urlencoded", "")  # a body without a type is one too
+MAX_KEYWORDS = 1000  # members of a JSON object that become keyword arguments
 LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 
 
@@ -6901,6 +6902,19 @@ def is_preset(request: Request) -> bool:
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
+
+
+def has_json_object(request: Request) -> bool:
+    """True if the body is a JSON object with members."""
+    return bool(request.get_json) and isinstance(request.get_json, dict)
+
+
+def members_for_keywords(request: Request) -> dict[str, Any]:
+    """The members of a JSON object for `**kwargs`. `HTTPError` 413 for more of them than a form or query may have."""
+    members: dict[str, Any] = request.get_json
+    if len(members) > MAX_KEYWORDS:
+        raise HTTPError(413)
+    return members
 
 
 def announced_size(request: Request, limit: int | None) -> int | None:
@@ -7548,208 +7562,6 @@ def _trusting(is_current: Callable[[], bool]) -> Callable[[], bool]:
 
 
 # ======================================================================================================================
-# core/handlers/annotations.py
-#
-# What a handler's annotations say: the markers `Header`, `Cookie`, `FromQuery` and so on; and types, made of text.
-# ======================================================================================================================
-
-REQUIRED: Any = inspect.Parameter.empty
-
-AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT, PROVIDER = (
-    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context", "provider"
-)  # fmt: skip
-
-
-# From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
-_LENIENT: Any = (
-    {"annotation_format": lazy_import("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
-)
-
-
-class Source:
-    """Names, inside `Annotated`, the place that a parameter's value comes from."""
-
-    place = AUTO
-
-    def __init__(self, name: str | None = None) -> None:
-        self.name = name
-
-    def key(self, parameter: str) -> str:
-        """The value's name in that place."""
-        return self.name or parameter
-
-
-class Header(Source):
-    """The value is a header of the request: of the parameter's name, `-` for `_`, or of `name`.
-
-    async def index(self, accept_language: Annotated[str, Header()] = "en"): ...
-    """
-
-    place = HEADER
-
-    def key(self, parameter: str) -> str:
-        """The header's name in lower case."""
-        return (self.name or parameter.replace("_", "-")).lower()
-
-
-class Cookie(Source):
-    """The value is a cookie: of the parameter's name, or of `name`.
-
-    async def index(self, theme: Annotated[str, Cookie()] = "light"): ...
-    """
-
-    place = COOKIE_SOURCE
-
-
-class FromQuery(Source):
-    """The value is in the query, and nowhere else: neither a path segment nor the body can fill the parameter.
-
-    The field has the parameter's name, or `name`.
-
-        async def search(self, page: Annotated[int, FromQuery()] = 1): ...
-    """
-
-    place = QUERY
-
-
-class FromPath(Source):
-    """The value is a segment of the path, and nothing else: neither the query nor the body can fill the parameter.
-
-    @methods("POST")
-    async def rename(self, name: Annotated[str, FromPath()], new: str): ...     # POST /rename/{name}
-    """
-
-    place = PATH
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-class FromSession(Source):
-    """The value is in the session, and nowhere else: no client can send it. It has the parameter's name, or `name`.
-
-    async def account(self, user: Annotated[str, FromSession()]): ...
-    """
-
-    place = SESSION
-
-
-class FromBody(Source):
-    """The value is the whole body.
-
-    async def sum(self, numbers: Annotated[list[int], FromBody()]): ...
-    """
-
-    place = BODY
-
-    def __init__(self) -> None:
-        super().__init__()
-
-
-def _sources(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Source]:
-    """The markers, also those in `Annotated[...] | None`; `Header` will do for `Header()`."""
-    members = get_args(annotation) if get_origin(annotation) in UNIONS else ()
-    for item in (*metadata, *(inner for member in members for inner in getattr(member, "__metadata__", ()))):
-        if _is_source(item):
-            yield item() if isinstance(item, type) else item
-
-
-def _is_source(item: Any) -> bool:
-    return isinstance(item, Source) or (isinstance(item, type) and issubclass(item, Source))
-
-
-class Resolver:
-    """Makes types of a handler's annotations, and remembers in `problems` which it could not."""
-
-    def __init__(self, handler: Callable[..., Any]) -> None:
-        self.problems: list[str] = []
-        self._handler = handler
-        self._names: dict[str, Any] | None = None
-
-    def __call__(self, what: str, annotation: Any) -> Any:
-        """The type; `Any` without an annotation, or for one that cannot be resolved, with the place that it names."""
-        if annotation is REQUIRED:
-            return Any
-        if type(annotation) is type:
-            return annotation
-        try:
-            return resolved(annotation, self.names)
-        except Exception as error:
-            written = getattr(annotation, "__forward_arg__", annotation)  # Python 3.14 has resolved what it could
-            self.problems.append(
-                f"the annotation of {what}, {written!r}, counts as none, since it cannot be resolved ({error}): "
-                "make its names known where the program runs, not only for the type checker, or leave it out"
-            )
-            return self._source_alone(annotation)
-
-    def _source_alone(self, annotation: Any) -> Any:
-        """The source that an unknown type names all the same: a client must not choose that."""
-        if isinstance(annotation, str):
-            try:
-                annotation = eval(annotation, {}, _Lenient(self.names))  # noqa: S307 - the application's own code
-            except Exception:  # no type at all
-                return Any
-        source = next(_sources(annotation, getattr(annotation, "__metadata__", ())), None)
-        return Any if source is None else Annotated[Any, source]
-
-    @property
-    def names(self) -> dict[str, Any]:
-        """The meanings of names: types of the class's own, else the module's names, Python's, the class's.
-
-        A method called `list` or `date` is none of the types that are meant.
-        """
-        if self._names is None:
-            function = _innermost(self._handler)
-            owner = getattr(self._handler, "__self__", None)
-            line = (owner if isinstance(owner, type) else type(owner)).__mro__
-            of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
-            types = {name: value for name, value in of_class.items() if isinstance(value, type)}
-            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {}), **types}
-        return self._names
-
-
-class _Unknown:
-    """Stands for whatever a name that is not there may mean, and for what may be made of it."""
-
-    def __getattr__(self, name: str) -> "_Unknown":
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __getitem__(self, _item: Any) -> "_Unknown":
-        return self
-
-    def __or__(self, other: Any) -> Any:
-        return other
-
-    __ror__ = __or__
-
-
-class _Lenient(dict[str, Any]):
-    """Names, and any others."""
-
-    def __missing__(self, name: str) -> _Unknown:
-        return _Unknown()
-
-
-def resolved(annotation: Any, names: dict[str, Any]) -> Any:
-    """The annotation with the types that its text names. Whatever evaluating it raises."""
-
-    def carrier() -> None:
-        """Carry one annotation, which `get_type_hints` wants."""
-
-    carrier.__annotations__ = {"it": annotation}
-    return get_type_hints(carrier, names, names, include_extras=True)["it"]
-
-
-def _innermost(handler: Any) -> Any:
-    """The function that the annotations were written on."""
-    while isinstance(handler, MethodType | partial):
-        handler = handler.__func__ if isinstance(handler, MethodType) else handler.func
-    return inspect.unwrap(handler)
-
-
-# ======================================================================================================================
 # core/handlers/faults.py
 #
 # The faults of a request, for a handler that answers them itself, as a form does that is shown again.
@@ -7828,6 +7640,69 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, UploadedFile):
         return [str(value["filename"])]
     return [value if isinstance(value, str) else dumps(value).decode()]
+
+
+# ======================================================================================================================
+# core/handlers/parameter.py
+#
+# One parameter of a handler: what it is called, what type it has, where its value comes from.
+# ======================================================================================================================
+
+REQUIRED: Any = inspect.Parameter.empty
+
+AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT, PROVIDER = (
+    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context", "provider"
+)  # fmt: skip
+PROVIDE = "__provide__"  # the function of a class that makes a provider of it
+POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
+KINDS = {
+    inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: POSITIONAL,
+    inspect.Parameter.KEYWORD_ONLY: KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL: VARIADIC,
+    inspect.Parameter.VAR_KEYWORD: REST,
+}
+
+
+class Parameter(NamedTuple):
+    """One parameter of a handler, as its signature says it.
+
+    `name` is the parameter's. `annotation` is the type without `Annotated`, whose other contents are `metadata`;
+    `source` is `auto` (a path segment, else by name), `context` (the request, the session, the faults), `provider`
+    (what the type provides) or the one place to look in, `key` the name there. `is_body` is true of a record, which the
+    whole body fills. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
+    `inspect.Parameter.empty` for a required parameter.
+
+        required = [one.name for one in routes(app)[0].parameters if one.default is inspect.Parameter.empty]
+    """
+
+    name: str
+    annotation: Any
+    metadata: tuple[Any, ...]
+    source: str
+    key: str
+    default: Any
+    kind: str
+    is_body: bool
+
+
+def takes_segment(parameter: Parameter) -> bool:
+    """True if binding gives it the next segment of the path."""
+    return parameter.kind == POSITIONAL and parameter.source in (AUTO, PATH) and not parameter.is_body
+
+
+def is_hashable(default: Any) -> bool:
+    """True if nothing that a call does to the default can be seen by another."""
+    try:
+        hash(default)
+    except TypeError:
+        return False
+    return True
+
+
+def takes_many(parameter: Parameter) -> bool:
+    """True if its type is a collection, whose values a query has as repeated fields."""
+    return parameter.annotation is not Any and is_collection(parameter.annotation)
 
 
 # ======================================================================================================================
@@ -8117,10 +7992,8 @@ def _body_in(returns: Any) -> Any:
     return items[1] if len(items) in _WITH_STATUS and items[1] is not Ellipsis else returns
 
 
-def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter | None) -> Callable[..., Any]:
-    """The handler, its results in the shape; the handler itself, if there is none."""
-    if shape is None:
-        return handler
+def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter) -> Callable[..., Any]:
+    """The handler, its results in the shape."""
 
     def in_shape(result: Any) -> Any:
         try:
@@ -8208,78 +8081,208 @@ class UserFunction:
 
 
 # ======================================================================================================================
-# core/handlers/signature.py
+# core/handlers/annotations.py
 #
-# A handler's signature as data: what its parameters are called, what type they have, where they come from.
-#
-# Annotations may be text (`from __future__ import annotations`), and may name what only a type checker imports. What
-# cannot be resolved counts as no annotation, and as a problem.
+# What a handler's annotations say: the markers `Header`, `Cookie`, `FromQuery` and so on; and types, made of text.
 # ======================================================================================================================
 
-PROVIDE = "__provide__"  # the function of a class that makes a provider of it
-POSITIONAL, KEYWORD, VARIADIC, REST = "positional", "keyword", "variadic", "rest"
+class Source:
+    """Names, inside `Annotated`, the place that a parameter's value comes from."""
 
-_KINDS = {
-    inspect.Parameter.POSITIONAL_ONLY: POSITIONAL,
-    inspect.Parameter.POSITIONAL_OR_KEYWORD: POSITIONAL,
-    inspect.Parameter.KEYWORD_ONLY: KEYWORD,
-    inspect.Parameter.VAR_POSITIONAL: VARIADIC,
-    inspect.Parameter.VAR_KEYWORD: REST,
-}
+    place = AUTO
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+
+    def key(self, parameter: str) -> str:
+        """The value's name in that place."""
+        return self.name or parameter
 
 
-class Parameter(NamedTuple):
-    """One parameter of a handler, as its signature says it.
+class Header(Source):
+    """The value is a header of the request: of the parameter's name, `-` for `_`, or of `name`.
 
-    `name` is the parameter's. `annotation` is the type without `Annotated`, whose other contents are `metadata`;
-    `source` is `auto` (a path segment, else by name), `context` (the request, the session, the faults), `provider`
-    (what the type provides) or the one place to look in, `key` the name there. `is_body` is true of a record, which the
-    whole body fills. `kind` is `positional`, `keyword`, `variadic` (`*args`) or `rest` (`**kwargs`); `default` is
-    `inspect.Parameter.empty` for a required parameter.
-
-        required = [one.name for one in routes(app)[0].parameters if one.default is inspect.Parameter.empty]
+    async def index(self, accept_language: Annotated[str, Header()] = "en"): ...
     """
 
-    name: str
-    annotation: Any
-    metadata: tuple[Any, ...]
-    source: str
-    key: str
-    default: Any
-    kind: str
-    is_body: bool
+    place = HEADER
+
+    def key(self, parameter: str) -> str:
+        """The header's name in lower case."""
+        return (self.name or parameter.replace("_", "-")).lower()
 
 
-def takes_segment(parameter: Parameter) -> bool:
-    """True if binding gives it the next segment of the path."""
-    return parameter.kind == POSITIONAL and parameter.source in (AUTO, PATH) and not parameter.is_body
+class Cookie(Source):
+    """The value is a cookie: of the parameter's name, or of `name`.
 
-
-class Signature(NamedTuple):
-    """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
-
-    `taken` are the names that no keyword may fill again.
+    async def index(self, theme: Annotated[str, Cookie()] = "light"): ...
     """
 
-    parameters: tuple[Parameter, ...]
-    returns: Any
-    taken: frozenset[str]
-    problems: tuple[str, ...]
+    place = COOKIE_SOURCE
 
 
-def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
-    """Read it; `skip` positional parameters are filled by other means. TypeError if it has none, or no `self`."""
-    try:
-        signature = inspect.signature(handler, **_LENIENT)
-    except ValueError:
-        raise TypeError(_unreadable(handler)) from None
+class FromQuery(Source):
+    """The value is in the query, and nowhere else: neither a path segment nor the body can fill the parameter.
+
+    The field has the parameter's name, or `name`.
+
+        async def search(self, page: Annotated[int, FromQuery()] = 1): ...
+    """
+
+    place = QUERY
+
+
+class FromPath(Source):
+    """The value is a segment of the path, and nothing else: neither the query nor the body can fill the parameter.
+
+    @methods("POST")
+    async def rename(self, name: Annotated[str, FromPath()], new: str): ...     # POST /rename/{name}
+    """
+
+    place = PATH
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class FromSession(Source):
+    """The value is in the session, and nowhere else: no client can send it. It has the parameter's name, or `name`.
+
+    async def account(self, user: Annotated[str, FromSession()]): ...
+    """
+
+    place = SESSION
+
+
+class FromBody(Source):
+    """The value is the whole body.
+
+    async def sum(self, numbers: Annotated[list[int], FromBody()]): ...
+    """
+
+    place = BODY
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+def _sources(annotation: Any, metadata: tuple[Any, ...]) -> Iterator[Source]:
+    """The markers, also those in `Annotated[...] | None`; `Header` will do for `Header()`."""
+    members = get_args(annotation) if get_origin(annotation) in UNIONS else ()
+    for item in (*metadata, *(inner for member in members for inner in getattr(member, "__metadata__", ()))):
+        if _is_source(item):
+            yield item() if isinstance(item, type) else item
+
+
+def _is_source(item: Any) -> bool:
+    return isinstance(item, Source) or (isinstance(item, type) and issubclass(item, Source))
+
+
+class Resolver:
+    """Makes types of a handler's annotations, and remembers in `problems` which it could not."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self.problems: list[str] = []
+        self._handler = handler
+        self._names: dict[str, Any] | None = None
+
+    def __call__(self, what: str, annotation: Any) -> Any:
+        """The type; `Any` without an annotation, or for one that cannot be resolved, with the place that it names."""
+        if annotation is REQUIRED:
+            return Any
+        if type(annotation) is type:
+            return annotation
+        try:
+            return resolved(annotation, self.names)
+        except Exception as error:
+            written = getattr(annotation, "__forward_arg__", annotation)  # Python 3.14 has resolved what it could
+            self.problems.append(
+                f"the annotation of {what}, {written!r}, counts as none, since it cannot be resolved ({error}): "
+                "make its names known where the program runs, not only for the type checker, or leave it out"
+            )
+            return self._source_alone(annotation)
+
+    def _source_alone(self, annotation: Any) -> Any:
+        """The source that an unknown type names all the same: a client must not choose that."""
+        if isinstance(annotation, str):
+            try:
+                annotation = eval(annotation, {}, _Lenient(self.names))  # noqa: S307 - the application's own code
+            except Exception:  # no type at all
+                return Any
+        source = next(_sources(annotation, getattr(annotation, "__metadata__", ())), None)
+        return Any if source is None else Annotated[Any, source]
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The meanings of names: types of the class's own, else the module's names, Python's, the class's.
+
+        A method called `list` or `date` is none of the types that are meant.
+        """
+        if self._names is None:
+            function = _innermost(self._handler)
+            owner = getattr(self._handler, "__self__", None)
+            line = (owner if isinstance(owner, type) else type(owner)).__mro__
+            of_class = {name: value for cls in reversed(line) for name, value in vars(cls).items()}
+            types = {name: value for name, value in of_class.items() if isinstance(value, type)}
+            self._names = {**of_class, **vars(builtins), **getattr(function, "__globals__", {}), **types}
+        return self._names
+
+
+class _Unknown:
+    """Stands for whatever a name that is not there may mean, and for what may be made of it."""
+
+    def __getattr__(self, name: str) -> "_Unknown":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _item: Any) -> "_Unknown":
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        return other
+
+    __ror__ = __or__
+
+
+class _Lenient(dict[str, Any]):
+    """Names, and any others."""
+
+    def __missing__(self, name: str) -> _Unknown:
+        return _Unknown()
+
+
+def resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    """The annotation with the types that its text names. Whatever evaluating it raises."""
+
+    def carrier() -> None:
+        """Carry one annotation, which `get_type_hints` wants."""
+
+    carrier.__annotations__ = {"it": annotation}
+    return get_type_hints(carrier, names, names, include_extras=True)["it"]
+
+
+def _innermost(handler: Any) -> Any:
+    """The function that the annotations were written on."""
+    while isinstance(handler, MethodType | partial):
+        handler = handler.__func__ if isinstance(handler, MethodType) else handler.func
+    return inspect.unwrap(handler)
+
+
+# ======================================================================================================================
+# core/handlers/signature_annotations.py
+#
+# The annotations of a handler's signature: the type of each parameter, and the place that its value comes from.
+# ======================================================================================================================
+
+def read_annotations(
+    handler: Callable[..., Any], found: Iterable[inspect.Parameter], returns: Any
+) -> tuple[tuple[Parameter, ...], Any, tuple[str, ...]]:
+    """The parameters of a handler, its return annotation, and what is wrong with any of its annotations."""
     resolve = Resolver(handler)
-    found = list(signature.parameters.values())
-    skipped = [one for one in found if _KINDS[one.kind] == POSITIONAL][:skip]
-    parameters = [_parameter(one, resolve) for one in found if one not in skipped]
-    returns = _awaited(resolve("the return value", signature.return_annotation))
-    taken = frozenset((*signature.parameters, *_implicit(handler)))
-    return Signature(tuple(parameters), returns, taken, tuple(resolve.problems))
+    parameters = tuple(_parameter(one, resolve) for one in found)
+    returned = _awaited(resolve("the return value", returns))
+    return parameters, returned, tuple(resolve.problems)
 
 
 def _awaited(returns: Any) -> Any:
@@ -8290,27 +8293,7 @@ def _awaited(returns: Any) -> Any:
     return arguments[-1] if arguments and isinstance(origin, type) and issubclass(origin, Awaitable) else returns
 
 
-def _unreadable(handler: Callable[..., Any]) -> str:
-    """A sentence on a handler whose signature can't be read: mostly it does not take what it is bound to."""
-    method = inspect.unwrap(handler)
-    code = getattr(method, "__code__", None)
-    if code is None:
-        return f"{method!r} does not tell its parameters: call it in a method of its own"
-    wanted = "cls" if isinstance(getattr(handler, "__self__", None), type) else "self"
-    return (
-        f"{method.__qualname__} takes no {wanted} ({code.co_filename}, line {code.co_firstlineno}): "
-        f"write def {method.__name__}({wanted}), or make it a @staticmethod"
-    )
-
-
-def _implicit(handler: Callable[..., Any]) -> list[str]:
-    """The name of the parameter that a bound method fills by itself."""
-    if not isinstance(handler, MethodType):
-        return []
-    return list(inspect.signature(handler.__func__, **_LENIENT).parameters)[:1]
-
-
-def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
+def _parameter(found: inspect.Parameter, resolve: Resolver) -> Parameter:
     annotation = resolve(f"parameter {found.name!r}", found.annotation)
     metadata: tuple[Any, ...] = ()
     if get_origin(annotation) is Annotated:
@@ -8325,7 +8308,7 @@ def _parameter(found: inspect.Parameter, resolve: "Resolver") -> Parameter:
         place,
         found.name if source is None else source.key(found.name),
         found.default,
-        _KINDS[found.kind],
+        KINDS[found.kind],
         is_body=place == BODY or (place == AUTO and is_record_type(annotation)),
     )
 
@@ -8359,6 +8342,74 @@ def _natural_source(annotation: Any, metadata: tuple[Any, ...]) -> str:
 
 
 # ======================================================================================================================
+# core/handlers/signature.py
+#
+# A handler's signature as data: what its parameters are called, what type they have, where they come from.
+#
+# Annotations may be text (`from __future__ import annotations`), and may name what only a type checker imports. What
+# cannot be resolved counts as no annotation, and as a problem.
+# ======================================================================================================================
+
+# From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
+_LENIENT: Any = (
+    {"annotation_format": lazy_import("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
+)
+
+
+class Signature(NamedTuple):
+    """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
+
+    `taken` are the names that no keyword may fill again.
+    """
+
+    parameters: tuple[Parameter, ...]
+    returns: Any
+    problems: tuple[str, ...]
+    taken: frozenset[str]
+
+
+def read_signature(handler: Callable[..., Any], skip: int) -> Signature:
+    """Read it; `skip` positional parameters are filled by other means. TypeError if it has none, or no `self`."""
+    try:
+        signature = inspect.signature(handler, **_LENIENT)
+    except ValueError:
+        raise TypeError(_unreadable(handler)) from None
+    found, returns = list(signature.parameters.values()), signature.return_annotation
+    skipped = [one for one in found if KINDS[one.kind] == POSITIONAL][:skip]
+    found = [one for one in found if one not in skipped]
+    taken = frozenset((*signature.parameters, *_implicit(handler)))
+    if returns is not REQUIRED or any(one.annotation is not REQUIRED for one in found):
+        return Signature(*read_annotations(handler, found, returns), taken)
+    return Signature(tuple(map(_untyped, found)), Any, (), taken)
+
+
+def _untyped(found: inspect.Parameter) -> Parameter:
+    """A parameter without an annotation."""
+    name = found.name
+    return Parameter(name, Any, (), AUTO, name, found.default, KINDS[found.kind], is_body=False)
+
+
+def _unreadable(handler: Callable[..., Any]) -> str:
+    """A sentence on a handler whose signature can't be read: mostly it does not take what it is bound to."""
+    method = inspect.unwrap(handler)
+    code = getattr(method, "__code__", None)
+    if code is None:
+        return f"{method!r} does not tell its parameters: call it in a method of its own"
+    wanted = "cls" if isinstance(getattr(handler, "__self__", None), type) else "self"
+    return (
+        f"{method.__qualname__} takes no {wanted} ({code.co_filename}, line {code.co_firstlineno}): "
+        f"write def {method.__name__}({wanted}), or make it a @staticmethod"
+    )
+
+
+def _implicit(handler: Callable[..., Any]) -> list[str]:
+    """The name of the parameter that a bound method fills by itself."""
+    if not isinstance(handler, MethodType):
+        return []
+    return list(inspect.signature(handler.__func__, **_LENIENT).parameters)[:1]
+
+
+# ======================================================================================================================
 # core/handlers/sources.py
 #
 # Where a typed parameter's value is in a request, and the parameter's slot: how it gets from there to the handler.
@@ -8368,7 +8419,6 @@ def _natural_source(annotation: Any, metadata: tuple[Any, ...]) -> str:
 
 RawValue = tuple[str, Callable[[Any], Any], Any]
 AS_IT_CAME = Converter(as_it_is, as_it_is)
-MAX_KEYWORDS = 1000  # members of a JSON object that become keyword arguments
 FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 
 
@@ -8445,15 +8495,13 @@ class ParameterBinder:
 
 def _is_mutable(default: Any) -> bool:
     """True if a call must not see what another has made of the default: it can't be hashed, but copied."""
+    if is_hashable(default):
+        return False
     try:
-        hash(default)
-    except TypeError:
-        try:
-            deepcopy(default)
-        except Exception:  # whatever is in there stays one for all, as it is in Python
-            return False
-        return True
-    return False
+        deepcopy(default)
+    except Exception:  # whatever is in there stays one for all, as it is in Python
+        return False
+    return True
 
 
 def json_of(request: Request, slot: ParameterBinder) -> Any:
@@ -8591,17 +8639,157 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
 }
 
 
-def has_json_object(request: Request) -> bool:
-    """True if the body is a JSON object with members."""
-    return bool(request.get_json) and isinstance(request.get_json, dict)
+# ======================================================================================================================
+# core/handlers/typed_arguments.py
+#
+# The arguments of a typed signature: values are converted, and everything that is wrong with them is said at once.
+# ======================================================================================================================
+
+_NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
+_NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 
 
-def members_for_keywords(request: Request) -> dict[str, Any]:
-    """The members of a JSON object for `**kwargs`. `HTTPError` 413 for more of them than a form or query may have."""
-    members: dict[str, Any] = request.get_json
-    if len(members) > MAX_KEYWORDS:
-        raise HTTPError(413)
-    return members
+def slots_of(parameters: Iterable[Parameter]) -> tuple[list[ParameterBinder], list[str]]:
+    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
+    slots, problems = [], []
+    for parameter in parameters:
+        compiler = Compiler({UploadedFile: FILE_EXPECTED})
+        try:
+            converter = _converter(parameter, compiler)
+            slots.append(ParameterBinder(parameter, converter, reads_decimals=compiler.reads_decimals))
+        except UnknownTypeError as error:
+            problems.append(
+                f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
+                "annotate it with a type that the reference lists, or leave the annotation out"
+            )
+            untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
+            slots.append(ParameterBinder(untyped, AS_IT_CAME))
+        problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
+    return slots, problems
+
+
+def providers_of(slots: list[ParameterBinder]) -> tuple[Any, ...]:
+    """The providers that parameters ask for, each once."""
+    return tuple(dict.fromkeys(slot.wanted for slot in slots if slot.parameter.source == PROVIDER))
+
+
+def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
+    if parameter.source in (HEADER, COOKIE_SOURCE, PATH) and is_record_type(parameter.annotation):
+        raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
+    if parameter.source == PROVIDER:
+        return AS_IT_CAME
+    if parameter.source in (CONTEXT, FILE):
+        if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):
+            compiler.problems.append(f"the constraints {parameter.metadata!r} are not checked")
+        return AS_IT_CAME
+    if parameter.metadata:
+        return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
+    return compiler.converter(parameter.annotation)
+
+
+def is_typed(slot: ParameterBinder) -> bool:
+    """True if the parameter is more than a name and a default to be used as it is."""
+    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO or slot.copies_default
+
+
+def typed_arguments(plan: "Plan", request: Request, segments: list[str]) -> "Arguments":
+    """Positional and keyword arguments. `SurplusSegments`, or `InvalidInput` with all that is wrong."""
+    if len(segments) > plan.size and not plan.variadic:
+        raise SurplusSegments
+    faults: list[Fault] = []
+    if plan.takes_faults:
+        request._faults = Faults(faults, partial(_sent_values, plan, request, segments))
+    arguments = _collected(plan, request, segments, faults)
+    if faults and not plan.takes_faults:
+        raise InvalidInput(faults)
+    return arguments
+
+
+def _collected(plan: "Plan", request: Request, segments: list[str], faults: list[Fault]) -> "Arguments":
+    """All arguments, and what is wrong with any of them."""
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    remaining = iter(segments)
+    for slot in plan.slots:
+        if slot.parameter.kind == VARIADIC:
+            positional += [slot.value(request, slot.segment(text), faults) for text in remaining]
+        elif slot.parameter.kind == REST:
+            keywords.update(_rest(plan, request, slot, faults))
+        else:
+            given = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
+            value = slot.value(
+                request, slot.find(request, slot) if given is _NOT_THERE else slot.segment(given), faults
+            )
+            if slot.parameter.kind == KEYWORD:
+                keywords[slot.parameter.name] = value
+            else:
+                positional.append(value)
+    return positional, keywords
+
+
+def _sent_values(plan: "Plan", request: Request, segments: list[str]) -> dict[str, Any]:
+    """The values that the client has sent for the parameters, by their names there, as they came."""
+    values: dict[str, Any] = {}
+    remaining = iter(segments)
+    for slot in plan.slots:
+        if slot.parameter.kind == VARIADIC:
+            values[slot.key] = list(remaining)
+            continue
+        text = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
+        place, _, sent = (slot.find(request, slot) if text is _NOT_THERE else slot.segment(text)) or _NOT_SENT
+        if place in (CONTEXT, PROVIDER, SESSION):
+            continue
+        values.update(sent if slot.is_whole and isinstance(sent, Mapping) else {slot.key: sent})
+    return values
+
+
+def _rest(plan: "Plan", request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
+    """The values for `**kwargs`: the body's, then the query's. A fault has the parameter's name, not the client's."""
+    convert = slot.converter
+    if has_json_object(request):
+        found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
+    else:
+        found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
+    found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
+    rest = {}
+    for name, one in found.items():
+        if name not in plan.taken and len(faults) < MAX_FAULTS:
+            rest[name] = slot.value(request, one, faults)
+    return rest
+
+
+def guard_arguments(
+    slots: list[tuple[ParameterBinder, int | None]], request: Request, segments: list[str]
+) -> "Arguments":
+    """The arguments of a guard: each slot with the segment that is its identity's. `InvalidInput` for misfits."""
+    positional: list[Any] = []
+    keywords: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for slot, index in slots:
+        if slot.parameter.source == AUTO:
+            value = slot.value(request, None, faults)
+        elif index is None or index >= len(segments):
+            value = slot.value(request, slot.find(request, slot), faults)
+        else:
+            value = slot.value(request, slot.segment(segments[index]), faults)
+        if slot.parameter.kind == KEYWORD:
+            keywords[slot.parameter.name] = value
+        else:
+            positional.append(value)
+    if faults:
+        raise InvalidInput(faults)
+    return positional, keywords
+
+
+def outstanding_values(plan: "Plan", request: Request, segments: list[str]) -> list[str]:
+    """The parameters of a typed signature that only a form can fill: a list, or the whole body, needs all of it."""
+    remaining = iter(segments)
+    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
+    wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
+    if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
+        return []
+    named = [slot for slot in wanted if slot.parameter.kind in (POSITIONAL, KEYWORD)]
+    return [slot.key for slot in named if slot.parameter.source == FILE or slot.key not in request.query_params]
 
 
 # ======================================================================================================================
@@ -8614,9 +8802,7 @@ def members_for_keywords(request: Request) -> dict[str, Any]:
 # are converted, and everything that is wrong with them is said at once.
 # ======================================================================================================================
 
-_NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
 _OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)  # what there is before the body is looked at
-_NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -8649,11 +8835,14 @@ class Plan:
     )
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
-        parameters, self.returns, self.taken, problems = read_signature(handler, skip)
-        self.slots, more_problems = _slots(parameters)
-        self.parameters = tuple(slot.parameter for slot in self.slots)
+        self.parameters, self.returns, problems, self.taken = read_signature(handler, skip)
+        self.slots: list[ParameterBinder] = []
+        self.provided: tuple[Any, ...] = ()
+        self.takes_faults = False
+        if not all(map(_is_untyped, self.parameters)):
+            problems += self._read_types()
         self.shape, no_shape = _shape(self.returns)
-        self.problems: tuple[str, ...] = (*problems, *more_problems, *_unreachable(self.parameters), *no_shape)
+        self.problems = (*problems, *_unreachable(self.parameters), *no_shape)
         if skip and any(p.is_body for p in self.parameters):
             self.problems += ("a WebSocket has no body to take a parameter from: send it as a message",)
         kinds = {p.kind for p in self.parameters}
@@ -8661,21 +8850,27 @@ class Plan:
         self.keywords = [(p.name, p.default) for p in self.parameters if p.kind == KEYWORD]
         self.variadic = VARIADIC in kinds
         self.takes_any_keyword = REST in kinds
-        self.provided = _providers_of(self.slots)
-        self.takes_faults = any(slot.wanted is Faults for slot in self.slots)
         self.from_path = [slot.converter.text for slot in self.slots if slot.takes_segment]
-        self.size = len(self.from_path)
-        if not any(map(_is_typed, self.slots)):
-            self.slots = []
+        self.size = sum(map(takes_segment, self.parameters))
         self.plain = not (self.slots or self.keywords or self.takes_any_keyword)
         # So many segments make all the arguments there are; -1: no number of them does.
         self.direct = self.size if self.size == len(self.parameters) else -1
         _warn(handler, self.problems)
 
+    def _read_types(self) -> tuple[str, ...]:
+        """Make the slots; what is wrong with the types of parameters. One whose type is unknown counts as untyped."""
+        slots, problems = slots_of(self.parameters)
+        self.parameters = tuple(slot.parameter for slot in slots)
+        self.provided = providers_of(slots)
+        self.takes_faults = any(slot.wanted is Faults for slot in slots)
+        if any(map(is_typed, slots)):
+            self.slots = slots
+        return tuple(problems)
+
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
         """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
         if self.slots:
-            return _outstanding(self, request, segments)
+            return outstanding_values(self, request, segments)
         if self.takes_any_keyword:
             return []
         parameters = [*self.positional[len(segments) :], *self.keywords]
@@ -8699,10 +8894,10 @@ class GuardPlan:
                 raise TypeError(_unfilled(guard, one.name, identities))
         while parameters and parameters[-1].source == AUTO:
             parameters.pop()
-        slots, problems = _slots(tuple(parameters))
+        slots, problems = slots_of(parameters) if parameters else ([], [])
         self._slots = [(slot, _index(slot.parameter, identities)) for slot in slots]
         self.parameters = tuple(slot.parameter for slot in slots)
-        self.provided = _providers_of(slots)
+        self.provided = providers_of(slots) if slots else ()
         self.problems: tuple[str, ...] = (*signature.problems, *problems) if slots else ()
 
     @property
@@ -8712,23 +8907,7 @@ class GuardPlan:
 
     def bind(self, request: Request, segments: list[str]) -> Arguments:
         """The arguments of a guard before what the segments lead to. `InvalidInput` for values that do not fit."""
-        positional: list[Any] = []
-        keywords: dict[str, Any] = {}
-        faults: list[Fault] = []
-        for slot, index in self._slots:
-            if slot.parameter.source == AUTO:
-                value = slot.value(request, None, faults)
-            elif index is None or index >= len(segments):
-                value = slot.value(request, slot.find(request, slot), faults)
-            else:
-                value = slot.value(request, slot.segment(segments[index]), faults)
-            if slot.parameter.kind == KEYWORD:
-                keywords[slot.parameter.name] = value
-            else:
-                positional.append(value)
-        if faults:
-            raise InvalidInput(faults)
-        return positional, keywords
+        return guard_arguments(self._slots, request, segments)
 
 
 def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
@@ -8753,7 +8932,7 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
                 return [*map(operator.call, plan.from_path, segments)], _NO_KEYWORDS
             except ConversionError:
                 pass  # below all of them are found
-        return _typed_arguments(plan, request, segments)
+        return typed_arguments(plan, request, segments)
     if len(segments) > plan.size and not plan.variadic:
         raise SurplusSegments
     named = [_by_name(request, name, default) for name, default in plan.positional[len(segments) :]]
@@ -8790,28 +8969,10 @@ def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
     return {name: values[0] for name, values in params.items()}
 
 
-def _slots(parameters: tuple[Parameter, ...]) -> tuple[list[ParameterBinder], list[str]]:
-    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
-    slots, problems = [], []
-    for parameter in parameters:
-        compiler = Compiler({UploadedFile: FILE_EXPECTED})
-        try:
-            converter = _converter(parameter, compiler)
-            slots.append(ParameterBinder(parameter, converter, reads_decimals=compiler.reads_decimals))
-        except UnknownTypeError as error:
-            problems.append(
-                f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
-                "annotate it with a type that the reference lists, or leave the annotation out"
-            )
-            untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
-            slots.append(ParameterBinder(untyped, AS_IT_CAME))
-        problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
-    return slots, problems
-
-
-def _providers_of(slots: list[ParameterBinder]) -> tuple[Any, ...]:
-    """The providers that parameters ask for, each once."""
-    return tuple(dict.fromkeys(slot.wanted for slot in slots if slot.parameter.source == PROVIDER))
+def _is_untyped(parameter: Parameter) -> bool:
+    """True if the parameter is a name, and a default that every call may have: text, a number, a tuple of them."""
+    named_alone = parameter.annotation is Any and parameter.source == AUTO and not parameter.metadata
+    return named_alone and is_hashable(parameter.default)
 
 
 def _unreachable(parameters: tuple[Parameter, ...]) -> Iterator[str]:
@@ -8823,30 +8984,13 @@ def _unreachable(parameters: tuple[Parameter, ...]) -> Iterator[str]:
             )
 
 
-def _converter(parameter: Parameter, compiler: Compiler) -> Converter:
-    if parameter.source in (HEADER, COOKIE_SOURCE, PATH) and is_record_type(parameter.annotation):
-        raise UnknownTypeError(f"no {parameter.source} is a {parameter.annotation!r}")
-    if parameter.source == PROVIDER:
-        return AS_IT_CAME
-    if parameter.source in (CONTEXT, FILE):
-        if any(checks_of(parameter.metadata)) or package_named(parameter.metadata):
-            compiler.problems.append(f"the constraints {parameter.metadata!r} are not checked")
-        return AS_IT_CAME
-    if parameter.metadata:
-        return compiler.converter(Annotated[(parameter.annotation, *parameter.metadata)])
-    return compiler.converter(parameter.annotation)
-
-
-def _is_typed(slot: ParameterBinder) -> bool:
-    """True if the parameter is more than a name and a default to be used as it is."""
-    return slot.parameter.annotation is not Any or slot.parameter.source != AUTO or slot.copies_default
-
-
 def _of_guard(parameter: Parameter, identities: tuple[str, ...]) -> Parameter:
     """A parameter as a guard has it: from the path, from where its marker says, or (`AUTO`) from its default alone."""
     if parameter.source in (AUTO, PATH) and parameter.name in identities:
         return parameter._replace(source=PATH, is_body=False)
-    if parameter.source in _OF_GUARDS and parameter.annotation is not Faults:  # those of the handler are not there yet
+    if (
+        parameter.source in _OF_GUARDS and parameter.annotation is not Faults
+    ):  # those of the handler are not there yet
         return parameter
     return parameter._replace(source=AUTO, annotation=Any, metadata=(), is_body=False)
 
@@ -8864,7 +9008,10 @@ def _unfilled(guard: Callable[..., Any], name: str, identities: tuple[str, ...])
     )
 
 
-def _shape(returns: Any) -> tuple[ResultFilter | None, list[str]]:
+def _shape(returns: Any) -> tuple["ResultFilter | None", list[str]]:
+    """How results become what the annotation declares, and what is wrong with that."""
+    if returns is Any:
+        return None, []
     try:
         return result_filter(returns), []
     except Exception as error:  # whatever evaluating a record's annotations raises
@@ -8881,82 +9028,6 @@ def _warn(handler: Callable[..., Any], problems: tuple[str, ...]) -> None:
     if not name.rpartition(".")[2].startswith("_"):
         for problem in problems:
             log.warning("%s: %s", name, problem)
-
-
-def _typed_arguments(plan: Plan, request: Request, segments: list[str]) -> Arguments:
-    if len(segments) > plan.size and not plan.variadic:
-        raise SurplusSegments
-    faults: list[Fault] = []
-    if plan.takes_faults:
-        request._faults = Faults(faults, partial(_sent_values, plan, request, segments))
-    arguments = _collected(plan, request, segments, faults)
-    if faults and not plan.takes_faults:
-        raise InvalidInput(faults)
-    return arguments
-
-
-def _collected(plan: Plan, request: Request, segments: list[str], faults: list[Fault]) -> Arguments:
-    """All arguments, and what is wrong with any of them."""
-    positional: list[Any] = []
-    keywords: dict[str, Any] = {}
-    remaining = iter(segments)
-    for slot in plan.slots:
-        if slot.parameter.kind == VARIADIC:
-            positional += [slot.value(request, slot.segment(text), faults) for text in remaining]
-        elif slot.parameter.kind == REST:
-            keywords.update(_rest(plan, request, slot, faults))
-        else:
-            given = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
-            value = slot.value(
-                request, slot.find(request, slot) if given is _NOT_THERE else slot.segment(given), faults
-            )
-            if slot.parameter.kind == KEYWORD:
-                keywords[slot.parameter.name] = value
-            else:
-                positional.append(value)
-    return positional, keywords
-
-
-def _sent_values(plan: Plan, request: Request, segments: list[str]) -> dict[str, Any]:
-    """The values that the client has sent for the parameters, by their names there, as they came."""
-    values: dict[str, Any] = {}
-    remaining = iter(segments)
-    for slot in plan.slots:
-        if slot.parameter.kind == VARIADIC:
-            values[slot.key] = list(remaining)
-            continue
-        text = next(remaining, _NOT_THERE) if slot.takes_segment else _NOT_THERE
-        place, _, sent = (slot.find(request, slot) if text is _NOT_THERE else slot.segment(text)) or _NOT_SENT
-        if place in (CONTEXT, PROVIDER, SESSION):
-            continue
-        values.update(sent if slot.is_whole and isinstance(sent, Mapping) else {slot.key: sent})
-    return values
-
-
-def _rest(plan: Plan, request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
-    """The values for `**kwargs`: the body's, then the query's. A fault has the parameter's name, not the client's."""
-    convert = slot.converter
-    if has_json_object(request):
-        found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
-    else:
-        found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
-    found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
-    rest = {}
-    for name, one in found.items():
-        if name not in plan.taken and len(faults) < MAX_FAULTS:
-            rest[name] = slot.value(request, one, faults)
-    return rest
-
-
-def _outstanding(plan: Plan, request: Request, segments: list[str]) -> list[str]:
-    """The parameters of a typed signature that only a form can fill: a list, or the whole body, needs all of it."""
-    remaining = iter(segments)
-    slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
-    wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
-    if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
-        return []
-    named = [slot for slot in wanted if slot.parameter.kind in (POSITIONAL, KEYWORD)]
-    return [slot.key for slot in named if slot.parameter.source == FILE or slot.key not in request.query_params]
 
 
 # ======================================================================================================================
@@ -8987,7 +9058,8 @@ class ErrorHandler(UserFunction):
     def __init__(self, handler: Callable[..., Any]) -> None:
         super().__init__(handler)
         self.plan = Plan(handler, skip=1)  # the exception is not bound by name
-        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
+        if self.plan.shape is not None:
+            self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
 
 
 ErrorHandlers = tuple[ErrorHandler, ...]  # those of the innermost branch first, the application's last
@@ -9041,7 +9113,8 @@ class Endpoint(UserFunction):
         self.identities = identities  # its parameters that segments before its own path fill
         self.is_nested = is_nested  # below a controller
         self.plan = Plan(handler, skip=1 if takes_socket else 0)  # the socket is not bound by name
-        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
+        if self.plan.shape is not None:
+            self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
         first = self._first
         self.first_argument = None if first is None else first.name  # to it a segment behind its path would go
         self.keeps_slash = self.plan.variadic
@@ -9059,7 +9132,7 @@ class Endpoint(UserFunction):
         if verb == "POST":
             return self.needs_path
         first = self._first
-        is_first = first is not None and first.default is REQUIRED and not is_collection(first.annotation)
+        is_first = first is not None and first.default is REQUIRED and not takes_many(first)
         return is_first or self.needs_path
 
     @property
@@ -11330,7 +11403,7 @@ def identities_in(template: Template) -> tuple[str, ...]:
 # How a handler is addressed: its path, its verbs, and where a client puts its parameters.
 # ======================================================================================================================
 
-_IDENTITY = re.compile(r"(\w+_)?(id|uuid|slug)|key")
+_IDENTITY = r"(\w+_)?(id|uuid|slug)|key"
 
 
 def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> Template:
@@ -11405,7 +11478,7 @@ def _names_in_path(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str
 
 def _leads(parameter: Parameter, *, is_first: bool, is_verb_method: bool, verbs: tuple[str, ...]) -> bool:
     """True if a client puts a parameter into the path if all before it are there."""
-    if parameter.default is not REQUIRED or is_collection(parameter.annotation):
+    if parameter.default is not REQUIRED or takes_many(parameter):
         return False
     if not _always_have_body(verbs):
         return True
@@ -11420,10 +11493,15 @@ def _always_have_body(verbs: tuple[str, ...]) -> bool:
 
 def _is_identity(parameter: Parameter) -> bool:
     """True if its name or its type says that it tells one thing from others of its kind."""
-    kind = strip_wrappers(parameter.annotation)
+    if lazy_pattern(_IDENTITY).fullmatch(parameter.name) is not None:
+        return True
+    return parameter.annotation is not Any and _is_uuid(parameter.annotation)
+
+
+def _is_uuid(annotation: Any) -> bool:
+    kind = strip_wrappers(annotation)
     kind = aliased(kind) or kind
-    is_uuid = (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")
-    return is_uuid or _IDENTITY.fullmatch(parameter.name) is not None
+    return (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")
 
 
 def path_template(branch: "Branch", endpoint: Endpoint) -> str:
@@ -12308,7 +12386,6 @@ class Router:
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
-        self.providers = Providers()
         guards = [guard.plan for branch in branches(self.root) for guard in branch.guards if guard.plan is not None]
         handlers = [entry.plan for entry in entries if isinstance(entry, Endpoint)]
         asked = [*(plan.provided for plan in guards), *(plan.provided for plan in handlers)]
@@ -12321,6 +12398,11 @@ class Router:
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
         self.background = Background()
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
+
+    @cached_property
+    def providers(self) -> "Providers":
+        """The providers that handlers and guards ask for."""
+        return Providers()
 
     @property
     def session_backend(self) -> Any:

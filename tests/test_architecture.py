@@ -15,6 +15,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 
 ORDER = (
+    "late",
     "basics",
     "conversion",
     "replies",
@@ -36,8 +37,8 @@ ORDER = (
 )
 """The folders of the core, and the modules beside them: each imports from those above it only, and from itself."""
 
-IMPORTERS = {"basics.optional", "basics.json_codec"}
-"""The modules that import packages which may be missing."""
+IMPORTERS = {"late", "basics.optional", "basics.json_codec"}
+"""The modules that import by a name: what the core imports late, and packages which may be missing."""
 
 OPTIONAL = {"jinja2", "multipart", "orjson"}
 
@@ -46,6 +47,9 @@ SHARED = {"stores", "calling", "codings", "signing"}
 
 FRONTS = {"__main__": {"cli"}, "cli": {"openapi"}}
 """The batteries that bring another one to the command line."""
+
+LATE = "micropie.core.late"
+"""The module that imports the names of others when they are asked for: `late.name` counts as an import."""
 
 Sources = Mapping[str, str]
 Imported = ast.Import | ast.ImportFrom
@@ -71,6 +75,8 @@ def modules_of(node: Imported) -> list[str]:
     """Give the dotted names that an import reads from; a relative one begins with a dot."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
+    if node.module == "micropie.core" and [alias.name for alias in node.names] == ["late"]:
+        return [LATE]
     return ["." * node.level + (node.module or "")]
 
 
@@ -78,6 +84,30 @@ def imported(source: str) -> set[str]:
     """Give all modules that a source imports when it runs; a type checker may look further."""
     for_types = {inner for node in ast.walk(ast.parse(source)) if is_for_types(node) for inner in lines_of(node)}
     return {module for node, _ in imports(source) if node.lineno not in for_types for module in modules_of(node)}
+
+
+def late_names(sources: Sources) -> dict[str, str]:
+    """Give the names that the core imports late, each with its module."""
+    return next(
+        (
+            ast.literal_eval(statement.value)
+            for statement in ast.parse(sources.get(LATE, "")).body
+            if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "_MODULES"
+        ),
+        {},
+    )
+
+
+def used_late(source: str) -> set[str]:
+    """Give the names that a source uses by `late.name`."""
+    attributes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute))
+    return {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "late"}
+
+
+def needed(source: str, sources: Sources) -> set[str]:
+    """Give all modules that a source imports when it runs, be it late."""
+    known = late_names(sources)
+    return imported(source) | {known[name] for name in used_late(source) if name in known}
 
 
 def is_for_types(node: ast.AST) -> bool:
@@ -123,7 +153,7 @@ def against_the_order(sources: Sources) -> list[str]:
             complaints.append(f"{path_of(name)} has no place in ORDER: add its folder there and in core/__init__.py")
             continue
         allowed = ORDER[: ORDER.index(root(name)) + 1]
-        ours = (module for module in sorted(imported(source)) if root(module) in {"micropie", ""})
+        ours = (module for module in sorted(needed(source, sources)) if root(module) in {"micropie", ""})
         complaints += [f"{path_of(name)} imports {module}" for module in ours if folder_of(module) not in allowed]
     return complaints
 
@@ -162,6 +192,19 @@ def hidden(sources: Sources) -> list[str]:
     return complaints
 
 
+def misnamed(sources: Sources) -> list[str]:
+    """A name that the core imports late is used, and in the module that type checkers are told."""
+    known, used = late_names(sources), {name for source in core(sources).values() for name in used_late(source)}
+    told = {
+        (alias.name, str(node.module))
+        for node in ast.walk(ast.parse(sources.get(LATE, "")))
+        if isinstance(node, ast.ImportFrom) and is_core(str(node.module))
+        for alias in node.names
+    }
+    complaints = [f"late.{name} is used and not there, or the other way round" for name in sorted(known.keys() ^ used)]
+    return complaints + [f"type checkers are told otherwise of late.{name}" for name, _ in sorted(known.items() ^ told)]
+
+
 def behind_the_counter(sources: Sources) -> list[str]:
     """A battery takes from the core what `micropie` exports."""
     return [
@@ -198,7 +241,7 @@ def core_by_name(source: str) -> bool:
 def cycles(sources: Sources) -> list[str]:
     """No module imports itself, over whatever detour."""
     known = {name.removesuffix(".__init__") for name in sources}
-    graph = {name.removesuffix(".__init__"): imported(source) & known for name, source in sources.items()}
+    graph = {name.removesuffix(".__init__"): needed(source, sources) & known for name, source in sources.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -242,6 +285,7 @@ RULES = [
     against_the_order,
     beyond_the_standard_library,
     hidden,
+    misnamed,
     behind_the_counter,
     from_another_battery,
     cycles,
@@ -259,6 +303,12 @@ def test_sources_keep_the_rule(rule):
 
 
 LAZY = "def f():\n    import {}\n"
+
+
+LATE_APP = {
+    LATE: "if TYPE_CHECKING:\n    from micropie.core.app import App\n_MODULES = {'App': 'micropie.core.app'}",
+    "micropie.core.run.run": "from micropie.core import late\nlate.App",
+}
 
 
 @pytest.mark.parametrize(
@@ -279,6 +329,14 @@ LAZY = "def f():\n    import {}\n"
         (hidden, "core.replies.reply", LAZY.format("micropie.core.basics.types")),
         (hidden, "static", LAZY.format("json")),
         (hidden, "static", LAZY.format("micropie")),
+        (against_the_order, "core.requests.request", "from micropie.core import late\nlate.App"),
+        (against_the_order, "core.late", "from micropie.core.basics.types import Scope"),
+        (cycles, "core.app", "late.App"),
+        (hidden, "core.replies.reply", LAZY.format("micropie.core.late")),
+        (misnamed, "core.replies.reply", "late.Scope"),
+        (misnamed, "core.late", "_MODULES = {'App': 'micropie.core.app'}"),
+        (misnamed, "core.run.run", ""),
+        (behind_the_counter, "static", "from micropie.core import late"),
         (behind_the_counter, "static", "from micropie.core.replies.reply import Reply"),
         (behind_the_counter, "static", "from micropie import core"),
         (behind_the_counter, "static", "from .core import reply"),
@@ -293,7 +351,7 @@ LAZY = "def f():\n    import {}\n"
 )
 def test_rule_can_fail(rule, name, source):
     """A source that breaks a rule is complained of, once."""
-    sources = {"micropie.core.basics.types": "Scope = dict", f"micropie.{name}": source}
+    sources = {"micropie.core.basics.types": "Scope = dict", **LATE_APP, f"micropie.{name}": source}
     assert len(rule(sources)) == 1
 
 
@@ -303,6 +361,7 @@ def test_rule_can_fail(rule, name, source):
         ("core.basics.optional", LAZY.format("orjson")),
         ("core.app", "from micropie.core.basics.types import Scope"),
         ("core.basics.json_codec", "if TYPE_CHECKING:\n    from micropie.core.app import App"),
+        ("core.rsgi", "from micropie.core import late\n\ndef f():\n    return late.App"),
         ("sessions.redis", LAZY.format("redis")),
         ("sessions.signed_cookie", "from micropie.signing import Signatures"),
         ("cli.openapi", "from micropie.openapi import openapi"),
@@ -315,5 +374,5 @@ def test_rule_can_fail(rule, name, source):
 )
 def test_rules_allow_what_is_right(name, source):
     """What is right is not complained of."""
-    sources = {"micropie.core.basics.types": "Scope = dict", f"micropie.{name}": source}
+    sources = {"micropie.core.basics.types": "Scope = dict", **LATE_APP, f"micropie.{name}": source}
     assert [complaint for rule in RULES for complaint in rule(sources)] == []

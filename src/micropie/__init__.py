@@ -20,7 +20,7 @@ from micropie.core.basics.optional import MissingDependency
 from micropie.core.basics.service import Service
 from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQuery, FromSession, Header
 from micropie.core.handlers.faults import Faults
-from micropie.core.handlers.signature import Parameter
+from micropie.core.handlers.parameter import Parameter
 from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.events import ServerSentEvent, ServerSentEvents
 from micropie.core.replies.file_body import FileBody

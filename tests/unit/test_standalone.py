@@ -111,6 +111,19 @@ def test_modules_stand_below_what_they_import(tmp_path):
     assert [line[7:-3] for line in text.splitlines() if line.startswith("# core/")] == ["b", "d", "c", "a"]
 
 
+LATE = {"late": '"""Late."""\n\n_MODULES = {"door": "micropie.core.b.door"}\n\n\ndef __getattr__(name):\n    ...\n'}
+
+
+def test_what_is_imported_late_is_there(tmp_path):
+    """In the one file `late.name` is the name, of a module that stands above; nothing else of `late` is left."""
+    app = "from micropie.core import late\n\n\ndef hall():\n    return '…', late.door(late.door), 'late.door'\n"
+    modules = {**LATE, "app": f"{app}\n\nHall = hall\n", "b/door": "def door(one):\n    return one\n"}
+    text = generate(tmp_path, modules)
+    assert "    return '…', door(door), 'late.door'\n" in text
+    assert "import late" not in text
+    assert [line[7:-3] for line in text.splitlines() if line.startswith("# core/")] == ["b/door", "app"]
+
+
 def test_folders_are_chapters(tmp_path):
     """The modules of a folder stand together, below its docstring; each folder below those that it imports from."""
     modules = {
@@ -181,6 +194,10 @@ REFUSED = {
     "import in a block": (
         {"app": "try:\n    from micropie.core.b import b\nexcept OSError:\n    pass\n", "b": "b = 1\n"},
         "core/app.py:2: import from the core at the top level only",
+    ),
+    "unknown late name": (
+        {**LATE, "app": "from micropie.core import late\nhall = late.hall\n", "b/door": "door = 1\n"},
+        "core/app.py:2: 'hall' is none of the names of micropie.core.late",
     ),
     "alias": (
         {"app": "from micropie.core.b import b as c\n", "b": "b = 1\n"},

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 CORE = "micropie.core"
+LATE = "late"  # the module that has names of other modules, which it imports when they are asked for
 WIDTH = 120
 CHAPTER = "#" * (WIDTH - 2)
 
@@ -80,10 +81,12 @@ class Module:
 # Taking a module apart.
 
 
-def read_module(name: str, source: str) -> Module:
-    """Take a module apart, or refuse it."""
+def read_module(name: str, source: str, late: Mapping[str, str]) -> Module:
+    """Take a module apart, or refuse it; `late` are the modules of names that the core imports late."""
     module = Module(name)
     tree = ast.parse(source, module.path)
+    module.needs = {late_module(module, use, late) for use in late_uses(tree)}
+    source = with_plain_names(source, tree)
     refuse_shared_lines(module, tree)
     refuse_dependence_on_module(module, tree)
     refuse_hidden_imports(module, tree)
@@ -96,6 +99,8 @@ def read_module(name: str, source: str) -> Module:
 
 def drop(module: Module, statement: ast.stmt) -> bool:
     """Note the imports that a statement makes; tell whether the statement falls away."""
+    if is_late(statement):
+        return True
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         module.needs |= core_modules(module, statement)
         module.outer |= outer_imports(statement)
@@ -121,6 +126,33 @@ def core_modules(module: Module, statement: ast.Import | ast.ImportFrom) -> set[
                 f"{where}: {alias.name!r} must keep its name: neither 'as' nor '*' in an import of the core"
             )
     return {str(statement.module).removeprefix(f"{CORE}.")}
+
+
+def is_late(statement: ast.AST) -> bool:
+    """Tell whether a statement is `from micropie.core import late`."""
+    return ast.unparse(statement) == f"from {CORE} import {LATE}"
+
+
+def late_uses(tree: ast.AST) -> list[ast.Attribute]:
+    """Give what a module uses of `late`: each `late.name`."""
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return [node for node in attributes if isinstance(node.value, ast.Name) and node.value.id == LATE]
+
+
+def late_module(module: Module, use: ast.Attribute, late: Mapping[str, str]) -> str:
+    """Give the core module whose name a `late.name` is."""
+    if use.attr not in late:
+        raise RefusedError(f"{module.path}:{use.lineno}: {use.attr!r} is none of the names of {CORE}.{LATE}")
+    return late[use.attr].removeprefix(f"{CORE}.")
+
+
+def with_plain_names(source: str, tree: ast.AST) -> str:
+    """Give a source with `name` for each `late.name`: in the one file all names are there."""
+    lines = [line.encode() for line in source.split("\n")]
+    for use in sorted(late_uses(tree), key=lambda use: (use.lineno, use.col_offset), reverse=True):
+        line, start = lines[use.lineno - 1], use.col_offset
+        lines[use.lineno - 1] = line[:start] + line[start:].removeprefix(f"{LATE}.".encode())
+    return b"\n".join(lines).decode()
 
 
 def outer_imports(statement: ast.Import | ast.ImportFrom) -> set[Import]:
@@ -256,7 +288,7 @@ def generate(package: Path, licence: str) -> str:
     headings, modules = read_core(package / "core")
     modules = in_order(modules)
     init = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
-    version, exported = (package_value(init, name) for name in ("__version__", "__all__"))
+    version, exported = (literal(init, name, "__init__.py") for name in ("__version__", "__all__"))
     refuse_double_meanings(modules)
     refuse_mixed_futures(modules)
     refuse_missing_names(modules, exported)
@@ -272,9 +304,12 @@ def generate(package: Path, licence: str) -> str:
 def read_core(folder: Path) -> tuple[dict[str, Module], list[Module]]:
     """Read a core: the `__init__` of each of its folders, which has nothing but a docstring, and all other modules."""
     headings, modules = {}, []
+    late = late_names(folder / f"{LATE}.py")
     for path in sorted(folder.rglob("*.py")):
         name = ".".join(path.relative_to(folder).with_suffix("").parts)
-        module = read_module(name, path.read_text(encoding="utf-8"))
+        if name == LATE:
+            continue
+        module = read_module(name, path.read_text(encoding="utf-8"), late)
         if path.stem != "__init__":
             modules.append(module)
         elif module.body or module.outer or module.needs:
@@ -282,6 +317,14 @@ def read_core(folder: Path) -> tuple[dict[str, Module], list[Module]]:
         else:
             headings[module.folder] = module
     return headings, modules
+
+
+def late_names(path: Path) -> dict[str, str]:
+    """Give the names that the core imports late, each with its module."""
+    if not path.exists():
+        return {}
+    found = literal(ast.parse(path.read_text(encoding="utf-8")), "_MODULES", path.name)
+    return dict(found)
 
 
 def in_order(modules: Sequence[Module]) -> list[Module]:
@@ -336,14 +379,13 @@ def chapter_title(heading: Module) -> str:
     return heading.folder.upper()
 
 
-def package_value(init: ast.Module, name: str) -> str | list[str]:
-    """Give the literal that the package's `__init__` assigns to a name."""
-    for statement in init.body:
+def literal(tree: ast.Module, name: str, path: str) -> Any:
+    """Give the literal that a module assigns to a name."""
+    for statement in tree.body:
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
-                found: str | list[str] = ast.literal_eval(value)
-                return found
-    raise RefusedError(f"__init__.py: {name} = … is missing")
+                return ast.literal_eval(value)
+    raise RefusedError(f"{path}: {name} = … is missing")
 
 
 def header(version: str, docstring: str) -> str:

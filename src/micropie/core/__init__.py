@@ -2,6 +2,7 @@
 
 A folder is a chapter, and imports only from those above it:
 
+    late          what of all these is imported only when it is asked for
     basics        types of the ASGI edge, errors, headers, JSON, threads
     conversion    from what a client sends to the type that a handler wants
     replies       what goes out: a handler's result, and how it is sent

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from micropie.core.basics.service import Service
 from micropie.core.engine import ERROR_FORMS, Engine
-from micropie.core.handlers.annotations import AUTO, PATH, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, Guards
+from micropie.core.handlers.parameter import AUTO, PATH, POSITIONAL, REQUIRED, Parameter
 from micropie.core.handlers.providers import Provider
-from micropie.core.handlers.signature import POSITIONAL, Parameter
 from micropie.core.handlers.user_function import place_of
 from micropie.core.routing.addressing import client_parameters, path_template, verbs_of
 from micropie.core.routing.class_warnings import class_warnings

@@ -2,26 +2,13 @@
 
 import builtins
 import inspect
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import MethodType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from micropie.core.basics.optional import lazy_import
 from micropie.core.conversion.records import UNIONS
-
-REQUIRED: Any = inspect.Parameter.empty
-
-AUTO, PATH, QUERY, BODY, HEADER, COOKIE_SOURCE, SESSION, FILE, CONTEXT, PROVIDER = (
-    "auto", "path", "query", "body", "header", "cookie", "session", "file", "context", "provider"
-)  # fmt: skip
-
-
-# From Python 3.14 on annotations are evaluated when they are asked for, and may name what is not there.
-_LENIENT: Any = (
-    {"annotation_format": lazy_import("annotationlib").Format.FORWARDREF} if sys.version_info >= (3, 14) else {}
-)
+from micropie.core.handlers.parameter import AUTO, BODY, COOKIE_SOURCE, HEADER, PATH, QUERY, REQUIRED, SESSION
 
 
 class Source:

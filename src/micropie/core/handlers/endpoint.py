@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from micropie.core.conversion.records import is_collection
-from micropie.core.handlers.annotations import PATH, REQUIRED
+from micropie.core import late
 from micropie.core.handlers.binding import GuardPlan, Plan
-from micropie.core.handlers.results import with_filtered_result
-from micropie.core.handlers.signature import Parameter, takes_segment
+from micropie.core.handlers.parameter import PATH, REQUIRED, Parameter, takes_many, takes_segment
 from micropie.core.handlers.user_function import UserFunction
 from micropie.core.requests.limits import Limits
 
@@ -33,7 +31,8 @@ class ErrorHandler(UserFunction):
     def __init__(self, handler: Callable[..., Any]) -> None:
         super().__init__(handler)
         self.plan = Plan(handler, skip=1)  # the exception is not bound by name
-        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
+        if self.plan.shape is not None:
+            self.call = late.with_filtered_result(handler, self.plan.returns, self.plan.shape)
 
 
 ErrorHandlers = tuple[ErrorHandler, ...]  # those of the innermost branch first, the application's last
@@ -87,7 +86,8 @@ class Endpoint(UserFunction):
         self.identities = identities  # its parameters that segments before its own path fill
         self.is_nested = is_nested  # below a controller
         self.plan = Plan(handler, skip=1 if takes_socket else 0)  # the socket is not bound by name
-        self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
+        if self.plan.shape is not None:
+            self.call = late.with_filtered_result(handler, self.plan.returns, self.plan.shape)
         first = self._first
         self.first_argument = None if first is None else first.name  # to it a segment behind its path would go
         self.keeps_slash = self.plan.variadic
@@ -105,7 +105,7 @@ class Endpoint(UserFunction):
         if verb == "POST":
             return self.needs_path
         first = self._first
-        is_first = first is not None and first.default is REQUIRED and not is_collection(first.annotation)
+        is_first = first is not None and first.default is REQUIRED and not takes_many(first)
         return is_first or self.needs_path
 
     @property

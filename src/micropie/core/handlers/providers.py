@@ -7,9 +7,20 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from micropie.core.handlers.annotations import AUTO, CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION
 from micropie.core.handlers.binding import Plan
-from micropie.core.handlers.signature import POSITIONAL, PROVIDE, Parameter, read_signature
+from micropie.core.handlers.parameter import (
+    AUTO,
+    CONTEXT,
+    COOKIE_SOURCE,
+    HEADER,
+    POSITIONAL,
+    PROVIDE,
+    PROVIDER,
+    QUERY,
+    SESSION,
+    Parameter,
+)
+from micropie.core.handlers.signature import read_signature
 from micropie.core.handlers.user_function import UserFunction, place_of
 
 _ALLOWED = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)

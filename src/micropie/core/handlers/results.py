@@ -322,10 +322,8 @@ def _body_in(returns: Any) -> Any:
     return items[1] if len(items) in _WITH_STATUS and items[1] is not Ellipsis else returns
 
 
-def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter | None) -> Callable[..., Any]:
-    """The handler, its results in the shape; the handler itself, if there is none."""
-    if shape is None:
-        return handler
+def with_filtered_result(handler: Callable[..., Any], returns: Any, shape: ResultFilter) -> Callable[..., Any]:
+    """The handler, its results in the shape."""
 
     def in_shape(result: Any) -> Any:
         try:

@@ -8,12 +8,13 @@ from copy import deepcopy
 from typing import Any, get_args
 
 from micropie.core.basics.charsets import codec_of, decoded
-from micropie.core.basics.errors import MISSING, ConversionError, Fault, HTTPError
+from micropie.core.basics.errors import MISSING, ConversionError, Fault
 from micropie.core.basics.headers import media_type, parse_cookies
 from micropie.core.conversion.converter import Converter, as_it_is, refusing
 from micropie.core.conversion.instances import is_instance
 from micropie.core.conversion.records import class_of, is_collection, is_record_type, strip_wrappers
-from micropie.core.handlers.annotations import (
+from micropie.core.handlers.faults import Faults
+from micropie.core.handlers.parameter import (
     AUTO,
     BODY,
     CONTEXT,
@@ -25,17 +26,18 @@ from micropie.core.handlers.annotations import (
     QUERY,
     REQUIRED,
     SESSION,
+    Parameter,
+    is_hashable,
+    takes_segment,
 )
-from micropie.core.handlers.faults import Faults
-from micropie.core.handlers.signature import Parameter, provider_in, takes_segment
-from micropie.core.requests.body import is_preset
+from micropie.core.handlers.signature_annotations import provider_in
+from micropie.core.requests.body import has_json_object, is_preset
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session
 from micropie.core.requests.uploaded_file import UploadedFile
 
 RawValue = tuple[str, Callable[[Any], Any], Any]
 AS_IT_CAME = Converter(as_it_is, as_it_is)
-MAX_KEYWORDS = 1000  # members of a JSON object that become keyword arguments
 FILE_EXPECTED, TOO_DEEP = "expected a file", "expected less nesting"
 
 
@@ -112,15 +114,13 @@ class ParameterBinder:
 
 def _is_mutable(default: Any) -> bool:
     """True if a call must not see what another has made of the default: it can't be hashed, but copied."""
+    if is_hashable(default):
+        return False
     try:
-        hash(default)
-    except TypeError:
-        try:
-            deepcopy(default)
-        except Exception:  # whatever is in there stays one for all, as it is in Python
-            return False
-        return True
-    return False
+        deepcopy(default)
+    except Exception:  # whatever is in there stays one for all, as it is in Python
+        return False
+    return True
 
 
 def json_of(request: Request, slot: ParameterBinder) -> Any:
@@ -256,16 +256,3 @@ FINDERS: dict[str, Callable[[Request, ParameterBinder], RawValue | None]] = {
     CONTEXT: in_context,
     PROVIDER: from_provider,
 }
-
-
-def has_json_object(request: Request) -> bool:
-    """True if the body is a JSON object with members."""
-    return bool(request.get_json) and isinstance(request.get_json, dict)
-
-
-def members_for_keywords(request: Request) -> dict[str, Any]:
-    """The members of a JSON object for `**kwargs`. `HTTPError` 413 for more of them than a form or query may have."""
-    members: dict[str, Any] = request.get_json
-    if len(members) > MAX_KEYWORDS:
-        raise HTTPError(413)
-    return members

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable
 from functools import partial
+from typing import Any
 
 from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
@@ -21,6 +22,7 @@ BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
 MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a long one is slow
 MULTIPART = "multipart/form-data"
 FORMS = ("application/x-www-form-urlencoded", "")  # a body without a type is one too
+MAX_KEYWORDS = 1000  # members of a JSON object that become keyword arguments
 LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 
 
@@ -88,6 +90,19 @@ def is_preset(request: Request) -> bool:
     if "body_parsed" in scope:
         return bool(scope["body_parsed"])
     return "body_params" in scope or "get_json" in scope or "files" in scope
+
+
+def has_json_object(request: Request) -> bool:
+    """True if the body is a JSON object with members."""
+    return bool(request.get_json) and isinstance(request.get_json, dict)
+
+
+def members_for_keywords(request: Request) -> dict[str, Any]:
+    """The members of a JSON object for `**kwargs`. `HTTPError` 413 for more of them than a form or query may have."""
+    members: dict[str, Any] = request.get_json
+    if len(members) > MAX_KEYWORDS:
+        raise HTTPError(413)
+    return members
 
 
 def announced_size(request: Request, limit: int | None) -> int | None:

@@ -1,12 +1,21 @@
 """How a handler is addressed: its path, its verbs, and where a client puts its parameters."""
 
-import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from micropie.core.conversion.records import aliased, is_collection, strip_wrappers
-from micropie.core.handlers.annotations import AUTO, BODY, PATH, QUERY, REQUIRED
+from micropie.core import late
+from micropie.core.basics.optional import lazy_pattern
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
-from micropie.core.handlers.signature import VARIADIC, Parameter, takes_segment
+from micropie.core.handlers.parameter import (
+    AUTO,
+    BODY,
+    PATH,
+    QUERY,
+    REQUIRED,
+    VARIADIC,
+    Parameter,
+    takes_many,
+    takes_segment,
+)
 from micropie.core.requests.body import BODY_METHODS
 from micropie.core.routing.controller import INDEX, is_private
 from micropie.core.routing.path_templates import Template, joined
@@ -15,7 +24,7 @@ if TYPE_CHECKING:
     from micropie.core.routing.targets import ByVerb
     from micropie.core.routing.tree import Branch
 
-_IDENTITY = re.compile(r"(\w+_)?(id|uuid|slug)|key")
+_IDENTITY = r"(\w+_)?(id|uuid|slug)|key"
 
 
 def own_path(branch: "Branch", endpoint: Endpoint, *, with_segments: bool) -> Template:
@@ -90,7 +99,7 @@ def _names_in_path(endpoint: Endpoint, *, is_verb_method: bool, verbs: tuple[str
 
 def _leads(parameter: Parameter, *, is_first: bool, is_verb_method: bool, verbs: tuple[str, ...]) -> bool:
     """True if a client puts a parameter into the path if all before it are there."""
-    if parameter.default is not REQUIRED or is_collection(parameter.annotation):
+    if parameter.default is not REQUIRED or takes_many(parameter):
         return False
     if not _always_have_body(verbs):
         return True
@@ -105,10 +114,15 @@ def _always_have_body(verbs: tuple[str, ...]) -> bool:
 
 def _is_identity(parameter: Parameter) -> bool:
     """True if its name or its type says that it tells one thing from others of its kind."""
-    kind = strip_wrappers(parameter.annotation)
-    kind = aliased(kind) or kind
-    is_uuid = (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")
-    return is_uuid or _IDENTITY.fullmatch(parameter.name) is not None
+    if lazy_pattern(_IDENTITY).fullmatch(parameter.name) is not None:
+        return True
+    return parameter.annotation is not Any and _is_uuid(parameter.annotation)
+
+
+def _is_uuid(annotation: Any) -> bool:
+    kind = late.strip_wrappers(annotation)
+    kind = late.aliased(kind) or kind
+    return (getattr(kind, "__module__", ""), getattr(kind, "__qualname__", "")) == ("uuid", "UUID")
 
 
 def path_template(branch: "Branch", endpoint: Endpoint) -> str:

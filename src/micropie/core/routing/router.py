@@ -2,20 +2,24 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from micropie.core import late
 from micropie.core.basics.background import Background
 from micropie.core.basics.errors import log
 from micropie.core.basics.service import Service
 from micropie.core.handlers.endpoint import Endpoint
-from micropie.core.handlers.providers import Providers
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
 from micropie.core.routing.controller import INDEX, Controller, Mount, Nested, is_private
 from micropie.core.routing.path_templates import names_in
 from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
 from micropie.core.routing.tree import Branch, branches
+
+if TYPE_CHECKING:
+    from micropie.core.handlers.providers import Providers
 
 
 class Router:
@@ -29,7 +33,6 @@ class Router:
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
-        self.providers = Providers()
         guards = [guard.plan for branch in branches(self.root) for guard in branch.guards if guard.plan is not None]
         handlers = [entry.plan for entry in entries if isinstance(entry, Endpoint)]
         asked = [*(plan.provided for plan in guards), *(plan.provided for plan in handlers)]
@@ -42,6 +45,11 @@ class Router:
         self._first = {name: target for name, target in _public(self.root) if name not in taken}
         self.background = Background()
         self.locations: Any = None  # of handlers, by what `url_for` knows them by; made at its first use
+
+    @cached_property
+    def providers(self) -> "Providers":
+        """The providers that handlers and guards ask for."""
+        return late.Providers()
 
     @property
     def session_backend(self) -> Any:

@@ -19,7 +19,7 @@ from micropie.core.handlers.endpoint import (
     Guard,
     Guards,
 )
-from micropie.core.handlers.signature import takes_segment
+from micropie.core.handlers.parameter import takes_segment
 from micropie.core.handlers.user_function import UserFunction, function_name
 from micropie.core.requests.limits import Limits, check_limits
 from micropie.core.routing.addressing import path_template

@@ -15,9 +15,8 @@ from weakref import WeakValueDictionary
 from micropie.core.basics.errors import counted
 from micropie.core.basics.json_codec import duration
 from micropie.core.basics.optional import lazy_import
-from micropie.core.handlers.annotations import AUTO, PATH, QUERY, REQUIRED
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
-from micropie.core.handlers.signature import KEYWORD, POSITIONAL, takes_segment
+from micropie.core.handlers.parameter import AUTO, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED, takes_segment
 from micropie.core.requests.origin import origin_of
 from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
