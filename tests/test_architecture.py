@@ -277,7 +277,7 @@ def defining(sources: Sources) -> list[str]:
         if not isinstance(statement, (ast.Import, ast.ImportFrom))
         and not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
         and not is_for_types(statement)
-        and not defined(statement) <= {"__all__", "__version__", "_LATE", "__getattr__"}
+        and not defined(statement) <= {"__all__", "__version__", "_LATE", "__getattr__", "__dir__"}
     ]
 
 

@@ -6,10 +6,11 @@ names of the class are few on purpose: they belong to the user's routes.
 
 import inspect
 from asyncio import StreamReader
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from micropie.core import late
 from micropie.core.basics.headers import parse_cookies
 from micropie.core.basics.settings import check_setting, checked_origins, is_whole
 from micropie.core.basics.threads import WorkerThreads
@@ -17,28 +18,22 @@ from micropie.core.basics.types import HeaderPairs, Params, Receive, Scope, Send
 from micropie.core.engine import ERROR_FORMS, Engine, Handler, StartupHandler
 from micropie.core.failures.debugger import debugger_of, is_development_mode
 from micropie.core.failures.error_replies import title_of
+from micropie.core.handlers.endpoint import WEBSOCKET
+from micropie.core.handlers.parameter import FILE
 from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
-from micropie.core.lifespan.lifespan import GRACE_IN_SCOPE, serve_lifespan, shutdown, startup
 from micropie.core.pipeline.http import serve_http
 from micropie.core.pipeline.sending import as_current_request, send_by_override, send_reply, showing_debug_pages
-from micropie.core.pipeline.websocket import serve_websocket
 from micropie.core.replies.asgi import plain_messages, whole_messages
-from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import to_reply
 from micropie.core.requests.limits import Limits, check_limits
-from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.request import TEMPLATE_CONTEXT, Request, current_request, request_here
 from micropie.core.requests.session import SESSION_COOKIE
-from micropie.core.requests.uploaded_file import PIECE
 from micropie.core.routing.class_warnings import log_class_warnings
 from micropie.core.routing.controller import Controller, Mount, Nested
-from micropie.core.routing.router import Router
-from micropie.core.routing.url_for import form_action, let_url_for_find, url_for
+from micropie.core.routing.router import Router, let_url_for_find
 from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
-from micropie.core.sessions.flash import flashes
 from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
-from micropie.core.templates.templates import Templates, shared_context
-from micropie.core.websockets.websocket import close_reason
+from micropie.core.templates.templates import Templates
 
 MiB = 1 << 20
 BODY_THREADS = 2  # for large bodies: a slow one does not keep the others waiting, and more would not be faster
@@ -47,6 +42,26 @@ BODY_THREADS = 2  # for large bodies: a slow one does not keep the others waitin
 def overrides(app: "App", name: str) -> bool:
     """True if the class of an application has a method of its own in place of one of ours."""
     return getattr(type(app), name) is not getattr(App, name)
+
+
+def used_parts(router: Router) -> Iterator[Callable[..., Any]]:
+    """The late parts of the core that requests will surely ask for, as far as the handlers show it."""
+    endpoints = router.endpoints
+    if any(one.name.startswith(WEBSOCKET) for one in endpoints):
+        yield late.serve_websocket
+    if router.mounted_apps:
+        yield late.serve_subapp
+    if router.uses_providers:
+        yield late.provide
+    if any(parameter.source == FILE for one in endpoints for parameter in one.plan.parameters):
+        yield late.Upload
+    if any(inspect.isgeneratorfunction(one.handler) or inspect.isasyncgenfunction(one.handler) for one in endpoints):
+        yield late.send_streamed
+
+
+def template_functions() -> dict[str, Any]:
+    """What every template of a folder may call, by its name there."""
+    return {"url_for": late.url_for, "form_action": late.form_action, "flashes": late.flashes}
 
 
 class _SetByConstructor:
@@ -169,6 +184,7 @@ class App:
         router = Router(self, App, limits)
         log_class_warnings(router)
         let_url_for_find(router)
+        tuple(used_parts(router))  # are imported now, and not in the middle of the first request
         self._micropie = Engine(
             self,
             router=router,
@@ -182,15 +198,15 @@ class App:
                     session_cookie_domain,
                     session_cookie_samesite,
                     session_cookie_max_age,
-                    session_cookie_secure,
-                ).checked(),
+                    secure=session_cookie_secure,
+                ),
                 parse_cookies=self._parse_cookies,
                 parses_itself=overrides(self, "_parse_cookies"),
             ),
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),
             limits=limits,
-            templates=Templates(templates, {"url_for": url_for, "form_action": form_action, "flashes": flashes}),
+            templates=Templates(templates, template_functions),
             allowed_origins=checked_origins(allowed_origins),
             surplus_path_status=surplus_path_status,
             errors=errors,
@@ -227,7 +243,7 @@ class App:
             await self._asgi_app_websocket(scope, receive, send)
         elif kind == "lifespan":
             self._micropie.state = scope.get("state", {})
-            self._micropie.grace = scope.get(GRACE_IN_SCOPE)
+            self._micropie.grace = scope.get(late.GRACE_IN_SCOPE)
             await self._asgi_app_lifespan(receive, send)
         else:
             raise ValueError(f"MicroPie serves http, websocket and lifespan, not {kind!r}")
@@ -240,11 +256,13 @@ class App:
 
     def _asgi_app_websocket(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve the WebSocket of `scope` by `receive` and `send`."""
-        return serve_websocket(self._micropie, scope, receive, send)
+        return late.serve_websocket(self._micropie, scope, receive, send)
 
     def _asgi_app_lifespan(self, receive: Receive, send: Send) -> Awaitable[None]:
         """Run the startup and in the end the shutdown handlers, as `receive` says; `send` tells how it went."""
-        return serve_lifespan(receive, send, partial(startup, self._micropie), partial(shutdown, self._micropie))
+        return late.serve_lifespan(
+            receive, send, partial(late.startup, self._micropie), partial(late.shutdown, self._micropie)
+        )
 
     async def _send_response(
         self, send: Send, status_code: int, body: Any, extra_headers: HeaderPairs | None = None
@@ -259,7 +277,7 @@ class App:
 
     async def _send_websocket_close(self, send: Send, code: int, reason: str) -> None:
         """Close a WebSocket by `send` with `code`, or refuse it; a `reason` beyond 123 bytes is cut."""
-        await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
+        await send({"type": "websocket.close", "code": code, "reason": late.close_reason(reason)})
 
     def _parse_cookies(self, cookie_header: str) -> dict[str, str]:
         """The cookies of the text of a `Cookie` header, `cookie_header`, by their names."""
@@ -272,10 +290,10 @@ class App:
         """
 
         async def chunks() -> AsyncIterator[bytes]:
-            while chunk := await reader.read(PIECE):
+            while chunk := await reader.read(late.PIECE):
                 yield chunk
 
-        form = MultipartForm(self._micropie.limits)
+        form = late.MultipartForm(self._micropie.limits)
         await form.read(chunks(), boundary.decode("latin-1"))
         await form.until([])
         return form.fields, dict(form.files)
@@ -288,7 +306,7 @@ class App:
         `extra_headers` are added in any shape that a handler may return. `permanent` makes 301 of the `status` 302, and
         308 of 307. ValueError for a `javascript:`, `vbscript:` or `data:` URL.
         """
-        return redirect(location, extra_headers, status=status, permanent=permanent)
+        return late.redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """The Jinja2 template `name`, rendered with `context`. `MissingDependency` without Jinja2."""
@@ -296,7 +314,7 @@ class App:
         given = {} if request is None else request._preset.get(TEMPLATE_CONTEXT, {})
         # PERF: who inherits it has nothing to say, 0.4 µs.
         if getattr(self._template_context, "__func__", None) is not App._template_context:
-            given = {**given, **await shared_context([self])}
+            given = {**given, **await late.shared_context([self])}
         return await self._micropie.templates.render(name, {**given, **context})
 
     def _on_error(self, error: Exception) -> Any:

@@ -121,7 +121,8 @@ def _route(
     name: str,
     asked: _Asked,
 ) -> Route:
-    place, identities = place_of(endpoint.handler), identities_in(above)
+    file, line = place_of(endpoint.handler) or (None, None)
+    identities = identities_in(above)
     return Route(
         "websocket" if endpoint.name.startswith(WEBSOCKET) else "http",
         joined(above) + path_template(branch, endpoint) or "/",
@@ -131,8 +132,8 @@ def _route(
         endpoint.handler,
         (*map(_identity, identities), *client_parameters(branch, endpoint)),
         endpoint.plan.returns,
-        None if place is None else place.file,
-        None if place is None else place.line,
+        file,
+        line,
         inspect.getdoc(endpoint.handler) or "",
         endpoint.plan.problems,
         identities + endpoint.identities,

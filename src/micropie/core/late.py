@@ -10,6 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from micropie.core.basics.charsets import CHARSET_FIELD as CHARSET_FIELD
+    from micropie.core.basics.charsets import codec_of as codec_of
+    from micropie.core.basics.charsets import decoded as decoded
+    from micropie.core.basics.core_schemas import has_private as has_private
+    from micropie.core.basics.core_schemas import serializer as serializer
+    from micropie.core.basics.core_schemas import without_private as without_private
+    from micropie.core.conversion.compiler import Compiler as Compiler
+    from micropie.core.conversion.converter import UnknownTypeError as UnknownTypeError
     from micropie.core.conversion.records import aliased as aliased
     from micropie.core.conversion.records import is_collection as is_collection
     from micropie.core.conversion.records import strip_wrappers as strip_wrappers
@@ -24,8 +32,36 @@ if TYPE_CHECKING:
     from micropie.core.handlers.typed_arguments import providers_of as providers_of
     from micropie.core.handlers.typed_arguments import slots_of as slots_of
     from micropie.core.handlers.typed_arguments import typed_arguments as typed_arguments
+    from micropie.core.lifespan.lifespan import GRACE_IN_SCOPE as GRACE_IN_SCOPE
+    from micropie.core.lifespan.lifespan import serve_lifespan as serve_lifespan
+    from micropie.core.lifespan.lifespan import shutdown as shutdown
+    from micropie.core.lifespan.lifespan import startup as startup
+    from micropie.core.pipeline.mounts import mounted_subapp as mounted_subapp
+    from micropie.core.pipeline.mounts import serve_subapp as serve_subapp
+    from micropie.core.pipeline.mounts import subapp_of_hook as subapp_of_hook
+    from micropie.core.pipeline.provide import provide as provide
+    from micropie.core.pipeline.streamed_reply import send_streamed as send_streamed
+    from micropie.core.pipeline.websocket import serve_websocket as serve_websocket
+    from micropie.core.replies.redirects import redirect as redirect
+    from micropie.core.requests.locality import is_local as is_local
+    from micropie.core.requests.multipart import MultipartForm as MultipartForm
+    from micropie.core.requests.upload import Upload as Upload
+    from micropie.core.requests.uploaded_file import PIECE as PIECE
+    from micropie.core.routing.url_for import form_action as form_action
+    from micropie.core.routing.url_for import url_for as url_for
+    from micropie.core.sessions.flash import flashes as flashes
+    from micropie.core.templates.templates import shared_context as shared_context
+    from micropie.core.websockets.websocket import close_reason as close_reason
 
 _MODULES = {
+    "CHARSET_FIELD": "micropie.core.basics.charsets",
+    "codec_of": "micropie.core.basics.charsets",
+    "decoded": "micropie.core.basics.charsets",
+    "has_private": "micropie.core.basics.core_schemas",
+    "serializer": "micropie.core.basics.core_schemas",
+    "without_private": "micropie.core.basics.core_schemas",
+    "Compiler": "micropie.core.conversion.compiler",
+    "UnknownTypeError": "micropie.core.conversion.converter",
     "aliased": "micropie.core.conversion.records",
     "is_collection": "micropie.core.conversion.records",
     "strip_wrappers": "micropie.core.conversion.records",
@@ -40,6 +76,26 @@ _MODULES = {
     "providers_of": "micropie.core.handlers.typed_arguments",
     "slots_of": "micropie.core.handlers.typed_arguments",
     "typed_arguments": "micropie.core.handlers.typed_arguments",
+    "GRACE_IN_SCOPE": "micropie.core.lifespan.lifespan",
+    "serve_lifespan": "micropie.core.lifespan.lifespan",
+    "shutdown": "micropie.core.lifespan.lifespan",
+    "startup": "micropie.core.lifespan.lifespan",
+    "mounted_subapp": "micropie.core.pipeline.mounts",
+    "serve_subapp": "micropie.core.pipeline.mounts",
+    "subapp_of_hook": "micropie.core.pipeline.mounts",
+    "provide": "micropie.core.pipeline.provide",
+    "send_streamed": "micropie.core.pipeline.streamed_reply",
+    "serve_websocket": "micropie.core.pipeline.websocket",
+    "redirect": "micropie.core.replies.redirects",
+    "is_local": "micropie.core.requests.locality",
+    "MultipartForm": "micropie.core.requests.multipart",
+    "Upload": "micropie.core.requests.upload",
+    "PIECE": "micropie.core.requests.uploaded_file",
+    "form_action": "micropie.core.routing.url_for",
+    "url_for": "micropie.core.routing.url_for",
+    "flashes": "micropie.core.sessions.flash",
+    "shared_context": "micropie.core.templates.templates",
+    "close_reason": "micropie.core.websockets.websocket",
 }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, cast
 
-from micropie.core.basics.core_schemas import has_private, serializer, without_private
+from micropie.core import late
 from micropie.core.basics.large_json import JSON_PIECE, MAX_JSON_DEPTH, LargeDocument, json_depth
 from micropie.core.basics.optional import lazy_import
 
@@ -78,8 +78,8 @@ def _fields(value: Any) -> Any:
 def _serializer_of(kind: Any) -> Callable[..., Any] | None:
     """The serializer of a model, or a dataclass of pydantic's; None for other types."""
     schema = getattr(kind, "__pydantic_core_schema__", None)
-    if schema is not None and has_private(schema):
-        return cast("Callable[..., Any]", serializer(without_private(schema)).to_python)
+    if schema is not None and late.has_private(schema):
+        return cast("Callable[..., Any]", late.serializer(late.without_private(schema)).to_python)
     own = getattr(kind, "__pydantic_serializer__", None)
     return getattr(kind, "model_dump", None if own is None else own.to_python)
 

@@ -1,10 +1,11 @@
 """Checks of the keywords of `App` and of limits: what they don't accept is refused when it is given."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+")  # RFC 6454 §6.2
+from micropie.core.basics.optional import lazy_pattern
+
+_ORIGIN = r"[a-z][a-z0-9+.-]*://[^/?#@\s]+"  # RFC 6454 §6.2
 
 
 def is_whole(value: Any, least: int = 0) -> bool:
@@ -27,6 +28,6 @@ def checked_origins(origins: Any) -> frozenset[str]:
 
 def _origin(origin: Any) -> str:
     known = origin.lower().rstrip("/") if isinstance(origin, str) else ""
-    fits = known in ("*", "null") or _ORIGIN.fullmatch(known) is not None
+    fits = known in ("*", "null") or lazy_pattern(_ORIGIN).fullmatch(known) is not None
     check_setting("allowed_origins", [origin], "origins such as 'https://friend.example' are", fits=fits)
     return known

@@ -94,10 +94,10 @@ def negotiated(engine: Engine, request: Request, error: HTTPError) -> Reply:
     """The form of an error that the client would rather have; problem details for all where the application says so."""
     if engine.errors == PROBLEMS:
         return error_problem(error, instance_of(request, error))
-    wishes = accepted(request.headers.get("accept", ""))
-    if wishes.json and (wishes.json > wishes.html or (wishes.json == wishes.html and has_json_body(request))):
+    html, json = accepted(request.headers.get("accept", ""))
+    if json and (json > html or (json == html and has_json_body(request))):
         reply = error_problem(error, instance_of(request, error))
-    elif wishes.html and wishes.html.closeness == NAMED:
+    elif html and html.closeness == NAMED:
         reply = error_page(error)
     else:
         reply = error_line(error)
@@ -175,7 +175,7 @@ def log_failure(request: Request, error: BaseException) -> None:
 def title_of(function: Callable[..., Any]) -> str:
     """The name of a function, and where it is defined."""
     name, place = function_name(function), place_of(function)
-    return name if place is None else f"{name} ({place.file}, line {place.line})"
+    return name if place is None else f"{name} ({place[0]}, line {place[1]})"
 
 
 def passes_through(error: BaseException, function: Callable[..., Any]) -> bool:

@@ -70,10 +70,12 @@ class Plan:
     )
 
     def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
-        self.parameters, self.returns, problems, self.taken = read_signature(handler, skip)
+        signature = read_signature(handler, skip)
+        self.parameters, self.returns, self.taken = signature.parameters, signature.returns, signature.taken
         self.slots: list[ParameterBinder] = []
         self.provided: tuple[Any, ...] = ()
         self.takes_faults = False
+        problems = signature.problems
         if not all(map(_is_untyped, self.parameters)):
             problems += self._read_types()
         self.shape, no_shape = _shape(self.returns)

@@ -1,7 +1,7 @@
 """One handler, and how it must be called."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from micropie.core import late
 from micropie.core.handlers.binding import GuardPlan, Plan
@@ -12,12 +12,15 @@ from micropie.core.requests.limits import Limits
 WEBSOCKET = "ws_"
 
 
-class Guard(NamedTuple):
+class Guard:
     """A controller's `_before` and `_after`, where its class defines them, and the plan of the former's parameters."""
 
-    before: UserFunction | None
-    after: UserFunction | None
-    plan: GuardPlan | None = None
+    __slots__ = ("after", "before", "plan")
+
+    def __init__(self, before: UserFunction | None, after: UserFunction | None, plan: GuardPlan | None) -> None:
+        self.before = before
+        self.after = after
+        self.plan = plan
 
 
 Guards = tuple[Guard, ...]

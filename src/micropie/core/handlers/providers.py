@@ -59,7 +59,7 @@ class Provider:
 
     def _wrong(self, what: str) -> TypeError:
         place = place_of(inspect.unwrap(getattr(self.kind, PROVIDE)))
-        where = "" if place is None else f" ({place.file}, line {place.line})"
+        where = "" if place is None else f" ({place[0]}, line {place[1]})"
         return TypeError(f"{self.title}{where} {what}: write @classmethod def {PROVIDE}(cls, request)")
 
 

@@ -7,7 +7,6 @@ import sys
 from collections import deque
 from collections.abc import (
     AsyncIterable,
-    AsyncIterator,
     Callable,
     Collection,
     Iterable,
@@ -40,6 +39,7 @@ from micropie.core.conversion.records import (
     members_shown,
     strip_wrappers,
 )
+from micropie.core.replies.changed_stream import LaterShaped, Shaped
 from micropie.core.replies.events import ServerSentEvent, ServerSentEvents
 from micropie.core.replies.reply import Reply
 
@@ -231,38 +231,6 @@ def _chunk_in_shape(shape: ResultFilter, chunk: Any) -> Any:
     except ConversionError as misfit:
         message = f"an object of the stream does not fit its annotation: {misfit.faults[0][1]}"
         raise UnusableResult(message) from None
-
-
-class Shaped(Iterator[Any]):
-    """A stream, each of its chunks changed."""
-
-    def __init__(self, stream: Iterator[Any], change: ResultFilter) -> None:
-        self._stream = stream
-        self._change = change
-
-    def __next__(self) -> Any:
-        return self._change(next(self._stream))
-
-    def close(self) -> None:
-        """Close the stream, if it can be."""
-        if (close := getattr(self._stream, "close", None)) is not None:
-            close()
-
-
-class LaterShaped(AsyncIterator[Any]):
-    """An async stream, each of its chunks changed."""
-
-    def __init__(self, stream: AsyncIterable[Any], change: ResultFilter) -> None:
-        self._stream = aiter(stream)
-        self._change = change
-
-    async def __anext__(self) -> Any:
-        return self._change(await anext(self._stream))
-
-    async def aclose(self) -> None:
-        """Close the stream, if it can be."""
-        if (aclose := getattr(self._stream, "aclose", None)) is not None:
-            await aclose()
 
 
 def _is_object(item: Any) -> bool:

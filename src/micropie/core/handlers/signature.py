@@ -8,7 +8,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import Any
 
 from micropie.core import late
 from micropie.core.basics.optional import lazy_import
@@ -20,16 +20,21 @@ _LENIENT: Any = (
 )
 
 
-class Signature(NamedTuple):
+class Signature:
     """A handler's parameters but for those that are filled already, its return annotation, and what is wrong.
 
     `taken` are the names that no keyword may fill again.
     """
 
-    parameters: tuple[Parameter, ...]
-    returns: Any
-    problems: tuple[str, ...]
-    taken: frozenset[str]
+    __slots__ = ("parameters", "problems", "returns", "taken")
+
+    def __init__(
+        self, parameters: tuple[Parameter, ...], returns: Any, problems: tuple[str, ...], taken: frozenset[str]
+    ) -> None:
+        self.parameters = parameters
+        self.returns = returns
+        self.problems = problems
+        self.taken = taken
 
 
 def read_signature(handler: Callable[..., Any], skip: int) -> Signature:

@@ -4,12 +4,12 @@ Each place is a function from a request and a slot to what was found there: the 
 """
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from typing import Any, get_args
 
 from micropie.core.basics.charsets import codec_of, decoded
 from micropie.core.basics.errors import MISSING, ConversionError, Fault
 from micropie.core.basics.headers import media_type, parse_cookies
+from micropie.core.basics.optional import lazy_import
 from micropie.core.conversion.converter import Converter, as_it_is, refusing
 from micropie.core.conversion.instances import is_instance
 from micropie.core.conversion.records import class_of, is_collection, is_record_type, strip_wrappers
@@ -85,10 +85,11 @@ class ParameterBinder:
     def value(self, request: Request, found: RawValue | None, faults: list[Fault]) -> Any:
         """The argument; what is wrong with it is added to the faults, and then it is the default, or None."""
         if found is None:
-            if self.parameter.default is REQUIRED:
+            default = self.parameter.default
+            if default is REQUIRED:
                 faults.append(Fault(self._place(request), self.key, MISSING))
                 return None
-            return deepcopy(self.parameter.default) if self.copies_default else self.parameter.default
+            return lazy_import("copy").deepcopy(default) if self.copies_default else default
         place, convert, given = found
         try:
             return convert(given)
@@ -117,7 +118,7 @@ def _is_mutable(default: Any) -> bool:
     if is_hashable(default):
         return False
     try:
-        deepcopy(default)
+        lazy_import("copy").deepcopy(default)
     except Exception:  # whatever is in there stays one for all, as it is in Python
         return False
     return True

@@ -3,14 +3,7 @@
 import inspect
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, NamedTuple
-
-
-class SourcePlace(NamedTuple):
-    """Where a function is defined."""
-
-    file: str
-    line: int
+from typing import Any
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
@@ -19,10 +12,10 @@ def code_of(function: Callable[..., Any]) -> CodeType | None:
     return code
 
 
-def place_of(function: Callable[..., Any]) -> SourcePlace | None:
-    """Where the code of a function begins, or of what it wraps; None if that is not Python's."""
+def place_of(function: Callable[..., Any]) -> tuple[str, int] | None:
+    """The file and the line where a function begins, or what it wraps; None if that is not Python's."""
     code = code_of(function)
-    return None if code is None else SourcePlace(code.co_filename, code.co_firstlineno)
+    return None if code is None else (code.co_filename, code.co_firstlineno)
 
 
 def function_name(function: Callable[..., Any]) -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from micropie.core import late
 from micropie.core.basics.errors import blaming
 from micropie.core.engine import Engine, call_guard
 from micropie.core.failures.error_handlers import reply_to_error
 from micropie.core.failures.error_replies import CAUGHT, reraise_cancellation
 from micropie.core.handlers.endpoint import Guard, Guards
 from micropie.core.handlers.user_function import UserFunction
-from micropie.core.pipeline.provide import provide
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, replacing_body, to_reply
 from micropie.core.requests.request import Request
 
@@ -25,7 +25,7 @@ async def before_guards(
             result = await call_guard(engine, guard.before)
         else:
             if guard.plan.provided:
-                await provide(engine, request, guard.plan.provided)
+                await late.provide(engine, request, guard.plan.provided)
             args, kwargs = guard.plan.bind(request, segments)
             result = await call_guard(engine, guard.before, *args, **kwargs)
         if result is not None:

@@ -7,8 +7,9 @@ Each step is a function, mostly of another module: the folder's docstring says o
 """
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from micropie.core import late
 from micropie.core.basics.errors import FAILURES, Unrouted, log
 from micropie.core.basics.types import Send
 from micropie.core.engine import Engine, call
@@ -28,17 +29,19 @@ from micropie.core.hooks.hooks import (
     show_reply,
 )
 from micropie.core.hooks.middleware import mounted_send
-from micropie.core.pipeline.calls_after_reply import end_request
+from micropie.core.pipeline.end_of_request import end_request, note_exception
 from micropie.core.pipeline.guards import after_guards, before_guards
-from micropie.core.pipeline.mounts import mounted_subapp, serve_subapp, subapp_of_hook
-from micropie.core.pipeline.provide import note_exception, provide
-from micropie.core.pipeline.sending import Plain, Whole, messages_of, send_reply, send_streamed
+from micropie.core.pipeline.sending import send_reply
+from micropie.core.pipeline.whole_reply import Plain, Whole, messages_of
 from micropie.core.replies.asgi import whole_messages
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply
-from micropie.core.requests.body import Upload, has_body, take_body
+from micropie.core.requests.body import has_body, take_body
 from micropie.core.requests.request import Request, enter_request, leave_request
 from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.store import keep_private, set_session_cookie
+
+if TYPE_CHECKING:
+    from micropie.core.requests.upload import Upload
 
 NONE = b"none"  # in place of a header field that is not there
 
@@ -139,7 +142,7 @@ async def load_behind(body: Awaitable[None], engine: Engine, request: Request, c
 async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
     """The result of another handler than the path has led to; None for another application, which is noted."""
     if request._subapp is not None:
-        request._mount = subapp_of_hook(request, request._subapp)
+        request._mount = late.subapp_of_hook(request, request._subapp)
         return None
     return await call_handler(engine, request, *await found_again(engine, request, match))
 
@@ -157,12 +160,12 @@ def send_otherwise(engine: Engine, request: Request, reply: Reply | None, send: 
     """Send what is not whole, or not ours: a stream, a reply by the application's own way, that of a mounted one."""
     if reply is None:
         return send_from_subapp(engine, request, send)
-    return (send_streamed if engine.sends_directly else engine.send_reply)(engine, request, reply, send, whole)
+    return (late.send_streamed if engine.sends_directly else engine.send_reply)(engine, request, reply, send, whole)
 
 
 async def send_from_subapp(engine: Engine, request: Request, send: Send) -> None:
     """Let another application send; if it fails before, an error by a `send` as it was given one."""
-    failed = await serve_subapp(engine, request, send)
+    failed = await late.serve_subapp(engine, request, send)
     if failed is not None:
         await send_reply(engine, request, failed, mounted_send(engine.app, request, send), whole_messages)
 
@@ -219,13 +222,13 @@ async def call_target(engine: Engine, request: Request, target: Target, segments
     """The result of whatever a path can lead to, once its guards have let the request pass."""
     if isinstance(target, Endpoint):
         if target.plan.provided:
-            await provide(engine, request, target.plan.provided)
+            await late.provide(engine, request, target.plan.provided)
         if (upload := request._upload) is not None:
             return await call_with_upload(engine, request, target, segments, upload)
         args, kwargs = await bind_arguments(engine, request, target, segments)
         return await call(engine, target, args, kwargs)
     if isinstance(target, MountedApp):
-        request._mount = mounted_subapp(request, target, segments)
+        request._mount = late.mounted_subapp(request, target, segments)
         return None
     if isinstance(target, ByVerb):
         return method_not_allowed(target, request.method, segments)
@@ -265,7 +268,7 @@ async def call_behind_guards(engine: Engine, request: Request, target: Target, s
 
 
 async def call_with_upload(
-    engine: Engine, request: Request, endpoint: Endpoint, segments: list[str], upload: Upload
+    engine: Engine, request: Request, endpoint: Endpoint, segments: list[str], upload: "Upload"
 ) -> Reply:
     """The reply of a handler that runs while a multipart form is read.
 

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Collection, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -90,19 +90,3 @@ def exception_of(request: Request) -> tuple[type[BaseException] | None, BaseExce
     """The exception that has ended the handler, as context managers are told of it."""
     error = request._raised
     return (None, None, None) if error is None else (type(error), error, error.__traceback__)
-
-
-def note_exception(request: Request, error: BaseException | None) -> None:
-    """Keep what has ended the handler for what has to be closed; an exception must not find itself in its frames."""
-    if request._closers is not None:
-        request._raised = error
-
-
-async def close_all(request: Request) -> None:
-    """Close all that has to be closed with the request, the last one first, whatever they raise."""
-    try:
-        async with AsyncExitStack() as stack:
-            for close in request._closers or ():
-                stack.push_async_callback(close)
-    finally:
-        request._closers = request._raised = None

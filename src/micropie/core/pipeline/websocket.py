@@ -39,11 +39,11 @@ from micropie.core.handlers.user_function import function_name
 from micropie.core.hooks.hooks import check_session_unseen
 from micropie.core.hooks.middleware import WebSocketMiddleware, no_before_routing, websocket_middlewares
 from micropie.core.lifespan.going_away import GoingAway
-from micropie.core.pipeline.calls_after_reply import end_request
+from micropie.core.pipeline.end_of_request import end_request, note_exception
 from micropie.core.pipeline.guards import before_guards
 from micropie.core.pipeline.mounts import ALLOWED_ORIGINS, mounted_subapp, serve_subapp_websocket, subapp_of_hook
-from micropie.core.pipeline.provide import note_exception, provide
-from micropie.core.pipeline.sending import with_encoded_text
+from micropie.core.pipeline.provide import provide
+from micropie.core.pipeline.whole_reply import with_encoded_text
 from micropie.core.replies.asgi import send_messages, whole_messages
 from micropie.core.replies.error_forms import status_line
 from micropie.core.replies.reply import Reply, close_unsent, is_stream, to_reply

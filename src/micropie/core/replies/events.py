@@ -5,17 +5,17 @@ Text and bytes in a stream go out as they are; any other chunk is an event, or a
 
 import asyncio
 import contextlib
-import re
 from typing import Any
 
 from micropie.core.basics.errors import UnusableResult
 from micropie.core.basics.json_codec import dumps
+from micropie.core.basics.optional import lazy_pattern
 from micropie.core.basics.types import HeaderPairs, Message, Send
 from micropie.core.replies.reply import EVENTS, JSON_LINES, UNENCODABLE, shown
 
 KEEP_ALIVE = 15.0  # seconds; some proxies close what is silent for 30
 FOR_EVENTS: HeaderPairs = [("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")]  # the latter is nginx's
-_LINE_END = re.compile("\r\n|\r|\n")
+_LINE_END = "\r\n|\r|\n"
 _COMMENT: Message = {"type": "http.response.body", "body": b":\n\n", "more_body": True}
 
 
@@ -59,7 +59,11 @@ class ServerSentEvent:
         if self._encoded is None:
             retry = None if self.retry is None else round(self.retry * 1000)  # milliseconds there
             fields = [("event", self.event), ("id", self.id), ("retry", retry)]
-            fields += [("data", line) for line in _LINE_END.split(self._text())] if self.data is not None else []
+            fields += (
+                [("data", line) for line in lazy_pattern(_LINE_END).split(self._text())]
+                if self.data is not None
+                else []
+            )
             lines = [f"{name}: {value}\n" for name, value in fields if value is not None]
             self._encoded = "".join([*lines, "\n"]).encode()
         return self._encoded

@@ -1,16 +1,15 @@
 """Redirects: to any URL, made ASCII, or only to where it is safe."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from micropie.core.basics.errors import shortened
-from micropie.core.basics.optional import lazy_import
+from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import HeaderPairs
 from micropie.core.replies.reply import header_pairs
 
-_AUTHORITY = re.compile(r"((?:[^:/?#]+:)?//)([^/?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
-_RUNS = re.compile(r"(?:javascript|vbscript|data):", re.IGNORECASE)  # a client that followed would run what is in it
+_AUTHORITY = r"(?s)((?:[^:/?#]+:)?//)([^/?#]*)(.*)"  # RFC 3986, appendix B
+_RUNS = r"(?i)(?:javascript|vbscript|data):"  # a client that followed would run what is in it
 _SAFE = "/:?#[]@!$&'()*+,;=~%"  # RFC 3986 §2.2 and §2.3, and "%": what is encoded stays as it is
 _PERMANENT = {301: 301, 302: 301, 307: 308, 308: 308}  # what of each may be remembered (RFC 9110 §15.4)
 
@@ -29,7 +28,7 @@ def redirect(
             f"A redirect with the status {status!r} is never permanent: take 302, or 307 to keep the method"
         )
     url = ascii_url(location)
-    if _RUNS.match(url):
+    if lazy_pattern(_RUNS).match(url):
         raise ValueError(f"A redirect leads to a path or a site, {shortened(url)!r} does not: use safe_redirect()")
     return _PERMANENT[status] if permanent else status, "", [("Location", url), *header_pairs(headers)]
 
@@ -62,13 +61,13 @@ def _is_safe(location: str, allowed_hosts: frozenset[str]) -> bool:
         return False
     if location.startswith("/") and not location.startswith("//"):
         return True
-    parts = _AUTHORITY.fullmatch(location)
+    parts = lazy_pattern(_AUTHORITY).fullmatch(location)
     return parts is not None and parts[1].lower() in ("http://", "https://") and parts[2].lower() in allowed_hosts
 
 
 def ascii_url(url: str) -> str:
     """A reference in ASCII: the host by IDNA 2008, the rest percent-encoded as UTF-8."""
-    parts = _AUTHORITY.fullmatch(url)
+    parts = lazy_pattern(_AUTHORITY).fullmatch(url)
     if parts is None or url.isascii():
         return _quoted(url)
     scheme, authority, rest = parts.groups()

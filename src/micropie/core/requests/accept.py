@@ -1,13 +1,13 @@
 """Content negotiation: which media types a client wants, and how much, by its Accept field (RFC 9110 §12.5.1)."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from micropie.core.basics.headers import MAX_LOOKED_AT, is_json_type, parse_media_type
+from micropie.core.basics.optional import lazy_pattern
 
 _MAX_RANGES = 100  # of an Accept field that are read; browsers name up to ten
-_WEIGHT = re.compile(r"[01](\.\d*)?|\.\d+")  # §12.4.2, and Java's `.2`
+_WEIGHT = r"[01](\.\d*)?|\.\d+"  # §12.4.2, and Java's `.2`
 BY_PARAMETERS, NAMED, BY_TYPE, BY_ANYTHING = 4, 3, 2, 1  # how closely a range describes a media type
 _CHARSET = "charset"  # which says nothing of the type: some clients send it with every range
 
@@ -41,19 +41,12 @@ class Range(NamedTuple):
         return {f"{media_type.partition('/')[0]}/*": BY_TYPE, "*/*": BY_ANYTHING}.get(self.name, 0)
 
 
-class Accepted(NamedTuple):
-    """What a client's Accept field says of HTML and of JSON, under whatever name."""
-
-    html: Wish
-    json: Wish
-
-
-def accepted(accept: str) -> Accepted:
-    """The wishes in an Accept field. None of it, and an empty one, accepts everything alike."""
+def accepted(accept: str) -> tuple[Wish, Wish]:
+    """The wishes in an Accept field for HTML, and for JSON. None of it, and an empty one, accepts everything alike."""
     ranges = ranges_of(accept)
     html = (one.weight for one in ranges if one.name == "text/html")
     json = (one.weight for one in ranges if is_json_type(one.name))
-    return Accepted(_wish(html, "text/*", ranges), _wish(json, "application/*", ranges))
+    return _wish(html, "text/*", ranges), _wish(json, "application/*", ranges)
 
 
 def preferred(accept: str, media_types: Sequence[str]) -> str | None:
@@ -78,7 +71,7 @@ def _range(item: str) -> Range:
     name, parameters = parse_media_type(item)
     weight = parameters.get("q", "1")
     own = {key: value for key, value in parameters.items() if key not in ("q", _CHARSET)}
-    return Range(name, own, min(float(weight), 1) if _WEIGHT.fullmatch(weight) else 1)
+    return Range(name, own, min(float(weight), 1) if lazy_pattern(_WEIGHT).fullmatch(weight) else 1)
 
 
 def _wish(named: Iterable[float], by_type: str, ranges: list[Range]) -> Wish:

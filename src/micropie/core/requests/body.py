@@ -1,21 +1,19 @@
 """A request's body, read within its limits and parsed: JSON, a form, or the beginning of an upload."""
 
-import asyncio
 from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
-from micropie.core.basics.charsets import codec_of, decoded
-from micropie.core.basics.errors import ClientGone, HTTPError
-from micropie.core.basics.headers import MediaType, content_length, media_type
+from micropie.core import late
+from micropie.core.basics.errors import HTTPError
+from micropie.core.basics.headers import MediaType, media_type
 from micropie.core.basics.json_codec import loads
 from micropie.core.basics.large_json import JSON_PIECE, TooManyContainersError
 from micropie.core.basics.optional import lazy_import
 from micropie.core.basics.threads import WorkerThreads
 from micropie.core.basics.types import Message, Params
-from micropie.core.requests.body_stream import IS_THERE, BodyStream, receiving
+from micropie.core.requests.body_stream import IS_THERE, BodyStream, announced_size, receiving
 from micropie.core.requests.limits import Limits, exceeds
-from micropie.core.requests.multipart import CHARSET_FIELD, MultipartForm
 from micropie.core.requests.request import Request, parse_query
 
 BODY_METHODS = frozenset(("POST", "PUT", "PATCH"))
@@ -49,7 +47,7 @@ def take_body(request: Request, limits: Limits, threads: WorkerThreads) -> Await
         return None
     media = media_type(request._read_headers()(b"content-type", b""))
     if media.name == MULTIPART:
-        request._upload, request._is_large = Upload(request, _boundary(media.parameters), limits), True
+        request._upload, request._is_large = late.Upload(request, _boundary(media.parameters), limits), True
         request._closers = [request._upload.close]
         return None
     announced = announced_size(request, limits.max_body_size)
@@ -105,18 +103,6 @@ def members_for_keywords(request: Request) -> dict[str, Any]:
     return members
 
 
-def announced_size(request: Request, limit: int | None) -> int | None:
-    """The size of the body, if the request says it. `HTTPError` 413 if that is over the limit."""
-    field = request._header_bytes
-    size = content_length(field(b"content-length", b""))
-    if size is not None:
-        if limit is not None and size > limit:
-            raise HTTPError(413)
-        if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
-            return None
-    return size
-
-
 def _take(request: Request, raw: bytes, media: MediaType, limits: Limits) -> None:
     """Put into the request what its body is."""
     request.body = raw
@@ -153,59 +139,16 @@ def _boundary(parameters: dict[str, str]) -> str:
     return boundary
 
 
-class Upload:
-    """A multipart form: known by its header first, then read by a task of its own while the handler runs."""
-
-    def __init__(self, request: Request, boundary: str, limits: Limits) -> None:
-        self._request = request
-        self._boundary = boundary
-        self._limits = limits
-        self._reading: tuple[MultipartForm, asyncio.Task[None]] | None = None
-
-    def start(self, *, blocking: bool) -> MultipartForm:
-        """Begin to read; the form fills from now on. `HTTPError` 413 if it says itself that it is too large."""
-        request, limits = self._request, self._limits
-        announced = announced_size(request, limits.multipart_size)
-        body = BodyStream(request._receive, announced, limits.multipart_size, limits.body_timeout)
-        form = MultipartForm(limits, blocking=blocking)
-        self._reading = form, asyncio.create_task(form.read(body.chunks(), self._boundary))
-        return form
-
-    async def finished(self) -> bool:
-        """Wait until all is read that is being read; whether the client is still there."""
-        if self._reading is None:
-            return True
-        form, task = self._reading
-        if not task.done():  # PERF: `wait` takes two rounds of the event loop even then, 20 µs
-            await asyncio.wait([task])
-        return not isinstance(form.error, ClientGone)
-
-    async def discard(self) -> None:
-        """Read the rest, within the limits, and keep nothing: a client that is still sending hears no answer."""
-        assert self._reading is not None  # noqa: S101 - for the type checker: only what is read can be discarded
-        self._reading[0].discard()
-        await self.finished()
-
-    async def close(self) -> None:
-        """Stop reading; what nobody has read is gone."""
-        if self._reading is not None:
-            form, task = self._reading
-            form.discard()
-            task.cancel()
-            await self.finished()
-            form.let_go()
-
-
 def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
     """The fields of a form. `HTTPError` 413 if they are too many or too long, 400 if their charset is unknown."""
     if exceeds(raw.count(b"&") + 1, limits.max_form_parts):
         raise HTTPError(413)
-    codec, size = codec_of(charset or _charset_field(raw)), limits.max_form_field_size
+    codec, size = late.codec_of(charset or _charset_field(raw)), limits.max_form_field_size
     is_long = exceeds(len(raw), size)
     # Before they are decoded, which takes its time: three bytes, `%41`, make at least one.
     if is_long and exceeds(max(max(map(len, pair.split(b"=", 1))) for pair in raw.split(b"&")), 3 * (size or 0)):
         raise HTTPError(413)
-    fields = parse_query(decoded(raw, codec)) if codec == "utf-8" else _form_in(codec, raw)
+    fields = parse_query(late.decoded(raw, codec)) if codec == "utf-8" else _form_in(codec, raw)
     texts = [text for name in fields for text in (name, *fields[name])]
     if is_long and any(exceeds(len(text.encode()), size) for text in texts):
         raise HTTPError(413)
@@ -214,7 +157,7 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
 
 def _charset_field(raw: bytes) -> str | None:
     """The charset that a form names for its texts in a field that browsers fill (HTML, "Naming form controls")."""
-    field = f"{CHARSET_FIELD}=".encode()
+    field = f"{late.CHARSET_FIELD}=".encode()
     if field not in raw:
         return None
     value = (b"&" + raw).partition(b"&" + field)[2].partition(b"&")[0]
@@ -228,7 +171,7 @@ def _form_in(codec: str, raw: bytes) -> Params:
     for pair in raw.replace(b"+", b" ").split(b"&"):
         name, _, value = pair.partition(b"=")
         if value:
-            fields.setdefault(decoded(unescape(name), codec), []).append(decoded(unescape(value), codec))
+            fields.setdefault(late.decoded(unescape(name), codec), []).append(late.decoded(unescape(value), codec))
     return fields
 
 

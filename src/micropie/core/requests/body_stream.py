@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Generator
 from typing import Any
 
 from micropie.core.basics.errors import ClientGone, HTTPError
+from micropie.core.basics.headers import content_length
 from micropie.core.basics.types import Message, Receive
+from micropie.core.requests.request import Request
 
 MIN_RATE = 500  # bytes a second; slower than any network, faster than an attack that wants to last
 TICK = 0.1  # seconds between two looks at the bodies that are waited for
@@ -142,6 +144,18 @@ class BodyStream:
             self._rate = MinimumRate(self._timeout or 0)
         self._rate.waited(seconds, size)
         return self._rate.remaining()
+
+
+def announced_size(request: Request, limit: int | None) -> int | None:
+    """The size of the body, if the request says it. `HTTPError` 413 if that is over the limit."""
+    field = request._header_bytes
+    size = content_length(field(b"content-length", b""))
+    if size is not None:
+        if limit is not None and size > limit:
+            raise HTTPError(413)
+        if field(b"transfer-encoding", b""):  # that says where the body ends, not the length (RFC 9112 §6.3)
+            return None
+    return size
 
 
 class PendingReceive:

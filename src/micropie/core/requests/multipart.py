@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Any, NamedTuple
 
-from micropie.core.basics.charsets import TEXT_PIECE, codec_of, decoded
+from micropie.core.basics.charsets import CHARSET_FIELD, TEXT_PIECE, codec_of, decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
 from micropie.core.basics.headers import parse_media_type
 from micropie.core.basics.optional import MissingDependency, lazy_import, require
@@ -22,7 +22,6 @@ from micropie.core.requests.limits import Limits, exceeds
 from micropie.core.requests.uploaded_file import BlockingUploadedFile, Spool, UploadedFile
 
 DEFAULT_TYPE = "application/octet-stream"
-CHARSET_FIELD = "_charset_"
 MALFORMED = "Malformed multipart body"
 REMEDY = "pip install -U 'multipart>=2'"
 _UNUSUAL = bytes.maketrans(b"!#$%&'*+.^`|~", b"_" * 13)  # of a token (RFC 9110 §5.6.2), and refused by the parser

@@ -5,10 +5,10 @@ be true: as many entries as there are proxies that we know, counted from the las
 """
 
 import functools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from micropie.core.basics.headers import unquoted
 from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import RawHeaders, Scope
 from micropie.core.requests.locality import HOST, address_of
@@ -20,7 +20,6 @@ LOCAL_PROXIES = "127.0.0.1,::1"
 _SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}  # whether they are secure
 _CUSTOM = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _PAIR = r'\s*(?:([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*)?(;|,|$)'  # RFC 7239 §4, and `[` bare
-_ESCAPED_CHARACTER = re.compile(r"\\(.)")
 PeerAddress = tuple[str, int]
 
 
@@ -180,13 +179,9 @@ def _elements_of(field: str) -> list[dict[str, str]] | None:
             return None
         name, value, end = pair.groups()
         if name is not None:
-            elements[-1][name.lower()] = _unquoted(value)
+            elements[-1][name.lower()] = unquoted(value)
         if not end:
             return elements
         if end == ",":
             elements.append({})
         position = pair.end()
-
-
-def _unquoted(value: str) -> str:
-    return _ESCAPED_CHARACTER.sub(r"\1", value[1:-1]) if value.startswith('"') else value

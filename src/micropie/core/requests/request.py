@@ -5,7 +5,6 @@ attribute from then on, which middlewares may also assign.
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -14,7 +13,7 @@ from micropie.core.basics.background import Stopping
 from micropie.core.basics.errors import HTTPError
 from micropie.core.basics.headers import header_dict
 from micropie.core.basics.json_codec import dumps, exact_loads, has_inexact_number, loads
-from micropie.core.basics.optional import lazy_import
+from micropie.core.basics.optional import lazy_import, lazy_pattern
 from micropie.core.basics.types import ASGIApp, Message, Params, RawHeaders, Receive, Scope
 from micropie.core.requests.accept import preferred
 from micropie.core.requests.session import Session
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from micropie.core.handlers.faults import Faults
     from micropie.core.pipeline.mounts import SubApp
-    from micropie.core.requests.body import Upload
+    from micropie.core.requests.upload import Upload
     from micropie.core.routing.router import Router
     from micropie.core.routing.targets import Target
 
@@ -33,7 +32,7 @@ MOUNTED = "micropie.mounted"  # in a scope: what of the tree led from an outer a
 RELATIVE_PATH = "micropie.relative_path"  # in a scope: `root_path` is no part of `path`, whatever it looks like
 TEMPLATE_CONTEXT = "micropie.template_context"  # in a scope: what hooks give to templates
 MAX_QUERY_FIELDS = 1000  # as many as a form may have; more are an attack on hash tables and patience
-_ORIGIN_FORM = re.compile("(?:http|ws)s?://[^/]*", re.IGNORECASE)
+_ORIGIN_FORM = "(?i)(?:http|ws)s?://[^/]*"
 Closer = Callable[[], Awaitable[None]]
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
@@ -126,7 +125,7 @@ def use_origin_form(scope: Scope) -> None:
 
 def _origin_form(path: str, root: str) -> str:
     above, rest = (root, path[len(root) :]) if path.startswith(root) else ("", path)
-    if (found := _ORIGIN_FORM.match(rest)) is not None:
+    if (found := lazy_pattern(_ORIGIN_FORM).match(rest)) is not None:
         rest = rest[found.end() :] or "/"
     elif not above.endswith("/"):
         return path

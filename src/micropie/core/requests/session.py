@@ -6,14 +6,12 @@ like, by comparing a frozen form. A change seen where there is none costs one ne
 would lose data.
 """
 
-import copy
 import marshal
 import math
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from micropie.core.basics.optional import lazy_import
+from micropie.core.basics.optional import lazy_import, lazy_pattern
 
 if TYPE_CHECKING:
     from micropie.core.routing.router import Router
@@ -24,7 +22,7 @@ _SCALARS = frozenset((str, int, float, bool, bytes, type(None)))
 # marshal 2 neither depends on reference counts (as 3 and 4 do) nor on shared objects (as pickle does).
 _MARSHAL = 2
 # Our own are 24 + 1 + 8 characters; backends and `accept(session_id=…)` may use others, but no path on anybody's disk.
-_POSSIBLE_ID = re.compile(r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}")
+_POSSIBLE_ID = r"[A-Za-z0-9_-]{24}\.([0-9a-f]{8})|[A-Za-z0-9_-][A-Za-z0-9._~+=:@-]{0,127}"
 
 SESSION_COOKIE = "session_id"  # the name of its cookie, unless `App(session_cookie=…)` names another
 
@@ -39,7 +37,7 @@ def creation_time(session_id: str) -> float | None:
 
     A client can send anything as a cookie, but it can't make a session younger: the whole id is the secret.
     """
-    possible = _POSSIBLE_ID.fullmatch(session_id)
+    possible = lazy_pattern(_POSSIBLE_ID).fullmatch(session_id)
     if possible is None:
         return None
     return int(possible[1], 16) if possible[1] else math.inf
@@ -62,7 +60,8 @@ def clone(data: dict[str, Any]) -> dict[str, Any]:
     """A copy that shares nothing that can be changed."""
     if is_flat(data):
         return data.copy()
-    return copy.deepcopy(data)
+    copied: dict[str, Any] = lazy_import("copy").deepcopy(data)
+    return copied
 
 
 class Session(dict[str, Any]):
@@ -163,7 +162,7 @@ def _snapshot(data: dict[str, Any]) -> dict[str, Any]:
     try:
         copied: dict[str, Any] = marshal.loads(marshal.dumps(data, _MARSHAL))  # noqa: S302 - our own, a moment ago
     except ValueError:  # other types than builtin ones
-        return copy.deepcopy(data)
+        copied = lazy_import("copy").deepcopy(data)
     return copied
 
 

@@ -10,13 +10,12 @@ from inspect import isawaitable
 from keyword import iskeyword
 from typing import Any, Generic, TypeVar, Unpack
 
+from micropie.core import late
 from micropie.core.basics.headers import is_token
 from micropie.core.basics.types import ASGIApp, HeaderPairs
-from micropie.core.replies.redirects import redirect
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.limits import LimitKeywords, check_limits
 from micropie.core.requests.request import Request, request_here
-from micropie.core.templates.templates import shared_context
 
 INDEX = "index"
 VERBS_ATTRIBUTE = "__micropie_methods__"  # what `methods` leaves on a handler
@@ -56,13 +55,13 @@ class Controller:
         self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects to `location`; `extra_headers`, `status` and `permanent` as of `App._redirect`."""
-        return redirect(location, extra_headers, status=status, permanent=permanent)
+        return late.redirect(location, extra_headers, status=status, permanent=permanent)
 
     async def _render_template(self, name: str, /, **context: Any) -> str:
         """The template `name` of the application, rendered with `context`, as by `App._render_template`."""
         router: Any = self.request._router
         app, *controllers = router.owners_of(self)
-        text: str = await app._render_template(name, **{**await shared_context(controllers), **context})
+        text: str = await app._render_template(name, **{**await late.shared_context(controllers), **context})
         return text
 
     def _template_context(self) -> Any:

@@ -3,8 +3,9 @@
 import inspect
 from collections.abc import Iterator
 from functools import cached_property
-from itertools import chain
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from micropie.core import late
 from micropie.core.basics.background import Background
@@ -21,6 +22,14 @@ from micropie.core.routing.tree import Branch, branches
 if TYPE_CHECKING:
     from micropie.core.handlers.providers import Providers
 
+routers: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
+_numbers = count()
+
+
+def let_url_for_find(router: "Router") -> None:
+    """Let `url_for` look into the routes of an application, also where another one serves the request or none does."""
+    routers[next(_numbers)] = router
+
 
 class Router:
     """The routes of one application object, whose framework's base class is `base`."""
@@ -34,8 +43,9 @@ class Router:
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
         guards = [guard.plan for branch in branches(self.root) for guard in branch.guards if guard.plan is not None]
-        handlers = [entry.plan for entry in entries if isinstance(entry, Endpoint)]
-        asked = [*(plan.provided for plan in guards), *(plan.provided for plan in handlers)]
+        self.endpoints = [entry for entry in entries if isinstance(entry, Endpoint)]
+        asked = [*(plan.provided for plan in guards), *(one.plan.provided for one in self.endpoints)]
+        self.uses_providers = any(asked)
         for kind in chain.from_iterable(asked):
             self.providers.add(kind)
         # PERF: the paths without parameters, found in one step.

@@ -4,13 +4,11 @@ The handler itself is its name, so a renamed method or a moved branch leaves no 
 """
 
 import inspect
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import zip_longest
 from types import MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakValueDictionary
+from typing import Any, NamedTuple
 
 from micropie.core.basics.errors import counted
 from micropie.core.basics.json_codec import duration
@@ -22,22 +20,13 @@ from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
 from micropie.core.routing.controller import INDEX, Controller, is_private
 from micropie.core.routing.path_templates import Identity, Template, identities_in, joined
+from micropie.core.routing.router import Router, routers
 from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint
 from micropie.core.routing.tree import Branch, branches
-
-if TYPE_CHECKING:
-    from micropie.core.routing.router import Router
 
 _SEVERAL = (list, tuple, set, frozenset)
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
-_routers: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
-_numbers = itertools.count()
-
-
-def let_url_for_find(router: "Router") -> None:
-    """Let `url_for` look into the routes of an application, also where another one serves the request or none does."""
-    _routers[next(_numbers)] = router
 
 
 class HandlerLocation(NamedTuple):
@@ -151,7 +140,7 @@ def _located(handler: Any) -> tuple[tuple[str, ...], HandlerLocation]:
     )
 
 
-def _candidates() -> Iterator[tuple[tuple[str, ...], "Router"]]:
+def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
     """The routers to look into, with the root path of each: of the current request from inside out, then others."""
     request = current_request.get(None)
     scope = {} if request is None else request.scope
@@ -164,16 +153,16 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], "Router"]]:
     yield from ((root, other) for other in _everyone(scope.get(MOUNTED, ())[:1]))
 
 
-def _everyone(mounted: tuple[MountedApp, ...]) -> list["Router"]:
+def _everyone(mounted: tuple[MountedApp, ...]) -> list[Router]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
-    everyone = list(_routers.values())
+    everyone = list(routers.values())
     below = {id(found.app) for router in everyone for found in router.mounted_apps}
     return sorted(
         everyone, key=lambda router: (not set(mounted) <= set(router.mounted_apps), id(router.root.owner) in below)
     )
 
 
-def _place(router: "Router", handler: Any) -> HandlerLocation | None:
+def _place(router: Router, handler: Any) -> HandlerLocation | None:
     """The first place in an application, or in those of ours below it."""
     if router.locations is None:
         router.locations = dict(reversed([*_keyed_places(router)]))
@@ -186,7 +175,7 @@ def _place(router: "Router", handler: Any) -> HandlerLocation | None:
     return found
 
 
-def _keyed_places(router: "Router") -> Iterator[tuple[Any, HandlerLocation]]:
+def _keyed_places(router: Router) -> Iterator[tuple[Any, HandlerLocation]]:
     for branch in branches(router.root):
         yield id(branch.owner), HandlerLocation((), branch, None)
         for entry in branch.entries:
@@ -199,7 +188,7 @@ def _keyed_places(router: "Router") -> Iterator[tuple[Any, HandlerLocation]]:
                     yield id(inspect.unwrap(entry.handler)), location
 
 
-def _replacement(router: "Router", handler: Any) -> HandlerLocation | None:
+def _replacement(router: Router, handler: Any) -> HandlerLocation | None:
     """The place of a method that was bound to the application at run time."""
     for name, value in list(router.root.instance.items()):
         target = router.root.exactly(name) if value is handler and not is_private(name) else None

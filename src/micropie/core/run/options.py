@@ -1,10 +1,10 @@
 """Options of `run`, and how they are handed on to the process of a server."""
 
-import json
 import os
 from typing import Any, NamedTuple
 
 from micropie.core.basics.background import GRACEFUL_TIMEOUT
+from micropie.core.basics.optional import lazy_import
 from micropie.core.run.import_path import ImportPath
 
 SERVE_OPTIONS = "MICROPIE_SERVE_OPTIONS"  # the variable of the environment in which a server's processes find them
@@ -49,7 +49,7 @@ def with_options(environment: dict[str, str], options: ServeOptions) -> dict[str
     """An environment that hands the options on, but for the application itself."""
     return {
         **environment,
-        SERVE_OPTIONS: json.dumps(options._replace(app=None)),
+        SERVE_OPTIONS: lazy_import("json").dumps(options._replace(app=None)),
         GRACEFUL_TIMEOUT: str(options.graceful_timeout),
         WORKERS: str(options.workers),
     }
@@ -57,5 +57,5 @@ def with_options(environment: dict[str, str], options: ServeOptions) -> dict[str
 
 def options_from_environment() -> ServeOptions:
     """The options that this process was started with."""
-    options = ServeOptions(*json.loads(os.environ[SERVE_OPTIONS]))
+    options = ServeOptions(*lazy_import("json").loads(os.environ[SERVE_OPTIONS]))
     return options._replace(import_path=ImportPath(*options.import_path or ()))

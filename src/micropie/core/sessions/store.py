@@ -6,14 +6,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
+from micropie.core import late
 from micropie.core.basics.headers import WHITESPACE, cookie_values, is_token, set_cookie
 from micropie.core.basics.settings import check_setting, is_whole
 from micropie.core.basics.types import Scope
 from micropie.core.replies.reply import PRIVATE, Reply, add_header
-from micropie.core.requests.locality import is_local
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session, creation_time, new_session_id
 from micropie.core.sessions.backends import InMemorySessionBackend, SessionBackend
@@ -25,18 +25,26 @@ MAX_COOKIE = 4096  # bytes with its name and attributes that every browser keeps
 MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
 
 
-class CookieRules(NamedTuple):
-    """How the session's cookie is called and set (RFC 6265 §4.1); `secure` may be `"auto"`."""
+class CookieRules:
+    """How the session's cookie is called and set (RFC 6265 §4.1); `secure` may be `"auto"`.
 
-    name: str
-    path: str
-    domain: str | None
-    samesite: str
-    max_age: int | None
-    secure: bool | str
+    ValueError for what no browser would keep.
+    """
 
-    def checked(self) -> "CookieRules":
-        """These rules. ValueError for what no browser would keep."""
+    __slots__ = ("domain", "max_age", "name", "path", "samesite", "secure")
+
+    def __init__(
+        self, name: str, path: str, domain: str | None, samesite: str, max_age: int | None, *, secure: bool | str
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.domain = domain
+        self.samesite = samesite
+        self.max_age = max_age
+        self.secure = secure
+        self._check()
+
+    def _check(self) -> None:
         name: Any = self.name
         texts: list[tuple[str, Any]] = [("path", self.path), ("domain", self.domain or "")]
         if not isinstance(name, str) or not is_token(name):
@@ -58,7 +66,6 @@ class CookieRules(NamedTuple):
         if self._has_prefix("__host-") and (self.path != "/" or self.domain):
             wanted = "the path '/' and no domain"
             raise ValueError(f"session_cookie={self.name!r}: browsers keep such a cookie only with {wanted}")
-        return self
 
     @property
     def is_kept_if_secure(self) -> bool:
@@ -351,7 +358,7 @@ class SessionStore:
         if self.cookie_rules.secure != "auto" or self.cookie_rules.is_kept_if_secure:
             return bool(self.cookie_rules.secure)
         plain = (scope.get("scheme") or "http") in ("http", "ws")
-        return not (plain and is_local(scope))
+        return not (plain and late.is_local(scope))
 
 
 def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:

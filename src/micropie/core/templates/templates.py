@@ -33,9 +33,9 @@ def is_markup(name: str | None) -> bool:
 class Templates:
     """Renders the templates of a folder, relative to the working directory, or of a `jinja2.Environment`."""
 
-    def __init__(self, source: Any, functions: Mapping[str, Callable[..., Any]]) -> None:
+    def __init__(self, source: Any, functions: Callable[[], Mapping[str, Any]]) -> None:
         self._source = source
-        self._functions = functions  # what every template of a folder may call
+        self._functions = functions  # gives what every template of a folder may call
         self._environment: Any = None
         self._environment_of_pages: Any = None
 
@@ -69,7 +69,7 @@ class Templates:
         loader = _folder_loader(jinja2, self._source)
         environment = jinja2.Environment(loader=loader, autoescape=is_markup, enable_async=True)
         environment.template_class = _folder_template(jinja2)
-        environment.globals.update(self._functions)
+        environment.globals.update(self._functions())
         return environment
 
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from micropie.core import late
 from micropie.core.basics.errors import ConversionError, Fault, InvalidMessage, log
 from micropie.core.basics.json_codec import exact_loads, has_inexact_number, loads
-from micropie.core.conversion.compiler import Compiler
-from micropie.core.conversion.converter import UnknownTypeError
 
 MESSAGE = "message"  # the place of the faults
 MessageReader = Callable[[bytes], Any]
@@ -25,10 +24,10 @@ def message_reader(kind: Any) -> MessageReader:
 
 
 def _new_reader(kind: Any) -> MessageReader:
-    compiler = Compiler()
+    compiler = late.Compiler()
     try:
         convert = compiler.converter(kind).value
-    except UnknownTypeError as error:
+    except late.UnknownTypeError as error:
         raise TypeError(f"No message can become a {kind!r}: {error}") from error
     for problem in compiler.problems:
         log.warning("Of the messages %r %s", kind, problem)

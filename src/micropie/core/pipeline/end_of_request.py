@@ -1,12 +1,12 @@
-"""The calls that handlers have left for the time after their reply."""
+"""The end of a request: what it has opened is closed, and the calls are made that were left for it."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from micropie.core.basics.errors import log, shortened
 from micropie.core.engine import Engine, call
 from micropie.core.failures.error_replies import CAUGHT, endpoint_of, path_of_request, reraise_cancellation
 from micropie.core.handlers.user_function import UserFunction, function_name
-from micropie.core.pipeline.provide import close_all
 from micropie.core.requests.request import Request, current_request
 
 
@@ -16,6 +16,22 @@ async def end_request(engine: Engine, request: Request) -> None:
     request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
     if request._after_reply is not None:
         await call_after_reply(engine, request)
+
+
+def note_exception(request: Request, error: BaseException | None) -> None:
+    """Keep what has ended the handler for what has to be closed; an exception must not find itself in its frames."""
+    if request._closers is not None:
+        request._raised = error
+
+
+async def close_all(request: Request) -> None:
+    """Close all that has to be closed with the request, the last one first, whatever they raise."""
+    try:
+        async with AsyncExitStack() as stack:
+            for close in request._closers or ():
+                stack.push_async_callback(close)
+    finally:
+        request._closers = request._raised = None
 
 
 async def call_after_reply(engine: Engine, request: Request) -> None:
