@@ -14165,12 +14165,15 @@ CLIENT_ERRORS, FAILURE = range(400, 500), 500
 ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
 
 
-class SubApp(NamedTuple):
+class SubApp:
     """Another application that answers: what of the scope differs for it, and whether our tree has it."""
 
-    app: ASGIApp
-    changes: Scope
-    is_mounted: bool
+    __slots__ = ("app", "changes", "is_mounted")
+
+    def __init__(self, app: ASGIApp, changes: Scope, *, is_mounted: bool) -> None:
+        self.app = app
+        self.changes = changes
+        self.is_mounted = is_mounted
 
 
 def mounted_subapp(request: Request, target: MountedApp, params: list[str]) -> SubApp:

@@ -4,7 +4,7 @@ It gets a copy of the scope with what is known of the request so far; the sessio
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from micropie.core.basics.errors import FAILURES, HTTPError
 from micropie.core.basics.headers import encode_value
@@ -25,12 +25,15 @@ CLIENT_ERRORS, FAILURE = range(400, 500), 500
 ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
 
 
-class SubApp(NamedTuple):
+class SubApp:
     """Another application that answers: what of the scope differs for it, and whether our tree has it."""
 
-    app: ASGIApp
-    changes: Scope
-    is_mounted: bool
+    __slots__ = ("app", "changes", "is_mounted")
+
+    def __init__(self, app: ASGIApp, changes: Scope, *, is_mounted: bool) -> None:
+        self.app = app
+        self.changes = changes
+        self.is_mounted = is_mounted
 
 
 def mounted_subapp(request: Request, target: MountedApp, params: list[str]) -> SubApp:
