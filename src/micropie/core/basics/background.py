@@ -58,13 +58,13 @@ class Stopping:
         return not self._has_begun
 
     def tell(self, callback: Callable[[], None]) -> None:
-        """Have this called when the stop begins, or soon if it has; once, until it is forgotten."""
+        """Have `callback` called when the stop begins, or soon if it has; once, until it is forgotten."""
         self._told[callback] = None
         if self._has_begun:
             asyncio.get_running_loop().call_soon(callback)
 
     def forget(self, callback: Callable[[], None]) -> None:
-        """Tell this one no more."""
+        """Do not call `callback` any more."""
         self._told.pop(callback, None)
 
     def begin(self) -> None:
