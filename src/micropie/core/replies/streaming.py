@@ -102,6 +102,7 @@ class Stream:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
         self.future = self._error = None
         self._at_stop.forget()
+        del self._at_stop  # which leads back here
         if self._timer is not None:
             self._timer.cancel()
         if self._sending is not None and not self.is_cut_short:  # then the end follows
