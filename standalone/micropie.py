@@ -7321,8 +7321,6 @@ def _form_or_nothing(raw: bytes, limits: Limits) -> Params:
 # template's line for a traceback.
 # ======================================================================================================================
 
-VERSIONS = "3.1."  # of Jinja2: the code of others may be of another kind
-
 _PLACED = (ast.stmt, ast.expr, ast.excepthandler)  # nodes that have a place
 _PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 
@@ -7457,6 +7455,7 @@ def _copied(node: Any, place: dict[str, int], parts: dict[str, ast.AST]) -> Any:
 # ======================================================================================================================
 
 _MARKUP = (".html", ".htm", ".xhtml", ".xml", ".svg")
+_LEAN_VERSIONS = "3.1."  # of Jinja2: the code that others make may be of another kind
 _SUFFIXES = (".jinja2", ".jinja", ".j2")
 _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
 
@@ -7500,7 +7499,7 @@ class Templates:
     def _leaner(self) -> Any:
         """The environment, or for a folder an overlay of it, which has what was added to it until the first page."""
         jinja2 = require("jinja2", "Templates")
-        is_known = getattr(jinja2, "__version__", "").startswith(VERSIONS)
+        is_known = getattr(jinja2, "__version__", "").startswith(_LEAN_VERSIONS)
         if isinstance(self._source, jinja2.Environment) or not is_known:
             return self.environment
         overlay = _async_overlay(self.environment)

@@ -19,8 +19,6 @@ from itertools import groupby
 from types import CodeType
 from typing import Any, cast
 
-VERSIONS = "3.1."  # of Jinja2: the code of others may be of another kind
-
 _PLACED = (ast.stmt, ast.expr, ast.excepthandler)  # nodes that have a place
 _PLACE = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 

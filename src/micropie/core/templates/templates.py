@@ -11,10 +11,11 @@ from inspect import isawaitable
 from time import monotonic
 from typing import Any
 
+from micropie.core import late
 from micropie.core.basics.optional import require
-from micropie.core.templates.lean_code import VERSIONS, compile_lean
 
 _MARKUP = (".html", ".htm", ".xhtml", ".xml", ".svg")
+_LEAN_VERSIONS = "3.1."  # of Jinja2: the code that others make may be of another kind
 _SUFFIXES = (".jinja2", ".jinja", ".j2")
 _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
 
@@ -58,11 +59,11 @@ class Templates:
     def _leaner(self) -> Any:
         """The environment, or for a folder an overlay of it, which has what was added to it until the first page."""
         jinja2 = require("jinja2", "Templates")
-        is_known = getattr(jinja2, "__version__", "").startswith(VERSIONS)
+        is_known = getattr(jinja2, "__version__", "").startswith(_LEAN_VERSIONS)
         if isinstance(self._source, jinja2.Environment) or not is_known:
             return self.environment
         overlay = _async_overlay(self.environment)
-        overlay._compile = compile_lean  # noqa: SLF001 - made to be overridden, as its docstring says
+        overlay._compile = late.compile_lean  # noqa: SLF001 - made to be overridden, as its docstring says
         return overlay
 
     def _environment_of_folder(self, jinja2: Any) -> Any:
