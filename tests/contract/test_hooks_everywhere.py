@@ -474,3 +474,39 @@ def test_a_hook_assigned_to_an_instance_is_called():
     app = Site()
     app.middlewares += [HttpMiddleware(), middleware]
     assert (http(app).text, seen) == ("page", [200])
+
+
+def test_routing_hooks_that_wait_are_waited_for_in_order():
+    """One that is `async def` and has no answer leaves it to those behind it, and in the end to the handler."""
+    seen = []
+
+    class Waits(HttpMiddleware):
+        async def before_routing(self, request):
+            seen.append("waits")
+
+    class Answers(HttpMiddleware):
+        def before_routing(self, request):
+            seen.append("answers")
+            return {"body": "answered"} if request.scope["path"] == "/post" else None
+
+    app = Site()
+    app.middlewares += [Waits(), Answers(), Waits()]
+    assert [http(app, path=path).text for path in ("/", "/post")] == ["index", "answered"]
+    assert seen == ["waits", "answers", "waits", "waits", "answers"]
+
+
+def test_a_routing_hook_that_fails_behind_one_that_waits_is_a_500():
+    """It is answered, and logged, as the first one would be."""
+
+    class Waits(HttpMiddleware):
+        async def before_routing(self, request):
+            return None
+
+    class Fails(HttpMiddleware):
+        def before_routing(self, request):
+            raise RuntimeError("secret")
+
+    app = Site(debug=False)
+    app.middlewares += [Waits(), Fails()]
+    answer = http(app)
+    assert (answer.status_code, answer.text) == (500, "500 Internal Server Error")

@@ -55,9 +55,9 @@ class Hooks:
         self.before = [pair for pair in enumerate(self.middlewares, 1) if defining(pair[1:], "before_request")]
         self.before_sending = defining(self.middlewares, "before_sending")
         self.after = after_steps(self.middlewares)
-        # Those with headers for replies which no other hook sees: these may go out as they are, encoded already.
+        # Those with headers for replies which no after hook sees: these may go out as they are, encoded already.
         self.last: list[HttpMiddleware] = []
-        while not self.before_sending and self.after and isinstance(step := self.after[-1], AddingHeaders):
+        while self.after and isinstance(step := self.after[-1], AddingHeaders):
             self.last.insert(0, step.middleware)
             self.after.pop()
         self.lead = bool(self.before_routing or self.before)  # they may answer, or lead the request elsewhere
@@ -210,7 +210,8 @@ async def after_hooks(
         else:  # PERF: no `Reply` of what nobody changes, 0.5 µs
             status, headers = 200, [] if type(result) is str else [JSON_HEADER]
             body = plain_body(messages, result)
-        for step in hooks.after if request._hooks_reached is None else hooks.after_of(request._hooks_reached):
+        reached = request._hooks_reached
+        for step in hooks.after if reached is None else hooks.after_of(reached):
             change: Any = step.after_request(request, status, body, headers)
             if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
@@ -222,7 +223,7 @@ async def after_hooks(
             reply = plain_reply(body, headers)
         elif reply is not None:
             reply.headers = headers
-        if not hooks.last or request._hooks_reached is not None:
+        if not hooks.last or reached is not None:
             return reply
         if reply is None:
             return add_to_plain(engine, hooks, request, messages, result)

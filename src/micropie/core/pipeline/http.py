@@ -51,7 +51,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
 ) -> None:
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
-    reply = messages = result = None
+    reply = messages = None
     hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
     token: Any = enter_request(request)  # None once it is left
     try:
@@ -84,6 +84,8 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
                         messages = messages if not hooks.change_replies and saved_at_once(engine, request) else None
                 if messages is None and request._mount is None:
                     reply = to_reply(result)
+            else:
+                result = None
             if hooks.change_replies and (reply is not None or messages is not None):
                 reply = (
                     add_to_plain(engine, hooks, request, messages, result)
