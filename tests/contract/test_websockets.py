@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import logging
 import sys
 
@@ -705,6 +706,37 @@ def test_39_a_websocket_works_by_itself():
     assert dialogue.accept is not None
     assert dialogue.accept["subprotocol"] == "v1"
     assert dict(dialogue.accept["headers"])[b"set-cookie"].startswith(b"session_id=abc; ")
+
+
+def test_a_websocket_by_itself_has_what_others_have():
+    """Free attributes of its own, JSON of any size, and no session's id until it is given one."""
+    large = list(range(100_000))
+
+    async def asgi(scope, receive, send):
+        ws = WebSocket(receive, send)
+        ws.state.name = "ann"
+        ids = [ws.session_id]
+        await ws.accept(session_id="abc")
+        ids.append(ws.session_id)
+        await ws.send_json([ids, ws.state.name, await ws.receive_json() == large])
+        ws.mood = "fine"  # as on any object
+        await ws.close(reason=ws.mood)
+
+    dialogue = websocket(asgi, send=[json.dumps(large)])
+    assert json.loads(dialogue.sent[0]) == [[None, "abc"], "ann", True]
+    assert dialogue.close == (1000, "fine")
+
+
+def test_a_fresh_session_id_stays_the_same():
+    """A connection without a session has an id, whenever it is asked for, and another connection another one."""
+
+    async def script(ws):
+        await ws.accept()
+        await ws.send_text(ws.session_id)
+        await ws.send_text(ws.session_id)
+
+    first, second = play(script).sent, play(script).sent
+    assert first[0] == first[1] != second[0]
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,7 @@ class AtStop:
             self.stop()
 
     def stop(self) -> None:
-        """End what would keep the server from its stop."""
-        raise NotImplementedError
+        """End what would keep the server from its stop; for subclasses to define."""
 
     def forget(self) -> None:
         """Call nothing any more."""
