@@ -6646,8 +6646,7 @@ class AtStop:
             self.stop()
 
     def stop(self) -> None:
-        """End what would keep the server from its stop."""
-        raise NotImplementedError
+        """End what would keep the server from its stop; for subclasses to define."""
 
     def forget(self) -> None:
         """Call nothing any more."""
@@ -10057,7 +10056,14 @@ MAX_AHEAD = 64 * 1024  # bytes of what is kept; one more event may be larger
 EVENT_SIZE = 64  # bytes that an empty message counts
 
 DISCONNECT = "websocket.disconnect"
+_NO_EVENT: Message = {}
 _NOTHING: "deque[tuple[Message | Exception, int]]" = deque(maxlen=0)
+
+
+async def no_more() -> Message:
+    """The `receive` of a connection that is closed; who catches that, and receives on and on, holds up nobody else."""
+    await asyncio.sleep(0)
+    return {"type": DISCONNECT}
 
 
 class Owner(Protocol):
@@ -10093,7 +10099,7 @@ class Inbox:
         self.timer: asyncio.TimerHandle | None = None  # runs until the next look
         self._is_open = False
         self._closed: asyncio.Future[None] | None = None  # where a send waits for that
-        self._owner = owner  # PERF: not a method of it, 64 bytes
+        self._owner: Owner | None = owner  # PERF: not a method of it, 64 bytes
         self._kept = _NOTHING  # events with their sizes; PERF: a deque of its own, 0.7 kB, where there are some
         self._ahead = 0  # bytes of what is kept
         self._reader: asyncio.Task[None] | None = None
@@ -10109,9 +10115,9 @@ class Inbox:
         if self._is_open:
             self.timer = asyncio.get_running_loop().call_later(LOOK_AFTER, self._look)
 
-    def close(self, receive: Receive) -> None:
-        """Look no more; `receive` answers whoever asks for more than is kept."""
-        self.receive = receive
+    def close(self) -> None:
+        """Look no more; whoever asks for more than is kept hears again and again that the peer has left."""
+        self.receive = no_more
         self._is_open = False
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
@@ -10121,8 +10127,9 @@ class Inbox:
             self._reader.cancel()
 
     def drop(self) -> None:
-        """Forget what is kept: nobody asks for it any more."""
+        """Forget what is kept, which nobody asks for any more, and the owner, so that no circle is left."""
         self._kept = _NOTHING
+        self._owner = None
 
     async def until_closed(self) -> None:
         """Wait for the end of a connection that seems to be over; not for long."""
@@ -10164,7 +10171,7 @@ class Inbox:
 
     async def _read_ahead(self) -> None:
         """Keep events until there are enough of them, the peer leaves, or somebody has waited for one."""
-        event: Message = {}
+        event = _NO_EVENT
         try:
             while self._ahead < MAX_AHEAD and not (self._kept and self._waiting) and event.get("type") != DISCONNECT:
                 event = await self.receive()
@@ -10173,7 +10180,7 @@ class Inbox:
             self._keep(error, 0)
         finally:
             self._reader = None
-        if event.get("type") == DISCONNECT:
+        if event.get("type") == DISCONNECT and self._owner is not None:
             self._owner.note_disconnect(event)
 
     def _keep(self, event: Message | Exception, length: int) -> None:
@@ -10727,7 +10734,7 @@ class WebSocket:
         if self._idle is not None:
             self._idle.stop()
         self._sends = 0
-        self._inbox.close(self._raise_closed)
+        self._inbox.close()
 
     def __aiter__(self) -> "Self":
         return self
@@ -13133,9 +13140,9 @@ class Hooks:
         self.before = [pair for pair in enumerate(self.middlewares, 1) if defining(pair[1:], "before_request")]
         self.before_sending = defining(self.middlewares, "before_sending")
         self.after = after_steps(self.middlewares)
-        # Those with headers for replies which no other hook sees: these may go out as they are, encoded already.
+        # Those with headers for replies which no after hook sees: these may go out as they are, encoded already.
         self.last: list[HttpMiddleware] = []
-        while not self.before_sending and self.after and isinstance(step := self.after[-1], AddingHeaders):
+        while self.after and isinstance(step := self.after[-1], AddingHeaders):
             self.last.insert(0, step.middleware)
             self.after.pop()
         self.lead = bool(self.before_routing or self.before)  # they may answer, or lead the request elsewhere
@@ -13288,7 +13295,8 @@ async def after_hooks(
         else:  # PERF: no `Reply` of what nobody changes, 0.5 µs
             status, headers = 200, [] if type(result) is str else [JSON_HEADER]
             body = plain_body(messages, result)
-        for step in hooks.after if request._hooks_reached is None else hooks.after_of(request._hooks_reached):
+        reached = request._hooks_reached
+        for step in hooks.after if reached is None else hooks.after_of(reached):
             change: Any = step.after_request(request, status, body, headers)
             if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
                 change = await change
@@ -13300,7 +13308,7 @@ async def after_hooks(
             reply = plain_reply(body, headers)
         elif reply is not None:
             reply.headers = headers
-        if not hooks.last or request._hooks_reached is not None:
+        if not hooks.last or reached is not None:
             return reply
         if reply is None:
             return add_to_plain(engine, hooks, request, messages, result)
@@ -14777,6 +14785,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
             connection.going_away.over()
         await close(connection)
     finally:
+        del connection.ws, connection.going_away  # no circle is left, for the garbage collector to come by
         if connection.request._closers is not None:
             await end_request(engine, connection.request)
 
@@ -15051,7 +15060,7 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
 ) -> None:
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
-    reply = messages = result = None
+    reply = messages = None
     hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
     token: Any = enter_request(request)  # None once it is left
     try:
@@ -15084,6 +15093,8 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
                         messages = messages if not hooks.change_replies and saved_at_once(engine, request) else None
                 if messages is None and request._mount is None:
                     reply = to_reply(result)
+            else:
+                result = None
             if hooks.change_replies and (reply is not None or messages is not None):
                 reply = (
                     add_to_plain(engine, hooks, request, messages, result)

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -562,3 +564,28 @@ def test_a_socket_made_by_hand_is_not_interrupted():
         return ws.peer_left, ws.close_code
 
     assert run(main()) == (True, 1000)
+
+
+@pytest.mark.parametrize("leaves", ["it returns", "the client leaves", "it closes"])
+def test_a_connection_that_is_over_is_freed_at_once(leaves):
+    """No circle of objects is left, which would wait for the garbage collector: socket, request and scope go."""
+    kept = []
+
+    class Site(App):
+        async def ws_index(self, ws):
+            kept.extend([weakref.ref(ws), weakref.ref(self.request)])
+            await ws.accept()
+            await ws.receive_text()
+            if leaves == "it closes":
+                await ws.close()
+            elif leaves == "the client leaves":
+                await ws.receive_text()
+
+    app = Site()
+    gc.collect()
+    gc.disable()
+    try:
+        websocket(app, send=["hello"])
+        assert [reference() for reference in kept] == [None, None]
+    finally:
+        gc.enable()

@@ -719,8 +719,8 @@ def test_a_websocket_by_itself_has_what_others_have():
         await ws.accept(session_id="abc")
         ids.append(ws.session_id)
         await ws.send_json([ids, ws.state.name, await ws.receive_json() == large])
-        ws.mood = "fine"  # as on any object
-        await ws.close(reason=ws.mood)
+        vars(ws)["mood"] = "fine"  # as on any object
+        await ws.close(reason=vars(ws)["mood"])
 
     dialogue = websocket(asgi, send=[json.dumps(large)])
     assert json.loads(dialogue.sent[0]) == [[None, "abc"], "ann", True]

@@ -147,6 +147,7 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
             connection.going_away.over()
         await close(connection)
     finally:
+        del connection.ws, connection.going_away  # no circle is left, for the garbage collector to come by
         if connection.request._closers is not None:
             await end_request(engine, connection.request)
 

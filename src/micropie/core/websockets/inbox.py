@@ -16,7 +16,14 @@ MAX_AHEAD = 64 * 1024  # bytes of what is kept; one more event may be larger
 EVENT_SIZE = 64  # bytes that an empty message counts
 
 DISCONNECT = "websocket.disconnect"
+_NO_EVENT: Message = {}
 _NOTHING: "deque[tuple[Message | Exception, int]]" = deque(maxlen=0)
+
+
+async def no_more() -> Message:
+    """The `receive` of a connection that is closed; who catches that, and receives on and on, holds up nobody else."""
+    await asyncio.sleep(0)
+    return {"type": DISCONNECT}
 
 
 class Owner(Protocol):
@@ -52,7 +59,7 @@ class Inbox:
         self.timer: asyncio.TimerHandle | None = None  # runs until the next look
         self._is_open = False
         self._closed: asyncio.Future[None] | None = None  # where a send waits for that
-        self._owner = owner  # PERF: not a method of it, 64 bytes
+        self._owner: Owner | None = owner  # PERF: not a method of it, 64 bytes
         self._kept = _NOTHING  # events with their sizes; PERF: a deque of its own, 0.7 kB, where there are some
         self._ahead = 0  # bytes of what is kept
         self._reader: asyncio.Task[None] | None = None
@@ -68,9 +75,9 @@ class Inbox:
         if self._is_open:
             self.timer = asyncio.get_running_loop().call_later(LOOK_AFTER, self._look)
 
-    def close(self, receive: Receive) -> None:
-        """Look no more; `receive` answers whoever asks for more than is kept."""
-        self.receive = receive
+    def close(self) -> None:
+        """Look no more; whoever asks for more than is kept hears again and again that the peer has left."""
+        self.receive = no_more
         self._is_open = False
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
@@ -80,8 +87,9 @@ class Inbox:
             self._reader.cancel()
 
     def drop(self) -> None:
-        """Forget what is kept: nobody asks for it any more."""
+        """Forget what is kept, which nobody asks for any more, and the owner, so that no circle is left."""
         self._kept = _NOTHING
+        self._owner = None
 
     async def until_closed(self) -> None:
         """Wait for the end of a connection that seems to be over; not for long."""
@@ -123,7 +131,7 @@ class Inbox:
 
     async def _read_ahead(self) -> None:
         """Keep events until there are enough of them, the peer leaves, or somebody has waited for one."""
-        event: Message = {}
+        event = _NO_EVENT
         try:
             while self._ahead < MAX_AHEAD and not (self._kept and self._waiting) and event.get("type") != DISCONNECT:
                 event = await self.receive()
@@ -132,7 +140,7 @@ class Inbox:
             self._keep(error, 0)
         finally:
             self._reader = None
-        if event.get("type") == DISCONNECT:
+        if event.get("type") == DISCONNECT and self._owner is not None:
             self._owner.note_disconnect(event)
 
     def _keep(self, event: Message | Exception, length: int) -> None:

@@ -394,7 +394,7 @@ class WebSocket:
         if self._idle is not None:
             self._idle.stop()
         self._sends = 0
-        self._inbox.close(self._raise_closed)
+        self._inbox.close()
 
     def __aiter__(self) -> "Self":
         return self
