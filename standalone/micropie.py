@@ -4862,6 +4862,7 @@ def _quoted(text: str) -> str:
 # Its start waits for the first chunk, though not for long: until then another reply can still say what went wrong.
 # ======================================================================================================================
 
+_ALL_SENT = object()  # in place of what a pump waits for
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
 _PATIENCE = 0.1  # seconds; whoever listens for events wants to know soon that somebody is there
 
@@ -5025,12 +5026,12 @@ def send_stream(stream: Stream, chunks: AsyncIterator[Any]) -> Awaitable[None] |
     What they raise leaves the reply unfinished, so that the client can't take it for whole; if it has not begun yet,
     nothing is sent.
     """
-    pump = _pump(stream, chunks)
-    try:
-        # PERF: no task, no generator of ours before the pump has to wait; 3 µs for streams that never do.
-        stream.future = pump.send(None)
-    except StopIteration:
+    pump = _pump(stream, chunks).__await__()
+    # PERF: no task, no generator of ours before the pump has to wait, 3 µs; and its end raises nothing here, 0.2 µs.
+    future = next(pump, _ALL_SENT)
+    if future is _ALL_SENT:
         return None
+    stream.future = future
     return _watched(pump, stream)
 
 
@@ -5075,7 +5076,7 @@ async def _close(chunks: Any) -> None:
 
 
 @types.coroutine
-def _watched(pump: Coroutine[Any, Any, None], stream: Stream) -> Generator[Any, Any, None]:
+def _watched(pump: Any, stream: Stream) -> Generator[Any, Any, None]:
     """Run the pump on in the current task, once it waits; when the client leaves, cancel what it waits for.
 
     The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.
@@ -10649,8 +10650,9 @@ class WebSocket:
         self._sends -= 1
         if not isinstance(data, str):
             raise TypeError(f"send_text() takes a str, {data!r} is none: send_bytes() and send_json() take others")
+        send = self._send  # PERF: called at once, an attribute is looked up as if it were a method, 0.02 µs
         try:
-            await self._send({"type": "websocket.send", "text": data})
+            await send({"type": "websocket.send", "text": data})
         except Exception as error:
             await self._check_left(error)
             raise
@@ -10764,9 +10766,9 @@ class WebSocket:
         """The next message's content, if it is of that kind."""
         inbox = self._inbox
         if inbox.is_direct:  # PERF: a coroutine less for each message, 0.1 µs
-            inbox.is_direct = False
+            receive, inbox.is_direct = inbox.receive, False
             try:
-                event = await inbox.receive()
+                event = await receive()
             finally:
                 inbox.is_direct = True
                 if inbox.timer is None:

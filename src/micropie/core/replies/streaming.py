@@ -6,7 +6,7 @@ Its start waits for the first chunk, though not for long: until then another rep
 import asyncio
 import contextlib
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any, NamedTuple, Protocol
 
 from micropie.core.basics.headers import parse_media_type
@@ -15,6 +15,7 @@ from micropie.core.replies.asgi import stream_start
 from micropie.core.replies.events import OBJECT_FORMS, KeptAlive, json_line, no_object
 from micropie.core.replies.reply import EVENTS, JSON_LINES, Reply
 
+_ALL_SENT = object()  # in place of what a pump waits for
 _BREATHE = 64  # chunks; a stream that never waits still lets others run
 _PATIENCE = 0.1  # seconds; whoever listens for events wants to know soon that somebody is there
 
@@ -178,12 +179,12 @@ def send_stream(stream: Stream, chunks: AsyncIterator[Any]) -> Awaitable[None] |
     What they raise leaves the reply unfinished, so that the client can't take it for whole; if it has not begun yet,
     nothing is sent.
     """
-    pump = _pump(stream, chunks)
-    try:
-        # PERF: no task, no generator of ours before the pump has to wait; 3 µs for streams that never do.
-        stream.future = pump.send(None)
-    except StopIteration:
+    pump = _pump(stream, chunks).__await__()
+    # PERF: no task, no generator of ours before the pump has to wait, 3 µs; and its end raises nothing here, 0.2 µs.
+    future = next(pump, _ALL_SENT)
+    if future is _ALL_SENT:
         return None
+    stream.future = future
     return _watched(pump, stream)
 
 
@@ -228,7 +229,7 @@ async def _close(chunks: Any) -> None:
 
 
 @types.coroutine
-def _watched(pump: Coroutine[Any, Any, None], stream: Stream) -> Generator[Any, Any, None]:
+def _watched(pump: Any, stream: Stream) -> Generator[Any, Any, None]:
     """Run the pump on in the current task, once it waits; when the client leaves, cancel what it waits for.
 
     The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.
