@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from micropie.core.basics.charsets import CHARSET_FIELD as CHARSET_FIELD
     from micropie.core.basics.charsets import codec_of as codec_of
     from micropie.core.basics.charsets import decoded as decoded
     from micropie.core.basics.core_schemas import has_private as has_private
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
     from micropie.core.websockets.websocket import close_reason as close_reason
 
 _MODULES = {
-    "CHARSET_FIELD": "micropie.core.basics.charsets",
     "codec_of": "micropie.core.basics.charsets",
     "decoded": "micropie.core.basics.charsets",
     "has_private": "micropie.core.basics.core_schemas",

@@ -14,6 +14,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters)  # 
 _CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"  # all but the tab; §5.5 allows none of them
 _PARAMETER = r';\s*([^\s;=]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)'  # §5.6.6
 _ABOUT_CONTENT = ("accept-ranges", "age", "cache-control", "etag", "expires", "last-modified")
+CHARSET_FIELD = "_charset_"  # of a form, by which it names the charset of its texts as a media type may
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
 _FLEETING = (b"set-cookie", b"location", b"etag", b"last-modified")
 MAX_KNOWN_FIELDS = 512

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from micropie.core import late
 from micropie.core.basics.errors import HTTPError
-from micropie.core.basics.headers import MediaType, media_type
+from micropie.core.basics.headers import CHARSET_FIELD, MediaType, media_type
 from micropie.core.basics.json_codec import loads
 from micropie.core.basics.large_json import JSON_PIECE, TooManyContainersError
 from micropie.core.basics.optional import lazy_import
@@ -21,6 +22,7 @@ MAX_BOUNDARY = 200  # characters; RFC 2046 §5.1.1 allows 70, and looking for a 
 MULTIPART = "multipart/form-data"
 FORMS = ("application/x-www-form-urlencoded", "")  # a body without a type is one too
 MAX_KEYWORDS = 1000  # members of a JSON object that become keyword arguments
+_CHARSET_FIELD = f"{CHARSET_FIELD}=".encode()
 LARGE = 16 * 1024  # bytes of JSON or a form: it may take milliseconds to convert them
 
 
@@ -149,18 +151,18 @@ def _form(raw: bytes, charset: str | None, limits: Limits) -> Params:
     if is_long and exceeds(max(max(map(len, pair.split(b"=", 1))) for pair in raw.split(b"&")), 3 * (size or 0)):
         raise HTTPError(413)
     fields = parse_query(late.decoded(raw, codec)) if codec == "utf-8" else _form_in(codec, raw)
-    texts = [text for name in fields for text in (name, *fields[name])]
-    if is_long and any(exceeds(len(text.encode()), size) for text in texts):
-        raise HTTPError(413)
+    if is_long:
+        texts = chain.from_iterable((name, *values) for name, values in fields.items())
+        if any(exceeds(len(text.encode()), size) for text in texts):
+            raise HTTPError(413)
     return fields
 
 
 def _charset_field(raw: bytes) -> str | None:
     """The charset that a form names for its texts in a field that browsers fill (HTML, "Naming form controls")."""
-    field = f"{late.CHARSET_FIELD}=".encode()
-    if field not in raw:
+    if _CHARSET_FIELD not in raw:
         return None
-    value = (b"&" + raw).partition(b"&" + field)[2].partition(b"&")[0]
+    value = (b"&" + raw).partition(b"&" + _CHARSET_FIELD)[2].partition(b"&")[0]
     return value.decode("ascii", "replace") or None
 
 

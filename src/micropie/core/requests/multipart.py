@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator
 from enum import Enum
 from typing import Any, NamedTuple
 
-from micropie.core.basics.charsets import CHARSET_FIELD, TEXT_PIECE, codec_of, decoded
+from micropie.core.basics.charsets import TEXT_PIECE, codec_of, decoded
 from micropie.core.basics.errors import ClientGone, HTTPError
-from micropie.core.basics.headers import parse_media_type
+from micropie.core.basics.headers import CHARSET_FIELD, parse_media_type
 from micropie.core.basics.optional import MissingDependency, lazy_import, require
 from micropie.core.basics.types import Params
 from micropie.core.requests.limits import Limits, exceeds

@@ -87,7 +87,7 @@ def parse_query(query: str) -> Params:
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if value:
-            if escaped:
+            if escaped and "%" in pair:
                 name, value = _unescape(name), _unescape(value)
             if name in fields:
                 fields[name].append(value)
