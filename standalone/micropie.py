@@ -13255,7 +13255,15 @@ def check_session_unseen(request: Request) -> None:
         raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
 
 
-async def before_hooks(hooks: Hooks, request: Request) -> Any:
+def before_hooks(hooks: Hooks, request: Request) -> Awaitable[Any] | None:
+    """What to await for the answer of the before hooks: None if there is nothing to ask."""
+    # PERF: no coroutine where there are only hooks before the routing, which have led the request nowhere, 0.1 µs.
+    if hooks.before or request._subapp is not None or request._route_handler is not None:
+        return answer_before_handler(hooks, request)
+    return None
+
+
+async def answer_before_handler(hooks: Hooks, request: Request) -> Any:
     """The answer of the first before hook that has one; `ELSEWHERE` if they have led the request there; else None.
 
     The after hooks of middlewares that are not reached are not called.
@@ -15069,45 +15077,34 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
     token: Any = enter_request(request)  # None once it is left
     try:
         try:
-            if (
-                not hooks.before_routing
-                or (early := answer_before_routing(engine, hooks, request)) is None
-                or (reply := await early) is None
-            ):
+            early = answer_before_routing(engine, hooks, request) if hooks.before_routing else None
+            if early is None or (result := await early) is None:
                 target, segments = engine.router.find(request)
                 if (request.method != "GET" or engine.sessions.known.sessions) and (
                     waiting := take_incoming(engine, request, target)
                 ) is not None:
                     await waiting
-                if (
-                    hooks.lead
-                    and (hooks.before or request._subapp is not None or request._route_handler is not None)
-                    and (result := await before_hooks(hooks, request)) is not None
-                ):
+                if hooks.lead and (leading := before_hooks(hooks, request)) and (result := await leading) is not None:
                     if result is ELSEWHERE:
                         result = await call_elsewhere(engine, request, (target, segments))
                 elif target.is_bare and not segments and request._closers is None:  # PERF: nothing to bind, 0.06 µs
                     result = await target.call()  # type: ignore[union-attr]
                 else:
                     result = await call_handler(engine, request, target, segments)
-                # PERF: no `Reply` for a plain result that nobody wants to change, 0.4 µs.
-                if engine.sends_directly and not (hooks.before_sending or request.method == "HEAD"):
-                    messages = plain(result, session := request._session)
-                    if (session is not None or request._stored_session is not None) and messages is not None:
-                        messages = messages if not hooks.change_replies and saved_at_once(engine, request) else None
-                if messages is None and request._mount is None:
-                    reply = to_reply(result)
-            else:
-                result = None
+            # PERF: no `Reply` for a plain result that nobody wants to change, 0.4 µs.
+            if engine.sends_directly and not (hooks.before_sending or request.method == "HEAD"):
+                messages = plain(result, session := request._session)
+                if (session is not None or request._stored_session is not None) and messages is not None:
+                    messages = messages if not hooks.change_replies and saved_at_once(engine, request) else None
+            if messages is None and request._mount is None:
+                reply = to_reply(result)
             if hooks.change_replies and (reply is not None or messages is not None):
                 reply = (
                     add_to_plain(engine, hooks, request, messages, result)
                     if messages is not None and hooks.only_add
                     else await after_hooks(engine, hooks, request, reply, messages, result)
                 )
-            if reply is not None and (
-                request._session is not None or request._stored_session is not None or hooks.before_sending
-            ):
+            if reply is not None and not is_finished(hooks, request):
                 reply = await finished(engine, hooks, request, reply)
         except CAUGHT as error:
             reply = await reply_outside_guards(engine, hooks, request, error)
@@ -15160,6 +15157,11 @@ async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
         request._mount = subapp_of_hook(request, request._subapp)
         return None
     return await call_handler(engine, request, *await found_again(engine, request, match))
+
+
+def is_finished(hooks: Hooks, request: Request) -> bool:
+    """True if a reply goes out as it is: there is no session to save, and no hook to see it."""
+    return request._session is None and request._stored_session is None and not hooks.before_sending
 
 
 async def finished(engine: Engine, hooks: Hooks, request: Request, reply: Reply) -> Reply:

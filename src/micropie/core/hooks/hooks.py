@@ -166,7 +166,15 @@ def check_session_unseen(request: Request) -> None:
         raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
 
 
-async def before_hooks(hooks: Hooks, request: Request) -> Any:
+def before_hooks(hooks: Hooks, request: Request) -> Awaitable[Any] | None:
+    """What to await for the answer of the before hooks: None if there is nothing to ask."""
+    # PERF: no coroutine where there are only hooks before the routing, which have led the request nowhere, 0.1 µs.
+    if hooks.before or request._subapp is not None or request._route_handler is not None:
+        return answer_before_handler(hooks, request)
+    return None
+
+
+async def answer_before_handler(hooks: Hooks, request: Request) -> Any:
     """The answer of the first before hook that has one; `ELSEWHERE` if they have led the request there; else None.
 
     The after hooks of middlewares that are not reached are not called.
