@@ -16484,8 +16484,7 @@ class RSGIRequest(Request):
         value: str | None = self._native_headers.get(name.decode())
         return default if value is None else value.encode()
 
-    def _header_once(self, name: bytes, default: bytes) -> bytes:
-        return self._header_bytes(name, default)
+    _header_once = _header_bytes  # no dict is made for it
 
     def _read_headers(self) -> Callable[[bytes, bytes], bytes]:
         return self._header_bytes

@@ -67,6 +67,7 @@ class Pictures(App):
 TOO_LARGE = (413, {"title": "", "picture": "expected at most 1000 bytes"})
 
 
+@pytest.mark.needs("multipart")
 @pytest.mark.parametrize(
     ("size", "fields", "expected"),
     [
