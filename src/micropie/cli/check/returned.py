@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Never, NoReturn, TypeAlias
 from micropie import App, Route
 from micropie.cli.check.subject import ClassSource, Finding, Subject, is_self, method_called
 from micropie.cli.route_names import handler_name, method_name
+from micropie.cli.routes import type_text
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -70,9 +71,8 @@ def forgotten_returns(subject: Subject) -> Iterator[Finding]:
         if node is not None:
             yield handler.finding(node, "makes a reply here and does not return it: write return before it")
         elif returns_nothing(handler):
-            yield handler.finding(
-                handler.function, f"says that it returns {said(handler.route)}, and returns nothing: write a return"
-            )
+            said = type_text(handler.route.returns)
+            yield handler.finding(handler.function, f"says that it returns {said}, and returns nothing: write a return")
 
 
 def thrown_away(function: Function) -> ast.AST | None:
@@ -114,11 +114,6 @@ def returns_nothing(handler: Handler) -> bool:
 def is_constant(statement: ast.stmt) -> bool:
     """Tell whether a statement is a docstring or `...`."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-def said(route: Route) -> str:
-    """The return annotation of a handler."""
-    return getattr(route.returns, "__name__", None) or str(route.returns)
 
 
 # -- what is returned is no reply -----------------------------------------------------------------------
