@@ -237,7 +237,7 @@ LONG = "a" * 300
         ("circle.py", "there is no file circle.py"),
         ("folder.py", "no file in {folder}/folder.py makes an application: name one, such as app:app"),
         ("deep.py", "deep: MemoryError: "),
-        ("deeper.py", "deeper: RecursionError: maximum recursion depth exceeded during compilation"),
+        ("deeper.py", "deeper: RecursionError: "),
         ("unreadable.py", "unreadable: SyntaxError: source code string cannot contain null bytes"),
     ],
 )
@@ -248,7 +248,7 @@ def test_odd_files(project, target, message):
         Path(name).symlink_to(other)
     Path("folder.py").mkdir()
     Path("unreadable.py").write_bytes(b"x = 1\0")
-    project.write(deep=DEEP, deeper="x = " + "1+" * 20_000 + "1\n")
+    project.write(deep=DEEP, deeper="x = " + "1+" * 100_000 + "1\n")
     status, out, err = project.call("routes", target)
     assert (status, out) == (1, "")
     assert err.startswith(f"micropie: {message.format(folder=project.folder)}")
@@ -276,7 +276,7 @@ def test_odd_files_in_the_folder(project):
         ("raise ValueError('x' * 5000)\n", "app.py:1: ValueError: " + "x" * 1000),
         (
             "import os\nos.symlink('c.py', 'c.py')\nexec(compile('1 / 0', 'c.py', 'exec'))\n",
-            "app.py:3: ZeroDivisionError: division by zero",
+            "c.py:1: ZeroDivisionError: division by zero",
         ),
         (
             "def __getattr__(name):\n    raise LookupError(name)\n",

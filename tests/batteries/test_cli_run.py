@@ -768,7 +768,7 @@ SIGNALS = ["INT", "TERM", "HUP", "QUIT", "TTIN", "TTOU", "USR1", "USR2", "WINCH"
 def become(started, monkeypatch):
     """Runs here what would have been started, until a program that it is told of has ended it with SIGTERM."""
     # As everywhere but on Linux: a fork of a program with threads may hang.
-    monkeypatch.setattr(multiprocessing, "get_start_method", lambda: "spawn")
+    monkeypatch.setattr(multiprocessing, "get_start_method", lambda *_, **__: "spawn")
     before = {sig: signal.getsignal(sig) for sig in (getattr(signal, f"SIG{name}") for name in SIGNALS)}
 
     def run_here(stopper: str) -> None:

@@ -3,17 +3,19 @@
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 
-import backports.zstd
 import brotli
 import pytest
 
 from tests.servers.serving import GRANIAN, GRANIAN_RSGI, UVICORN, Kind, Server, on, serving
 
+zstd = import_module("compression.zstd" if find_spec("compression") else "backports.zstd")  # Python 3.14's own
 DECOMPRESSORS: dict[str, Callable[[], Callable[[bytes], bytes]]] = {
     "gzip": lambda: zlib.decompressobj(31).decompress,
     "br": lambda: brotli.Decompressor().process,
-    "zstd": lambda: backports.zstd.ZstdDecompressor().decompress,
+    "zstd": lambda: zstd.ZstdDecompressor().decompress,
 }
 with_codings = pytest.mark.parametrize("coding", DECOMPRESSORS)
 

@@ -7,6 +7,7 @@ working directory. Whatever is wrong with it is a `CommandError` of one line, wi
 import ast
 import importlib
 import inspect
+import os
 import re
 import sys
 import sysconfig
@@ -188,8 +189,8 @@ def error_location(error: BaseException, target: Target) -> str:
 def is_user_file(file: str) -> bool:
     """Tell whether a file belongs to the user: neither to Python, nor to a package, nor to this framework."""
     try:
-        path = str(Path(file).resolve())
-    except (OSError, RuntimeError, ValueError):  # no path at all, or a circle of links
+        path = os.path.realpath(file)  # Path.resolve raises at a circle of links, below Python 3.13 only
+    except (OSError, ValueError):  # no path at all
         return False
     return not file.startswith("<") and not path.startswith((*_INSTALLED, _FRAMEWORK))
 
