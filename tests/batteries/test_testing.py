@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -701,6 +702,35 @@ def test_threads_have_clients_of_one_application():
 
     in_threads(visit)
     assert app.worker.starts == app.worker.stops >= 1
+
+
+def test_threads_whose_application_does_not_start_all_fail(caplog):
+    """The first one with the exception, the others with its words; none talks to what was not started."""
+    app = App()
+
+    async def fail():
+        await asyncio.sleep(0.05)
+        raise LookupError("no database")
+
+    app.startup_handlers.append(fail)
+
+    def visit(number):
+        with pytest.raises((LookupError, RuntimeError), match="no database"), TestClient(app):
+            pass
+        return number
+
+    assert in_threads(visit) == list(range(8))
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
+
+
+def test_a_client_whose_block_is_over_says_so(app):
+    """Also a request that nobody waits for leaves nothing open."""
+    with TestClient(app) as client:
+        pass
+    for call in (lambda: client.get("/"), client.session):
+        with pytest.raises(RuntimeError, match=r"This client is not started, its block is over"):
+            call()
 
 
 def test_a_thread_waits_for_what_another_one_sends():

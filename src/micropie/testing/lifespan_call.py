@@ -48,8 +48,10 @@ class LifespanCall(AppCall):
             self.error = None  # ASGI, "Lifespan": such an application is served without it
 
     async def started(self) -> None:
-        """Wait until somebody else has started the application."""
+        """Wait until somebody else has started the application. RuntimeError if that fails, which raises there."""
         await self.until(lambda: _STARTUP in self._answers.answers or self.done, "The application did not start")
+        if (answer := self._answers.answers.get(_STARTUP, {})).get("type") == f"{_STARTUP}.failed":
+            raise RuntimeError(answer.get("message") or "The application that another client starts has failed")
 
     async def shutdown(self) -> None:
         """Stop the application; raise the exception of a shutdown handler."""

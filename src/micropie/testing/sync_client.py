@@ -42,6 +42,9 @@ class Loop:
         if _is_running():
             coroutine.close()
             raise RuntimeError("An event loop is running here: take `async_client`, or `async with TestClient(app)`")
+        if not self.clients:
+            coroutine.close()
+            raise RuntimeError("This client is not started, its block is over: with TestClient(app) as client:")
         if self._begin():
             return self._run(coroutine)
         task = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -87,7 +90,9 @@ class Loop:
 
 
 async def _ended(task: concurrent.futures.Future[Any]) -> None:
-    await asyncio.wait({asyncio.wrap_future(task)})
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()  # a future would have an exception that nobody takes
+    task.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
+    await ended.wait()
 
 
 async def _entering(manager: AbstractAsyncContextManager[T]) -> T:
