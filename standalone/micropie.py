@@ -111,7 +111,7 @@ from typing import (
     get_type_hints,
     overload,
 )
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -5464,6 +5464,11 @@ class Session(dict[str, Any]):
         """True if it was a user's when it was loaded, and is that user's still."""
         return self.was_bound and self.user_id == self._before[self.USER]
 
+    def was_in(self, data: dict[str, Any], name: str) -> bool:
+        """True if other data have an item, or have none, just as this session had when it was loaded."""
+        has_it = name in data
+        return has_it == (name in self._before) and (not has_it or _is_same(self._before[name], data[name]))
+
     @property
     def changed(self) -> bool:
         """True if it differs from what was loaded."""
@@ -9262,6 +9267,8 @@ class Providers(dict[Any, Provider]):
 # says is decided by the `SessionStore`, the same for every backend.
 # ======================================================================================================================
 
+Kept = TypeVar("Kept")
+
 SESSION_TIMEOUT = 8 * 3600
 """The seconds after which a session ends that is not used, unless an `App` is told otherwise: eight hours.
 
@@ -9442,6 +9449,23 @@ class InMemorySessionBackend(SessionBackend):
             self._timeouts.pop(session_id, None)
 
 
+class OfBackends(Generic[Kept]):
+    """Something for each backend, as long as it lives: several applications may have one backend.
+
+    Backends are told apart by what they are, and not by what they equal: a dataclass has no hash.
+    """
+
+    def __init__(self, make: Callable[[], Kept]) -> None:
+        self._make = make
+        self._kept: dict[int, Kept] = {}
+
+    def __getitem__(self, backend: SessionBackend) -> Kept:
+        if id(backend) not in self._kept:
+            self._kept[id(backend)] = self._make()
+            finalize(backend, self._kept.pop, id(backend)).atexit = False
+        return self._kept[id(backend)]
+
+
 def backend_of(chosen: SessionBackend | str | None, *, in_development: bool) -> SessionBackend:
     """The backend that `App` is given, by itself or as a URL; for None that in memory, or one that survives a reload.
 
@@ -9519,8 +9543,8 @@ def flashes(request: Request | None = None) -> list[Flash]:
 # Where sessions went by `rotate()`, for requests that were under way with the old id.
 #
 # To change this, know what the old id must not do, since whoever planted or stole it may hold a request open with it: it
-# opens nothing, and nothing that was stored when the session was rotated is given to who came with it. What such a
-# request has changed itself goes on: it is as if it had come first.
+# opens nothing, and nothing that was stored when the session was rotated, or later, is given to who came with it. What
+# such a request has changed itself goes on, as if it had come first: nothing that was stored since is changed by it.
 # ======================================================================================================================
 
 NOTED_FOR = 60  # seconds, for requests that are under way
@@ -9529,28 +9553,40 @@ MAX_STEPS = 8  # rotations one after another that a request is led through
 Notes = dict[str, tuple[float, dict[str, Any]]]  # until when they count, the oldest first
 Changes = tuple[dict[str, Any], list[str]]  # values by their names, and the names that are gone
 
-_notes: WeakKeyDictionary[SessionBackend, Notes] = WeakKeyDictionary()  # several applications may have one backend
+_notes: OfBackends[Notes] = OfBackends(dict)
 
 
 class Successor(NamedTuple):
     """The living session that another one has become by `rotate()`."""
 
     id: str
-    names: frozenset[str]  # of what was changed with the rotation
+    rotations: int  # that lead to it
+    names: frozenset[str]  # of what was changed with them
     data: dict[str, Any]
 
-    def is_of_user_in(self, changes: Changes) -> bool:
-        """True if a request has just bound its session to the user whose session this is: nobody has to be kept out."""
-        user = changes[0].get(Session.USER)
-        return user is not None and user == self.data.get(Session.USER)
+    def is_log_in_of(self, session: Session) -> bool:
+        """True if a late request has logged the same user in, and nothing has come to this session since its log-in.
 
-    def changes_before(self, changes: Changes) -> Changes:
-        """What is left of changes that came before the rotation; nothing of a log-in, which is of one session alone."""
-        changed, removed = changes
+        Then nobody has to be kept out. What came later may be a second factor, which the late request has not shown.
+        """
+        user = session.changes()[0].get(Session.USER)
+        is_same_user = user is not None and user == self.data.get(Session.USER)
+        known = {*self.names, *session}
+        return is_same_user and self.rotations == 1 and self.data.keys() <= known
+
+    def changes_before(self, session: Session) -> Changes:
+        """What is left of a late request's changes, as if they had come before the rotation and all that followed.
+
+        Nothing of a log-in, which is of one session alone.
+        """
+        changed, removed = session.changes()
         if Session.USER in changed or Session.USER in removed:
             return {}, []
-        left = {name: value for name, value in changed.items() if name not in self.names}
-        return left, [name for name in removed if name not in self.names]
+        left = {name: value for name, value in changed.items() if self._has_as_before(name, session)}
+        return left, [name for name in removed if self._has_as_before(name, session)]
+
+    def _has_as_before(self, name: str, session: Session) -> bool:
+        return name not in self.names and session.was_in(self.data, name)
 
 
 class Rotations:
@@ -9558,7 +9594,7 @@ class Rotations:
 
     def __init__(self, backend: SessionBackend) -> None:
         self._backend = backend
-        self._notes = _notes.setdefault(backend, {})
+        self._notes = _notes[backend]
 
     async def note(self, old_id: str, new_id: str, changes: Changes) -> None:
         """Note where a session went, and what was changed with that."""
@@ -9581,13 +9617,13 @@ class Rotations:
     async def successor(self, old_id: str) -> Successor | None:
         """What a session has become, if it was rotated within the last minute and lives."""
         names: list[str] = []
-        for _ in range(MAX_STEPS):
+        for rotations in range(1, MAX_STEPS + 1):
             if not (note := await self._noted(old_id)):
                 return None
             old_id = masked(bytes.fromhex(note["to"]), old_id).decode()
             names += note["names"]
             if data := await self._backend.load(old_id):
-                return Successor(old_id, frozenset(names), data)
+                return Successor(old_id, rotations, frozenset(names), data)
         return None
 
     async def _noted(self, old_id: str) -> dict[str, Any] | None:
@@ -9693,7 +9729,7 @@ class Turns:
 
 # PERF: visitors come again, and the memory knows who they are, 0.3 µs.
 _time_of_known = lru_cache(1024)(creation_time)
-_turns: WeakKeyDictionary[SessionBackend, Turns] = WeakKeyDictionary()  # several applications may have one backend
+_turns = OfBackends(Turns)
 
 
 class Unknown:
@@ -9869,11 +9905,11 @@ class SessionStore:
         have logged the same user in: who came with the old id may have planted or stolen it.
         """
         changes = session.changes()
-        if new_id is None and successor.is_of_user_in(changes):
+        if new_id is None and successor.is_log_in_of(session):
             await self._change(successor.id, *changes)
             session.id = successor.id
             return successor.id
-        await self._change(successor.id, *successor.changes_before(changes))
+        await self._change(successor.id, *successor.changes_before(session))
         if new_id is None and session.is_bound_as_before:
             return None
         return await self._store(session, changes[0] if session.was_bound else dict(session), new_id)
@@ -9924,8 +9960,6 @@ class SessionStore:
             await self.backend.save(session_id, {}, 0)
 
     def _turns(self) -> Turns:
-        if self.backend not in _turns:
-            _turns[self.backend] = Turns()
         return _turns[self.backend]
 
     # -- the cookie -----------------------------------------------------------------------------------

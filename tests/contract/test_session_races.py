@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from http.cookies import SimpleCookie
 
 import pytest
@@ -159,7 +160,17 @@ class Site(App):
         await self._wait()
 
 
-BACKENDS = [InMemorySessionBackend, Files, Table, Own]
+@dataclass
+class Compared(Files):
+    """One that is compared by its values, and so has no hash."""
+
+    folder: str = "sessions"
+
+    def __post_init__(self):
+        super().__init__()
+
+
+BACKENDS = [InMemorySessionBackend, Files, Table, Own, Compared]
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__name__)
@@ -343,6 +354,42 @@ def test_30_who_logs_in_twice_has_one_session(backend):
     first, second, stored_first, _ = run(main())
     assert first.cookies == second.cookies
     assert stored_first == {**CART, "_user_id": "ann", "at": "desk", "name": "ann"}
+
+
+@pytest.mark.parametrize("path", ["/set/factor/shown", "/rotate_set/factor/shown", "/rotate"])
+def test_30_who_logs_in_late_does_not_get_what_came_after_the_log_in(backend, path):
+    """Who has planted the id and knows the password has not shown the second factor that the user has."""
+
+    async def main():
+        return await rotated_twice(backend, "/slow_login/ann/name", "/login/ann", path)
+
+    _, second, _, opened = run(main())
+    assert second.cookies
+    assert opened == {**CART, "_user_id": "ann", "name": "ann"}
+
+
+@pytest.mark.parametrize("path", ["/set/user/ann", "/set/theme/light", "/drop/theme"])
+@pytest.mark.parametrize(
+    "slow", ["/slow_rotate_set/user/mallory", "/slow_rotate_set/theme/red", "/slow_rotate_drop/theme"]
+)
+def test_30_a_late_rotation_changes_nothing_that_was_stored_since(backend, slow, path):
+    """It is as if it had come first: who has planted the id can't choose the values of a session that goes on."""
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+        await app.started.wait()
+        cookies = (await ahttp(app, path="/rotate", cookies={"session_id": ID})).cookies
+        await ahttp(app, path=path, cookies=cookies)
+        before = await stored(backend, cookies["session_id"])
+        app.go.set()
+        await asking
+        return before, await stored(backend, cookies["session_id"])
+
+    before, after = run(main())
+    name = path.split("/")[2]
+    assert after.get(name) == before.get(name)
 
 
 def test_30_a_rotation_gives_nothing_to_who_held_the_old_id(backend):

@@ -139,6 +139,11 @@ class Session(dict[str, Any]):
         """True if it was a user's when it was loaded, and is that user's still."""
         return self.was_bound and self.user_id == self._before[self.USER]
 
+    def was_in(self, data: dict[str, Any], name: str) -> bool:
+        """True if other data have an item, or have none, just as this session had when it was loaded."""
+        has_it = name in data
+        return has_it == (name in self._before) and (not has_it or _is_same(self._before[name], data[name]))
+
     @property
     def changed(self) -> bool:
         """True if it differs from what was loaded."""

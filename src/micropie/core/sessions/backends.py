@@ -7,10 +7,14 @@ says is decided by the `SessionStore`, the same for every backend.
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+from weakref import finalize
 
 from micropie.core.basics.optional import MissingDependency, lazy_import
 from micropie.core.requests.session import Session, clone, handle_of
+
+Kept = TypeVar("Kept")
 
 SESSION_TIMEOUT = 8 * 3600
 """The seconds after which a session ends that is not used, unless an `App` is told otherwise: eight hours.
@@ -190,6 +194,23 @@ class InMemorySessionBackend(SessionBackend):
             self._due.append(session_id)
         else:
             self._timeouts.pop(session_id, None)
+
+
+class OfBackends(Generic[Kept]):
+    """Something for each backend, as long as it lives: several applications may have one backend.
+
+    Backends are told apart by what they are, and not by what they equal: a dataclass has no hash.
+    """
+
+    def __init__(self, make: Callable[[], Kept]) -> None:
+        self._make = make
+        self._kept: dict[int, Kept] = {}
+
+    def __getitem__(self, backend: SessionBackend) -> Kept:
+        if id(backend) not in self._kept:
+            self._kept[id(backend)] = self._make()
+            finalize(backend, self._kept.pop, id(backend)).atexit = False
+        return self._kept[id(backend)]
 
 
 def backend_of(chosen: SessionBackend | str | None, *, in_development: bool) -> SessionBackend:

@@ -1,17 +1,16 @@
 """Where sessions went by `rotate()`, for requests that were under way with the old id.
 
 To change this, know what the old id must not do, since whoever planted or stole it may hold a request open with it: it
-opens nothing, and nothing that was stored when the session was rotated is given to who came with it. What such a
-request has changed itself goes on: it is as if it had come first.
+opens nothing, and nothing that was stored when the session was rotated, or later, is given to who came with it. What
+such a request has changed itself goes on, as if it had come first: nothing that was stored since is changed by it.
 """
 
 import time
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from micropie.core.basics.optional import lazy_import
 from micropie.core.requests.session import Session
-from micropie.core.sessions.backends import SessionBackend
+from micropie.core.sessions.backends import OfBackends, SessionBackend
 
 NOTED_FOR = 60  # seconds, for requests that are under way
 MAX_STEPS = 8  # rotations one after another that a request is led through
@@ -19,28 +18,40 @@ MAX_STEPS = 8  # rotations one after another that a request is led through
 Notes = dict[str, tuple[float, dict[str, Any]]]  # until when they count, the oldest first
 Changes = tuple[dict[str, Any], list[str]]  # values by their names, and the names that are gone
 
-_notes: WeakKeyDictionary[SessionBackend, Notes] = WeakKeyDictionary()  # several applications may have one backend
+_notes: OfBackends[Notes] = OfBackends(dict)
 
 
 class Successor(NamedTuple):
     """The living session that another one has become by `rotate()`."""
 
     id: str
-    names: frozenset[str]  # of what was changed with the rotation
+    rotations: int  # that lead to it
+    names: frozenset[str]  # of what was changed with them
     data: dict[str, Any]
 
-    def is_of_user_in(self, changes: Changes) -> bool:
-        """True if a request has just bound its session to the user whose session this is: nobody has to be kept out."""
-        user = changes[0].get(Session.USER)
-        return user is not None and user == self.data.get(Session.USER)
+    def is_log_in_of(self, session: Session) -> bool:
+        """True if a late request has logged the same user in, and nothing has come to this session since its log-in.
 
-    def changes_before(self, changes: Changes) -> Changes:
-        """What is left of changes that came before the rotation; nothing of a log-in, which is of one session alone."""
-        changed, removed = changes
+        Then nobody has to be kept out. What came later may be a second factor, which the late request has not shown.
+        """
+        user = session.changes()[0].get(Session.USER)
+        is_same_user = user is not None and user == self.data.get(Session.USER)
+        known = {*self.names, *session}
+        return is_same_user and self.rotations == 1 and self.data.keys() <= known
+
+    def changes_before(self, session: Session) -> Changes:
+        """What is left of a late request's changes, as if they had come before the rotation and all that followed.
+
+        Nothing of a log-in, which is of one session alone.
+        """
+        changed, removed = session.changes()
         if Session.USER in changed or Session.USER in removed:
             return {}, []
-        left = {name: value for name, value in changed.items() if name not in self.names}
-        return left, [name for name in removed if name not in self.names]
+        left = {name: value for name, value in changed.items() if self._has_as_before(name, session)}
+        return left, [name for name in removed if self._has_as_before(name, session)]
+
+    def _has_as_before(self, name: str, session: Session) -> bool:
+        return name not in self.names and session.was_in(self.data, name)
 
 
 class Rotations:
@@ -48,7 +59,7 @@ class Rotations:
 
     def __init__(self, backend: SessionBackend) -> None:
         self._backend = backend
-        self._notes = _notes.setdefault(backend, {})
+        self._notes = _notes[backend]
 
     async def note(self, old_id: str, new_id: str, changes: Changes) -> None:
         """Note where a session went, and what was changed with that."""
@@ -71,13 +82,13 @@ class Rotations:
     async def successor(self, old_id: str) -> Successor | None:
         """What a session has become, if it was rotated within the last minute and lives."""
         names: list[str] = []
-        for _ in range(MAX_STEPS):
+        for rotations in range(1, MAX_STEPS + 1):
             if not (note := await self._noted(old_id)):
                 return None
             old_id = masked(bytes.fromhex(note["to"]), old_id).decode()
             names += note["names"]
             if data := await self._backend.load(old_id):
-                return Successor(old_id, frozenset(names), data)
+                return Successor(old_id, rotations, frozenset(names), data)
         return None
 
     async def _noted(self, old_id: str) -> dict[str, Any] | None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from micropie.core import late
 from micropie.core.basics.headers import WHITESPACE, cookie_values, is_token, set_cookie
@@ -16,7 +15,7 @@ from micropie.core.basics.types import Scope
 from micropie.core.replies.reply import PRIVATE, Reply, add_header
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session, creation_time, new_session_id
-from micropie.core.sessions.backends import InMemorySessionBackend, SessionBackend
+from micropie.core.sessions.backends import InMemorySessionBackend, OfBackends, SessionBackend
 from micropie.core.sessions.rotations import Rotations, Successor
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
@@ -98,7 +97,7 @@ class Turns:
 
 # PERF: visitors come again, and the memory knows who they are, 0.3 µs.
 _time_of_known = lru_cache(1024)(creation_time)
-_turns: WeakKeyDictionary[SessionBackend, Turns] = WeakKeyDictionary()  # several applications may have one backend
+_turns = OfBackends(Turns)
 
 
 class Unknown:
@@ -274,11 +273,11 @@ class SessionStore:
         have logged the same user in: who came with the old id may have planted or stolen it.
         """
         changes = session.changes()
-        if new_id is None and successor.is_of_user_in(changes):
+        if new_id is None and successor.is_log_in_of(session):
             await self._change(successor.id, *changes)
             session.id = successor.id
             return successor.id
-        await self._change(successor.id, *successor.changes_before(changes))
+        await self._change(successor.id, *successor.changes_before(session))
         if new_id is None and session.is_bound_as_before:
             return None
         return await self._store(session, changes[0] if session.was_bound else dict(session), new_id)
@@ -329,8 +328,6 @@ class SessionStore:
             await self.backend.save(session_id, {}, 0)
 
     def _turns(self) -> Turns:
-        if self.backend not in _turns:
-            _turns[self.backend] = Turns()
         return _turns[self.backend]
 
     # -- the cookie -----------------------------------------------------------------------------------
