@@ -1088,6 +1088,14 @@ def _made(name: str, schema: CoreSchema) -> Any:
     return make(schema, **({option: False} if option in make.__text_signature__ else {}))
 
 
+def member_paths(name: str, field: CoreSchema) -> list[list[Any]]:
+    """Where a member may be found: under its name, or its alias, which may be several, or lead further down."""
+    alias = field.get("validation_alias", name)
+    if isinstance(alias, str):
+        return [[one] for one in {name, alias}]
+    return [[name], *(alias if isinstance(alias[0], list) else [alias])]
+
+
 # ======================================================================================================================
 # core/basics/headers.py
 #
@@ -2112,6 +2120,12 @@ _LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
     "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {size}"),
 }
 
+# What of pydantic's refuses no value of JSON that msgspec takes: it is about the document, or about what is sent.
+_DESCRIBING = frozenset((
+    "Discriminator", "FailFast", "PlainSerializer", "SkipValidation", "Strict", "Tag", "WithJsonSchema",
+    "WrapSerializer",
+))  # fmt: skip
+
 
 class Check(NamedTuple):
     """One constraint: a comparison with its limit, and what to say of a value that fails it."""
@@ -2147,15 +2161,33 @@ def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
 
 
 def as_msgspec_has_it(metadata: tuple[Any, ...]) -> Iterator[tuple[Any, str]]:
-    """The constraints among the metadata that msgspec does not check, and what to write in their place."""
+    """The constraints among the metadata that msgspec does not check, and what to write in their place.
+
+    What only describes a value, such as `Unit` or `Field(description=…)`, is none, and neither is metadata that others
+    have made. What `msgspec.Meta` beside it says, too, is checked.
+    """
     package = sys.modules.get("annotated_types")
+    own = [item for item in metadata if type(item).__module__.partition(".")[0] == "msgspec"]
     for item in () if package is None else _single(metadata, package):
         if type(item).__name__ in _LIMITS:
             attribute, *_ = _LIMITS[type(item).__name__]
-            yield item, f"write msgspec.Meta({attribute}={getattr(item, attribute)!r})"
-        else:
+            limit = getattr(item, attribute)
+            if not any(getattr(one, attribute, None) == limit for one in own):
+                yield item, f"write msgspec.Meta({attribute}={limit!r})"
+        elif any(_is_constraint_of(package, kind) for kind in type(item).__mro__):
             yield item, "check it in __post_init__"
-    yield from ((item, "write msgspec.Meta(...)") for item in metadata if type(item).__module__.startswith("pydantic."))
+    yield from ((item, "write msgspec.Meta(...)") for item in metadata if _is_constraint_of_pydantic(item))
+
+
+def _is_constraint_of(package: Any, kind: type) -> bool:
+    return kind.__module__ == package.__name__ and kind not in (package.BaseMetadata, package.Unit)
+
+
+def _is_constraint_of_pydantic(item: Any) -> bool:
+    kind = type(item)
+    if not kind.__module__.startswith("pydantic.") or kind.__name__ in _DESCRIBING:
+        return False
+    return kind.__name__ != "FieldInfo" or any(type(one).__name__ not in _DESCRIBING for one in item.metadata)
 
 
 def package_named(metadata: tuple[Any, ...]) -> str | None:
@@ -2305,7 +2337,7 @@ class Locations:
         for step in location:
             text, inside = self._entered(here, step)
             shown += text
-            here = [*self._opened(inside)]
+            here = [*{id(one): one for one in self._opened(inside)}.values()]  # as deep as it goes, each once
         return shown
 
     def _entered(self, here: list[CoreSchema], step: Step) -> tuple[str, list[CoreSchema]]:
@@ -2341,10 +2373,18 @@ def _members_named(schema: CoreSchema, step: Step) -> Iterator[CoreSchema]:
     """What may be the member of a record that a step names, by its name or by an alias."""
     fields = schema.get("fields", ())
     for name, field in fields.items() if isinstance(fields, dict) else [(one["name"], one) for one in fields]:
-        alias = field.get("validation_alias", name)
-        paths = [alias] if isinstance(alias, str) else alias
-        if step in (name, *(path if isinstance(path, str) else path[0] for path in paths)):
-            yield field["schema"]
+        for first, *rest in member_paths(name, field):
+            if first == step:
+                yield _at(rest, field["schema"])
+
+
+def _at(path: list[Step], schema: CoreSchema) -> CoreSchema:
+    """A schema of what has another one at the end of a path."""
+    for step in reversed(path):
+        is_place = isinstance(step, int)
+        schema = {"items_schema": schema} if is_place else {"fields": {step: {"schema": schema}}}
+        schema["type"] = "list" if is_place else "typed-dict"
+    return schema
 
 
 def _choices(schema: CoreSchema, step: Step) -> list[CoreSchema]:
@@ -3239,7 +3279,7 @@ class Weights:
         return weigh
 
     def _object(self, schema: CoreSchema, fields: Iterable[tuple[str, CoreSchema]]) -> Weigh | None:
-        members = [(_paths(name, field), field) for name, field in fields]
+        members = [(member_paths(name, field), field) for name, field in fields]
         required = [
             {path[0] for path in paths}
             for paths, field in members
@@ -3315,14 +3355,6 @@ def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
             if start in referred[ref]:
                 return True
     return False
-
-
-def _paths(name: str, field: CoreSchema) -> list[list[Any]]:
-    """Where a member may be found: under its name, or its alias, which may be several, or lead further down."""
-    alias = field.get("validation_alias", name)
-    if isinstance(alias, str):
-        return [[one] for one in {name, alias}]
-    return [[name], *(alias if isinstance(alias[0], list) else [alias])]
 
 
 def _at_end_of(value: Any, path: list[Any]) -> Any:

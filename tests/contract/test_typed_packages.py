@@ -121,6 +121,60 @@ def test_13_constraints_that_msgspec_passes_over_are_refused():
             taking(annotation)
 
 
+def described():
+    """Types of a Struct's member with metadata that refuses no value, or that msgspec checks."""
+    import annotated_types as at
+    import msgspec
+    import pydantic
+
+    class Colour(at.BaseMetadata):
+        pass
+
+    return [
+        Annotated[int, "how many"],
+        Annotated[int, at.doc("how many")],
+        Annotated[int, at.Unit("m")],
+        Annotated[int, Colour()],
+        Annotated[int, at.Ge(1), msgspec.Meta(ge=1)],
+        Annotated[int, pydantic.Field(description="how many", examples=[1])],
+        Annotated[int, pydantic.Field(strict=True)],
+        Annotated[int, pydantic.WithJsonSchema({"type": "integer"})],
+        Annotated[int, pydantic.PlainSerializer(str)],
+        pydantic.StrictInt,
+    ]
+
+
+@pytest.mark.needs("annotated_types", "pydantic", "msgspec")
+def test_13_metadata_of_a_struct_that_is_no_constraint_is_taken():
+    """It says what a value means, and refuses none."""
+    import msgspec
+
+    for annotation in described():
+        order = msgspec.defstruct("Order", [("amount", annotation)])
+        assert http(taking(order), "POST", json={"amount": 3}).text == "Order(amount=3)"
+
+
+@pytest.mark.needs("annotated_types", "pydantic", "msgspec")
+def test_13_other_constraints_of_a_struct_are_refused():
+    """Those of a subclass, functions of pydantic's, and what `msgspec.Meta` says with another limit."""
+    import annotated_types as at
+    import msgspec
+    import pydantic
+
+    class Above(at.Gt):
+        pass
+
+    for annotation in (
+        Annotated[int, Above(0)],
+        Annotated[int, at.Ge(2), msgspec.Meta(ge=1)],
+        Annotated[int, pydantic.AfterValidator(abs)],
+        Annotated[str, pydantic.StringConstraints(min_length=2)],
+        Annotated[str, pydantic.Field(pattern="a")],
+    ):
+        with pytest.raises(TypeError, match=r"Order\.amount: msgspec does not check "):
+            taking(msgspec.defstruct("Order", [("amount", annotation)]))
+
+
 @pytest.mark.needs("pydantic", "msgspec")
 def test_13_pydantics_constraints_in_a_struct_are_refused():
     """msgspec does not know them either."""
@@ -545,6 +599,43 @@ def in_unions():
 def test_13_a_fault_in_a_union_of_pydantics_is_where_the_client_has_it(given, names):
     """No name of a member, nor its tag, stands in between; keys of a dict are the client's."""
     assert [name for name, _ in faults(in_unions(), json=given)] == names
+
+
+def with_paths():
+    """A model whose members are at places inside of what a client sends."""
+    import pydantic
+
+    class Paths(pydantic.BaseModel):
+        first: int = pydantic.Field(validation_alias=pydantic.AliasPath("sizes", 0))
+        deep: int = pydantic.Field(0, validation_alias=pydantic.AliasPath("at", "end"))
+        either: int = pydantic.Field(
+            0,
+            validation_alias=pydantic.AliasChoices("one", pydantic.AliasPath("at", "two"), pydantic.AliasPath("x", 1)),
+        )
+        same: int = pydantic.Field(0, alias="same")
+        next: "Paths | None" = pydantic.Field(None, validation_alias=pydantic.AliasPath("more", "next"))
+
+    return Paths
+
+
+@pytest.mark.needs("pydantic")
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["sizes[0]"]),
+        ({"sizes": [SECRET]}, ["sizes[0]"]),
+        ({"sizes": {SECRET: 1}}, ["sizes[0]"]),
+        ({"sizes": [1], "at": {"end": SECRET}}, ["at.end"]),
+        ({"sizes": [1], "one": SECRET}, ["one"]),
+        ({"sizes": [1], "at": {"two": SECRET}}, ["at.two"]),
+        ({"sizes": [1], "x": [SECRET, SECRET]}, ["x[1]"]),
+        ({"sizes": [1], "same": SECRET}, ["same"]),
+        ({"sizes": [1], "more": {"next": {"sizes": [1], "at": {"end": SECRET}}}}, ["more.next.at.end"]),
+    ],
+)
+def test_13_a_fault_at_an_alias_path_is_where_the_client_has_it(given, names):
+    """An `AliasPath` leads through names and places, alone or as one of `AliasChoices`."""
+    assert [name for name, _ in faults(with_paths(), json=given)] == names
 
 
 @pytest.mark.needs("pydantic")

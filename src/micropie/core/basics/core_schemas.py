@@ -114,3 +114,11 @@ def _made(name: str, schema: CoreSchema) -> Any:
     make = getattr(lazy_import("pydantic_core"), name)
     option = "_use_prebuilt"  # what models have made of their own schemas; older versions have no such thing
     return make(schema, **({option: False} if option in make.__text_signature__ else {}))
+
+
+def member_paths(name: str, field: CoreSchema) -> list[list[Any]]:
+    """Where a member may be found: under its name, or its alias, which may be several, or lead further down."""
+    alias = field.get("validation_alias", name)
+    if isinstance(alias, str):
+        return [[one] for one in {name, alias}]
+    return [[name], *(alias if isinstance(alias[0], list) else [alias])]

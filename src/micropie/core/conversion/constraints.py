@@ -20,6 +20,12 @@ _LIMITS: dict[str, tuple[str, Callable[[Any, Any], Any], str]] = {
     "MaxLen": ("max_length", lambda value, size: len(value) <= size, "expected at most {size}"),
 }
 
+# What of pydantic's refuses no value of JSON that msgspec takes: it is about the document, or about what is sent.
+_DESCRIBING = frozenset((
+    "Discriminator", "FailFast", "PlainSerializer", "SkipValidation", "Strict", "Tag", "WithJsonSchema",
+    "WrapSerializer",
+))  # fmt: skip
+
 
 class Check(NamedTuple):
     """One constraint: a comparison with its limit, and what to say of a value that fails it."""
@@ -55,15 +61,33 @@ def checks_of(metadata: tuple[Any, ...]) -> tuple[list[Check], list[Any]]:
 
 
 def as_msgspec_has_it(metadata: tuple[Any, ...]) -> Iterator[tuple[Any, str]]:
-    """The constraints among the metadata that msgspec does not check, and what to write in their place."""
+    """The constraints among the metadata that msgspec does not check, and what to write in their place.
+
+    What only describes a value, such as `Unit` or `Field(description=…)`, is none, and neither is metadata that others
+    have made. What `msgspec.Meta` beside it says, too, is checked.
+    """
     package = sys.modules.get("annotated_types")
+    own = [item for item in metadata if type(item).__module__.partition(".")[0] == "msgspec"]
     for item in () if package is None else _single(metadata, package):
         if type(item).__name__ in _LIMITS:
             attribute, *_ = _LIMITS[type(item).__name__]
-            yield item, f"write msgspec.Meta({attribute}={getattr(item, attribute)!r})"
-        else:
+            limit = getattr(item, attribute)
+            if not any(getattr(one, attribute, None) == limit for one in own):
+                yield item, f"write msgspec.Meta({attribute}={limit!r})"
+        elif any(_is_constraint_of(package, kind) for kind in type(item).__mro__):
             yield item, "check it in __post_init__"
-    yield from ((item, "write msgspec.Meta(...)") for item in metadata if type(item).__module__.startswith("pydantic."))
+    yield from ((item, "write msgspec.Meta(...)") for item in metadata if _is_constraint_of_pydantic(item))
+
+
+def _is_constraint_of(package: Any, kind: type) -> bool:
+    return kind.__module__ == package.__name__ and kind not in (package.BaseMetadata, package.Unit)
+
+
+def _is_constraint_of_pydantic(item: Any) -> bool:
+    kind = type(item)
+    if not kind.__module__.startswith("pydantic.") or kind.__name__ in _DESCRIBING:
+        return False
+    return kind.__name__ != "FieldInfo" or any(type(one).__name__ not in _DESCRIBING for one in item.metadata)
 
 
 def package_named(metadata: tuple[Any, ...]) -> str | None:

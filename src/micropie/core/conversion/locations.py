@@ -7,7 +7,7 @@ what was tried. Keys of dicts are in it, too, and are the client's. Which step i
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from micropie.core.basics.core_schemas import CoreSchema, schemas_in
+from micropie.core.basics.core_schemas import CoreSchema, member_paths, schemas_in
 
 Step = str | int
 
@@ -27,7 +27,7 @@ class Locations:
         for step in location:
             text, inside = self._entered(here, step)
             shown += text
-            here = [*self._opened(inside)]
+            here = [*{id(one): one for one in self._opened(inside)}.values()]  # as deep as it goes, each once
         return shown
 
     def _entered(self, here: list[CoreSchema], step: Step) -> tuple[str, list[CoreSchema]]:
@@ -63,10 +63,18 @@ def _members_named(schema: CoreSchema, step: Step) -> Iterator[CoreSchema]:
     """What may be the member of a record that a step names, by its name or by an alias."""
     fields = schema.get("fields", ())
     for name, field in fields.items() if isinstance(fields, dict) else [(one["name"], one) for one in fields]:
-        alias = field.get("validation_alias", name)
-        paths = [alias] if isinstance(alias, str) else alias
-        if step in (name, *(path if isinstance(path, str) else path[0] for path in paths)):
-            yield field["schema"]
+        for first, *rest in member_paths(name, field):
+            if first == step:
+                yield _at(rest, field["schema"])
+
+
+def _at(path: list[Step], schema: CoreSchema) -> CoreSchema:
+    """A schema of what has another one at the end of a path."""
+    for step in reversed(path):
+        is_place = isinstance(step, int)
+        schema = {"items_schema": schema} if is_place else {"fields": {step: {"schema": schema}}}
+        schema["type"] = "list" if is_place else "typed-dict"
+    return schema
 
 
 def _choices(schema: CoreSchema, step: Step) -> list[CoreSchema]:

@@ -8,7 +8,7 @@ faults to come are counted, each part of a value once. On the way sets are bound
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from micropie.core.basics.core_schemas import CoreSchema, is_optional, schemas_in
+from micropie.core.basics.core_schemas import CoreSchema, is_optional, member_paths, schemas_in
 from micropie.core.basics.errors import ConversionError
 from micropie.core.conversion.converter import MAX_SET, VALID, check_size
 
@@ -96,7 +96,7 @@ class Weights:
         return weigh
 
     def _object(self, schema: CoreSchema, fields: Iterable[tuple[str, CoreSchema]]) -> Weigh | None:
-        members = [(_paths(name, field), field) for name, field in fields]
+        members = [(member_paths(name, field), field) for name, field in fields]
         required = [
             {path[0] for path in paths}
             for paths, field in members
@@ -172,14 +172,6 @@ def _is_recursive(referred: Mapping[str, set[str]]) -> bool:
             if start in referred[ref]:
                 return True
     return False
-
-
-def _paths(name: str, field: CoreSchema) -> list[list[Any]]:
-    """Where a member may be found: under its name, or its alias, which may be several, or lead further down."""
-    alias = field.get("validation_alias", name)
-    if isinstance(alias, str):
-        return [[one] for one in {name, alias}]
-    return [[name], *(alias if isinstance(alias[0], list) else [alias])]
 
 
 def _at_end_of(value: Any, path: list[Any]) -> Any:
