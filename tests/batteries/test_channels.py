@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -891,3 +892,43 @@ def test_what_waits_for_room_may_be_known_by_then():
                 return found, await take(messages, 1)
 
     assert use(steps, "memory:", history=9) == ([0, 1, 2, 3], ["last"])
+
+
+@pytest.mark.parametrize("count", [2, 8, 9, 300])
+def test_many_channels_are_told_apart(count):
+    """Each has its place in the position, by which a reader goes on; one named twice has one."""
+    names = [f"room {number}" for number in range(count)]
+
+    async def steps(channels):
+        async with channels.subscribe(*names, names[0]) as messages:
+            for name in reversed(names):
+                await channels.publish(name, name)
+            await take(messages, count - 1)
+            position = messages.position
+        async with channels.subscribe(*names, since=position) as messages:
+            await channels.publish(names[-1], "more")
+            return await take(messages, 2)
+
+    assert use(steps, "memory:", history=2) == [names[0], "more"]
+
+
+def test_the_cost_of_a_message_does_not_grow_with_the_channels():
+    """To look at each of a thousand names takes a hundred times as long as a message of one."""
+
+    async def seconds(channels, count):
+        name = f"room {count - 1:05}"
+        async with channels.subscribe(*(f"room {number:05}" for number in range(count))) as messages:
+            await channels.publish(name, "first")
+            await anext(messages)
+            before = time.thread_time()
+            for _ in range(300):
+                await channels.publish(name, "more")
+                await anext(messages)
+            return time.thread_time() - before
+
+    async def steps(channels):
+        few = min([await seconds(channels, 1) for _ in range(3)])
+        return few, min([await seconds(channels, 3000) for _ in range(3)])
+
+    few, many = use(steps, "memory:")
+    assert many < 5 * few
