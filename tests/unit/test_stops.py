@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+import pytest
+
 from micropie import App
 from micropie.core.basics.background import Background
 from micropie.core.lifespan.going_away import LEAVE, GoingAway
@@ -114,3 +116,40 @@ def test_a_bound_that_sees_no_signals_is_none():
     thread.start()
     thread.join(10)
     assert ended == [True]
+
+
+@pytest.mark.parametrize("path", ["/none", "/short"])
+def test_a_connection_that_is_over_at_once_is_not_parted_from(path):
+    """One that comes when the server stops, and is refused or closed before anything waits, hears of that alone."""
+
+    class Short(App):
+        async def ws_short(self, ws):
+            await ws.accept()
+
+    async def main():
+        app, peer = Short(), Peer()
+        app._micropie.router.background.begin_stop()
+        await app({"type": "websocket", "path": path, "headers": [], "query_string": b""}, peer.receive, peer.send)
+        await asyncio.sleep(0.01)
+        assert len(asyncio.all_tasks()) == 1
+        return peer.sent
+
+    assert run(main())[-2:].count("websocket.close") == 1
+
+
+def test_who_is_forgotten_is_told_nothing():
+    """Also where that was just about to happen, by another one who is told before."""
+    told = []
+
+    async def main():
+        stopping = Background().stopping
+        stopping.tell(lambda: stopping.forget(second))
+        stopping.tell(second := lambda: told.append("second"))
+        stopping.tell(lambda: told.append("third"))
+        stopping.begin()
+        stopping.tell(fourth := lambda: told.append("fourth"))
+        stopping.forget(fourth)
+        await asyncio.sleep(0)
+
+    run(main())
+    assert told == ["third"]

@@ -61,7 +61,7 @@ class Stopping:
         """Have `callback` called when the stop begins, or soon if it has; once, until it is forgotten."""
         self._told[callback] = None
         if self._has_begun:
-            asyncio.get_running_loop().call_soon(callback)
+            asyncio.get_running_loop().call_soon(self._call, callback)
 
     def forget(self, callback: Callable[[], None]) -> None:
         """Do not call `callback` any more."""
@@ -71,6 +71,10 @@ class Stopping:
         """Tell everybody."""
         self._has_begun = True
         for callback in list(self._told):
+            self._call(callback)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        if callback in self._told:
             callback()
 
 
