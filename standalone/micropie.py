@@ -4735,12 +4735,12 @@ class KeptAlive:
     So no proxy takes the connection for dead, and a client that has left is noticed. `close` it in the end.
     """
 
-    __slots__ = ("_comment", "_is_sending", "_last", "_send", "_timer")
+    __slots__ = ("_comment", "_is_closed", "_is_sending", "_last", "_send", "_timer")
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._last = 0.0  # when something was said
-        self._is_sending = False
+        self._is_sending = self._is_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._comment: asyncio.Task[None] | None = None
 
@@ -4756,7 +4756,8 @@ class KeptAlive:
             self._look()
 
     def close(self) -> None:
-        """Say nothing any more."""
+        """Say nothing any more by itself; what is still to be sent may follow."""
+        self._is_closed = True
         for waiting in (self._timer, self._comment):
             if waiting is not None:
                 waiting.cancel()
@@ -4766,6 +4767,8 @@ class KeptAlive:
 
         PERF: a timer that looks when something was said last, not a new one for each message.
         """
+        if self._is_closed:
+            return
         loop = asyncio.get_running_loop()
         left = KEEP_ALIVE if self._is_sending else self._last + KEEP_ALIVE - loop.time()
         if left > 0:
@@ -4774,11 +4777,13 @@ class KeptAlive:
             self._comment = loop.create_task(self._send_comment(), name="a comment in a silent stream")
 
     async def _send_comment(self) -> None:
-        with contextlib.suppress(OSError):  # the client has left, which others notice
-            await self._send(_COMMENT)
-        self._comment = None
-        self._last = asyncio.get_running_loop().time()
-        self._look()
+        try:
+            with contextlib.suppress(OSError):  # the client has left, which others notice
+                await self._send(_COMMENT)
+        finally:  # what a hook raises for one comment does not silence the next
+            self._comment = None
+            self._last = asyncio.get_running_loop().time()
+            self._look()
 
 
 # ======================================================================================================================

@@ -92,3 +92,41 @@ def test_no_comment_comes_between_a_message_and_its_end():
 
     run(main())
     assert [body for _, body in sent] == [b"first"] * 2 + [b"slow"] * 2 + [b":\n\n"] * 2
+
+
+def test_what_is_sent_behind_the_close_is_followed_by_no_comment():
+    """A stream that is cut short sends its end when it says nothing by itself any more."""
+    sent = []
+
+    async def send(message):
+        sent.append(message["body"])
+
+    async def main():
+        kept = events.KeptAlive(send)
+        kept.close()
+        await kept({"body": b"the end"})
+        await asyncio.sleep(0.12)
+
+    run(main())
+    assert sent == [b"the end"]
+
+
+def test_a_comment_that_fails_is_not_the_last():
+    """What a hook around `send` raises once, other than that the client has left, is told; the stream is kept alive."""
+    sent, told = [], []
+
+    async def send(message):
+        sent.append(message["body"])
+        if sent == [b"first", b":\n\n"]:
+            raise ValueError("not this one")
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+        kept = events.KeptAlive(send)
+        await kept({"body": b"first"})
+        await asyncio.sleep(0.13)
+        kept.close()
+
+    run(main())
+    assert sent == [b"first", b":\n\n", b":\n\n"]
+    assert told == ["not this one"]
