@@ -10134,6 +10134,7 @@ MAX_AHEAD = 64 * 1024  # bytes of what is kept; one more event may be larger
 EVENT_SIZE = 64  # bytes that an empty message counts
 
 DISCONNECT = "websocket.disconnect"
+NO_MORE: Message = {"type": DISCONNECT}  # that is told though the peer may be there
 _NO_EVENT: Message = {}
 _NOTHING: "deque[tuple[Message | Exception, int]]" = deque(maxlen=0)
 
@@ -10141,7 +10142,7 @@ _NOTHING: "deque[tuple[Message | Exception, int]]" = deque(maxlen=0)
 async def no_more() -> Message:
     """The `receive` of a connection that is closed; who catches that, and receives on and on, holds up nobody else."""
     await asyncio.sleep(0)
-    return {"type": DISCONNECT}
+    return NO_MORE
 
 
 class Owner(Protocol):
@@ -10886,8 +10887,9 @@ class WebSocket:
 
     def note_disconnect(self, event: Message) -> None:
         """The peer has left, as an event says."""
-        code = event.get("code")
-        self._leave(NO_STATUS if code is None else code, event.get("reason") or "")
+        if event is not NO_MORE:  # else a close may be still to be sent
+            code = event.get("code")
+            self._leave(NO_STATUS if code is None else code, event.get("reason") or "")
 
     def _leave(self, code: int, reason: str) -> None:
         """The peer has left; the first who notices says how."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, ConnectionClosed, WebSocket
+from micropie import App, ConnectionClosed, WebSocket, WebSocketMiddleware
 from tests.client import run, watching
 
 WHILE = 0.7  # seconds without a receive, after which the socket looks by itself
@@ -537,3 +537,63 @@ def test_what_nobody_has_received_goes_with_the_handler():
         assert watched[0]() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("ask", ["receive", "receive_json", "anext"])
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_task_that_receives_on_behind_the_handler_does_not_hide_the_close(failing, ask):
+    """The connection is closed, with 1011 after a failure, when a task that nobody has waited for asks in between."""
+    heard = []
+
+    async def listen(ws):
+        await asyncio.sleep(0.01)
+        try:
+            await (anext(ws) if ask == "anext" else getattr(ws, ask)())
+        except (ConnectionClosed, StopAsyncIteration):
+            heard.append(ws.closed)
+
+    class Slow(WebSocketMiddleware):
+        async def after_websocket(self, request):
+            await asyncio.sleep(0.02)
+
+    async def script(ws):
+        await ws.accept()
+        ws.listening = asyncio.create_task(listen(ws))
+        if failing:
+            raise ValueError
+
+    async def main():
+        server, app = Server(), Acting(script)
+        app.ws_middlewares.append(Slow())
+        await app({"type": "websocket", "path": "/"}, server.receive, server.send)
+        return server.closed
+
+    assert run(main()) == [1011 if failing else 1000]
+    assert heard == [False]
+
+
+def test_a_task_that_accepts_behind_the_handler_does_not_hide_the_refusal():
+    """A handler that ends before the handshake is accepted refuses it, whatever else asks to accept it."""
+    heard = []
+
+    async def accept(ws):
+        await asyncio.sleep(0)
+        with contextlib.suppress(ConnectionClosed):
+            await ws.accept()
+        heard.append(ws.accepted)
+
+    class Slow(WebSocketMiddleware):
+        async def after_websocket(self, request):
+            await asyncio.sleep(0.02)
+
+    async def script(ws):
+        ws.accepting = asyncio.create_task(accept(ws))
+
+    async def main():
+        server, app = Server(), Acting(script)
+        app.ws_middlewares.append(Slow())
+        await app({"type": "websocket", "path": "/"}, server.receive, server.send)
+        return server.closed
+
+    assert run(main()) == [1000]
+    assert heard == [False]

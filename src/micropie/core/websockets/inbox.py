@@ -16,6 +16,7 @@ MAX_AHEAD = 64 * 1024  # bytes of what is kept; one more event may be larger
 EVENT_SIZE = 64  # bytes that an empty message counts
 
 DISCONNECT = "websocket.disconnect"
+NO_MORE: Message = {"type": DISCONNECT}  # that is told though the peer may be there
 _NO_EVENT: Message = {}
 _NOTHING: "deque[tuple[Message | Exception, int]]" = deque(maxlen=0)
 
@@ -23,7 +24,7 @@ _NOTHING: "deque[tuple[Message | Exception, int]]" = deque(maxlen=0)
 async def no_more() -> Message:
     """The `receive` of a connection that is closed; who catches that, and receives on and on, holds up nobody else."""
     await asyncio.sleep(0)
-    return {"type": DISCONNECT}
+    return NO_MORE
 
 
 class Owner(Protocol):

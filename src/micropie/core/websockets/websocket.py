@@ -20,7 +20,7 @@ from micropie.core.requests.limits import Limits
 from micropie.core.requests.session import creation_time
 from micropie.core.requests.state import State
 from micropie.core.websockets.handshake import Handshake
-from micropie.core.websockets.inbox import DISCONNECT, Inbox
+from micropie.core.websockets.inbox import DISCONNECT, NO_MORE, Inbox
 from micropie.core.websockets.interruption import IdleWatch, Interruption
 from micropie.core.websockets.messages import MessageReader, message_reader
 
@@ -468,8 +468,9 @@ class WebSocket:
 
     def note_disconnect(self, event: Message) -> None:
         """The peer has left, as an event says."""
-        code = event.get("code")
-        self._leave(NO_STATUS if code is None else code, event.get("reason") or "")
+        if event is not NO_MORE:  # else a close may be still to be sent
+            code = event.get("code")
+            self._leave(NO_STATUS if code is None else code, event.get("reason") or "")
 
     def _leave(self, code: int, reason: str) -> None:
         """The peer has left; the first who notices says how."""
