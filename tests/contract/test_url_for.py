@@ -3,6 +3,8 @@
 import enum
 import gc
 import json
+import sys
+import threading
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -698,3 +700,26 @@ def test_outside_of_a_request_there_is_no_host():
     """A LookupError says so."""
     with pytest.raises(LookupError, match="scheme and host from the current request, and there is none"):
         url_for(Mailing.files, external=True)
+
+
+def test_applications_may_be_made_in_other_threads_meanwhile():
+    """Outside of a request it looks through all applications, while others come."""
+
+    class Site(App):
+        async def page(self):
+            return ""
+
+    def make():
+        while not is_over.is_set():
+            sites.append(Site())
+
+    sites, is_over, interval = [Site() for _ in range(50)], threading.Event(), sys.getswitchinterval()
+    making = threading.Thread(target=make)
+    sys.setswitchinterval(1e-6)
+    try:
+        making.start()
+        assert {url_for(sites[0].page) for _ in range(200)} == {"/page"}
+    finally:
+        is_over.set()
+        sys.setswitchinterval(interval)
+        making.join()

@@ -155,7 +155,8 @@ def _candidates() -> Iterator[tuple[tuple[str, ...], Router]]:
 
 def _everyone(mounted: tuple[MountedApp, ...]) -> list[Router]:
     """All routers: first that which has mounted the current one, last those that others have mounted."""
-    everyone = list(routers.values())
+    # Not `values()`, which fails if another thread makes an application meanwhile.
+    everyone = [router for known in routers.valuerefs() if (router := known()) is not None]
     below = {id(found.app) for router in everyone for found in router.mounted_apps}
     return sorted(
         everyone, key=lambda router: (not set(mounted) <= set(router.mounted_apps), id(router.root.owner) in below)
