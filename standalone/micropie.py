@@ -1116,6 +1116,7 @@ CHARSET_FIELD = "_charset_"  # of a form, by which it names the charset of its t
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
 _FLEETING = (b"set-cookie", b"location", b"etag", b"last-modified")
 MAX_KNOWN_FIELDS = 512
+MAX_KNOWN_VALUE = 2048  # characters; a longer value may be of the client's making
 WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = r"\\(.)"
 _ESCAPED = r"\\(?:([0-3][0-7][0-7])|(.))"
@@ -1278,7 +1279,7 @@ def _new_field(raw_name: str, value: str) -> tuple[bytes, bytes] | None:
     if name is None:
         return None
     field = name, encode_value(value.strip(WHITESPACE))
-    if name not in _FLEETING:
+    if name not in _FLEETING and len(value) <= MAX_KNOWN_VALUE:
         if len(_known_fields) >= MAX_KNOWN_FIELDS:
             _known_fields.clear()
         _known_fields[raw_name, value] = field
@@ -6955,6 +6956,7 @@ LOCAL_PROXIES = "127.0.0.1,::1"
 _SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}  # whether they are secure
 _CUSTOM = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _PAIR = r'\s*(?:([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*)?(;|,|$)'  # RFC 7239 §4, and `[` bare
+MAX_REMEMBERED = 512  # characters; longer chains and addresses are mostly of the client's making
 PeerAddress = tuple[str, int]
 
 
@@ -7002,7 +7004,7 @@ class TrustedProxies:
         self._read = functools.lru_cache(1024)(self._read_custom)
 
     def __contains__(self, address: str) -> bool:
-        return self._contains(address)
+        return self._contains(address) if len(address) <= MAX_REMEMBERED else self._find(address)
 
     def _find(self, text: str) -> bool:
         address = address_of(text)
@@ -7044,7 +7046,8 @@ class TrustedProxies:
         for name, value in headers:
             if name in _CUSTOM:
                 told[name] = told[name] + b"," + value if name in told else value
-        return self._read(told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host"))
+        read = self._read if sum(map(len, told.values())) <= MAX_REMEMBERED else self._read_custom
+        return read(told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host"))
 
     def _read_custom(self, chain: bytes | None, scheme: bytes | None, host: bytes | None) -> Forwarded:
         """What their values mean. Of several schemes or hosts the last is that of the nearest proxy."""

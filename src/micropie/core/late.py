@@ -99,9 +99,11 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """The value of one of the names, which from then on this module has."""
-    if name not in _MODULES:
-        raise AttributeError(f"module 'micropie.core.late' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
-    return value
+if not TYPE_CHECKING:  # to a type checker it would mean that any name may be there
+
+    def __getattr__(name: str) -> Any:
+        """The value of one of the names, which from then on this module has."""
+        if name not in _MODULES:
+            raise AttributeError(f"module 'micropie.core.late' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_MODULES[name]), name)
+        return value

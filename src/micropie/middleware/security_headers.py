@@ -10,6 +10,7 @@ from micropie import HttpMiddleware, ReplyHeaders, Request, is_loopback_host
 NONCE = "{nonce}"
 FRAMES = {"DENY": "'none'", "SAMEORIGIN": "'self'"}  # of X-Frame-Options, and in CSP's words
 YEAR = 31_536_000  # seconds
+MAX_HOST = 256  # characters that are looked at; a name has 253 at most (RFC 1035 §3.1)
 
 
 class SecurityHeadersMiddleware(HttpMiddleware):
@@ -62,7 +63,7 @@ class SecurityHeadersMiddleware(HttpMiddleware):
     def reply_headers(self, request: Request) -> ReplyHeaders:
         """Those of every reply, and what depends on the request."""
         headers = self._headers
-        if self._has_hsts and request.scope.get("scheme") == "https" and is_name(request.header("host", "")):
+        if self._has_hsts and request.scope.get("scheme") == "https" and is_name(request.header("host", "")[:MAX_HOST]):
             headers = self._with_hsts
         if self._has_nonce:
             csp = self._csp.replace(NONCE, nonce_of(request))

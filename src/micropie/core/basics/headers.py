@@ -18,6 +18,7 @@ CHARSET_FIELD = "_charset_"  # of a form, by which it names the charset of its t
 MAX_LOOKED_AT = 1 << 14  # characters of a media type, or of a list of them: some servers take megabytes
 _FLEETING = (b"set-cookie", b"location", b"etag", b"last-modified")
 MAX_KNOWN_FIELDS = 512
+MAX_KNOWN_VALUE = 2048  # characters; a longer value may be of the client's making
 WHITESPACE = " \t"  # RFC 9110 §5.6.3; str.strip() would take more
 _QUOTED_PAIR = r"\\(.)"
 _ESCAPED = r"\\(?:([0-3][0-7][0-7])|(.))"
@@ -180,7 +181,7 @@ def _new_field(raw_name: str, value: str) -> tuple[bytes, bytes] | None:
     if name is None:
         return None
     field = name, encode_value(value.strip(WHITESPACE))
-    if name not in _FLEETING:
+    if name not in _FLEETING and len(value) <= MAX_KNOWN_VALUE:
         if len(_known_fields) >= MAX_KNOWN_FIELDS:
             _known_fields.clear()
         _known_fields[raw_name, value] = field

@@ -20,6 +20,7 @@ LOCAL_PROXIES = "127.0.0.1,::1"
 _SCHEMES = {"http": False, "https": True, "ws": False, "wss": True}  # whether they are secure
 _CUSTOM = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"))
 _PAIR = r'\s*(?:([!#$%&\'*+\-.^_`|~0-9A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^\s;,"]*)\s*)?(;|,|$)'  # RFC 7239 §4, and `[` bare
+MAX_REMEMBERED = 512  # characters; longer chains and addresses are mostly of the client's making
 PeerAddress = tuple[str, int]
 
 
@@ -67,7 +68,7 @@ class TrustedProxies:
         self._read = functools.lru_cache(1024)(self._read_custom)
 
     def __contains__(self, address: str) -> bool:
-        return self._contains(address)
+        return self._contains(address) if len(address) <= MAX_REMEMBERED else self._find(address)
 
     def _find(self, text: str) -> bool:
         address = address_of(text)
@@ -109,7 +110,8 @@ class TrustedProxies:
         for name, value in headers:
             if name in _CUSTOM:
                 told[name] = told[name] + b"," + value if name in told else value
-        return self._read(told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host"))
+        read = self._read if sum(map(len, told.values())) <= MAX_REMEMBERED else self._read_custom
+        return read(told.get(b"x-forwarded-for"), told.get(b"x-forwarded-proto"), told.get(b"x-forwarded-host"))
 
     def _read_custom(self, chain: bytes | None, scheme: bytes | None, host: bytes | None) -> Forwarded:
         """What their values mean. Of several schemes or hosts the last is that of the nearest proxy."""
