@@ -1247,6 +1247,8 @@ def has_control_characters(value: str) -> bool:
 def is_about_content(name: str) -> bool:
     """True if a reply's header describes its content, or how long that may be kept (RFC 9110 §8, RFC 9111 §5)."""
     lower = name.lower()
+    if lower.startswith("content-security-policy"):  # which is about what a browser does with the page
+        return False
     return lower.startswith("content-") or lower in _ABOUT_CONTENT
 
 

@@ -265,6 +265,8 @@ def defined(statement: ast.stmt) -> set[str]:
     """Give the names that a top-level statement defines."""
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {statement.name}
+    if isinstance(statement, ast.If):
+        return set[str]().union(*map(defined, [*statement.body, *statement.orelse]))
     nodes = ast.walk(statement)
     return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
@@ -347,6 +349,7 @@ LATE_APP = {
         (ambiguous, "core.replies.reply", "class Scope: pass"),
         (defining, "__init__", "def f(): pass"),
         (defining, "__init__", "name = 1"),
+        (defining, "__init__", "if not TYPE_CHECKING:\n    def f(): pass"),
     ],
 )
 def test_rule_can_fail(rule, name, source):

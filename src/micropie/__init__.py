@@ -147,12 +147,14 @@ _LATE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """A name that many applications do without, imported at its first use, which keeps `import micropie` quick."""
-    if name not in _LATE:
-        raise AttributeError(f"module 'micropie' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_LATE[name]), name)
-    return value
+if not TYPE_CHECKING:  # to a type checker it would mean that any name may be there
+
+    def __getattr__(name: str) -> Any:
+        """A name that many applications do without, imported at its first use, which keeps `import micropie` quick."""
+        if name not in _LATE:
+            raise AttributeError(f"module 'micropie' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_LATE[name]), name)
+        return value
 
 
 def __dir__() -> list[str]:

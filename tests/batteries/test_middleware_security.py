@@ -54,6 +54,10 @@ class Site(App):
         yield "a"
         yield "b"
 
+    async def breaks(self):
+        raise RuntimeError("secret")
+        yield "a"
+
     async def framed(self):
         return 200, "framed", {"X-FRAME-OPTIONS": "SAMEORIGIN", "content-security-policy": "default-src 'self'"}
 
@@ -83,8 +87,11 @@ def over_https(app, path="/", host="shop.example", **keywords):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/", 200), ("/json", 200), ("/nowhere", 404), ("/fails", 500), ("/refused", 403), ("/stream", 200)],
-)
+    [
+        ("/", 200), ("/json", 200), ("/stream", 200), ("/refused", 403), ("/nowhere", 404), ("/fails", 500),
+        ("/breaks", 500),
+    ],
+)  # fmt: skip
 def test_every_reply_has_them(path, status):
     """Pages, JSON, errors and streams go out with the defaults, each once."""
     answer = http(site(), path=path)

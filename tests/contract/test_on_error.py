@@ -483,6 +483,29 @@ def test_26_a_result_of_the_errors_status_keeps_its_headers():
     assert http(site(named), path="/told/refusing").headers.get_list("x-kept") == ["no"]
 
 
+@pytest.mark.parametrize("name", ["Content-Security-Policy", "content-security-policy-report-only"])
+def test_26_a_policy_is_not_about_the_content(name):
+    """What browsers may do with the page stays, of an error as of a stream that fails before its first chunk."""
+
+    class Told(Controller):
+        def _on_error(self, error):
+            return 403, "mine"
+
+        async def refusing(self):
+            raise HTTPError(403, "No", {name: "sandbox"})
+
+        async def stream(self):
+            async def chunks():
+                raise OutOfStock
+                yield "never"
+
+            return 200, chunks(), {name: "sandbox"}
+
+    for path in ("/told/refusing", "/told/stream"):
+        answer = http(site(Told()), path=path)
+        assert (answer.text, answer.headers.get_list(name)) == ("mine", ["sandbox"])
+
+
 def test_26_a_405_keeps_its_allow():
     """RFC 9110 demands it."""
 
