@@ -1,6 +1,7 @@
 """Channels on a Redis server that is killed, frozen and slow, and on workers that are killed."""
 
 import asyncio
+import gc
 import time
 from contextlib import AsyncExitStack
 from typing import Any
@@ -448,6 +449,26 @@ def test_a_count_that_others_have_spoilt(server, caplog):
 
     assert use(steps, server.url) == [2]
     assert "Channels are connected anew after a failure" in caplog.text
+
+
+def test_signs_of_life_while_the_connection_is_lost_again_and_again(server, monkeypatch, caplog):
+    """Only who reads connects: no second one in between, which would be in the way or stay open."""
+    monkeypatch.setattr(engine, "BEAT", 0.001)
+    monkeypatch.setattr(engine, "PAUSES", (0.002, 0.002))
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages:
+            for _ in range(50):
+                server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+                await asyncio.sleep(0.01)
+            await channels.publish("a", "last")
+            while await items(messages, 1) != ["last"]:
+                pass
+
+    use(steps, server.url)
+    gc.collect()
+    assert {record.exc_info for record in caplog.records} == {None}
+    assert server.ask("CLIENT", "LIST").count(b" cmd=") == 1  # the one that asks
 
 
 @pytest.mark.usefixtures("patient")

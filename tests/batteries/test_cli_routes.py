@@ -315,6 +315,14 @@ def test_a_folder_that_is_gone(project, tmp_path):
     )
 
 
+def test_a_module_that_removes_the_folder(project, tmp_path):
+    """The place of its failure is told in full."""
+    source = "import os\nos.mkdir('gone')\nos.chdir('gone')\nos.rmdir('../gone')\n"
+    project.write(app=source + "exec(compile('1 / 0', 'c.py', 'exec'))\n")
+    said = f"micropie: {tmp_path / 'app.py'}:5: ZeroDivisionError: division by zero\n"
+    assert project.call("routes", "app:app") == (1, "", said)
+
+
 ODD_NAMES = """\
 from typing import Annotated
 from micropie import App

@@ -93,9 +93,8 @@ class RedisEngine:
         confirmed = self._listening[channel] = asyncio.get_running_loop().create_future()
         if not self._tasks:
             self._tasks = [asyncio.create_task(step()) for step in (self._keep_connected, self._beat)]
-        elif self._pubsub is not None:
-            with contextlib.suppress(*self._failures):  # the other task notices, and listens anew
-                await self._pubsub.subscribe(self._topic(channel))
+        else:
+            await self._send("subscribe", self._topic(channel))
         await self._redis.answer(lambda _redis: asyncio.shield(confirmed))
 
     async def unlisten(self, channel: str) -> None:
@@ -105,10 +104,9 @@ class RedisEngine:
         self._told_of_loss.discard(channel)
         if not self._places:
             await self._disconnect()
-        elif self._pubsub is not None:
+        else:
             self._unlistened[channel] += 1
-            with contextlib.suppress(*self._failures):
-                await self._pubsub.unsubscribe(self._topic(channel))
+            await self._send("unsubscribe", self._topic(channel))
 
     async def earlier(self, channel: str) -> tuple[Position, Sequence[Message]]:
         """Where the channel stands, and its kept messages."""
@@ -164,6 +162,15 @@ class RedisEngine:
                 self._pubsub = None
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - so that not all workers come at once
             pause = PAUSES[0] if not self._is_lost else min(2 * pause, longest)
+
+    async def _send(self, command: str, *topics: str) -> None:
+        """Send a command if the server is connected; if not, the task that reads listens to all as it connects.
+
+        redis-py would connect anew for it, while that task lets the connection go or has it connected, too.
+        """
+        if self._pubsub is not None and is_connected(self._pubsub):
+            with contextlib.suppress(*self._failures):  # which that task notices
+                await getattr(self._pubsub, command)(*topics)
 
     async def _read(self, pubsub: Any) -> None:
         """Take what the server sends. TimeoutError when it has been silent for too long."""
@@ -240,8 +247,7 @@ class RedisEngine:
         while True:
             await asyncio.sleep(BEAT)
             with contextlib.suppress(*self._failures):
-                if self._pubsub is not None:
-                    await self._pubsub.ping()
+                await self._send("ping")
                 await self._keep_members()
                 if (now := time.monotonic()) - kept_at >= self._ttl / 4000:
                     kept_at = now
@@ -317,6 +323,11 @@ async def keep(redis: Any, keys: Sequence[str], ttl: int) -> None:
         for key in keys:
             pipeline.pexpire(key, ttl)
         await pipeline.execute()
+
+
+def is_connected(pubsub: Any) -> bool:
+    """True if what is sent goes out by the connection that stands."""
+    return pubsub.connection is not None and pubsub.connection.is_connected
 
 
 def new_epoch() -> str:

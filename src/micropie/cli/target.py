@@ -190,7 +190,7 @@ def is_user_file(file: str) -> bool:
     """Tell whether a file belongs to the user: neither to Python, nor to a package, nor to this framework."""
     try:
         path = os.path.realpath(file)  # Path.resolve raises at a circle of links, below Python 3.13 only
-    except (OSError, ValueError):  # no path at all
+    except (OSError, ValueError):  # no path at all, or in a working directory that is gone
         return False
     return not file.startswith("<") and not path.startswith((*_INSTALLED, _FRAMEWORK))
 
@@ -203,7 +203,11 @@ def is_framework_file(file: str) -> bool:
 def short_path(file: str | Path) -> str:
     """A file's path, relative to the working directory if it is in there."""
     path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+    try:
+        here = Path.cwd()
+    except OSError:  # the user's code has removed it
+        return str(path)
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 # -- the object -----------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ class RedisClient:
         client = connected(self._package, {**self._connection, "max_connections": 1}, self._timeout)
         try:
             async with client.pubsub() as pubsub:
+                await pubsub.connect()
                 yield pubsub
         finally:
             await client.aclose()
@@ -127,7 +128,8 @@ def connected(redis: Any, connection: Mapping[str, Any], timeout: float) -> Any:
     for the connections, which costs less than the pool that waits for a free one.
     """
     limits = {"socket_connect_timeout": timeout, "socket_timeout": None}
-    once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
+    # Of no retries, but for some errors, it would connect anew before it raises them.
+    once = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0, supported_errors=())
     rules = {"retry": once, "retry_on_timeout": False, "protocol": 2, "decode_responses": False}
     return redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**{**connection, **limits, **rules}))
 

@@ -140,7 +140,7 @@ class Session(dict[str, Any]):
         return self.was_bound and self.user_id == self._before[self.USER]
 
     def was_in(self, data: dict[str, Any], name: str) -> bool:
-        """True if other data have an item, or have none, just as this session had when it was loaded."""
+        """True if other `data` have an item of this `name`, or have none, just as this session when it was loaded."""
         has_it = name in data
         return has_it == (name in self._before) and (not has_it or _is_same(self._before[name], data[name]))
 
