@@ -41,7 +41,7 @@ def test_no_click_is_lost(site):
 
 def test_in_a_browser(site):
     """A link is made, after a fault, remembered, looked at and deleted; all pages look good."""
-    with launched() as browser, visiting(browser, site, but="status of 400") as page:
+    with launched() as browser, visiting(browser, site, but=("status of 400",)) as page:
         page.get_by_label("Address").fill("pies")
         page.get_by_role("button", name="Shorten").click()
         expect(page.locator("#url-wrong")).to_contain_text("an address that begins with https://")

@@ -378,6 +378,7 @@ class AtomicSuite(SessionBackendSuite):
         """By the time that they are given, from now on."""
 
         async def main(backend: Any, other: Any) -> None:
+            await other.load(ID)  # who connects at the first use has the time for it
             for session_id in (ID, OTHER_ID):
                 await backend.save(session_id, {"a": 1}, SHORT)
             await other.update(ID, {"b": 1}, [], LONG)
