@@ -10215,6 +10215,11 @@ class Inbox:
         self._kept = _NOTHING
         self._owner = None
 
+    @property
+    def is_dropped(self) -> bool:
+        """True if whoever made the socket is done with it."""
+        return self._owner is None
+
     async def until_closed(self) -> None:
         """Wait for the end of a connection that seems to be over; not for long."""
         if self._is_open:
@@ -10592,12 +10597,14 @@ class WebSocket:
         handler may return.
 
         ValueError for a subprotocol that the client does not offer, and for a header of the handshake itself;
-        RuntimeError the second time; `ConnectionClosed` if the client has left already.
+        RuntimeError the second time; `ConnectionClosed` if the client has left already, or the handler has ended.
         """
         if self.accepted:
             raise RuntimeError("accept() was called before: a connection is accepted once")
         if self.closed:
             raise RuntimeError("The connection is closed: nothing is left to accept")
+        if self._inbox.is_dropped:
+            await self._raise_closed()
         if subprotocol is not None:
             self._check_subprotocol(subprotocol)
         fields = [*_accept_fields(headers), *self._session_fields(session_id)]
@@ -14875,9 +14882,11 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         except CAUGHT as error:
             connection.closing = await closing_after(connection, error)
         finally:  # even if we are being cancelled
-            await end(connection)
-            current_request.reset(token)
-            connection.going_away.over()
+            try:
+                await end(connection)
+            finally:
+                current_request.reset(token)
+                connection.going_away.over()
         await close(connection)
     finally:
         del connection.ws, connection.going_away  # no circle is left, for the garbage collector to come by

@@ -932,3 +932,104 @@ def test_the_cost_of_a_message_does_not_grow_with_the_channels():
 
     few, many = use(steps, "memory:")
     assert many < 5 * few
+
+
+def test_the_gaps_of_several_channels_are_all_counted(url):
+    """Though they alternate: what the notices say is what was lost."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", "b", queue_size=2) as messages:
+            for number in range(20):
+                await channels.publish("ab"[number % 2], number)
+            async with asyncio.timeout(5):
+                while messages.missed < 18:  # noqa: ASYNC110 - a slow reader is told nothing else
+                    await asyncio.sleep(0.01)
+            found = [await messages.next() for _ in range(4)]
+            return found[:2], [one.data for one in found[2:]], messages.missed
+
+    assert use(steps, url) == ([Notice("gap", "a", 9), Notice("gap", "b", 9)], [18, 19], 18)
+
+
+def test_gaps_that_nobody_can_count_stay_so():
+    """An unknown number and a known one are an unknown one."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", since="other-1", queue_size=1) as messages:
+            for number in range(3):
+                await channels.publish("a", number)
+            return await messages.next(), messages.missed
+
+    assert use(steps, "memory:") == (Notice("gap", "a", None), 2)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_publisher_that_is_cancelled_at_once_leaves_a_gap(turns):
+    """Before it has come to wait, too; those that follow don't wait where there is room."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", slow="block", queue_size=1) as messages:
+            await channels.publish("a", 1)
+            publishing = asyncio.create_task(channels.publish("a", 2))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            publishing.cancel()
+            await asyncio.wait({publishing})
+            found = [await messages.next() for _ in range(2)]
+            before = asyncio.all_tasks()
+            await channels.publish("a", 3)
+            return found[0], found[1].data, await take(messages, 1), asyncio.all_tasks() == before, messages._blocked
+
+    assert use(steps, "memory:") == (Notice("gap", "a", 1), 1, [3], True, 0)
+
+
+def test_who_is_given_up_gets_nothing_of_publishers_that_still_wait(monkeypatch):
+    """Its iteration ends with SlowConsumer, not with a later message before that."""
+    monkeypatch.setattr("micropie.channels.subscription.BLOCK_TIMEOUT", 0.05)
+
+    async def steps(channels):
+        async with channels.subscribe("a", slow="block", queue_size=1) as messages:
+            await channels.publish("a", 1)
+            publishing = [asyncio.create_task(channels.publish("a", 2))]
+            await asyncio.sleep(0.02)
+            publishing.append(asyncio.create_task(channels.publish("a", 3)))
+            await asyncio.wait(publishing)
+            with pytest.raises(SlowConsumer):
+                await anext(messages)
+            return messages.missed
+
+    assert use(steps, "memory:") == 2
+
+
+def test_a_channel_that_nobody_listens_to_beside_a_great_many_that_are(monkeypatch):
+    """It can be published to, and goes on counting."""
+    monkeypatch.setattr("micropie.channels.memory.MAX_CHANNELS", 3)
+    names = ["room 1", "room 2", "room 3"]
+
+    async def steps(channels):
+        async with channels.subscribe(*names):
+            for name in names:
+                await channels.publish(name, name)
+            return [await channels.publish("quiet", number) for number in (1, 2)]
+
+    first, second = use(steps, "memory:")
+    assert (first.split("-")[0], first[-2:], second[-2:]) == (second.split("-")[0], "-1", "-2")
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        ({"queue_size": 0}, "queue_size=0"),
+        ({"queue_size": -1}, "queue_size=-1"),
+        ({"slow": "wait"}, "slow='wait'"),
+        ({"slow": ""}, "slow=''"),
+        ({"replay": -1}, "replay=-1"),
+    ],
+)
+def test_a_setting_of_a_subscription_that_can_not_be_is_refused(options, wrong):
+    """Before a publisher could meet it."""
+
+    async def steps(channels):
+        with pytest.raises(ValueError, match=wrong):
+            channels.subscribe("a", **options)
+
+    use(steps, "memory:")

@@ -533,3 +533,133 @@ def test_a_channel_that_can_not_be_published_to(server):
             await channels.publish("a", 1)
 
     use(steps, server.url)
+
+
+def connections(server):
+    """How many clients are connected, beside who asks."""
+    return server.ask("CLIENT", "LIST").count(b"id=") - 1
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_joins_behind_one_that_is_cancelled_hears_all(server):
+    """It does not begin before the server has confirmed what the other one has asked for."""
+
+    async def main():
+        async with proxied(server) as (proxy, url):
+            channels, other = Channels(url), Channels(server.url)
+            async with channels.subscribe("b"):
+                proxy.delay = 0.1
+                joining = asyncio.create_task(channels.subscribe("a").__aenter__())
+                await asyncio.sleep(0.05)
+                following = asyncio.create_task(joined_to_a(channels))
+                await asyncio.sleep(0)
+                joining.cancel()
+                messages = await following
+                await other.publish("a", 1)
+                found = await items(messages, 1)
+                await messages.__aexit__()
+            await channels.stop()
+            await other.stop()
+            return found
+
+    async def joined_to_a(channels):
+        return await channels.subscribe("a").__aenter__()
+
+    assert run(main()) == [1]
+
+
+@pytest.mark.usefixtures("patient")
+def test_who_joins_several_channels_does_not_block_itself(server):
+    """What fills its queue before it can read has room: the confirmations come behind it, by one connection."""
+
+    async def steps(channels, other):
+        messages = channels.subscribe(*(f"room {number}" for number in range(40)), slow="block", queue_size=1)
+        joining = asyncio.create_task(messages.__aenter__())
+        count = 0
+        while not joining.done():
+            await other.publish("room 0", count)
+            count += 1
+        await asyncio.wait_for(joining, 2)
+        found = await items(messages, 1)
+        following = await items(messages, count - found[0] - 1)
+        await messages.__aexit__()
+        assert count > 5
+        return found + following == list(range(found[0], count))
+
+    assert use(steps, server.url, server.url)
+
+
+def test_who_leaves_while_a_gap_is_looked_up_is_forgotten(server):
+    """Nothing stays connected for it."""
+
+    async def steps(channels):
+        async with channels.subscribe("b"):
+            messages = await channels.subscribe("a").__aenter__()
+            hub = messages._hub
+            earlier = hub.engine.earlier
+
+            async def leave_meanwhile(channel):
+                found = await earlier(channel)
+                await messages.__aexit__()
+                return found
+
+            await channels.publish("a", 1)
+            await items(messages, 1)
+            hub.engine.earlier = leave_meanwhile
+            epoch = messages.position.split("-")[0]
+            server.ask("PUBLISH", "micropie:channel:{a}", f'"{epoch} 5 t5"')
+            async with asyncio.timeout(5):
+                while not messages.has_ended or "a" in hub._readers:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            return list(hub.engine._places)
+
+    assert use(steps, server.url) == ["b"]
+
+
+def test_what_is_brought_after_a_loss_comes_once_though_its_reader_holds_it_up(server):
+    """A reader with the policy "block" takes longer than a server may be silent."""
+
+    async def steps(channels, other):
+        async with channels.subscribe("a", slow="block", queue_size=1) as messages:
+            await other.publish("a", 0)
+            found = await items(messages, 1)
+            server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            for number in range(1, 20):
+                await other.publish("a", number)
+            while found[-1] != 19:
+                await asyncio.sleep(0.06)
+                found += [item for item in await items(messages, 1) if isinstance(item, int)]
+            return found
+
+    assert use(steps, server.url, server.url, history=50) == list(range(20))
+
+
+@pytest.mark.parametrize("step", ["earlier", "listen"])
+def test_a_stop_while_somebody_joins_leaves_nothing(server, step):
+    """Neither a member nor a connection: it is a 503."""
+
+    async def steps(channels):
+        before = connections(server)
+        messages = channels.subscribe("a", "b", member="ann")
+        hub = messages._hub
+        asked = getattr(hub.engine, step)
+        stopping: list[asyncio.Task[None]] = []
+
+        async def stop_meanwhile(channel):
+            if not stopping:
+                stopping.append(asyncio.create_task(channels.stop()))
+                await asyncio.sleep(0)
+            return await asked(channel)
+
+        setattr(hub.engine, step, stop_meanwhile)
+        with pytest.raises(HTTPError) as caught:
+            await messages.__aenter__()
+        await asyncio.wait(stopping)
+        async with asyncio.timeout(2):
+            while connections(server) > before:  # noqa: ASYNC110 - the server notices a moment later
+                await asyncio.sleep(0.01)
+        left = [server.ask("ZCARD", f"micropie:channel:{{{name}}}:members").partition(b"\r")[0] for name in "ab"]
+        return caught.value.status, left
+
+    assert use(steps, server.url) == (503, [b":0", b":0"])

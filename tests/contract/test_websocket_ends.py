@@ -589,3 +589,68 @@ def test_a_connection_that_is_over_is_freed_at_once(leaves):
         assert [reference() for reference in kept] == [None, None]
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("has_session", [False, True])
+@pytest.mark.parametrize("error", [None, LookupError()])
+def test_an_accept_when_all_is_over(has_session, error):
+    """A task beside the handler that accepts too late hears that the connection is closed."""
+
+    class Site(App):
+        async def ws_index(self, ws):
+            if has_session:
+                self.request.session["user"] = "ann"
+            self.ws = ws
+            if error is not None:
+                raise error
+
+    async def main():
+        app = Site()
+        await serve(app, [{"type": "websocket.connect"}])
+        with pytest.raises(ConnectionClosed):
+            await app.ws.accept()
+        return app.ws.accepted
+
+    assert run(main()) is False
+
+
+async def serve(app, events):
+    """Serve a connection from its first event to its end."""
+
+    async def receive():
+        return events.pop(0) if events else await asyncio.Event().wait()
+
+    async def send(_message):
+        pass
+
+    await app({"type": "websocket", "path": "/", "headers": [], "query_string": b""}, receive, send)
+
+
+def test_a_connection_that_is_cancelled_in_its_after_hook_is_waited_for_by_no_stop():
+    """It is over for the server's stop, too."""
+
+    class Slow(WebSocketMiddleware):
+        def __init__(self):
+            self.begun = asyncio.Event()
+
+        async def after_websocket(self, request):
+            self.begun.set()
+            await asyncio.Event().wait()
+
+    class Site(App):
+        async def ws_index(self, ws):
+            await ws.accept()
+
+    async def main():
+        app, slow = Site(), Slow()
+        app.ws_middlewares.append(slow)
+        serving = asyncio.create_task(serve(app, [{"type": "websocket.connect"}]))
+        await slow.begun.wait()
+        serving.cancel()
+        await asyncio.wait({serving})
+        background = app._micropie.router.background
+        background.begin_stop()
+        await asyncio.wait_for(background.until_parted(), 1)
+        return serving.cancelled()
+
+    assert run(main())

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 from weakref import WeakKeyDictionary
 
 from micropie import App, ServerSentEvent, ServerSentEvents, Service, current_request
@@ -64,8 +64,7 @@ class Channels(Service):
     ) -> None:
         check("history", history, fits=history >= 0)
         check("history_ttl", history_ttl, fits=history_ttl > 0)
-        check("queue_size", queue_size, fits=queue_size > 0)
-        check("slow", slow, fits=slow in ("drop_oldest", "disconnect", "block"))
+        check_reader(queue_size, slow)
         check("max_message_size", max_message_size, fits=max_message_size > 0)
         self._new_engine = engine_factory(url, history, history_ttl, prefix, timeout)
         self.of_one_process = OF_ONE_PROCESS if url == "memory:" else None
@@ -102,7 +101,10 @@ class Channels(Service):
         if not channels:
             raise TypeError("subscribe() takes the name of a channel, or several")
         names = [checked_name(channel) for channel in channels]
-        size, policy = queue_size or self._queue_size, slow or self._slow
+        size = self._queue_size if queue_size is None else queue_size
+        policy = self._slow if slow is None else slow
+        check_reader(size, policy)
+        check("replay", replay, fits=replay >= 0)
         return Subscription(
             self._hub(), names, queue_size=size, policy=policy, since=since, replay=replay, member=member
         )
@@ -205,6 +207,12 @@ def checked_name(channel: Any) -> str:
     if isinstance(channel, str) and channel and len(channel) <= MAX_NAME and channel.isprintable():
         return channel
     raise ValueError(f"{channel!r:.300} can't name a channel: 1 to {MAX_NAME} printable characters can")
+
+
+def check_reader(queue_size: int, slow: Any) -> None:
+    """ValueError for a queue, or a policy, that can't be."""
+    check("queue_size", queue_size, fits=queue_size > 0)
+    check("slow", slow, fits=slow in get_args(Policy))
 
 
 def check(name: str, value: Any, *, fits: bool) -> None:

@@ -24,7 +24,7 @@ class Engine(Protocol):
         """Number a message, keep it if there is a history, and bring it to all who listen, here and elsewhere."""
 
     async def listen(self, channel: str) -> None:
-        """Bring this channel's messages from now on."""
+        """Bring this channel's messages from now on, if they are not brought yet."""
 
     async def unlisten(self, channel: str) -> None:
         """Bring this channel's messages no more."""
@@ -58,6 +58,7 @@ class Hub:
         self._entered: dict[Subscription, set[str]] = {}  # of which channels a reader is a member
         self._turn = asyncio.Lock()  # to change what the engine listens to
         self._has_ended = False
+        self._is_closed = False
         self._leaving: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._pumps: deque[Callable[[], None]] = deque()  # to be called
@@ -70,6 +71,7 @@ class Hub:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._join(reader)
+            reader.joined()
             if self._has_ended:
                 reader.end()
         except TimeoutError as error:
@@ -92,6 +94,7 @@ class Hub:
             await self._listen(reader, channel)
             await self._begin(reader, channel, since.get(channel))
             if reader.member is not None:
+                self._check_open()
                 self._entered.setdefault(reader, set()).add(channel)
                 await self.engine.enter(channel, reader.member)
 
@@ -142,19 +145,26 @@ class Hub:
         """End the iteration of all readers, which are members of nothing any more, and stop the engine."""
         readers = {reader for readers in self._readers.values() for reader in readers}
         self.end()
+        self._is_closed = True
         for reader in readers:
             await self.leave(reader)
         await asyncio.gather(*self._leaving, return_exceptions=True)
         await self.engine.aclose()
 
+    def _check_open(self) -> None:
+        """Let nobody who is still joining open connections again, or be a member."""
+        if self._is_closed:
+            raise unavailable()
+
     async def _listen(self, reader: Subscription, channel: str) -> None:
         async with self._turn:
-            readers = self._readers.setdefault(channel, {})
-            readers[reader] = None
-            if len(readers) == 1:
-                await self.engine.listen(channel)
+            self._check_open()
+            self._readers.setdefault(channel, {})[reader] = None
+            # Whoever came first may have been cancelled before it was so far.
+            await self.engine.listen(channel)
 
     async def _begin(self, reader: Subscription, channel: str, since: Position | None) -> None:
+        self._check_open()
         position, kept = await self.engine.earlier(channel)
         if since is None:
             wanted = last(kept, reader.replay)

@@ -37,8 +37,8 @@ class MemoryEngine:
         """Number a message and give it to all subscribers."""
         kept = self._kept.get(channel)
         if kept is None:
-            kept = self._kept[channel] = Kept(self._history)
             self._forget()
+            kept = self._kept[channel] = Kept(self._history)
         self._kept.move_to_end(channel)
         kept.position = Position(kept.position.epoch, kept.position.number + 1)
         kept.published_at = time.monotonic()
@@ -88,7 +88,7 @@ class MemoryEngine:
         """Nothing is open."""
 
     def _forget(self) -> None:
-        """Forget a channel for the one that has come, if there are too many."""
-        if len(self._kept) > MAX_CHANNELS:
+        """Forget a channel for one that comes, if there are too many."""
+        if len(self._kept) >= MAX_CHANNELS:
             unheard = (channel for channel in self._kept if channel not in self._listened)
             self._kept.pop(next(unheard, ""), None)

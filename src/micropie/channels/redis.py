@@ -89,13 +89,15 @@ class RedisEngine:
 
     async def listen(self, channel: str) -> None:
         """Bring this channel's messages from now on. `HTTPError` 503 if the server does not answer."""
-        self._places[channel] = None
-        confirmed = self._listening[channel] = asyncio.get_running_loop().create_future()
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(step()) for step in (self._keep_connected, self._beat)]
-        else:
-            await self._send("subscribe", self._topic(channel))
-        await self._redis.answer(lambda _redis: asyncio.shield(confirmed))
+        if channel not in self._places:
+            self._places[channel] = None
+            self._listening[channel] = asyncio.get_running_loop().create_future()
+            if not self._tasks:
+                self._tasks = [asyncio.create_task(step()) for step in (self._keep_connected, self._beat)]
+            else:
+                await self._send("subscribe", self._topic(channel))
+        if (confirmed := self._listening.get(channel)) is not None:
+            await self._redis.answer(lambda _redis: asyncio.shield(confirmed))
 
     async def unlisten(self, channel: str) -> None:
         """Bring this channel's messages no more; without channels nothing stays connected."""
@@ -179,13 +181,14 @@ class RedisEngine:
         await pubsub.subscribe(self._prefix, *map(self._topic, self._places))
         async with asyncio.timeout(SILENCE) as limit:
             async for event in pubsub.listen():
-                limit.reschedule(loop.time() + SILENCE)
+                limit.reschedule(None)  # readers may hold up what follows; the server is not silent
                 if event["type"] == "message":
                     await self._bring(self._channel(event["channel"]), event["data"])
                 elif event["type"] == "subscribe":
                     await self._begin(self._channel(event["channel"]))
                 elif event["type"] == "unsubscribe":
                     self._unlistened[self._channel(event["channel"])] -= 1
+                limit.reschedule(loop.time() + SILENCE)
 
     async def _begin(self, channel: str) -> None:
         """A channel is listened to, for the first time or again: bring what was missed."""
@@ -195,9 +198,10 @@ class RedisEngine:
         position, kept = await self.earlier(channel)
         if channel not in self._places or self._listening.get(channel) is not confirmed:  # taken back meanwhile
             return
-        if place is not None:
-            await self._catch_up(channel, place, position, kept)
-        self._places[channel] = position
+        if place is None:
+            self._places[channel] = position
+        elif not await self._catch_up(channel, place, position, kept):
+            return
         if confirmed is not None:
             del self._listening[channel]
             confirmed.set_result(None)
@@ -221,16 +225,28 @@ class RedisEngine:
             _, kept = await self.earlier(channel)
             positions = [one.position for one in kept]
             known = kept[: positions.index(message.position)] if message.position in positions else kept
-            await self._catch_up(channel, place, before(message.position), known)
+            if not await self._catch_up(channel, place, before(message.position), known):
+                return
         self._places[channel] = message.position
         await self._deliver(message)
 
-    async def _catch_up(self, channel: str, place: Position, position: Position, kept: Sequence[Message]) -> None:
+    async def _catch_up(self, channel: str, place: Position, position: Position, kept: Sequence[Message]) -> bool:
+        """Bring what is between two places; False if nobody listens to the channel any more, or somebody anew.
+
+        The place goes on with each message: this may be cut off, and none is to come again.
+        """
+        if self._places.get(channel) is not place:
+            return False
         newer, missed = behind(place, position, kept)
         if missed != 0:
             self._tell(Notice("gap", channel, missed))
-        for message in newer:
-            await self._deliver(message)
+        for there in (*newer, None):
+            if self._places.get(channel) is not place:
+                return False
+            self._places[channel] = place = position if there is None else there.position
+            if there is not None:
+                await self._deliver(there)
+        return True
 
     def _note_lost(self, error: Exception) -> None:
         if self._is_lost:

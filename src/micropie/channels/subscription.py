@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
 from micropie.channels.message import START, Message, Notice, Position, is_behind
@@ -47,6 +48,7 @@ class Subscription:
         "_error",
         "_hub",
         "_is_idle",
+        "_is_joining",
         "_is_over",
         "_known",
         "_messages",
@@ -88,7 +90,8 @@ class Subscription:
         self._policy = policy
         self._messages = NOTHING
         self._begun = 0  # of those in the queue that are of the time before the block
-        self._notices: list[Notice] | None = None  # they are told before what is in the queue
+        # By kind and channel: they are told before what is in the queue.
+        self._notices: dict[tuple[str, str], Notice] | None = None
         self._positions = [START] * len(self.channels)
         is_long = len(self.channels) > FEW
         self._numbers = {name: number for number, name in enumerate(self.channels)} if is_long else None
@@ -102,6 +105,8 @@ class Subscription:
         self._room: asyncio.Future[None] | None = None  # of the one whose turn it is
         self._error: Exception | None = None
         self._is_over = False
+        # Until it can read: who joins waits for what comes by the way that it would block, and has room until then.
+        self._is_joining = True
         self.on_give_up: Callable[[], None] | None = None  # for who sends, and may not come to the iteration's end
 
     async def __aenter__(self) -> Self:
@@ -128,7 +133,7 @@ class Subscription:
             await self.until_there()
         if not self._notices:
             return self._take()
-        notice = self._notices.pop(0)
+        notice = self._notices.pop(next(iter(self._notices)))
         self._notices = self._notices or None
         return notice
 
@@ -195,6 +200,10 @@ class Subscription:
 
     # What the hub calls.
 
+    def joined(self) -> None:
+        """Say that the reader can read from now on."""
+        self._is_joining = False
+
     def begin(self, channel: str, place: Position, position: Position, earlier: Sequence[Message]) -> None:
         """Say where reader and channel stand, and what the reader gets between these, which has room of its own.
 
@@ -218,13 +227,14 @@ class Subscription:
         if self._is_over or (self._known is not None and not self._is_news(message)):
             return True
         if len(self._messages) >= self._queue_size or self._blocked:
-            if self._policy == "block":
+            if self._policy == "block" and not self._is_joining:
                 self._blocked += 1  # now, so that none published later comes before it
                 return False
             if self._policy == "disconnect":
                 self.give_up()
                 return True
-            self._drop_oldest()
+            if self._policy == "drop_oldest":
+                self._drop_oldest()
         # PERF: in place, 0.05 µs.
         if self._messages:
             self._messages.append(message)
@@ -234,31 +244,46 @@ class Subscription:
             self._wake()
         return True
 
-    async def put_when_there_is_room(self, message: Message) -> None:
+    def put_when_there_is_room(self, message: Message) -> "asyncio.Task[bool]":
         """Take a message, behind those that wait already; who reads nothing for too long is given up."""
-        is_taken = False
+        waiting = asyncio.create_task(self._taken_when_there_is_room(message))
+        waiting.add_done_callback(partial(self._end_wait, message))
+        return waiting
+
+    def _end_wait(self, message: Message, waiting: "asyncio.Task[bool]") -> None:
+        """A publisher waits no more, which may have been cancelled before its wait has begun."""
+        self._blocked -= 1
+        if waiting.cancelled() or not waiting.result():
+            self.tell(Notice("gap", message.channel, 1))
+
+    async def _taken_when_there_is_room(self, message: Message) -> bool:
+        """True of a message that was taken."""
         try:
             self._turn = self._turn or asyncio.Lock()
             async with asyncio.timeout(BLOCK_TIMEOUT), self._turn:
                 while len(self._messages) >= self._queue_size and not self._is_over:
                     self._room = asyncio.get_running_loop().create_future()
                     await self._room
-                if self._is_news(message):
-                    self._messages = self._messages or deque()
-                    self._messages.append(message)
-                is_taken = True
+                if self._error is not None:
+                    return False
+                self._messages = self._messages or deque()
+                self._messages.append(message)
                 self._wake()
         except TimeoutError:
             self.give_up()
-        finally:
-            self._blocked -= 1
-            if not is_taken:  # its publisher may have been cancelled
-                self.tell(Notice("gap", message.channel, 1))
+            return False
+        return True
 
     def tell(self, notice: Notice) -> None:
-        """Take a notice; of those that nobody has read yet the latest."""
+        """Take a notice; of those that nobody has read yet a channel has one of each kind, its gaps being added up."""
         self.missed += notice.missed or 0
-        self._notices = [*(self._notices or ()), notice][-len(self.channels) - 2 :]
+        if self._notices is None:
+            self._notices = {}
+        key = notice.kind, notice.channel
+        earlier = self._notices.pop(key, None)
+        if earlier is not None and notice.kind == "gap":
+            notice = notice._replace(missed=added(earlier.missed, notice.missed))
+        self._notices[key] = notice
         self._wake()
 
     def give_up(self) -> None:
@@ -294,12 +319,8 @@ class Subscription:
         return True
 
     def _drop_oldest(self) -> None:
-        oldest = self._messages.popleft()
-        if self._notices and (last := self._notices[-1])[:2] == ("gap", oldest.channel) and last.missed is not None:
-            self._notices[-1] = Notice("gap", oldest.channel, last.missed + 1)
-            self.missed += 1
-        else:
-            self.tell(Notice("gap", oldest.channel, 1))
+        self._begun = max(0, self._begun - 1)
+        self.tell(Notice("gap", self._messages.popleft().channel, 1))
 
     def _wake(self) -> None:
         if not self._is_idle:
@@ -314,3 +335,8 @@ class Subscription:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         self._room = None
+
+
+def added(missed: int | None, more: int | None) -> int | None:
+    """Two counts as one; nobody knows it if one of them is not known."""
+    return None if missed is None or more is None else missed + more

@@ -142,9 +142,11 @@ async def serve_websocket(engine: Engine, scope: Scope, receive: Receive, send: 
         except CAUGHT as error:
             connection.closing = await closing_after(connection, error)
         finally:  # even if we are being cancelled
-            await end(connection)
-            current_request.reset(token)
-            connection.going_away.over()
+            try:
+                await end(connection)
+            finally:
+                current_request.reset(token)
+                connection.going_away.over()
         await close(connection)
     finally:
         del connection.ws, connection.going_away  # no circle is left, for the garbage collector to come by

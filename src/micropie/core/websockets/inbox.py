@@ -92,6 +92,11 @@ class Inbox:
         self._kept = _NOTHING
         self._owner = None
 
+    @property
+    def is_dropped(self) -> bool:
+        """True if whoever made the socket is done with it."""
+        return self._owner is None
+
     async def until_closed(self) -> None:
         """Wait for the end of a connection that seems to be over; not for long."""
         if self._is_open:

@@ -168,12 +168,14 @@ class WebSocket:
         handler may return.
 
         ValueError for a subprotocol that the client does not offer, and for a header of the handshake itself;
-        RuntimeError the second time; `ConnectionClosed` if the client has left already.
+        RuntimeError the second time; `ConnectionClosed` if the client has left already, or the handler has ended.
         """
         if self.accepted:
             raise RuntimeError("accept() was called before: a connection is accepted once")
         if self.closed:
             raise RuntimeError("The connection is closed: nothing is left to accept")
+        if self._inbox.is_dropped:
+            await self._raise_closed()
         if subprotocol is not None:
             self._check_subprotocol(subprotocol)
         fields = [*_accept_fields(headers), *self._session_fields(session_id)]
