@@ -1033,3 +1033,27 @@ def test_a_setting_of_a_subscription_that_can_not_be_is_refused(options, wrong):
             channels.subscribe("a", **options)
 
     use(steps, "memory:")
+
+
+def test_a_burst_between_a_joining_reader_s_look_and_its_beginning(url):
+    """All of it is behind what the history had."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as witness:
+            await channels.publish("a", 0)
+            joining = channels.subscribe("a", replay=9)
+            engine = joining._hub.engine
+            earlier = engine.earlier
+
+            async def publish_behind(channel):
+                found = await earlier(channel)
+                for number in (1, 2, 3):
+                    await channels.publish("a", number)
+                await take(witness, 4)
+                return found
+
+            engine.earlier = publish_behind
+            async with joining as messages:
+                return await take(messages, 4)
+
+    assert use(steps, url, history=9) == [0, 1, 2, 3]

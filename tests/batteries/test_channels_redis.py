@@ -663,3 +663,24 @@ def test_a_stop_while_somebody_joins_leaves_nothing(server, step):
         return caught.value.status, left
 
     assert use(steps, server.url) == (503, [b":0", b":0"])
+
+
+def test_who_leaves_while_it_is_brought_what_it_missed_is_forgotten(server):
+    """Its channel is not listened to any more."""
+
+    async def steps(channels, other):
+        async with channels.subscribe("b"):
+            messages = await channels.subscribe("a", slow="block", queue_size=1).__aenter__()
+            await other.publish("a", 0)
+            await items(messages, 1)
+            server.ask("CLIENT", "KILL", "TYPE", "pubsub")
+            for number in range(1, 5):
+                await other.publish("a", number)
+            async with asyncio.timeout(5):
+                while not messages._blocked:  # noqa: ASYNC110 - nobody else can tell
+                    await asyncio.sleep(0.005)
+            await messages.__aexit__()
+            await asyncio.sleep(0.05)
+            return list(messages._hub.engine._places)
+
+    assert use(steps, server.url, server.url, history=9) == ["b"]
