@@ -338,6 +338,17 @@ def test_a_place_lasts_as_long_as_somebody_listens(server, monkeypatch):
     assert use(steps, server.url, history_ttl=0.8) == [1, 2]
 
 
+def test_one_connection_is_enough(server):
+    """Beside the one that messages come by: who waits for that holds up none."""
+
+    async def steps(channels):
+        async with channels.subscribe("a") as messages, channels.subscribe("b"):
+            await channels.publish("a", 1)
+            return await items(messages, 1)
+
+    assert use(steps, f"{server.url}?max_connections=1") == [1]
+
+
 def test_no_server_at_all():
     """The URL of nobody is a 503 at once."""
 

@@ -97,7 +97,7 @@ class RedisEngine:
             else:
                 await self._send("subscribe", self._topic(channel))
         if (confirmed := self._listening.get(channel)) is not None:
-            await self._redis.answer(lambda _redis: asyncio.shield(confirmed))
+            await self._redis.in_time(lambda: asyncio.shield(confirmed))
 
     async def unlisten(self, channel: str) -> None:
         """Bring this channel's messages no more; without channels nothing stays connected."""

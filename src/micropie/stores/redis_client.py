@@ -52,12 +52,21 @@ class RedisClient:
 
     async def answer(self, ask: Callable[[Any], Awaitable[Any]], *, writing: bool = False) -> Any:
         """The server's answer. `HTTPError` 503 if it does not in time, or can't at the moment."""
+        redis, room = self._client()
+
+        async def asked() -> Any:
+            async with room:
+                return await ask(redis)
+
+        return await self.in_time(asked, writing=writing)
+
+    async def in_time(self, ask: Callable[[], Awaitable[Any]], *, writing: bool = False) -> Any:
+        """What the server has to bring about, by whichever connection. `HTTPError` 503 as for an answer."""
         is_away = self._outage.of_writing if writing else self._outage.of_reading
         is_first = is_away and self._tries_first()
         try:
-            redis, room = self._client()
-            async with asyncio.timeout(self._timeout), room:
-                answer = await ask(redis)
+            async with asyncio.timeout(self._timeout):
+                answer = await ask()
         except (TimeoutError, self._package.exceptions.RedisError) as error:
             if not is_unavailable(self._package, error):
                 raise
