@@ -2998,7 +2998,8 @@ def refuse_unchecked(annotation: Any) -> None:
             raise UncheckedConstraintError(f"{place or annotation}: msgspec does not check {item!r}: {instead}")
         inside = [(place, one) for one in (*get_args(kind), aliased(kind), getattr(kind, "__origin__", None))]
         if is_struct(kind) or is_typed_dict(kind) or is_named_tuple(kind):
-            inside += [(f"{class_of(kind).__name__}.{name}", hint) for name, hint in hints_of(kind).items()]
+            hints = [(name, hint) for name, hint in hints_of(kind).items() if get_origin(hint) is not ClassVar]
+            inside += [(f"{class_of(kind).__name__}.{name}", hint) for name, hint in hints]
         line += [one for one in inside if one not in line]
 
 
@@ -7509,6 +7510,7 @@ def _copied(node: Any, place: dict[str, int], parts: dict[str, ast.AST]) -> Any:
 
 _MARKUP = (".html", ".htm", ".xhtml", ".xml", ".svg")
 _LEAN_VERSIONS = "3.1."  # of Jinja2: the code that others make may be of another kind
+_LEAN, _ASYNC = "lean code 1", "async mode"  # in caches of bytecode; another number when `lean_code` writes other code
 _SUFFIXES = (".jinja2", ".jinja", ".j2")
 _TRUSTED_FOR = 0.05  # seconds; nobody saves a file and reloads the page faster
 
@@ -7544,41 +7546,65 @@ class Templates:
 
     async def render(self, name: str, context: Mapping[str, Any]) -> str:
         """The rendered text. `MissingDependency` without Jinja2; Jinja2's own errors otherwise."""
-        if self._environment_of_pages is None:
-            self._environment_of_pages = self._leaner()
-        text: str = await self._environment_of_pages.get_template(name).render_async(context)
+        if (pages := self._environment_of_pages) is None:
+            pages = self._environment_of_pages = self._leaner()
+        text: str = await pages.get_template(name).render_async(context)
         return text
 
     def _leaner(self) -> Any:
-        """The environment, or for a folder an overlay of it, which has what was added to it until the first page."""
+        """The environment, or for a folder an overlay of it, which is as good as it until a setting is replaced."""
         jinja2 = require("jinja2", "Templates")
         is_known = getattr(jinja2, "__version__", "").startswith(_LEAN_VERSIONS)
         if isinstance(self._source, jinja2.Environment) or not is_known:
             return self.environment
-        overlay = _async_overlay(self.environment)
+        overlay = _async_overlay(self.environment, _LEAN)
         overlay._compile = compile_lean  # noqa: SLF001 - made to be overridden, as its docstring says
         return overlay
 
     def _environment_of_folder(self, jinja2: Any) -> Any:
         loader = _folder_loader(jinja2, self._source)
-        environment = jinja2.Environment(loader=loader, autoescape=is_markup, enable_async=True)
+        kind = _folder_environment(jinja2, self._forget_pages)
+        environment = kind(loader=loader, autoescape=is_markup, enable_async=True)
         environment.template_class = _folder_template(jinja2)
         environment.globals.update(self._functions())
         return environment
+
+    def _forget_pages(self, environment: Any) -> None:
+        """Have the next page rendered in a new overlay, if it is this environment that has changed."""
+        if environment is self._environment:
+            self._environment_of_pages = None
 
 
 def in_async_mode(environment: Any) -> Any:
     """The environment; for a synchronous one an overlay of it, with the same globals, filters, tests and policies."""
     if environment.is_async:
         return environment
-    return _async_overlay(environment)
+    return _async_overlay(environment, _ASYNC)
 
 
-def _async_overlay(environment: Any) -> Any:
-    # A cache of bytecode knows templates by name alone, and would give those that were compiled in another way.
-    overlay = environment.overlay(bytecode_cache=None)
+def _async_overlay(environment: Any, way: str) -> Any:
+    cache = environment.bytecode_cache
+    overlay = environment.overlay(bytecode_cache=None if cache is None else OwnBytecode(cache, way))
     overlay.is_async = True  # `enable_async` of `overlay` has no effect before Jinja2 3.1.5
     return overlay
+
+
+class OwnBytecode:
+    """A cache of bytecode that has names of its own for templates which are compiled in another way.
+
+    Jinja2's know templates by name alone, and would give those that were compiled as ever.
+    """
+
+    def __init__(self, cache: Any, way: str) -> None:
+        self._cache = cache
+        self._way = way
+
+    def get_bucket(self, environment: Any, name: str, filename: str | None, source: str) -> Any:
+        """The bucket of a template that was compiled in this way."""
+        return self._cache.get_bucket(environment, f"{name} ({self._way})", filename, source)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
 
 
 async def shared_context(owners: Iterable[Any]) -> dict[str, Any]:
@@ -7606,6 +7632,21 @@ def _folder_loader(jinja2: Any, folder: Any) -> Any:
             return text, path, _trusting(is_current)
 
     return FolderLoader(folder)
+
+
+def _folder_environment(jinja2: Any, replaced: Callable[[Any], None]) -> Any:
+    """A `jinja2.Environment` that says when a setting of it was replaced, or an extension added."""
+
+    class FolderEnvironment(jinja2.Environment):  # type: ignore[misc]  # as above
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            replaced(self)
+
+        def add_extension(self, extension: Any) -> None:
+            super().add_extension(extension)
+            replaced(self)
+
+    return FolderEnvironment
 
 
 def _folder_template(jinja2: Any) -> Any:

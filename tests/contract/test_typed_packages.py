@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Optional, TypedDict
+from typing import Annotated, Any, ClassVar, Literal, Optional, TypedDict
 from uuid import UUID
 
 import pytest
@@ -173,6 +173,21 @@ def test_13_other_constraints_of_a_struct_are_refused():
     ):
         with pytest.raises(TypeError, match=r"Order\.amount: msgspec does not check "):
             taking(msgspec.defstruct("Order", [("amount", annotation)]))
+
+
+@pytest.mark.needs("annotated_types", "msgspec")
+def test_13_variables_of_a_structs_class_may_have_any_metadata():
+    """They are no members: no client gives them, so nothing would go unchecked."""
+    import annotated_types as at
+    import msgspec
+
+    class Order(msgspec.Struct):
+        amount: int
+        least: ClassVar[Annotated[int, at.Ge(1)]] = 1
+        limits: ClassVar[dict[str, Annotated[int, at.Gt(0)]]] = {}
+        bare: ClassVar = 1
+
+    assert http(taking(Order), "POST", json={"amount": 3}).text == "Order(amount=3)"
 
 
 @pytest.mark.needs("pydantic", "msgspec")

@@ -536,6 +536,105 @@ def test_an_environment_of_ones_own_may_keep_bytecode(folder, tmp_path_factory):
         assert render(app, "page.html", {"title": "T"}) == "T<base>"
 
 
+def kept_bytecode():
+    """A cache of bytecode in memory, and what it was asked to do, in order."""
+    jinja2 = pytest.importorskip("jinja2")
+    kept: dict[str, bytes] = {}
+    steps: list[str] = []
+
+    class Memory(jinja2.BytecodeCache):  # type: ignore[name-defined, misc]  # Jinja2 is known at run time only
+        def load_bytecode(self, bucket):
+            steps.append("load")
+            if bucket.key in kept:
+                bucket.bytecode_from_string(kept[bucket.key])
+
+        def dump_bytecode(self, bucket):
+            steps.append("dump")
+            kept[bucket.key] = bucket.bytecode_to_string()
+
+        def clear(self):
+            kept.clear()
+
+    return Memory(), steps
+
+
+@pytest.mark.parametrize("has_own", [False, True], ids=["of the folder", "synchronous"])
+def test_bytecode_that_is_kept_is_used_for_pages(folder, has_own):
+    """Another process need not compile the pages again; what others keep under the same name is something else."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", "{{ title }}{{ lookup['coro'] }}")
+    cache, steps = kept_bytecode()
+    plain = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), bytecode_cache=cache)
+    assert plain.get_template("page.html").render(title="T", lookup={}) == "T"
+    for expected in (["load", "dump"], ["load"]):
+        app = App(templates=plain if has_own else folder)
+        if not has_own:
+            configuration(app).templates.bytecode_cache = cache
+        steps.clear()
+        assert render(app, "page.html", Application().values()) == "Tlooked up"
+        assert steps == expected
+    assert plain.overlay().get_template("page.html").render(title="T", lookup={}) == "T"
+
+
+def test_bytecode_of_pages_can_be_cleared(folder):
+    """The overlay's cache of bytecode is the environment's, in all but the names."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", "{{ title }}")
+    cache, steps = kept_bytecode()
+    for _ in range(2):
+        app = App(templates=jinja2.Environment(loader=jinja2.FileSystemLoader(folder), bytecode_cache=cache))
+        render(app, "page.html", {"title": "T"})
+        configuration(app).templates.bytecode_cache.clear()
+    assert steps == ["load", "dump"] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "expected"),
+    [
+        ("{{ nothing }}", {"undefined": "ChainableUndefined"}, ""),
+        ("{{ nothing.at.all }}|", {"undefined": "ChainableUndefined"}, "|"),
+        ("{{ title }}", {"finalize": str.lower}, "t&amp;c"),
+        ("{{ title }}", {"autoescape": False}, "T&C"),
+        ("{% if true %}\n{{ title }}{% endif %}", {"trim_blocks": True}, "T&amp;C"),
+    ],
+)
+def test_settings_that_are_replaced_count_from_the_next_page_on(folder, text, settings, expected):
+    """Not only those from before the first page."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "first.html", "{{ title }}")
+    write(folder, "page.html", text)
+    app = App(templates=folder)
+    assert render(app, "first.html", {"title": "T&C"}) == "T&amp;C"
+    for name, value in settings.items():
+        setattr(configuration(app).templates, name, getattr(jinja2, value) if isinstance(value, str) else value)
+    assert render(app, "page.html", {"title": "T&C"}) == expected
+
+
+def test_an_extension_that_is_added_counts_from_the_next_page_on(folder):
+    """Its tags are known, also in a template that was refused before."""
+    jinja2 = pytest.importorskip("jinja2")
+    write(folder, "page.html", "{% do stack.append(2) %}{{ stack }}")
+    app = App(templates=folder)
+    with pytest.raises(jinja2.TemplateSyntaxError):
+        render(app, "page.html", {"stack": [1]})
+    configuration(app).templates.add_extension("jinja2.ext.do")
+    assert render(app, "page.html", {"stack": [1]}) == "[1, 2]"
+
+
+def test_an_overlay_of_the_environment_leaves_pages_alone(folder):
+    """Who makes one has its settings to himself, and pages are not compiled again for it."""
+    pytest.importorskip("jinja2")
+    write(folder, "page.html", "{{ title }}")
+    app = App(templates=folder)
+    cache, steps = kept_bytecode()
+    configuration(app).templates.bytecode_cache = cache
+    for _ in range(2):
+        assert render(app, "page.html", {"title": "T"}) == "T"
+        overlay = configuration(app).templates.overlay(finalize=str.lower)
+        overlay.add_extension("jinja2.ext.do")
+    assert steps == ["load", "dump"]
+
+
 @pytest.mark.parametrize(
     "own", [None, {}, {"enable_async": True}], ids=["of the folder", "synchronous", "asynchronous"]
 )

@@ -6,7 +6,7 @@ text are bounded, and what others have made (dataclasses, attrs classes, models)
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args, get_origin
 
 from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError
 from micropie.core.basics.optional import lazy_import, lazy_pattern
@@ -82,7 +82,8 @@ def refuse_unchecked(annotation: Any) -> None:
             raise UncheckedConstraintError(f"{place or annotation}: msgspec does not check {item!r}: {instead}")
         inside = [(place, one) for one in (*get_args(kind), aliased(kind), getattr(kind, "__origin__", None))]
         if is_struct(kind) or is_typed_dict(kind) or is_named_tuple(kind):
-            inside += [(f"{class_of(kind).__name__}.{name}", hint) for name, hint in hints_of(kind).items()]
+            hints = [(name, hint) for name, hint in hints_of(kind).items() if get_origin(hint) is not ClassVar]
+            inside += [(f"{class_of(kind).__name__}.{name}", hint) for name, hint in hints]
         line += [one for one in inside if one not in line]
 
 
