@@ -13459,7 +13459,15 @@ async def after_hooks(
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)
-        return server_error(engine, request, error)
+        return with_added_headers(engine, request, server_error(engine, request, error))
+    return reply
+
+
+def with_added_headers(engine: Engine, request: Request, reply: Reply) -> Reply:
+    """A reply in place of one that has passed the after hooks, with what the `reply_headers` of middlewares add."""
+    for middleware in defining(engine.app.middlewares[: request._hooks_reached], "reply_headers"):
+        with suppress(*FAILURES):  # it may be what this reply is about
+            AddingHeaders(middleware).after_request(request, reply.status, reply.body, reply.headers)
     return reply
 
 
@@ -13497,7 +13505,7 @@ def add_to_plain(engine: Engine, hooks: Hooks, request: Request, messages: Any, 
         ready = last_headers(hooks, request)
     except CAUGHT as error:
         reraise_cancellation(error)
-        return server_error(engine, request, error)
+        return with_added_headers(engine, request, server_error(engine, request, error))
     if ready is not None:
         add_ready_headers(messages, ready)
     return None if request._session is None else plain_reply(plain_body(messages, result), ready or [])
@@ -14588,7 +14596,8 @@ def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(engine, request, with_debug_page(request, server_error(engine, request, error)))
+        failed = with_added_headers(engine, request, server_error(engine, request, error))
+        return with_encoded_text(engine, request, with_debug_page(request, failed))
     return reply
 
 
@@ -14826,8 +14835,8 @@ async def send_by_override(engine: Engine, request: Request, reply: Reply, send:
         if outgoing.started:
             spare_server(error)
             raise
-        failed = with_debug_page(request, server_error(engine, request, error))
-        await send_reply(engine, request, failed, send, whole)
+        failed = with_added_headers(engine, request, server_error(engine, request, error))
+        await send_reply(engine, request, with_debug_page(request, failed), send, whole)
 
 
 # ======================================================================================================================
@@ -15455,7 +15464,7 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
-        return reply_to_unhandled(engine, request, error)
+        return with_added_headers(engine, request, reply_to_unhandled(engine, request, error))
     if cookie is not None:
         set_session_cookie(reply, cookie)
     elif request._session is not None:  # what the reply says may depend on it

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, HTTPError, HttpMiddleware, Mount, Reply, ReplyHeaders
+from micropie import App, HTTPError, HttpMiddleware, InMemorySessionBackend, Mount, Reply, ReplyHeaders
 from tests.client import http
 from tests.wire import wire
 
@@ -42,6 +42,9 @@ class Site(App):
 
     async def fails(self):
         raise RuntimeError("secret")
+
+    async def half(self):
+        return "half a character: \ud83d"
 
     async def stream(self):
         yield "a"
@@ -188,6 +191,69 @@ def test_a_hook_that_fails_is_a_bare_500(path, caplog):
     answer = http(site(Fails()), path=path)
     assert (answer.status_code, answer.text) == (500, "500 Internal Server Error")
     assert [str(record.exc_info[1]) for record in caplog.records] == ["in the hook"]
+
+
+class Broken(InMemorySessionBackend):
+    """Saves nothing."""
+
+    async def save(self, session_id, data, timeout):
+        raise ConnectionError("secret")
+
+
+class FailsAfter(HttpMiddleware):
+    """Fails with the reply."""
+
+    def after_request(self, request, status_code, response_body, extra_headers):
+        raise RuntimeError("in the hook")
+
+
+class FailsToAdd(HttpMiddleware):
+    """Has no headers, and says so by failing."""
+
+    def reply_headers(self, request):
+        raise RuntimeError("in the hook")
+
+
+class SendsNothing(Site):
+    """Has a way of its own to send replies, which fails."""
+
+    async def _send_response(self, send, status_code, body, extra_headers=None):
+        raise RuntimeError("not sent")
+
+
+@pytest.mark.parametrize(
+    ("app", "path"),
+    [
+        (Site(debug=False), "/half"),
+        (Site(Broken(), debug=False), "/visit"),
+        (SendsNothing(debug=False), "/"),
+        (SendsNothing(debug=False), "/stream"),
+    ],
+    ids=["half a character", "an unsaved session", "a way of its own", "a stream in its own way"],
+)
+def test_a_reply_that_fails_behind_the_hooks_has_them(app, path):
+    """Whatever goes wrong with it at last: a bare 500 is a reply, too."""
+    app.middlewares += [Adds(), Adds(ReplyHeaders([("X-Served-By", "others"), ("Vary", "Origin")]))]
+    for method in ("GET", "HEAD"):
+        answer = http(app, method, path)
+        assert (answer.status_code, answer.headers.get_list("x-served-by")) == (500, ["us"])
+        assert "Origin" in answer.headers.get_list("vary")
+
+
+@pytest.mark.parametrize("path", ["/", "/made", "/json", "/stream", "/visit", "/fails"])
+@pytest.mark.parametrize("fails", [FailsAfter(), FailsToAdd()])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_hook_that_fails_costs_nobody_elses_headers(path, fails, is_first):
+    """A bare 500 has those of the other middlewares, whether they stand before the one that fails or behind it."""
+    app = site(*([fails, Adds()] if is_first else [Adds(), fails]))
+    answer = http(app, path=path)
+    assert (answer.status_code, answer.headers.get_list("x-served-by")) == (500, ["us"])
+
+
+def test_a_middleware_that_is_not_reached_adds_nothing_to_a_failure():
+    """Who answers in front of it, and fails with that, fails alone."""
+    headers = http(site(FailsAfter(), Adds(), Answers(), Adds(ReplyHeaders({"X-More": "1"})))).headers
+    assert (headers["x-served-by"], headers.get("x-more")) == ("us", None)
 
 
 def test_two_middlewares_that_make_headers_for_each_request():

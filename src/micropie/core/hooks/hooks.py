@@ -1,6 +1,7 @@
 """The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import CoroutineType
 from typing import Any
 
@@ -239,7 +240,15 @@ async def after_hooks(
     except CAUGHT as error:
         await close_unsent(body)
         reraise_cancellation(error)
-        return server_error(engine, request, error)
+        return with_added_headers(engine, request, server_error(engine, request, error))
+    return reply
+
+
+def with_added_headers(engine: Engine, request: Request, reply: Reply) -> Reply:
+    """A reply in place of one that has passed the after hooks, with what the `reply_headers` of middlewares add."""
+    for middleware in defining(engine.app.middlewares[: request._hooks_reached], "reply_headers"):
+        with suppress(*FAILURES):  # it may be what this reply is about
+            AddingHeaders(middleware).after_request(request, reply.status, reply.body, reply.headers)
     return reply
 
 
@@ -277,7 +286,7 @@ def add_to_plain(engine: Engine, hooks: Hooks, request: Request, messages: Any, 
         ready = last_headers(hooks, request)
     except CAUGHT as error:
         reraise_cancellation(error)
-        return server_error(engine, request, error)
+        return with_added_headers(engine, request, server_error(engine, request, error))
     if ready is not None:
         add_ready_headers(messages, ready)
     return None if request._session is None else plain_reply(plain_body(messages, result), ready or [])

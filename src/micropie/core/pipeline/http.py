@@ -27,6 +27,7 @@ from micropie.core.hooks.hooks import (
     before_hooks,
     hooks_of,
     show_reply,
+    with_added_headers,
 )
 from micropie.core.hooks.middleware import mounted_send
 from micropie.core.pipeline.end_of_request import end_request, note_exception
@@ -301,7 +302,7 @@ async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> 
     except CAUGHT as error:
         await close_unsent(reply.body)
         reraise_cancellation(error)
-        return reply_to_unhandled(engine, request, error)
+        return with_added_headers(engine, request, reply_to_unhandled(engine, request, error))
     if cookie is not None:
         set_session_cookie(reply, cookie)
     elif request._session is not None:  # what the reply says may depend on it

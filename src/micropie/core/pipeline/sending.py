@@ -8,6 +8,7 @@ from micropie.core.basics.errors import FAILURES
 from micropie.core.basics.types import Send
 from micropie.core.engine import Engine
 from micropie.core.failures.error_replies import server_error, spare_server, with_debug_page
+from micropie.core.hooks.hooks import with_added_headers
 from micropie.core.pipeline.whole_reply import Whole, messages_of
 from micropie.core.replies.asgi import WatchedSend, send_messages
 from micropie.core.replies.reply import Reply, show_type
@@ -55,5 +56,5 @@ async def send_by_override(engine: Engine, request: Request, reply: Reply, send:
         if outgoing.started:
             spare_server(error)
             raise
-        failed = with_debug_page(request, server_error(engine, request, error))
-        await send_reply(engine, request, failed, send, whole)
+        failed = with_added_headers(engine, request, server_error(engine, request, error))
+        await send_reply(engine, request, with_debug_page(request, failed), send, whole)

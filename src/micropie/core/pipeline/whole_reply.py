@@ -5,6 +5,7 @@ from typing import Any
 
 from micropie.core.engine import Engine
 from micropie.core.failures.error_replies import server_error, with_debug_page
+from micropie.core.hooks.hooks import with_added_headers
 from micropie.core.replies.asgi import WholeMessages
 from micropie.core.replies.reply import Reply, is_stream
 from micropie.core.requests.request import Request
@@ -28,5 +29,6 @@ def with_encoded_text(engine: Engine, request: Request, reply: Reply) -> Reply:
     try:
         reply.body = reply.body.encode()
     except UnicodeEncodeError as error:
-        return with_encoded_text(engine, request, with_debug_page(request, server_error(engine, request, error)))
+        failed = with_added_headers(engine, request, server_error(engine, request, error))
+        return with_encoded_text(engine, request, with_debug_page(request, failed))
     return reply
