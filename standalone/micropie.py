@@ -16,6 +16,7 @@ import asyncio
 import builtins
 import codecs
 import contextlib
+import copyreg
 import errno
 import functools
 import importlib
@@ -225,7 +226,14 @@ def is_status(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
 
 
-class HTTPError(Exception):
+class Portable(Exception):  # noqa: N818 - no error by itself
+    """An exception that can be copied and pickled, another process may raise it say, whatever its constructor takes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
+
+class HTTPError(Portable):
     """Answer the request with `status` (400 to 599, or any final one) and a short text.
 
     `detail` is shown to the client behind the status and its phrase, or `title` in place of the phrase; `headers` are
@@ -409,7 +417,7 @@ class ConnectionClosed(Exception):  # noqa: N818 - the documented name
         self.reason = reason
 
 
-class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error of ours
+class BadMessage(Portable, ValueError):  # noqa: N818 - the peer's mistake, not an error of ours
     """A WebSocket message is not what the handler asked for; who does not catch it closes with `code` and `reason`."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:
@@ -9664,10 +9672,10 @@ class Successor(NamedTuple):
     def changes_before(self, session: Session) -> Changes:
         """What is left of a late request's changes, as if they had come before the rotation and all that followed.
 
-        Nothing of a log-in, which is of one session alone.
+        Nothing of a log-in, which is of one session alone, and of a log-out if somebody else has logged in since.
         """
         changed, removed = session.changes()
-        if Session.USER in changed or Session.USER in removed:
+        if Session.USER in changed or (Session.USER in removed and not self._has_as_before(Session.USER, session)):
             return {}, []
         left = {name: value for name, value in changed.items() if self._has_as_before(name, session)}
         return left, [name for name in removed if self._has_as_before(name, session)]
@@ -9929,6 +9937,8 @@ class SessionStore:
         if not session or session.id is None or session.retired:
             return False
         changes, removed = session.changes()
+        if removed and Session.USER in removed:
+            return False
         if changes or removed:
             self._memory.change(session.id, changes, removed, self._timeout)
         else:
@@ -9952,7 +9962,9 @@ class SessionStore:
             return await self._end(session, request.scope)
         else:
             changes, removed = session.changes()
-            if changes or removed:
+            if Session.USER in removed:
+                value = await self._log_out(session, session.id, changes, removed)
+            elif changes or removed:
                 value = await self._change(session.id, changes, removed)
             else:
                 value = await self._push(session.id)
@@ -9968,7 +9980,7 @@ class SessionStore:
             if session:
                 value = await self._rotate(session, old_id, new_id)
             else:  # emptied, too
-                await self._rotations.forget(old_id)
+                await self._end_successor(session, old_id)
             for retired in session.retired:
                 await self._delete(retired)
         return None if value is None else self.cookie(value, request.scope, expire=not value)
@@ -10013,10 +10025,30 @@ class SessionStore:
         """An emptied session is deleted, and the cookie that the client has for it expires."""
         session_id = session.id or ""
         async with self._turns().taken(turn_of_rotation(session_id)):
-            await self._rotations.forget(session_id)
+            await self._end_successor(session, session_id)
             await self._delete(session_id)
         session.id = None
         return self.cookie("", scope, expire=True)
+
+    async def _log_out(
+        self, session: Session, session_id: str, changes: dict[str, Any], removed: list[str]
+    ) -> str | None:
+        """Write what has changed in a session that is nobody's any more, also in what it has become meanwhile."""
+        async with self._turns().taken(turn_of_rotation(session_id)):
+            value = await self._change(session_id, changes, removed)
+            if (successor := await self._rotations.successor(session_id)) is not None:
+                await self._change(successor.id, *successor.changes_before(session))
+        return value
+
+    async def _end_successor(self, session: Session, old_id: str) -> None:
+        """Let nobody go on with an ended session; what a user's has become by a rotation meanwhile ends, too.
+
+        A visitor's has no say on that: who has planted its id can't log out who has logged in since.
+        """
+        successor = await self._rotations.successor(old_id) if session.was_bound else None
+        await self._rotations.forget(old_id)
+        if successor is not None and session.was_in(successor.data, Session.USER):
+            await self._delete(successor.id)
 
     async def _change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | None:
         """Write what has changed on top of what is stored now, unless the session has ended meanwhile.

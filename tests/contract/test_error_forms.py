@@ -1,12 +1,24 @@
 """26: the form in which a client is told of an error."""
 
+import copy
 import pickle
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from micropie import App, Controller, Fault, HTTPError, HttpMiddleware, InvalidInput, Mount
+from micropie import (
+    App,
+    ClientGone,
+    ConnectionClosed,
+    Controller,
+    Fault,
+    HTTPError,
+    HttpMiddleware,
+    InvalidInput,
+    InvalidMessage,
+    Mount,
+)
 from tests.client import http
 from tests.wire import wire
 
@@ -609,7 +621,34 @@ def test_26_a_declared_status_is_one(status):
         type("Wrong", (HTTPError,), {"status": status})
 
 
+class NoSuchPie(HTTPError):  # noqa: N818
+    """An error whose constructor takes something else."""
+
+    status = 404
+
+    def __init__(self, *, pie):
+        super().__init__(f"No {pie}", extensions={"pie": pie})
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoSuchPie(pie="apple"),
+        InvalidInput([Fault("body", "email", "has an account already")]),
+        InvalidMessage([Fault("message", "x", "expected int")]),
+        ConnectionClosed(1001, "bye"),
+        ClientGone(),
+        HTTPError(403, "No", {"X-Why": "so"}, type="urn:no", title="No!"),
+    ],
+)
+@pytest.mark.parametrize("copied", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])
+def test_26_errors_come_whole_from_another_process(error, copied):
+    """Whatever their constructors take: a pool of processes would break else, for all that wait for it."""
+    other = copied(error)
+    assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
+
+
 def test_26_an_http_error_can_be_pickled():
     """As it comes from another process."""
-    copy = pickle.loads(pickle.dumps(OutOfStock("Only 2", extensions={"left": 2})))
-    assert (copy.status, copy.detail, copy.title, copy.extensions) == (409, "Only 2", "Out of stock", {"left": 2})
+    other = pickle.loads(pickle.dumps(OutOfStock("Only 2", extensions={"left": 2})))
+    assert (other.status, other.detail, other.title, other.extensions) == (409, "Only 2", "Out of stock", {"left": 2})

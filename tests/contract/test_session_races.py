@@ -118,6 +118,20 @@ class Site(App):
         await self._wait()
         return "slow"
 
+    async def slow_clear(self):
+        self.request.session.clear()
+        await self._wait()
+        return "slow"
+
+    async def slow_unbind(self):
+        del self.request.session["_user_id"]
+        await self._wait()
+        return "slow"
+
+    async def slow_rotate_unbind(self):
+        self.request.session.rotate()
+        return await self.slow_unbind()
+
     async def slow_rotate_out(self):
         self.request.session.rotate()
         self.request.session.clear()
@@ -452,6 +466,87 @@ def test_30_a_late_rotation_revives_nothing(backend, paths, slow, left):
         return (await rotated_twice(backend, slow, *paths))[-1]
 
     assert run(main()) == left
+
+
+ANN = {"_user_id": "ann", **CART}
+
+
+@pytest.mark.parametrize("paths", [["/rotate"], ["/rotate_set/b/2"], ["/login/ann"], ["/rotate", "/rotate"]])
+@pytest.mark.parametrize("slow", ["/slow_clear", "/slow_rotate_out"])
+def test_30_a_late_log_out_ends_the_users_session(backend, slow, paths):
+    """Whose id was changed meanwhile is logged out all the same: no session of his is left behind."""
+
+    async def main():
+        app = Site(backend)
+        await backend.save(ID, ANN, 3600)
+        asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+        await app.started.wait()
+        cookies = {"session_id": ID}
+        for path in paths:
+            cookies = (await ahttp(app, path=path, cookies=cookies)).cookies
+        app.go.set()
+        answer = await asking
+        return await stored(backend, cookies["session_id"]), answer.headers["set-cookie"]
+
+    left, cookie = run(main())
+    assert left == {}
+    assert "session_id=; " in cookie
+
+
+@pytest.mark.parametrize("slow", ["/slow_unbind", "/slow_rotate_unbind"])
+@pytest.mark.parametrize("paths", [["/rotate"], ["/rotate_set/b/2"], ["/login/ann"], ["/rotate", "/rotate"]])
+def test_30_a_late_log_out_that_keeps_the_cart_holds(backend, slow, paths):
+    """The session goes on under its new id, and is nobody's."""
+
+    async def main():
+        app = Site(backend)
+        await backend.save(ID, ANN, 3600)
+        asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+        await app.started.wait()
+        cookies = {"session_id": ID}
+        for path in paths:
+            cookies = (await ahttp(app, path=path, cookies=cookies)).cookies
+        app.go.set()
+        await asking
+        return await stored(backend, cookies["session_id"])
+
+    left = run(main())
+    assert "_user_id" not in left
+    assert left["cart"] == ["pie"]
+
+
+@pytest.mark.parametrize("slow", ["/slow_clear", "/slow_rotate_out", "/slow_unbind", "/slow_rotate_unbind"])
+@pytest.mark.parametrize(("data", "user"), [(ANN, "bob"), ({**CART, "_user_id": "mallory"}, "ann")])
+def test_30_a_late_log_out_is_of_ones_own_session(backend, slow, data, user):
+    """Who has logged in since, as somebody else, stays so."""
+
+    async def main():
+        return (await rotated_twice(backend, slow, f"/login/{user}", data=data))[2]
+
+    assert run(main())["_user_id"] == user
+
+
+@pytest.mark.parametrize("slow", ["/slow_clear", "/slow_rotate_out"])
+def test_30_a_visitors_late_log_out_is_not_a_users(backend, slow):
+    """Who has planted an id can't log out who has logged in with it."""
+
+    async def main():
+        return (await rotated_twice(backend, slow, "/login/ann"))[2]
+
+    assert run(main()) == {**CART, "_user_id": "ann", "at": "desk"}
+
+
+def test_29_a_log_out_that_keeps_the_cart(backend):
+    """Without a rotation, too: the session is nobody's afterwards."""
+
+    async def main():
+        app = Site(backend)
+        app.go.set()
+        await backend.save(ID, ANN, 3600)
+        await ahttp(app, path="/slow_unbind", cookies={"session_id": ID})
+        return await stored(backend)
+
+    assert run(main()) == CART
 
 
 def test_30_a_late_log_out_holds_for_who_rotates_later(backend):

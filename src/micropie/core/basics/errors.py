@@ -4,6 +4,7 @@ An `HTTPError` is an answer: its status and detail reach the client. Everything 
 raises is a fault of the application: it reaches the log, and the client sees a bare 500.
 """
 
+import copyreg
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +34,14 @@ def is_status(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 200 <= value <= 599  # noqa: PLR2004
 
 
-class HTTPError(Exception):
+class Portable(Exception):  # noqa: N818 - no error by itself
+    """An exception that can be copied and pickled, another process may raise it say, whatever its constructor takes."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
+
+class HTTPError(Portable):
     """Answer the request with `status` (400 to 599, or any final one) and a short text.
 
     `detail` is shown to the client behind the status and its phrase, or `title` in place of the phrase; `headers` are
@@ -217,7 +225,7 @@ class ConnectionClosed(Exception):  # noqa: N818 - the documented name
         self.reason = reason
 
 
-class BadMessage(ValueError):  # noqa: N818 - the peer's mistake, not an error of ours
+class BadMessage(Portable, ValueError):  # noqa: N818 - the peer's mistake, not an error of ours
     """A WebSocket message is not what the handler asked for; who does not catch it closes with `code` and `reason`."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:

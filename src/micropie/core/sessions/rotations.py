@@ -42,10 +42,10 @@ class Successor(NamedTuple):
     def changes_before(self, session: Session) -> Changes:
         """What is left of a late request's changes, as if they had come before the rotation and all that followed.
 
-        Nothing of a log-in, which is of one session alone.
+        Nothing of a log-in, which is of one session alone, and of a log-out if somebody else has logged in since.
         """
         changed, removed = session.changes()
-        if Session.USER in changed or Session.USER in removed:
+        if Session.USER in changed or (Session.USER in removed and not self._has_as_before(Session.USER, session)):
             return {}, []
         left = {name: value for name, value in changed.items() if self._has_as_before(name, session)}
         return left, [name for name in removed if self._has_as_before(name, session)]

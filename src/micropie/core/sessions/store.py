@@ -210,6 +210,8 @@ class SessionStore:
         if not session or session.id is None or session.retired:
             return False
         changes, removed = session.changes()
+        if removed and Session.USER in removed:
+            return False
         if changes or removed:
             self._memory.change(session.id, changes, removed, self._timeout)
         else:
@@ -233,7 +235,9 @@ class SessionStore:
             return await self._end(session, request.scope)
         else:
             changes, removed = session.changes()
-            if changes or removed:
+            if Session.USER in removed:
+                value = await self._log_out(session, session.id, changes, removed)
+            elif changes or removed:
                 value = await self._change(session.id, changes, removed)
             else:
                 value = await self._push(session.id)
@@ -249,7 +253,7 @@ class SessionStore:
             if session:
                 value = await self._rotate(session, old_id, new_id)
             else:  # emptied, too
-                await self._rotations.forget(old_id)
+                await self._end_successor(session, old_id)
             for retired in session.retired:
                 await self._delete(retired)
         return None if value is None else self.cookie(value, request.scope, expire=not value)
@@ -294,10 +298,30 @@ class SessionStore:
         """An emptied session is deleted, and the cookie that the client has for it expires."""
         session_id = session.id or ""
         async with self._turns().taken(turn_of_rotation(session_id)):
-            await self._rotations.forget(session_id)
+            await self._end_successor(session, session_id)
             await self._delete(session_id)
         session.id = None
         return self.cookie("", scope, expire=True)
+
+    async def _log_out(
+        self, session: Session, session_id: str, changes: dict[str, Any], removed: list[str]
+    ) -> str | None:
+        """Write what has changed in a session that is nobody's any more, also in what it has become meanwhile."""
+        async with self._turns().taken(turn_of_rotation(session_id)):
+            value = await self._change(session_id, changes, removed)
+            if (successor := await self._rotations.successor(session_id)) is not None:
+                await self._change(successor.id, *successor.changes_before(session))
+        return value
+
+    async def _end_successor(self, session: Session, old_id: str) -> None:
+        """Let nobody go on with an ended session; what a user's has become by a rotation meanwhile ends, too.
+
+        A visitor's has no say on that: who has planted its id can't log out who has logged in since.
+        """
+        successor = await self._rotations.successor(old_id) if session.was_bound else None
+        await self._rotations.forget(old_id)
+        if successor is not None and session.was_in(successor.data, Session.USER):
+            await self._delete(successor.id)
 
     async def _change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | None:
         """Write what has changed on top of what is stored now, unless the session has ended meanwhile.
