@@ -2152,3 +2152,60 @@ def test_the_fixture(tmp_path: Path):
     )
     done = subprocess.run([*PYTEST, "test_site.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "3 passed" in done.stdout, done.stdout + done.stderr
+
+
+class Judging(App):
+    """Handlers that end the test in which they are called."""
+
+    async def index(self):
+        pytest.fail("not to be called")
+
+    def plain(self):
+        pytest.fail("not to be called")
+
+    async def streamed(self):
+        yield "a"
+        pytest.fail("not to be called")
+
+    async def ws_socket(self, ws):
+        await ws.accept()
+        pytest.fail("not to be called")
+
+
+@pytest.mark.parametrize("raising", [True, False])
+@pytest.mark.parametrize("path", ["/", "/plain", "/streamed"])
+def test_the_outcome_of_a_test_is_raised(path, raising):
+    """What `pytest.fail()` raises in a handler is no `Exception`, and never a reply."""
+    with TestClient(Judging(), raise_exceptions=raising) as client, pytest.raises(pytest.fail.Exception, match="not"):
+        client.get(path)
+
+
+def test_the_outcome_of_a_test_is_raised_from_a_socket():
+    """The client that waits for a message gets it, once."""
+    with TestClient(Judging()) as client, client.websocket("/socket") as ws:
+        with pytest.raises(pytest.fail.Exception, match="not to be called"):
+            ws.receive()
+        with pytest.raises(ConnectionClosed):
+            ws.receive()
+
+
+def test_the_outcome_of_a_test_is_raised_from_the_start():
+    """Of an application without a lifespan that refuses to be asked for one, too."""
+
+    async def refusing(scope, receive, send):
+        pytest.fail(f"asked for its {scope['type']}")
+
+    with pytest.raises(pytest.fail.Exception, match="asked for its lifespan"), TestClient(refusing):
+        raise AssertionError("it has started")
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_ends_the_call(kind):
+    """Ctrl-C while a handler runs comes out of the client."""
+
+    async def ending(scope, receive, send):
+        if scope["type"] == "http":
+            raise kind
+
+    with TestClient(ending) as client, pytest.raises(kind):
+        client.get("/")

@@ -40,6 +40,10 @@ def request_with(*accept):
         ("text/html;level=1", (HTML,), None),
         ("text/html;level=1;q=0.5, text/html;q=0.4", (HTML, "text/html;level=1"), "text/html;level=1"),
         ("nonsense, ;q=1,,", (HTML,), None),
+        ('a/b;x="1,2", c/d;q=0.5', ("c/d", 'a/b;x="1,2"'), 'a/b;x="1,2"'),
+        ('text/plain;x="a, text/html", image/png;q=0.1', (HTML, PNG), PNG),
+        ('text/plain;x="\\", text/html", image/png', (HTML, PNG), PNG),
+        ('text/plain;x="open, text/html', (HTML,), None),
         ("text/html", (), None),
     ],
 )

@@ -38,6 +38,7 @@ class AppCall(ABC):
         self.raising = raising
         self.error: Exception | None = None  # that the application raised
         self.logged: Exception | None = None  # that the application logged
+        self.outcome: BaseException | None = None  # that no client would get, such as pytest.fail() raises
         self.done = False
         self.left = self.gone = False  # the client has left; the application knows it
         self._app = app
@@ -86,8 +87,11 @@ class AppCall(ABC):
             raise TimeoutError(f"{what} within {self.timeout} s: timeout=… gives it longer") from self.logged
 
     def raise_failure(self) -> None:
-        """Raise an illegal message's error, or else the application's exception if that is wanted; only once."""
-        failure = self.violation or (self.raising and (self.logged or self.error)) or None
+        """Raise an illegal message's error, or else the application's exception if that is wanted; only once.
+
+        What is no `Exception`, the outcome of a test say, goes before all and is always wanted.
+        """
+        failure = self.outcome or self.violation or (self.raising and (self.logged or self.error)) or None
         if failure is not None and not self._told:
             self._told = True
             raise failure
@@ -106,6 +110,11 @@ class AppCall(ABC):
             self.error = None if _is_due_to_leaving(error) else error
         except asyncio.CancelledError:
             self._check_end(ProtocolError("The application was cancelled before it was done"))
+        except (KeyboardInterrupt, SystemExit):  # which come out of the event loop themselves
+            self._check_end(ProtocolError("The application was interrupted before it was done"))
+            raise
+        except BaseException as outcome:
+            self.outcome = outcome
         else:
             self._check_end()
         finally:

@@ -46,6 +46,8 @@ class LifespanCall(AppCall):
         await self._phase(_STARTUP)
         if self.done and _STARTUP not in self._answers.answers:
             self.error = None  # ASGI, "Lifespan": such an application is served without it
+            if self.outcome is not None:
+                self.raise_failure()
 
     async def started(self) -> None:
         """Wait until somebody else has started the application. RuntimeError if that fails, which raises there."""

@@ -8,6 +8,7 @@ from micropie.core.basics.optional import lazy_pattern
 
 _MAX_RANGES = 100  # of an Accept field that are read; browsers name up to ten
 _WEIGHT = r"[01](\.\d*)?|\.\d+"  # §12.4.2, and Java's `.2`
+_LISTED = r'(?:[^",]|"(?:[^"\\]|\\.)*"?)+'  # of a list, whose quoted texts may have commas (§5.6.1, §5.6.4)
 BY_PARAMETERS, NAMED, BY_TYPE, BY_ANYTHING = 4, 3, 2, 1  # how closely a range describes a media type
 _CHARSET = "charset"  # which says nothing of the type: some clients send it with every range
 
@@ -64,7 +65,9 @@ def preferred(accept: str, media_types: Sequence[str]) -> str | None:
 
 def ranges_of(accept: str) -> list[Range]:
     """The media ranges of an Accept field, the first hundred."""
-    return [_range(item) for item in (accept[:MAX_LOOKED_AT].strip() or "*/*").split(",", _MAX_RANGES)[:_MAX_RANGES]]
+    accept = accept[:MAX_LOOKED_AT].strip() or "*/*"
+    items = lazy_pattern(_LISTED).findall(accept) if '"' in accept else accept.split(",", _MAX_RANGES)
+    return [_range(item) for item in items[:_MAX_RANGES]]
 
 
 def _range(item: str) -> Range:
