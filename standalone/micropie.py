@@ -2914,17 +2914,17 @@ def scalar(kind: Any) -> Converter | None:
     return None if make is None else make(kind)
 
 
-def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
+def choices(options: Collection[tuple[Any, Any]]) -> Converter:
     """The converter of a `Literal` or an Enum: pairs of what the client sends, and what the handler gets."""
     by_text: dict[str, Any] = {}
     by_value: dict[tuple[type, Any], Any] = {}
     results = []
     for given, result in options:
-        by_text.setdefault(lazy_import("json").dumps(given) if isinstance(given, bool | None) else str(given), result)
+        by_text.setdefault(_text_of(given), result)
         results.append(result)
         if isinstance(given, str | int | float | None):
             by_value.setdefault((type(given), given), result)
-    message = _one_of(list(by_text))
+    message = one_of(given for given, _ in options)
 
     def from_text(text: str) -> Any:
         if text in by_text:
@@ -2941,8 +2941,13 @@ def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
     return Converter(from_text, from_value)
 
 
-def _one_of(texts: list[str]) -> str:
+def _text_of(choice: Any) -> str:
+    return str(lazy_import("json").dumps(choice) if isinstance(choice, bool | None) else choice)
+
+
+def one_of(choices: Iterable[Any]) -> str:
     """A message with the application's own values, of which there may be many."""
+    texts = [*dict.fromkeys(map(_text_of, choices))]
     listed = ", ".join(texts[:MAX_CHOICES])
     return f"expected one of: {listed}{', …' if len(texts) > MAX_CHOICES else ''}"
 
@@ -3650,7 +3655,7 @@ class Compiler:
     def _union(self, annotation: Any) -> Converter:
         kinds = sorted((kind for kind in get_args(annotation) if kind is not NoneType), key=_breadth)
         members = [self.converter(kind) for kind in kinds]
-        one = members[0] if len(members) == 1 else _first_of(members)
+        one = members[0] if len(members) == 1 else _first_of(members, _tag_of(kinds))
         if NoneType not in get_args(annotation):
             return one
         return one._replace(value=lambda value: None if value is None else one.value(value))
@@ -3792,8 +3797,12 @@ def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:
 
 
 def _literal(annotation: Any) -> Converter:
-    values = get_args(annotation)
-    return choices([(value.value if isinstance(value, Enum) else value, value) for value in values])
+    return choices(_options(annotation))
+
+
+def _options(literal: Any) -> list[tuple[Any, Any]]:
+    """What a client may send for a `Literal`, and what the handler gets."""
+    return [(value.value if isinstance(value, Enum) else value, value) for value in get_args(literal)]
 
 
 def _breadth(kind: Any) -> int:
@@ -3819,8 +3828,33 @@ def _checked(base: Converter, checks: list[Check]) -> Converter:
     return base._replace(text=text, value=value, texts=texts, form=form)
 
 
-def _first_of(members: list[Converter]) -> Converter:
-    """The converter of a union: the first member that fits."""
+class Tag(NamedTuple):
+    """The member by which the records of a union are told apart, `kind: Literal["card"]`, and what it may be."""
+
+    key: str
+    message: str
+
+
+def _tag_of(kinds: list[Any]) -> Tag | None:
+    """The first member that is a `Literal` in all kinds; None if there is none, or one of them is no record of ours."""
+    first, *others = [_literals_of(kind) for kind in kinds]
+    for key, values in first.items():
+        if all(key in literals for literals in others):
+            return Tag(f".{key}", one_of([*values, *[value for literals in others for value in literals[key]]]))
+    return None
+
+
+def _literals_of(kind: Any) -> dict[str, list[Any]]:
+    """The members of a record that are a `Literal`, and what a client may send for them."""
+    kind = strip_wrappers(kind)
+    if not (is_dataclass_type(kind) or is_typed_dict(kind) or is_attrs(kind)):
+        return {}
+    kinds = {member.key: strip_wrappers(member.annotation) for member in members_taken(kind)}
+    return {key: [given for given, _ in _options(one)] for key, one in kinds.items() if get_origin(one) is Literal}
+
+
+def _first_of(members: list[Converter], tag: Tag | None) -> Converter:
+    """The converter of a union: the first member that fits. If none does, what is told is what the tagged one lacks."""
 
     def tried(converts: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
         def first(given: Any) -> Any:
@@ -3830,7 +3864,7 @@ def _first_of(members: list[Converter]) -> Converter:
                     return convert(given)
                 except ConversionError as misfit:
                     misfits.append(misfit)
-            raise _of_all(misfits)
+            raise _of_tagged(tag, misfits) or _of_all(misfits)
 
         return first
 
@@ -3878,6 +3912,18 @@ def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
         return convert(given)
     finally:
         _outcomes.reset(token)
+
+
+def _of_tagged(tag: Tag | None, misfits: list[ConversionError]) -> ConversionError | None:
+    """The error of the one record whose tag has come, or of the tag if it is nobody's; None if that is not told."""
+    if tag is None:
+        return None
+    messages = [dict(misfit.faults).get(tag.key) for misfit in misfits]
+    if messages.count(None) == 1:
+        return misfits[messages.index(None)]
+    if None in messages:
+        return None
+    return ConversionError((tag.key, MISSING if MISSING in messages else tag.message))
 
 
 def _of_all(misfits: list[ConversionError]) -> ConversionError:
@@ -16021,7 +16067,8 @@ def serve_with_uvicorn() -> None:
 def impatient(supervisor_class: Any, options: ServeOptions) -> Any:
     """Uvicorn's supervisor, which kills the workers that it waits for in a stop and that do not end themselves.
 
-    One that is held up by C code, which lets no Python run meanwhile, can't.
+    One that is held up by C code, which lets no Python run meanwhile, can't. Nobody else is let in meanwhile: the
+    system would go on connecting clients as long as the supervisor has the listening socket, and cut them off at last.
     """
 
     class Supervisor(supervisor_class):  # type: ignore[misc]  # the core knows Uvicorn at run time only
@@ -16042,6 +16089,8 @@ def impatient(supervisor_class: Any, options: ServeOptions) -> Any:
 
         def join_all(self) -> None:
             self.kill_in_time()
+            for listener in self.sockets:
+                listener.close()
             super().join_all()
 
     return Supervisor

@@ -295,10 +295,11 @@ def test_a_handler_asks_for_the_user():
 
 
 def test_a_test_says_who_the_user_is():
-    """By the guard itself, which is the provider."""
+    """By the guard itself, which is the provider, or the annotation that it stands in."""
     _, auth = get_args(CurrentUser)
-    with TestClient(Typed(), provide={auth: User("bob")}) as client:
-        assert client.get("/me").text == "bob"
+    for named in (auth, CurrentUser):
+        with TestClient(Typed(), provide={named: User("bob")}) as client:
+            assert client.get("/me").text == "bob"
 
 
 def test_guards_are_in_the_document():

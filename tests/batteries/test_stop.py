@@ -123,6 +123,17 @@ async def begun(running, *coroutines):
     return tasks
 
 
+async def refused(running):
+    """Connect until the system refuses it: whom it accepts when nobody serves any more, it cuts off in the end."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        except ConnectionRefusedError:
+            return
+        writer.close()
+        await asyncio.sleep(0.02)
+
+
 def asked(running):
     """How many requests have come to handlers."""
     return running.output.read_text().count("asked\n")
@@ -130,16 +141,19 @@ def asked(running):
 
 @pytest.mark.parametrize("server", WITH_SOCKETS)
 def test_nobody_is_cut(tmp_path, server):
-    """Fifty streams end whole, fifty WebSockets with 1001, and the request in flight gets its reply."""
+    """Fifty streams end whole, fifty WebSockets with 1001, what is in flight is answered, newcomers are refused."""
 
     async def main():
         async with serving(tmp_path, *server, "--graceful-timeout", "8") as running:
-            (slow,) = await begun(running, text_of(running, "/slow?seconds=3"))
             streams = await begun(running, *(text_of(running, "/events") for _ in range(50)))
             sockets = await begun(
                 running, *(close_of(running, path) for path in ("/echo", "/waits") for _ in range(25))
             )
-            took = await running.stop()
+            (slow,) = await begun(running, text_of(running, "/slow?seconds=3"))
+            stop = asyncio.create_task(running.stop())
+            await refused(running)
+            assert not slow.done()
+            took = await stop
             assert await slow == "done"
             for text in await asyncio.gather(*streams):
                 assert re.fullmatch(r"(data: \d+\n\n)+", text)

@@ -94,7 +94,7 @@ def test_the_references_templates_get_what_it_says(tmp_path):
 
 def test_the_page_on_errors_declares_one():
     """Its status, title and type are the class's, and the detail comes first."""
-    shop, _ = map(run_code, fences((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), "python"))
+    shop, *_ = map(run_code, fences((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), "python"))
     answer = http(shop["Shop"](), path="/buy/apple/3", headers={"Accept": "application/json"})
     assert answer.json() == {
         "type": "https://pies.example/problems/stock",
@@ -108,9 +108,21 @@ def test_the_page_on_errors_declares_one():
 
 def test_the_page_on_errors_answers_exceptions():
     """Those of the controller's branch."""
-    _, site = map(run_code, fences((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), "python"))
+    _, site, _ = map(run_code, fences((ROOT / "docs" / "errors.md").read_text(encoding="utf-8"), "python"))
     answer = http(site["Site"](), path="/api/pies/apple")
     assert (answer.status_code, answer.json()) == (404, {"error": "no such pie"})
+
+
+@pytest.mark.needs("jinja2")
+def test_the_page_on_errors_has_one_for_all(tmp_path):
+    """Browsers get the page, with the phrase for a title; programs go on getting problem details."""
+    errors = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    app = run_code(fences(errors, "python")[2])["Site"]()
+    (tmp_path / "templates").mkdir(exist_ok=True)
+    (tmp_path / "templates" / "error.html").write_text(fences(errors, r"html\+jinja")[0], encoding="utf-8")
+    page = http(app, path="/nowhere", headers={"Accept": "text/html"})
+    assert (page.status_code, "<h1>404 Not Found</h1>" in page.text) == (404, True)
+    assert http(app, path="/nowhere", headers={"Accept": "application/json"}).json()["title"] == "Not Found"
 
 
 def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):

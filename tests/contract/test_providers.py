@@ -771,10 +771,18 @@ def test_two_clients_have_their_own():
         assert stranger.get("/user").status_code == 401
 
 
-def test_a_test_that_gives_what_nobody_provides_is_told():
+@pytest.mark.parametrize("named", [Annotated[CurrentUser, "who asks"], Annotated[Foreign, CurrentUser]])
+def test_a_test_names_the_annotation_of_a_parameter(named):
+    """The provider in it is meant: the type, or what stands beside it."""
+    with TestClient(Site(), provide={named: Ann("ann")}) as client:
+        assert client.get("/user").json() == {"name": "ann"}
+
+
+@pytest.mark.parametrize("named", [Foreign, Annotated[Foreign, "nothing"]])
+def test_a_test_that_gives_what_nobody_provides_is_told(named):
     """A misspelled class would be silently without effect."""
     with pytest.raises(TypeError, match="Foreign"):
-        TestClient(Site(), provide={Foreign: Foreign()})
+        TestClient(Site(), provide={named: Foreign()})
 
 
 def test_a_mount_closes_what_its_guards_opened_and_tells_nobody():

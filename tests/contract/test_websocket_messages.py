@@ -176,6 +176,55 @@ def test_a_bad_message_may_be_caught():
     assert dialogue.sent == ['[["message","text","required"]]', '{"text":"hi","kind":"chat"}']
 
 
+class Joined(TypedDict):
+    kind: Annotated[Literal["joined"], "of a channel"]
+    seats: int
+
+
+@dataclass
+class Moved:
+    kind: Literal["up", "down"]
+
+
+@dataclass
+class Jumped:
+    kind: Literal["up"]
+    height: int
+
+
+@dataclass
+class Climbed:
+    kind: Literal["up"]
+    steps: int
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('{"kind": "chat"}', "text: required"),
+        ('{"text": 5}', "text: expected a string"),
+        ('{"kind": "typing", "seconds": "x"}', "seconds: expected an integer"),
+        ('{"kind": "joined"}', "seats: required"),
+        ('{"kind": "cow"}', "kind: expected one of: chat, typing, joined, up, down"),
+        ("[]", "expected an object"),
+    ],
+)
+def test_a_record_that_its_tag_tells_apart_says_what_it_lacks(message, reason):
+    """Of several records with a `Literal` of one name it is the one whose tag came, or whose tag has a default."""
+    assert read(Chat | Typing | Joined | Moved, message)[1] == (1007, f"Invalid message: {reason}")
+
+
+def test_a_tag_that_is_missing_is_required():
+    """None of the records has a default for it."""
+    assert read(Typing | Moved, "{}")[1] == (1007, "Invalid message: kind: required")
+
+
+@pytest.mark.parametrize(("kind", "message"), [(Chat | Point, '{"kind": "cow"}'), (Jumped | Climbed, '{"kind": "up"}')])
+def test_records_that_no_tag_tells_apart_say_nothing_of_their_members(kind, message):
+    """One of them has no such member; or the tag is none, since two have its value."""
+    assert read(kind, message)[1] == (1007, "Invalid message: expected a valid object")
+
+
 @pytest.mark.parametrize("kind", [object(), lambda: None, 5])
 def test_a_type_that_no_message_can_become_is_a_type_error(kind):
     """At once, not with the first message."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -303,6 +304,7 @@ def test_a_worker_that_can_not_end_itself_is_killed(method, reload):
         def __init__(self):
             self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
             self.processes = [self]
+            self.sockets = [socket.socket()]
 
         def restart(self):
             self.process.wait()
@@ -311,7 +313,8 @@ def test_a_worker_that_can_not_end_itself_is_killed(method, reload):
 
     options: Any = SimpleNamespace(reload=reload, graceful_timeout=0.1 - KILLING)
     supervisor = impatient(Waiting, options)()
-    getattr(supervisor, method)()
+    with supervisor.sockets[0]:
+        getattr(supervisor, method)()
     assert supervisor.process.returncode == -signal.SIGKILL
 
 

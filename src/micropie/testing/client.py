@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
-from typing import Any, Self, Unpack
+from typing import Annotated, Any, Self, Unpack, get_origin
 from urllib.parse import urljoin
 
 from micropie import HttpMiddleware, Request
@@ -50,7 +50,7 @@ class Client:
         self._follow_redirects = follow_redirects
         self._raising = raise_exceptions
         self._timeout = timeout
-        self._provide = _checked_substitutes(provide)
+        self._provide = {_provider_in(kind): given for kind, given in provide.items()}
         self._lifespan: LifespanCall | None = None
         self._keeps_lifespan = False  # else a client in another event loop does
         self._listener = Listener()
@@ -302,12 +302,13 @@ class Client:
         return desk.session
 
 
-def _checked_substitutes(provide: Mapping[Any, Any]) -> dict[Any, Any]:
-    """What a test gives in place of providers. TypeError for what is none, which nobody would ask for."""
-    for kind in provide:
-        if not hasattr(kind, "__provide__"):
-            raise TypeError(f"TestClient(provide=...) takes providers and their values: {kind!r} has no __provide__")
-    return dict(provide)
+def _provider_in(kind: Any) -> Any:
+    """The provider that a test names, itself or by the annotation that it stands in. TypeError for what names none."""
+    named = [*kind.__metadata__, kind.__origin__] if get_origin(kind) is Annotated else [kind]
+    for one in named:
+        if hasattr(one, "__provide__"):
+            return one
+    raise TypeError(f"TestClient(provide=...) takes providers and their values: {kind!r} has no __provide__")
 
 
 _MARK = "X-MicroPie-Testing-Session"

@@ -299,7 +299,8 @@ class TestClient(Client):
     `client` is the address from which they come, None for none. `follow_redirects` and `timeout` (seconds, for each
     wait; None: for ever) can also be said for one request. With `raise_exceptions=False` an exception is the 500 that
     clients see. A path in `base_url` is the `root_path` at which the application stands. `provide` has values in place
-    of what providers make, by their classes; a function there is called with the request.
+    of what providers make, by their classes or the annotations that they stand in; a function there is called with the
+    request.
 
         async with TestClient(app) as client:
             response = await client.get("/pies", params={"kind": "apple"})

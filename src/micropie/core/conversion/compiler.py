@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
 from enum import Enum
 from types import MappingProxyType, NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from micropie.core.basics.errors import MAX_FAULTS, MISSING, ConversionError, counted
 from micropie.core.basics.types import Params
@@ -41,8 +41,9 @@ from micropie.core.conversion.records import (
     is_struct,
     is_typed_dict,
     members_taken,
+    strip_wrappers,
 )
-from micropie.core.conversion.scalars import choices, scalar
+from micropie.core.conversion.scalars import choices, one_of, scalar
 from micropie.core.conversion.structs import struct_converter
 
 array = taking((list, tuple, set, frozenset), "expected a list")
@@ -139,7 +140,7 @@ class Compiler:
     def _union(self, annotation: Any) -> Converter:
         kinds = sorted((kind for kind in get_args(annotation) if kind is not NoneType), key=_breadth)
         members = [self.converter(kind) for kind in kinds]
-        one = members[0] if len(members) == 1 else _first_of(members)
+        one = members[0] if len(members) == 1 else _first_of(members, _tag_of(kinds))
         if NoneType not in get_args(annotation):
             return one
         return one._replace(value=lambda value: None if value is None else one.value(value))
@@ -281,8 +282,12 @@ def _built(build: Callable[[list[Any]], Any], items: list[Any]) -> Any:
 
 
 def _literal(annotation: Any) -> Converter:
-    values = get_args(annotation)
-    return choices([(value.value if isinstance(value, Enum) else value, value) for value in values])
+    return choices(_options(annotation))
+
+
+def _options(literal: Any) -> list[tuple[Any, Any]]:
+    """What a client may send for a `Literal`, and what the handler gets."""
+    return [(value.value if isinstance(value, Enum) else value, value) for value in get_args(literal)]
 
 
 def _breadth(kind: Any) -> int:
@@ -308,8 +313,33 @@ def _checked(base: Converter, checks: list[Check]) -> Converter:
     return base._replace(text=text, value=value, texts=texts, form=form)
 
 
-def _first_of(members: list[Converter]) -> Converter:
-    """The converter of a union: the first member that fits."""
+class Tag(NamedTuple):
+    """The member by which the records of a union are told apart, `kind: Literal["card"]`, and what it may be."""
+
+    key: str
+    message: str
+
+
+def _tag_of(kinds: list[Any]) -> Tag | None:
+    """The first member that is a `Literal` in all kinds; None if there is none, or one of them is no record of ours."""
+    first, *others = [_literals_of(kind) for kind in kinds]
+    for key, values in first.items():
+        if all(key in literals for literals in others):
+            return Tag(f".{key}", one_of([*values, *[value for literals in others for value in literals[key]]]))
+    return None
+
+
+def _literals_of(kind: Any) -> dict[str, list[Any]]:
+    """The members of a record that are a `Literal`, and what a client may send for them."""
+    kind = strip_wrappers(kind)
+    if not (is_dataclass_type(kind) or is_typed_dict(kind) or is_attrs(kind)):
+        return {}
+    kinds = {member.key: strip_wrappers(member.annotation) for member in members_taken(kind)}
+    return {key: [given for given, _ in _options(one)] for key, one in kinds.items() if get_origin(one) is Literal}
+
+
+def _first_of(members: list[Converter], tag: Tag | None) -> Converter:
+    """The converter of a union: the first member that fits. If none does, what is told is what the tagged one lacks."""
 
     def tried(converts: list[Callable[[Any], Any]]) -> Callable[[Any], Any]:
         def first(given: Any) -> Any:
@@ -319,7 +349,7 @@ def _first_of(members: list[Converter]) -> Converter:
                     return convert(given)
                 except ConversionError as misfit:
                     misfits.append(misfit)
-            raise _of_all(misfits)
+            raise _of_tagged(tag, misfits) or _of_all(misfits)
 
         return first
 
@@ -367,6 +397,18 @@ def _outermost(convert: Callable[[Any], Any], given: Any) -> Any:
         return convert(given)
     finally:
         _outcomes.reset(token)
+
+
+def _of_tagged(tag: Tag | None, misfits: list[ConversionError]) -> ConversionError | None:
+    """The error of the one record whose tag has come, or of the tag if it is nobody's; None if that is not told."""
+    if tag is None:
+        return None
+    messages = [dict(misfit.faults).get(tag.key) for misfit in misfits]
+    if messages.count(None) == 1:
+        return misfits[messages.index(None)]
+    if None in messages:
+        return None
+    return ConversionError((tag.key, MISSING if MISSING in messages else tag.message))
 
 
 def _of_all(misfits: list[ConversionError]) -> ConversionError:

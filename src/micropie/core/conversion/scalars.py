@@ -7,7 +7,7 @@ type already, as sessions hold them, stays what it is.
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from types import NoneType
 from typing import Any
@@ -204,17 +204,17 @@ def scalar(kind: Any) -> Converter | None:
     return None if make is None else make(kind)
 
 
-def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
+def choices(options: Collection[tuple[Any, Any]]) -> Converter:
     """The converter of a `Literal` or an Enum: pairs of what the client sends, and what the handler gets."""
     by_text: dict[str, Any] = {}
     by_value: dict[tuple[type, Any], Any] = {}
     results = []
     for given, result in options:
-        by_text.setdefault(lazy_import("json").dumps(given) if isinstance(given, bool | None) else str(given), result)
+        by_text.setdefault(_text_of(given), result)
         results.append(result)
         if isinstance(given, str | int | float | None):
             by_value.setdefault((type(given), given), result)
-    message = _one_of(list(by_text))
+    message = one_of(given for given, _ in options)
 
     def from_text(text: str) -> Any:
         if text in by_text:
@@ -231,7 +231,12 @@ def choices(options: Iterable[tuple[Any, Any]]) -> Converter:
     return Converter(from_text, from_value)
 
 
-def _one_of(texts: list[str]) -> str:
+def _text_of(choice: Any) -> str:
+    return str(lazy_import("json").dumps(choice) if isinstance(choice, bool | None) else choice)
+
+
+def one_of(choices: Iterable[Any]) -> str:
     """A message with the application's own values, of which there may be many."""
+    texts = [*dict.fromkeys(map(_text_of, choices))]
     listed = ", ".join(texts[:MAX_CHOICES])
     return f"expected one of: {listed}{', …' if len(texts) > MAX_CHOICES else ''}"

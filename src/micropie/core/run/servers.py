@@ -132,7 +132,8 @@ def serve_with_uvicorn() -> None:
 def impatient(supervisor_class: Any, options: ServeOptions) -> Any:
     """Uvicorn's supervisor, which kills the workers that it waits for in a stop and that do not end themselves.
 
-    One that is held up by C code, which lets no Python run meanwhile, can't.
+    One that is held up by C code, which lets no Python run meanwhile, can't. Nobody else is let in meanwhile: the
+    system would go on connecting clients as long as the supervisor has the listening socket, and cut them off at last.
     """
 
     class Supervisor(supervisor_class):  # type: ignore[misc]  # the core knows Uvicorn at run time only
@@ -153,6 +154,8 @@ def impatient(supervisor_class: Any, options: ServeOptions) -> Any:
 
         def join_all(self) -> None:
             self.kill_in_time()
+            for listener in self.sockets:
+                listener.close()
             super().join_all()
 
     return Supervisor
