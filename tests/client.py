@@ -105,7 +105,7 @@ async def check_tasks(leavings: Callable[[], set[asyncio.Task[Any]]]) -> None:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until a worker thread has done something."""
+    """Wait until a worker thread or a server has done something."""
     deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline, "nothing happened"

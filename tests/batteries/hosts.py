@@ -51,11 +51,13 @@ def ip(*words: str) -> None:
 
 
 def can_make_namespaces() -> bool:
-    """True for root with iproute2, if the machine allows it."""
+    """True for root with iproute2, if the machine allows it; a chroot lets namespaces be made, and not be used."""
     name = f"mp{os.getpid()}x"
     try:
-        ip("netns", "add", name)
-        ip("netns", "del", name)
+        with ExitStack() as stack:
+            ip("netns", "add", name)
+            stack.callback(ip, "netns", "del", name)
+            ip("-n", name, "link", "set", "lo", "up")
     except (OSError, subprocess.CalledProcessError):
         return False
     return True

@@ -40,6 +40,8 @@ class Kind:
     drains: bool = True
     #: At SIGTERM open WebSockets are closed, then shutdown handlers run; without that the worker is killed with them.
     closes_open_sockets: bool = True
+    #: At SIGTERM it waits for clients with an open WebSocket, and tells them nothing.
+    waits_for_websockets: bool = False
     #: A handler whose client has left runs to its end; without that it is cancelled after a while.
     finishes_abandoned_requests: bool = True
     #: A startup that fails is told by the exit status; without that it is 0.
@@ -72,6 +74,7 @@ HYPERCORN = Kind(
     ("application:app", "--bind", "127.0.0.1:{port}"),
     tells_failed_startup=False,
     delivers_close_code=False,
+    waits_for_websockets=sys.version_info >= (3, 12),  # whose asyncio.Server.wait_closed() waits for connections
 )
 DAPHNE = Kind(
     "daphne",

@@ -10,6 +10,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "idle.py"
 CONNECTIONS, SOCKETS = 200, 50
+MAX_BYTES = 2400 if sys.version_info < (3, 14) else 2500  # where an object with slots and a __dict__ is larger
 
 
 @pytest.fixture(scope="module")
@@ -30,5 +31,5 @@ def test_idle_connections_hold_nothing(held: dict[str, Any]) -> None:
 def test_a_live_websocket_is_small(held: dict[str, Any]) -> None:
     """A WebSocket that waits for a message holds less than 2.4 kB of the framework, and less than of the server."""
     each = held["websocket"]["bytes_each"]
-    assert 0 < each["micropie"] < 2400
+    assert 0 < each["micropie"] < MAX_BYTES
     assert each["micropie"] < each["server"]

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "held.py"
-MOST = {"socket": 2_000, "relay": 3_400, "messages": 2_950, "events": 5_000}  # some 6 % more than on Python 3.11
+# Some 6 % more than on Python 3.11.
+MOST = {"socket": 2_000, "relay": 3_400, "messages": 2_950, "events": 5_000}
+if sys.version_info >= (3, 14):  # where an object that has slots and a __dict__ has room for its attributes in both
+    MOST["relay"] = 3_600
 
 
 @pytest.fixture(scope="module")
