@@ -128,9 +128,11 @@ async def refused(running):
     while True:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+            writer.close()
         except ConnectionRefusedError:
             return
-        writer.close()
+        except ConnectionResetError:  # it stopped to listen just then
+            continue
         await asyncio.sleep(0.02)
 
 
