@@ -1057,3 +1057,28 @@ def test_a_burst_between_a_joining_reader_s_look_and_its_beginning(url):
                 return await take(messages, 4)
 
     assert use(steps, url, history=9) == [0, 1, 2, 3]
+
+
+def test_what_is_dropped_while_a_reader_joins_moves_nothing(url):
+    """All of the time before comes in front of all that was published meanwhile."""
+
+    async def steps(channels):
+        async with channels.subscribe("a", "b") as witness:
+            for channel, number in (("a", 1), ("a", 2), ("b", 10)):
+                await channels.publish(channel, number)
+            joining = channels.subscribe("a", "b", replay=9, queue_size=1)
+            engine = joining._hub.engine
+            earlier = engine.earlier
+
+            async def publish_meanwhile(channel):
+                if channel == "b":
+                    for number in (3, 4):
+                        await channels.publish("a", number)
+                    await take(witness, 5)
+                return await earlier(channel)
+
+            engine.earlier = publish_meanwhile
+            async with joining as messages:
+                return await messages.next(), await take(messages, 4)
+
+    assert use(steps, url, history=9) == (Notice("gap", "a", 1), [2, 10, 3, 4])

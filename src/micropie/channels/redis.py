@@ -240,12 +240,18 @@ class RedisEngine:
         newer, missed = behind(place, position, kept)
         if missed != 0:
             self._tell(Notice("gap", channel, missed))
-        for there in (*newer, None):
-            if self._places.get(channel) is not place:
+        for message in newer:
+            if not self._move(channel, place, message.position):
                 return False
-            self._places[channel] = place = position if there is None else there.position
-            if there is not None:
-                await self._deliver(there)
+            place = message.position
+            await self._deliver(message)
+        return self._move(channel, place, position)
+
+    def _move(self, channel: str, place: Position, position: Position) -> bool:
+        """Let a channel's place be behind what is brought next; False if nobody has come by this one any more."""
+        if self._places.get(channel) is not place:
+            return False
+        self._places[channel] = position
         return True
 
     def _note_lost(self, error: Exception) -> None:
