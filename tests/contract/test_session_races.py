@@ -471,24 +471,26 @@ def test_30_a_late_rotation_revives_nothing(backend, paths, slow, left):
 ANN = {"_user_id": "ann", **CART}
 
 
+async def late_log_out(backend, slow, paths):
+    """What is left under the newest id, and the cookie of a log-out that ends behind all these requests."""
+    app = Site(backend)
+    await backend.save(ID, ANN, 3600)
+    asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+    await app.started.wait()
+    cookies = {"session_id": ID}
+    for path in paths:
+        cookies = (await ahttp(app, path=path, cookies=cookies)).cookies
+    app.go.set()
+    answer = await asking
+    return await stored(backend, cookies["session_id"]), answer.headers.get("set-cookie")
+
+
 @pytest.mark.parametrize("paths", [["/rotate"], ["/rotate_set/b/2"], ["/login/ann"], ["/rotate", "/rotate"]])
 @pytest.mark.parametrize("slow", ["/slow_clear", "/slow_rotate_out"])
 def test_30_a_late_log_out_ends_the_users_session(backend, slow, paths):
     """Whose id was changed meanwhile is logged out all the same: no session of his is left behind."""
 
-    async def main():
-        app = Site(backend)
-        await backend.save(ID, ANN, 3600)
-        asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
-        await app.started.wait()
-        cookies = {"session_id": ID}
-        for path in paths:
-            cookies = (await ahttp(app, path=path, cookies=cookies)).cookies
-        app.go.set()
-        answer = await asking
-        return await stored(backend, cookies["session_id"]), answer.headers["set-cookie"]
-
-    left, cookie = run(main())
+    left, cookie = run(late_log_out(backend, slow, paths))
     assert left == {}
     assert "session_id=; " in cookie
 
@@ -498,19 +500,7 @@ def test_30_a_late_log_out_ends_the_users_session(backend, slow, paths):
 def test_30_a_late_log_out_that_keeps_the_cart_holds(backend, slow, paths):
     """The session goes on under its new id, and is nobody's."""
 
-    async def main():
-        app = Site(backend)
-        await backend.save(ID, ANN, 3600)
-        asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
-        await app.started.wait()
-        cookies = {"session_id": ID}
-        for path in paths:
-            cookies = (await ahttp(app, path=path, cookies=cookies)).cookies
-        app.go.set()
-        await asking
-        return await stored(backend, cookies["session_id"])
-
-    left = run(main())
+    left, _ = run(late_log_out(backend, slow, paths))
     assert "_user_id" not in left
     assert left["cart"] == ["pie"]
 

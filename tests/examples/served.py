@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.examples.conftest import EXAMPLES
 from tests.servers.serving import UVICORN, Server, started, wait_until_ready
@@ -37,9 +37,14 @@ def visiting(
     page = context.new_page()
     page.set_default_timeout(10_000)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("console", lambda said: complaints.append(told(said)) if said.type in ("error", "warning") else None)
     page.goto(path)
     yield page
     context.close()
     complaints = [said for said in complaints if not any(words in said for words in but)]
     assert not complaints, complaints
+
+
+def told(said: ConsoleMessage) -> str:
+    """What the browser's console says, with the address that it is about."""
+    return f"{said.text} ({said.location['url']})"

@@ -34,8 +34,8 @@ def server(tmp_path_factory):
 def test_pages_chat_and_call(server):
     """Two visitors talk in a room, whom a route speaks to as well; then they see each other."""
     with launched(*FAKE_CAMERA) as browser:
-        # A page that is left while its socket opens says so, and its last poll may come when its session is over.
-        but = "WebSocket is closed before the connection is established", "400 (Bad Request)"
+        # A page that is left while its socket opens says so. A poll is a 400 if its session is upgraded by then.
+        but = "WebSocket is closed before the connection is established", "transport=polling"
         with visiting(browser, server, but=but) as ann, visiting(browser, server, but=but) as bob:
             for page, name in ((ann, "Ann"), (bob, "Bob")):
                 expect(page.get_by_role("status")).to_have_text("Say your name first")

@@ -61,9 +61,9 @@ def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: s
     with connect(f"{fresh_server.ws_url}/watched/{key}", proxy=None) as socket:
         assert fresh_server.saw(key, "open") == "open"
         fresh_server.terminate()
-        if not fresh_server.kind.waits_for_websockets:
-            with pytest.raises(ConnectionClosed):
-                socket.recv(timeout=PATIENCE)
+        waits = fresh_server.kind.waits_for_websockets
+        with pytest.raises(TimeoutError if waits else ConnectionClosed):
+            socket.recv(timeout=5 if waits else PATIENCE)
     fresh_server.process.wait(PATIENCE)
     if fresh_server.kind.closes_open_sockets:
         assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
