@@ -11,21 +11,16 @@ packages redis==8.1.0
 redis-server --version | cut -d ' ' -f 1-3
 
 cat >try.py <<'END'
-import asyncio, socket, subprocess, time
+import asyncio
+
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError
 
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-server = subprocess.Popen(
-    ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
-)
-time.sleep(1)
+from _servers import serving_redis
 
-async def behind_the_error(retry):
+async def behind_the_error(port, retry):
     other = Redis(port=port)
     async with Redis(port=port, retry=retry) as redis, redis.pubsub() as pubsub:
         await pubsub.subscribe("news")
@@ -40,10 +35,9 @@ async def behind_the_error(retry):
     await other.aclose()
     return f"{said}, and {subscribers} subscribed"
 
-print("no retries:", asyncio.run(behind_the_error(Retry(NoBackoff(), 0))))
-print("and no errors:", asyncio.run(behind_the_error(Retry(NoBackoff(), 0, supported_errors=()))))
-server.terminate()
-server.wait(10)
+with serving_redis() as port:
+    print("no retries:", asyncio.run(behind_the_error(port, Retry(NoBackoff(), 0))))
+    print("and no errors:", asyncio.run(behind_the_error(port, Retry(NoBackoff(), 0, supported_errors=()))))
 END
 seen python try.py <<'END'
 no retries: ConnectionError, and 1 subscribed

@@ -10,22 +10,17 @@ packages redis==8.1.0
 redis-server --version | cut -d ' ' -f 1-3
 
 cat >try.py <<'END'
-import socket, subprocess, threading, time
+import threading
+import time
+
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import TimeoutError
 from redis.retry import Retry
 
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-server = subprocess.Popen(
-    ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--enable-debug-command", "local"],
-    stdout=subprocess.DEVNULL,
-)
-time.sleep(1)
+from _servers import serving_redis
 
-def counted(**options):
+def counted(port, **options):
     other, redis = Redis(port=port, socket_timeout=30), Redis(port=port, **options)
     redis.ping()
     other.set("orders", 0)
@@ -40,10 +35,9 @@ def counted(**options):
     slow.join()
     return f"incr() gives {said}, the counter is {other.get('orders').decode()}"
 
-print("Redis():", counted())
-print("without retries:", counted(retry=Retry(NoBackoff(), 0)))
-server.terminate()
-server.wait(10)
+with serving_redis("--enable-debug-command", "local") as port:
+    print("Redis():", counted(port))
+    print("without retries:", counted(port, retry=Retry(NoBackoff(), 0)))
 END
 seen python try.py <<'END'
 Redis(): incr() gives 2, the counter is 2
