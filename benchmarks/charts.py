@@ -14,7 +14,7 @@ from pathlib import Path
 from drawing import Bar, Panel, picture
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS, BASELINE = "micropie", "raw"
+OURS, BASELINE, RIVAL = "micropie", "raw", "blacksheep"
 HIGHLIGHTED = {OURS, "micropie-rsgi", "micropie-alone"}
 TITLES = {
     "raw": "hand-written",
@@ -194,6 +194,32 @@ def behind(reports: Reports) -> str:
     return "\n".join(lines) or "Nothing in this run."
 
 
+def pythons_table(reports: Reports) -> str:
+    """Return our overheads and another's, on each Python that both were measured on."""
+    runs = reports["pythons"]
+    names = [name for name in reports["inprocess"]["results"] if all(name in run["results"] for run in runs.values())]
+    rows = [[python_title(file, run), *(duel(run["results"][name]) for name in names)] for file, run in runs.items()]
+    return table([f"CPython; MicroPie, {TITLES[RIVAL]}", *(f"`{name}`" for name in names)], rows)
+
+
+def python_title(file: str, run: dict) -> str:
+    """Return the version, and whose build it is if the file's name says that: `3.11-debian`."""
+    whose = file.partition("-")[2]
+    return run["python"] + (f" ({whose.title()})" if whose else "")
+
+
+def duel(by_peer: dict[str, dict]) -> str:
+    """Return both overheads, the smaller one bold; one with a note did something else."""
+    ours, theirs = by_peer[OURS], by_peer[RIVAL]
+    texts = [number(result["overhead"]) for result in (ours, theirs)]
+    if theirs["note"]:
+        texts[1] += "\\*"
+    else:
+        smaller = int(theirs["overhead"] < ours["overhead"])
+        texts[smaller] = f"**{texts[smaller]}**"
+    return ", ".join(texts)
+
+
 def startup_table(reports: Reports) -> str:
     results = reports["startup"]["results"]
     head = ["", "import and app, CPU ms", "resident memory, MB", "modules", "on disk, kB"]
@@ -351,6 +377,7 @@ def server_versions(reports: Reports) -> str:
 
 FIGURES: dict[str, Callable[[Reports], str]] = {
     "inprocess": inprocess_table,
+    "pythons": pythons_table,
     "behind": behind,
     "startup": startup_table,
     "server": server_tables,
@@ -367,8 +394,9 @@ FIGURES: dict[str, Callable[[Reports], str]] = {
     ),
     "startup-machine": lambda reports: machine(reports, "startup") + ", medians.",
     "server-machine": lambda reports: (
-        machine(reports, "server") + f" of {reports['server']['seconds']} s, medians, "
-        f"{reports['server']['connections']} connections."
+        machine(reports, "server")
+        + f" of {reports['server']['seconds']} s, {reports['server']['connections']} connections: "
+        + "medians of the rates, the least CPU times."
     ),
 }
 
@@ -382,6 +410,9 @@ def outcome(root: Path) -> dict[Path, str]:
     """Return each file that is made from the results, and what it should contain."""
     folder = root / "benchmarks" / "results"
     reports = {file.stem: json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")}
+    reports["pythons"] = {
+        file.stem: json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("pythons/*.json"))
+    }
     reports["instructions"] = json.loads((root / "benchmarks" / "instructions.json").read_text("utf-8"))
     docs = root / "docs"
     page = docs / "performance.md"

@@ -79,8 +79,10 @@ class Nothing(HttpMiddleware):
 app = Root()
 app_with_middlewares = Root()
 app_with_middlewares.middlewares += [Nothing(), Nothing(), Nothing()]
+app_with_sessions = Root()
 
-APPS = {"default": app, "mw": app_with_middlewares}
+# Sessions in an application of their own, as with the peers: once there are some, each request looks for its cookie.
+APPS = {"default": app, "mw": app_with_middlewares, "visits": app_with_sessions}
 IS_OURS = hasattr(micropie, "routes")
 MISSING = () if IS_OURS else ("typed",)
 NOTES = {} if IS_OURS else {"sync": "on the loop, where it blocks everybody else"}

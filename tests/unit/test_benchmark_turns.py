@@ -52,6 +52,28 @@ def watched(pid: int) -> dict[str, float]:
     return found
 
 
+SUMMARY = """
+import json, sys
+from server import summary
+quiet = {"waited": 0.0, "repeated": 0, "disturbed": 0.0}
+visits = [{"rate": rate, "cpu": cpu, **quiet} for rate, cpu in json.load(sys.stdin)]
+print(json.dumps(summary(visits[:3], visits[3:])))
+"""
+
+
+def test_costs_are_the_least_of_the_rounds() -> None:
+    """What others do on the machine can only add to CPU time; rates are compared within a round."""
+    ours, raw = [(90, 12.0), (80, 15.0), (50, 18.0)], [(100, 10.8), (100, 11.0), (100, 20.0)]
+    command = [sys.executable, "-c", SUMMARY]
+    visits = json.dumps([*ours, *raw])
+    ran = subprocess.run(
+        command, cwd=BENCHMARKS, input=visits, text=True, stdout=subprocess.PIPE, check=True, timeout=60
+    )
+    found = json.loads(ran.stdout)
+    assert (found["cpu"], found["share"]) == (12.0, 0.9)
+    assert (found["rate"], found["ratio"], found["ratios"]) == (80, 0.8, [0.5, 0.9])
+
+
 def test_a_server_that_shares_its_core_is_disturbed(start: Start) -> None:
     """Who wants the core while another has it waits, and has used less CPU time than has passed."""
     server = start(BUSY)

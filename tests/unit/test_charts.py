@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -72,6 +73,26 @@ def test_turns_that_were_disturbed_are_marked(checkout):
     assert "| 0.77 (44.2 + 0.25 µs)\\* |" in page
     assert "8 turns were repeated" in page
     assert "2 such turns are counted all the same" in page
+
+
+def test_other_pythons_have_a_row_each(checkout):
+    """A run with another Python is a row, whose build its file names; the smaller overhead is bold."""
+    found: dict[str, Any] = {"results": {}}
+    for name in json.loads((checkout / "benchmarks/results/inprocess.json").read_text())["results"]:
+        found["results"][name] = {
+            "micropie": {"overhead": 1.25, "note": None},
+            "blacksheep": {"overhead": 2.5 if name == "json" else 1.0, "note": None},
+        }
+    found["results"]["sync"]["blacksheep"]["note"] = "on the loop"
+    folder = checkout / "benchmarks" / "results" / "pythons"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "3.11-debian.json").write_text(json.dumps({"python": "3.11.99", **found}))
+    charts(checkout)
+    page = (checkout / "docs" / "performance.md").read_text("utf-8")
+    row = next(line for line in page.splitlines() if "3.11.99" in line)
+    assert row.startswith("| 3.11.99 (Debian) | **1.2**, 2.5 | 1.2, **1.0** |")
+    assert "| 1.2, 1.0\\* |" in row
 
 
 def test_figures_on_the_page_are_not_typed(checkout):

@@ -66,7 +66,10 @@ class BodyStream:
 
     async def whole(self, message: Message) -> bytes:
         """All of it, of which this is the first message. `HTTPError` 400, 408 or 413, `ClientGone`."""
-        body = bytearray(self._bytes_of(message))  # not a list: a client may send its bytes one by one
+        first = self._bytes_of(message)
+        if self.is_over:  # PERF: as most are, and need neither a generator nor a copy, 0.5 µs
+            return bytes(first)
+        body = bytearray(first)  # not a list: a client may send its bytes one by one
         async for chunk in self.chunks():
             body += chunk
         return bytes(body)

@@ -9,7 +9,7 @@ done, what is left is read and thrown away. So memory stays flat, and nobody wai
 import asyncio
 import functools
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -99,30 +99,31 @@ class MultipartForm:
             with make(boundary, max_segment_count=self._limits.max_form_parts or math.inf) as parser:
                 async for chunk in body:
                     if ready := recut.chunk(chunk):
-                        await self._feed(parser, ready)
+                        for event in parser.parse(ready):
+                            # PERF: no coroutine where there is nothing to wait for, 0.2 µs.
+                            if (waiting := self._take(event)) is not None:
+                                await waiting
         except package.ParserLimitReached:
             raise HTTPError(413) from None
         except package.MultipartError:
             raise HTTPError(400, MALFORMED) from None
 
-    async def _feed(self, parser: Any, chunk: bytes) -> None:
-        for event in parser.parse(chunk):
-            if self._file is not None and isinstance(event, bytes):  # PERF: most of them, 0.1 µs
-                await self._take_file(self._file, event)
-            else:
-                await self._take(event)
-
-    async def _take(self, event: Any) -> None:
-        """One event of the parser: a part begins, bytes of it, the end of the part."""
+    def _take(self, event: Any) -> Awaitable[None] | None:
+        """One event of the parser: bytes of a part, its end, a part begins. What of that is to be waited for."""
+        if isinstance(event, bytes):
+            return self._take_bytes(event)
         if event is None:
-            await self._end_part()
-        elif not isinstance(event, bytes):
-            self._begin_part(event)
-        elif self._part.filename is None:
-            self._take_text(event)
-        else:  # a file without a name begins with its first byte
+            return self._end_part()
+        self._begin_part(event)
+        return None
+
+    def _take_bytes(self, chunk: bytes) -> Awaitable[None] | None:
+        if self._part.filename is None:
+            self._take_text(chunk)
+            return None
+        if self._file is None:  # one without a name begins with its first byte
             self._file = self._begin_file()
-            await self._take_file(self._file, event)
+        return self._take_file(self._file, chunk)
 
     def _begin_part(self, part: Any) -> None:
         self._part = Part.of(part)
@@ -148,14 +149,11 @@ class MultipartForm:
         if exceeds(len(self._text), limits.max_form_field_size) or exceeds(self._text_size, limits.max_body_size):
             raise HTTPError(413)
 
-    async def _take_file(self, file: UploadedFile, chunk: bytes) -> None:
+    def _take_file(self, file: UploadedFile, chunk: bytes) -> Awaitable[None] | None:
         self._upload_size += len(chunk)
         if exceeds(self._upload_size, self._limits.max_upload_size):
             raise HTTPError(413)
-        if self._pace is Pace.READ_ON:
-            await file.queue.keep(chunk)
-        else:
-            await file.queue.put(chunk)
+        return file.queue.keep(chunk) if self._pace is Pace.READ_ON else file.queue.add(chunk)
 
     async def _end_part(self) -> None:
         if self._file is not None:
@@ -241,18 +239,23 @@ class Recut:
 
     def chunk(self, chunk: bytes) -> bytes:
         """The bytes that can be parsed by now; there may be none."""
-        looked_at = max(0, len(self._held) - len(self._delimiter))
+        looked_at = len(self._held) - len(self._delimiter)
         chunk = self._held + chunk if self._held else chunk
-        if not self._has_begun:
-            start = chunk.find(self._delimiter, looked_at, MAX_PREAMBLE)
-            if (start > 0 and chunk[:start][-2:] != b"\r\n") or (start < 0 and len(chunk) >= MAX_PREAMBLE):
-                raise HTTPError(400, MALFORMED)
-            if start < 0:
-                self._held = chunk
-                return b""
-            chunk, self._has_begun = chunk[start:], True
+        if not self._has_begun and not (chunk := self._from_boundary(chunk, max(0, looked_at))):
+            return b""
         self._held = chunk[-1:] if chunk.endswith(b"\r") else b""
         return chunk[:-1] if self._held else chunk
+
+    def _from_boundary(self, chunk: bytes, looked_at: int) -> bytes:
+        """All from the first boundary on; nothing if it is still to come, then all is held."""
+        start = chunk.find(self._delimiter, looked_at, MAX_PREAMBLE)
+        if (start > 0 and chunk[:start][-2:] != b"\r\n") or (start < 0 and len(chunk) >= MAX_PREAMBLE):
+            raise HTTPError(400, MALFORMED)
+        if start < 0:
+            self._held = chunk
+            return b""
+        self._has_begun = True
+        return chunk[start:]
 
 
 @functools.cache

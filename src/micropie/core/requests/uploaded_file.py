@@ -6,7 +6,7 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import IO, Any
 
 from micropie.core.basics.optional import lazy_import
@@ -132,11 +132,17 @@ class FileQueue(asyncio.Queue[bytes | None]):
         else:
             self._chunks.append(place)
 
-    async def keep(self, chunk: bytes) -> None:
-        """Add a chunk without waiting for the reader: to memory, or if that is used up to disk."""
+    def add(self, chunk: bytes) -> Awaitable[None] | None:
+        """Add a chunk; what to await if that takes a wait for the reader."""
+        if self.full():
+            return self.put(chunk)
+        self.put_nowait(chunk)
+        return None
+
+    def keep(self, chunk: bytes) -> Awaitable[None] | None:
+        """Add a chunk without waiting for the reader: to memory, or if that is used up to disk; what to await."""
         self._tail += chunk
-        if len(self._tail) >= PIECE:
-            await self.flush()
+        return self.flush() if len(self._tail) >= PIECE else None
 
     async def flush(self) -> None:
         """Let readers see what `keep` has gathered."""
