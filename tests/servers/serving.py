@@ -38,6 +38,8 @@ class Kind:
     streams_bodies: bool = True
     #: A request that is in flight at SIGTERM gets its reply.
     drains: bool = True
+    #: A connection that is open at SIGTERM without a request is heard out; without that it is closed.
+    hears_newcomers: bool = False
     #: At SIGTERM open WebSockets are closed, then shutdown handlers run; without that the worker is killed with them.
     closes_open_sockets: bool = True
     #: At SIGTERM it waits for clients with an open WebSocket, and tells them nothing.
@@ -110,6 +112,7 @@ GUNICORN = Kind(
         # What it waits for at most, shorter than its own 30 and 3 seconds.
         *("--graceful-timeout", "2", "--asgi-disconnect-grace-period", "1", "application:app"),
     ),
+    hears_newcomers=True,
     closes_open_sockets=False,
     refuses_by_replies=False,
     finishes_abandoned_requests=False,

@@ -1,5 +1,6 @@
 """How each server begins and ends."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,29 @@ def test_a_request_in_flight_at_sigterm(fresh_server: Server, key: str):
     assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan
 
 
+def test_a_first_request_that_comes_behind_sigterm(fresh_server: Server):
+    """gunicorn answers who had connected before; the others close a connection without a request."""
+    with fresh_server.wire() as wire:
+        assert fresh_server.get("/").status_code == 200  # so who came before is let in
+        fresh_server.terminate()
+        if fresh_server.kind.hears_newcomers:
+            assert eventually(lambda: is_refused(fresh_server), expected=True)
+            wire.send(request("GET /"))
+            assert wire.reply().status == 200
+        else:
+            assert wire.ended()
+    fresh_server.process.wait(PATIENCE)
+
+
+def is_refused(server: Server) -> bool:
+    """True if the system lets nobody connect any more."""
+    try:
+        socket.create_connection(("127.0.0.1", server.port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 @with_websockets
 def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: str):
     """A handler that waits for its client ends with the server, and the client learns of it.
@@ -58,12 +82,12 @@ def test_an_open_websocket_does_not_keep_the_server(fresh_server: Server, key: s
     On Python 3.12 and later Hypercorn waits for the client, whose leaving ends both.
     gunicorn waits for the client until its own patience ends, and kills the worker mostly before its shutdown handlers.
     """
-    with connect(f"{fresh_server.ws_url}/watched/{key}", proxy=None) as socket:
+    with connect(f"{fresh_server.ws_url}/watched/{key}", proxy=None) as watched:
         assert fresh_server.saw(key, "open") == "open"
         fresh_server.terminate()
         waits = fresh_server.kind.waits_for_websockets
         with pytest.raises(TimeoutError if waits else ConnectionClosed):
-            socket.recv(timeout=5 if waits else PATIENCE)
+            watched.recv(timeout=5 if waits else PATIENCE)
     fresh_server.process.wait(PATIENCE)
     if fresh_server.kind.closes_open_sockets:
         assert ("the shop is closed" in fresh_server.log()) is fresh_server.kind.lifespan

@@ -16,6 +16,7 @@ from typing import Any
 
 from micropie.core.basics.background import GRACEFUL_TIMEOUT
 from micropie.core.basics.optional import is_installed, lazy_import, require
+from micropie.core.run.arrivals import patient_protocol
 from micropie.core.run.import_path import ImportPath, path_of
 from micropie.core.run.options import MAX_GRACEFUL_TIMEOUT, SOURCES, ServeOptions, options_from_environment
 from micropie.core.run.served import STARTUP_FAILURE, behind_proxy, served
@@ -75,6 +76,7 @@ def uvicorn_config(app: Any, options: ServeOptions) -> Any:
     return lazy_import("uvicorn").Config(
         app,
         factory=isinstance(app, str),
+        http=patient_protocol,
         host=options.host,
         port=options.port,
         uds=options.uds,
