@@ -98,11 +98,13 @@ from typing import (
     NamedTuple,
     NoReturn,
     NotRequired,
+    ParamSpec,
     Protocol,
     Required,
     Self,
     TYPE_CHECKING,
     TypeVar,
+    TypeVarTuple,
     TypedDict,
     Union,
     Unpack,
@@ -261,7 +263,7 @@ class HTTPError(Portable):
         self,
         status: int,
         detail: str | None = None,
-        headers: Any = None,
+        headers: Iterable[Any] | None = None,
         *,
         type: str | None = None,
         title: str | None = None,
@@ -272,7 +274,7 @@ class HTTPError(Portable):
     def __init__(
         self,
         detail: str | None = None,
-        headers: Any = None,
+        headers: Iterable[Any] | None = None,
         *,
         type: str | None = None,
         title: str | None = None,
@@ -369,7 +371,7 @@ class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than In
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = list(faults)[:MAX_FAULTS]
+        self.faults: list[Fault] = list(faults)[:MAX_FAULTS]
         super().__init__(400, "; ".join(map(str, self.faults)))
 
 
@@ -438,7 +440,7 @@ class InvalidMessage(BadMessage):
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = list(faults)[:MAX_FAULTS]
+        self.faults: list[Fault] = list(faults)[:MAX_FAULTS]
         said = [f"{fault.name}: {fault.message}" if fault.name else fault.message for fault in self.faults]
         super().__init__(
             INVALID_DATA, f"Invalid message: {said[0]}", f"The message does not fit its type: {'; '.join(said)}"
@@ -702,45 +704,6 @@ def is_installed(package: str) -> bool:
 
 
 # ======================================================================================================================
-# core/basics/service.py
-#
-# Service: what an application has beside its routes, and is started and stopped with it.
-# ======================================================================================================================
-
-class Service:
-    """Something in the class body of an `App` or a `Controller` that lives as long as the application: no route.
-
-    `start` runs behind the startup handlers, in the order of definition; `stop` before the shutdown handlers, in the
-    reverse order. Where a server tells no lifespan neither runs.
-
-        class Poller(Service):
-            async def start(self, app):
-                self.task = asyncio.create_task(self.poll(app))
-
-            async def stop(self):
-                self.task.cancel()
-
-        class Site(App):
-            poller = Poller()
-    """
-
-    of_one_process: str | None = None
-    """Where several workers would each have their own of it: what to do about that, for `micropie check`."""
-
-    async def start(self, app: Any) -> None:
-        """Begin with the application `app`; what this raises, the startup fails of."""
-
-    def begin_stop(self) -> None:
-        """Learn that the server's stop has begun: the requests in flight still run, and those that wait here end."""
-
-    async def stop(self) -> None:
-        """End."""
-
-    async def check(self) -> None:
-        """Raise if it does not work now, for checks of health."""
-
-
-# ======================================================================================================================
 # core/basics/types.py
 #
 # The shapes that cross the ASGI edge, by name.
@@ -749,14 +712,26 @@ class Service:
 # `receive` and `send`: Granian's are no coroutines.
 # ======================================================================================================================
 
+P = ParamSpec("P")
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+ASGIApp = Callable[[Any, Any, Any], Awaitable[None]]  # others have types of their own for scope, receive and send
 HeaderPairs = list[tuple[str, str]]
 RawHeaders = list[tuple[bytes, bytes]]
 Params = dict[str, list[str]]
+
+
+def async_or_plain(hook: Callable[P, Coroutine[Any, Any, Any]]) -> Callable[P, Any]:
+    """The hook itself; to type checkers one that a subclass may define as `async def` or as a plain function."""
+    return hook
+
+
+def of_any_kind(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """The hook itself; to type checkers one with parameters of the subclass's own, or any object that is called."""
+    return hook
 
 
 # ======================================================================================================================
@@ -1318,6 +1293,46 @@ def set_cookie(
     site = f"; Domain={domain}" if domain else ""
     age = "" if max_age is None else f"; Max-Age={max_age}"
     return f"{name}={value}; Path={path}{site}; SameSite={samesite}; HttpOnly{'; Secure' if secure else ''}{age}"
+
+
+# ======================================================================================================================
+# core/basics/service.py
+#
+# Service: what an application has beside its routes, and is started and stopped with it.
+# ======================================================================================================================
+
+class Service:
+    """Something in the class body of an `App` or a `Controller` that lives as long as the application: no route.
+
+    `start` runs behind the startup handlers, in the order of definition; `stop` before the shutdown handlers, in the
+    reverse order. Where a server tells no lifespan neither runs.
+
+        class Poller(Service):
+            async def start(self, app):
+                self.task = asyncio.create_task(self.poll(app))
+
+            async def stop(self):
+                self.task.cancel()
+
+        class Site(App):
+            poller = Poller()
+    """
+
+    of_one_process: str | None = None
+    """Where several workers would each have their own of it: what to do about that, for `micropie check`."""
+
+    async def start(self, app: Any) -> None:
+        """Begin with the application `app`; what this raises, the startup fails of."""
+
+    def begin_stop(self) -> None:
+        """Learn that the server's stop has begun: the requests in flight still run, and those that wait here end."""
+
+    async def stop(self) -> None:
+        """End."""
+
+    @async_or_plain
+    async def check(self) -> None:
+        """Raise if it does not work now, for checks of health."""
 
 
 # ======================================================================================================================
@@ -4014,6 +4029,7 @@ class FileBody:
         self._path = os.path.abspath(path)  # noqa: PTH100 - as the text that servers want
         self._status = status
         self._start = start
+        self.size: int
         self.size = self._left = status.st_size - start if size is None else size
         self._file: BinaryIO | None = None
         self._is_closed = False
@@ -4081,7 +4097,7 @@ class ReadyPairs(list[tuple[str, str]]):
 
     def __init__(self, pairs: Iterable[tuple[str, str]], fields: RawHeaders | None = None) -> None:
         super().__init__(pairs)
-        self.fields = [_encoded(pair) for pair in self] if fields is None else fields  # as ASGI has them
+        self.fields: RawHeaders = [_encoded(pair) for pair in self] if fields is None else fields  # as ASGI has them
         self._texts: HeaderPairs | None = None
         self._names: set[str] | None = None
         self._sums: dict[ReplyHeaders, ReadyPairs] = {}
@@ -4132,6 +4148,8 @@ class ReplyHeaders:
     """
 
     __slots__ = ("_unless", "pairs")
+
+    pairs: ReadyPairs
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]], *, unless: str | None = None) -> None:
         if isinstance(headers, ReadyPairs):  # PERF: checked by now, 3 µs
@@ -4215,10 +4233,10 @@ class Reply:
     __slots__ = ("body", "content_type", "headers", "status")
 
     def __init__(self, status: int, body: Any, headers: HeaderPairs, content_type: str = HTML) -> None:
-        self.status = status
-        self.body = body
-        self.headers = headers
-        self.content_type = content_type
+        self.status: int = status
+        self.body: Any = body
+        self.headers: HeaderPairs = headers
+        self.content_type: str = content_type
 
 
 def to_reply(result: Any) -> Reply:
@@ -4714,10 +4732,10 @@ class ServerSentEvent:
         for name, text in (("event", event), ("id", id)):
             if text is not None and any(character in text for character in "\r\n\0"):
                 raise ValueError(f"the {name} of a server-sent event is one line without NUL, {text!r} is not")
-        self.data = data
-        self.event = event
-        self.id = id
-        self.retry = retry
+        self.data: Any = data
+        self.event: str | None = event
+        self.id: str | None = id
+        self.retry: float | None = retry
         self._encoded: bytes | None = None
 
     def __repr__(self) -> str:
@@ -4857,7 +4875,7 @@ _PERMANENT = {301: 301, 302: 301, 307: 308, 308: 308}  # what of each may be rem
 
 
 def redirect(
-    location: str, headers: Any = None, *, status: int = 302, permanent: bool = False
+    location: str, headers: Iterable[Any] | None = None, *, status: int = 302, permanent: bool = False
 ) -> tuple[int, str, HeaderPairs]:
     """A handler's result that sends the client to `location`, which may be an IRI (RFC 3987 §3.1).
 
@@ -5886,7 +5904,7 @@ class UploadedFile(dict[str, Any]):
     async def _read(self) -> bytes:
         return b"".join([chunk async for chunk in self])
 
-    async def _save(self, path: Any) -> int:
+    async def _save(self, path: str | os.PathLike[str]) -> int:
         target = await asyncio.to_thread(Replacement, path)
         try:
             async for chunk in self:
@@ -5899,7 +5917,7 @@ class UploadedFile(dict[str, Any]):
         """The whole rest of the file in memory: to be awaited, but in sync handlers."""
         return self._read()
 
-    def save(self, path: Any) -> Any:
+    def save(self, path: str | os.PathLike[str]) -> Any:
         """Write the file to `path`, which is replaced once all is there; the number of bytes.
 
         To be awaited, but in sync handlers.
@@ -5914,7 +5932,7 @@ class BlockingUploadedFile(UploadedFile):
         """The whole rest of the file in memory."""
         return b"".join(iter(self.queue.get_nowait, None))
 
-    def save(self, path: Any) -> int:
+    def save(self, path: str | os.PathLike[str]) -> int:
         """Write the file to `path`, which is replaced once all is there; the number of bytes."""
         target = Replacement(path)
         try:
@@ -6218,6 +6236,7 @@ _ORIGIN_FORM = "(?i)(?:http|ws)s?://[^/]*"
 Closer = Callable[[], Awaitable[None]]
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
+Default = TypeVar("Default")
 
 
 class lazy(Generic[T]):  # noqa: N801 - reads like the decorator it is
@@ -6531,6 +6550,12 @@ class Request:
         preset: dict[str, Any] = self._preset.get("files") or {}
         return preset
 
+    @overload
+    def header(self, name: str) -> str | None: ...
+
+    @overload
+    def header(self, name: str, default: Default) -> str | Default: ...
+
     def header(self, name: str, default: Any = None) -> Any:
         """One header field by its lower-case `name`, or `default`, without the price of reading all others."""
         # PERF: a bare loop, 0.4 µs for ten headers; a dict of them takes twice as long.
@@ -6557,10 +6582,22 @@ class Request:
                 raise ValueError(f"accepts() takes media types such as 'text/html', {media_type!r} is none")
         return preferred(self.header("accept", ""), media_types)
 
+    @overload
+    def query(self, name: str) -> str | None: ...
+
+    @overload
+    def query(self, name: str, default: Default) -> str | Default: ...
+
     def query(self, name: str, default: Any = None) -> Any:
         """The first value of the query field `name`, or `default`."""
         values = self.query_params.get(name)
         return values[0] if values else default
+
+    @overload
+    def form(self, name: str) -> str | None: ...
+
+    @overload
+    def form(self, name: str, default: Default) -> str | Default: ...
 
     def form(self, name: str, default: Any = None) -> Any:
         """The first value of the form field `name`, or a member of a JSON object as a text; or `default`."""
@@ -6669,7 +6706,10 @@ enter_request, leave_request, request_here = current_request.set, current_reques
 # Work that no reply waits for: `after_reply` and `spawn`, and the `stopping` that ends it.
 # ======================================================================================================================
 
-def after_reply(callback: Callable[..., Any], *args: Any) -> None:
+Args = TypeVarTuple("Args")
+
+
+def after_reply(callback: Callable[[*Args], Any], *args: *Args) -> None:
     """Call something when the reply to the current request was sent, a stream's end included; of a WebSocket, closed.
 
     `callback` gets the `args`. It is `async def` or plain; a plain function runs in a worker thread. Several are called
@@ -9808,6 +9848,7 @@ def masked(text: bytes, old_id: str) -> bytes:
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
 SAMESITE = ("Lax", "Strict", "None")
+SameSite = Literal["Lax", "Strict", "None"]
 MAX_COOKIE = 4096  # bytes with its name and attributes that every browser keeps (RFC 6265 §6.1)
 MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
 
@@ -10671,19 +10712,19 @@ class WebSocket:
         self._inbox = Inbox(receive, self)
         self._send = send
         self._handshake = handshake or Handshake()
-        self.subprotocols = self._handshake.subprotocols or ()
-        self.interruption = Interruption()  # of the handler
+        self.subprotocols: tuple[str, ...] = self._handshake.subprotocols or ()
+        self.interruption: Interruption = Interruption()  # of the handler
         self._idle: IdleWatch | None = None
         self._closing: asyncio.Task[None] | None = None  # of a connection that is idle
         self._max_size: int | None = None  # of a message, in bytes
         self._fair_size = sys.maxsize  # in characters or bytes: not more than that, whatever they are
-        self.accepted = False
+        self.accepted: bool = False
         self._session_id: str | None = None  # made when somebody asks for it
         self.gave_cookie = False
-        self.closed = False  # by either side, or refused
+        self.closed: bool = False  # by either side, or refused
         self.close_code: int | None = None
-        self.close_reason = ""
-        self.peer_left = False
+        self.close_reason: str = ""
+        self.peer_left: bool = False
         self._opened: asyncio.Future[None] | None = None  # where somebody waits for that
         self._sends = 0  # that may follow before `_before_send` looks again; none while the connection is not open
 
@@ -11432,7 +11473,7 @@ class Controller:
         return request_here()
 
     def _redirect(
-        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+        self, location: str, extra_headers: Iterable[Any] | None = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects to `location`; `extra_headers`, `status` and `permanent` as of `App._redirect`."""
         return redirect(location, extra_headers, status=status, permanent=permanent)
@@ -11448,6 +11489,7 @@ class Controller:
         """Values for the templates of this branch, on top of those from above: a dict; `async def` or plain."""
         return {}
 
+    @of_any_kind
     async def _before(self, *args: Any, **kwargs: Any) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers.
 
@@ -11462,6 +11504,7 @@ class Controller:
         """
         return await _next_in_line(super(), "_before", *args, **kwargs)
 
+    @async_or_plain
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
         return await _next_in_line(super(), "_after", reply)
@@ -11502,8 +11545,8 @@ class Mount:
     def __init__(self, app: ASGIApp, path: str | None = None) -> None:
         if not callable(app):
             raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
-        self.app = app
-        self.segments = None if path is None else mount_segments(path)
+        self.app: ASGIApp = app
+        self.segments: tuple[str, ...] | None = None if path is None else mount_segments(path)
 
 
 class Nested(Generic[Below]):
@@ -13182,10 +13225,11 @@ class HttpMiddleware:
 
     class Timing(HttpMiddleware):
         async def before_request(self, request):
-            request.start = time.perf_counter()
+            request.state.start = time.perf_counter()
 
         async def after_request(self, request, status_code, response_body, extra_headers):
-            extra_headers.append(("Server-Timing", f"app;dur={1000 * (time.perf_counter() - request.start):.1f}"))
+            ms = 1000 * (time.perf_counter() - request.state.start)
+            extra_headers.append(("Server-Timing", f"app;dur={ms:.1f}"))
     """
 
     of_one_process: str | None = None
@@ -13198,10 +13242,12 @@ class HttpMiddleware:
         """
         return None
 
+    @async_or_plain
     async def before_request(self, request: Request) -> dict[str, Any] | None:
         """Called when body and session of `request` are there. A dict of `body`, `status_code`, `headers` answers."""
         return None
 
+    @async_or_plain
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: HeaderPairs
     ) -> dict[str, Any] | None:
@@ -13268,10 +13314,12 @@ class WebSocketMiddleware:
         """Called first of all, when neither route nor session of `request` are known. A dict refuses the connection."""
         return None
 
+    @async_or_plain
     async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
         """Called before the handler of `request`. A dict with `code` (1008) and `reason` refuses the connection."""
         return None
 
+    @async_or_plain
     async def after_websocket(self, request: WebSocketRequest) -> None:
         """Called when the handler of `request` is done, however it ended."""
 
@@ -16484,12 +16532,12 @@ class App:
         session_cookie: str = SESSION_COOKIE,
         session_cookie_path: str = "/",
         session_cookie_domain: str | None = None,
-        session_cookie_samesite: str = "Lax",
+        session_cookie_samesite: SameSite = "Lax",
         session_cookie_max_age: int | None = None,
-        session_cookie_secure: bool | str = "auto",
+        session_cookie_secure: bool | Literal["auto"] = "auto",
         allowed_origins: Iterable[str] = (),
         surplus_path_status: int = 500,
-        errors: str = "negotiated",
+        errors: Literal["negotiated", "problem"] = "negotiated",
         sync_threads: int = 32,
         templates: Any = "templates",
         debug: bool | None = None,
@@ -16633,7 +16681,7 @@ class App:
         return form.fields, dict(form.files)
 
     def _redirect(
-        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+        self, location: str, extra_headers: Iterable[Any] | None = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects to `location`; made ASCII, and safe from header injection.
 

@@ -465,7 +465,7 @@ def test_a_hook_assigned_to_an_instance_is_called():
     """A hook may stand on the middleware itself, not on its class; those that are inherited are passed over."""
     seen = []
     middleware = HttpMiddleware()
-    middleware.after_request = lambda request, status, body, headers: seen.append(status)  # type: ignore[method-assign, assignment, return-value]
+    middleware.after_request = lambda request, status, body, headers: seen.append(status)  # type: ignore[method-assign, assignment]
 
     class Site(App):
         async def index(self):

@@ -527,7 +527,7 @@ def test_the_request_is_the_current_one_to_the_end():
         @classmethod
         async def __provide__(cls, request: Request) -> AsyncIterator[None]:
             yield None
-            events.append(app.request.query("q"))
+            events.append(app.request.query("q", ""))
 
     class Site(App):
         async def index(self, late: Late):

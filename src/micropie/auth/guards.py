@@ -43,7 +43,8 @@ class HeaderGuard(HttpMiddleware, WebSocketMiddleware, ABC):
         self._optional = optional
         quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
         self._challenge = f'{self.scheme} realm="{quoted}"'
-        self.security = {name or self.scheme.lower(): {"type": "http", "scheme": self.scheme.lower()}}
+        scheme = self.scheme.lower()
+        self.security: dict[str, dict[str, str]] = {name or scheme: {"type": "http", "scheme": scheme}}
 
     @abstractmethod
     def credentials(self, text: str) -> Credentials | None:

@@ -80,11 +80,11 @@ class Subscription:
         replay: int = 0,
         member: str | None = None,
     ) -> None:
-        self.channels = tuple(dict.fromkeys(channels))
-        self.since = since
-        self.replay = replay
-        self.member = member
-        self.missed = 0
+        self.channels: tuple[str, ...] = tuple(dict.fromkeys(channels))
+        self.since: str | None = since
+        self.replay: int = replay
+        self.member: str | None = member
+        self.missed: int = 0
         self._hub = hub
         self._queue_size = queue_size
         self._policy = policy

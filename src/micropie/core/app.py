@@ -8,7 +8,7 @@ import inspect
 from asyncio import StreamReader
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from micropie.core import late
 from micropie.core.basics.headers import parse_cookies
@@ -32,7 +32,7 @@ from micropie.core.routing.class_warnings import log_class_warnings
 from micropie.core.routing.controller import Controller, Mount, Nested
 from micropie.core.routing.router import Router, let_url_for_find
 from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
-from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SessionStore
+from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SameSite, SessionStore
 from micropie.core.templates.templates import Templates
 
 MiB = 1 << 20
@@ -150,12 +150,12 @@ class App:
         session_cookie: str = SESSION_COOKIE,
         session_cookie_path: str = "/",
         session_cookie_domain: str | None = None,
-        session_cookie_samesite: str = "Lax",
+        session_cookie_samesite: SameSite = "Lax",
         session_cookie_max_age: int | None = None,
-        session_cookie_secure: bool | str = "auto",
+        session_cookie_secure: bool | Literal["auto"] = "auto",
         allowed_origins: Iterable[str] = (),
         surplus_path_status: int = 500,
-        errors: str = "negotiated",
+        errors: Literal["negotiated", "problem"] = "negotiated",
         sync_threads: int = 32,
         templates: Any = "templates",
         debug: bool | None = None,
@@ -299,7 +299,7 @@ class App:
         return form.fields, dict(form.files)
 
     def _redirect(
-        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+        self, location: str, extra_headers: Iterable[Any] | None = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects to `location`; made ASCII, and safe from header injection.
 

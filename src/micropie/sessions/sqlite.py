@@ -61,7 +61,7 @@ class SQLiteSessionBackend(SessionBackend):
     keeps_rotations = True
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5, own_folder: bool = False) -> None:
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         folder = self.path.parent
         if not own_folder and not folder.is_dir():
             raise FileNotFoundError(f"SQLiteSessionBackend({os.fspath(path)!r}): there is no folder {folder}")

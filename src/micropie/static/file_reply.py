@@ -1,7 +1,7 @@
 """FileReply: one file as the reply of a handler."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from micropie import HTTPError, Reply, current_request
@@ -34,7 +34,7 @@ class FileReply(Reply):
         content_type: str | None = None,
         download: bool = False,
         status: int = 200,
-        headers: Any = None,
+        headers: Iterable[Any] | None = None,
     ) -> None:
         text = os.fspath(path)
         file = stored_file(text if directory is None else _below(os.fspath(directory), text))

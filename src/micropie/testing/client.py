@@ -44,8 +44,8 @@ class Client:
         timeout: float | None = 10,
         provide: Mapping[Any, Any] = MappingProxyType({}),
     ) -> None:
-        self.app = app
-        self.cookies = Cookies()
+        self.app: ASGIApp = app
+        self.cookies: Cookies = Cookies()
         self._address = Address(base_url, headers, client)
         self._follow_redirects = follow_redirects
         self._raising = raise_exceptions

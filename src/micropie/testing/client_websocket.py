@@ -41,7 +41,7 @@ class ClientWebSocket:
     def __init__(self, call: WebSocketCall) -> None:
         self._call = call
         self.subprotocol: str | None = call.accept.get("subprotocol")
-        self.headers = Headers(call.accept.get("headers") or [])
+        self.headers: Headers = Headers(call.accept.get("headers") or [])
 
     async def send_text(self, data: str) -> None:
         """Send `data` as a text message."""

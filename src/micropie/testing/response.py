@@ -133,11 +133,11 @@ class Response:
         chunks: Iterable[bytes] = (),
     ) -> None:
         self.status_code: int = start["status"]
-        self.headers = Headers(start.get("headers") or [])
+        self.headers: Headers = Headers(start.get("headers") or [])
         self.cookies: dict[str, str] = {}  # that this reply has set
         self.url = url
         self.method = method
-        self.history = list(history)  # the redirects that led here
+        self.history: list[Response] = list(history)  # the redirects that led here
         self._call = call  # that sends the rest of the body
         self._chunks = list(chunks)
         self._run: Callable[[Coroutine[Any, Any, Any]], Any] | None = None

@@ -193,7 +193,7 @@ class BlockingClient:
     def __init__(self, client: Client, loop: Loop) -> None:
         self._client = client
         self._loop = loop
-        self.app = client.app
+        self.app: ASGIApp = client.app
         self.cookies: Cookies = client.cookies
 
     @property

@@ -69,7 +69,7 @@ class HTTPError(Portable):
         self,
         status: int,
         detail: str | None = None,
-        headers: Any = None,
+        headers: Iterable[Any] | None = None,
         *,
         type: str | None = None,
         title: str | None = None,
@@ -80,7 +80,7 @@ class HTTPError(Portable):
     def __init__(
         self,
         detail: str | None = None,
-        headers: Any = None,
+        headers: Iterable[Any] | None = None,
         *,
         type: str | None = None,
         title: str | None = None,
@@ -177,7 +177,7 @@ class InvalidInput(HTTPError):  # noqa: N818 - says what is wrong better than In
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = list(faults)[:MAX_FAULTS]
+        self.faults: list[Fault] = list(faults)[:MAX_FAULTS]
         super().__init__(400, "; ".join(map(str, self.faults)))
 
 
@@ -246,7 +246,7 @@ class InvalidMessage(BadMessage):
     """
 
     def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = list(faults)[:MAX_FAULTS]
+        self.faults: list[Fault] = list(faults)[:MAX_FAULTS]
         said = [f"{fault.name}: {fault.message}" if fault.name else fault.message for fault in self.faults]
         super().__init__(
             INVALID_DATA, f"Invalid message: {said[0]}", f"The message does not fit its type: {'; '.join(said)}"

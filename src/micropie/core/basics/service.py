@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from micropie.core.basics.types import async_or_plain
+
 
 class Service:
     """Something in the class body of an `App` or a `Controller` that lives as long as the application: no route.
@@ -32,5 +34,6 @@ class Service:
     async def stop(self) -> None:
         """End."""
 
+    @async_or_plain
     async def check(self) -> None:
         """Raise if it does not work now, for checks of health."""

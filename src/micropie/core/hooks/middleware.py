@@ -6,7 +6,7 @@ An object in `App.middlewares` that is both has hooks around both, without a pla
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from micropie.core.basics.types import HeaderPairs, Message, Send
+from micropie.core.basics.types import HeaderPairs, Message, Send, async_or_plain
 from micropie.core.replies.ready_headers import ReadyPairs, ReplyHeaders
 from micropie.core.requests.request import Request, WebSocketRequest
 
@@ -16,10 +16,11 @@ class HttpMiddleware:
 
     class Timing(HttpMiddleware):
         async def before_request(self, request):
-            request.start = time.perf_counter()
+            request.state.start = time.perf_counter()
 
         async def after_request(self, request, status_code, response_body, extra_headers):
-            extra_headers.append(("Server-Timing", f"app;dur={1000 * (time.perf_counter() - request.start):.1f}"))
+            ms = 1000 * (time.perf_counter() - request.state.start)
+            extra_headers.append(("Server-Timing", f"app;dur={ms:.1f}"))
     """
 
     of_one_process: str | None = None
@@ -32,10 +33,12 @@ class HttpMiddleware:
         """
         return None
 
+    @async_or_plain
     async def before_request(self, request: Request) -> dict[str, Any] | None:
         """Called when body and session of `request` are there. A dict of `body`, `status_code`, `headers` answers."""
         return None
 
+    @async_or_plain
     async def after_request(
         self, request: Request, status_code: int, response_body: Any, extra_headers: HeaderPairs
     ) -> dict[str, Any] | None:
@@ -102,10 +105,12 @@ class WebSocketMiddleware:
         """Called first of all, when neither route nor session of `request` are known. A dict refuses the connection."""
         return None
 
+    @async_or_plain
     async def before_websocket(self, request: WebSocketRequest) -> dict[str, Any] | None:
         """Called before the handler of `request`. A dict with `code` (1008) and `reason` refuses the connection."""
         return None
 
+    @async_or_plain
     async def after_websocket(self, request: WebSocketRequest) -> None:
         """Called when the handler of `request` is done, however it ended."""
 

@@ -45,10 +45,10 @@ class ServerSentEvent:
         for name, text in (("event", event), ("id", id)):
             if text is not None and any(character in text for character in "\r\n\0"):
                 raise ValueError(f"the {name} of a server-sent event is one line without NUL, {text!r} is not")
-        self.data = data
-        self.event = event
-        self.id = id
-        self.retry = retry
+        self.data: Any = data
+        self.event: str | None = event
+        self.id: str | None = id
+        self.retry: float | None = retry
         self._encoded: bytes | None = None
 
     def __repr__(self) -> str:

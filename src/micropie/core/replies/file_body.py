@@ -28,6 +28,7 @@ class FileBody:
         self._path = os.path.abspath(path)  # noqa: PTH100 - as the text that servers want
         self._status = status
         self._start = start
+        self.size: int
         self.size = self._left = status.st_size - start if size is None else size
         self._file: BinaryIO | None = None
         self._is_closed = False

@@ -15,7 +15,7 @@ _PERMANENT = {301: 301, 302: 301, 307: 308, 308: 308}  # what of each may be rem
 
 
 def redirect(
-    location: str, headers: Any = None, *, status: int = 302, permanent: bool = False
+    location: str, headers: Iterable[Any] | None = None, *, status: int = 302, permanent: bool = False
 ) -> tuple[int, str, HeaderPairs]:
     """A handler's result that sends the client to `location`, which may be an IRI (RFC 3987 §3.1).
 

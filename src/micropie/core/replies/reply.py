@@ -44,10 +44,10 @@ class Reply:
     __slots__ = ("body", "content_type", "headers", "status")
 
     def __init__(self, status: int, body: Any, headers: HeaderPairs, content_type: str = HTML) -> None:
-        self.status = status
-        self.body = body
-        self.headers = headers
-        self.content_type = content_type
+        self.status: int = status
+        self.body: Any = body
+        self.headers: HeaderPairs = headers
+        self.content_type: str = content_type
 
 
 def to_reply(result: Any) -> Reply:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from micropie.core.basics.background import Background, Outcome, Stopping, current_background
 from micropie.core.requests.request import Request, current_request
 
+Args = TypeVarTuple("Args")
 
-def after_reply(callback: Callable[..., Any], *args: Any) -> None:
+
+def after_reply(callback: Callable[[*Args], Any], *args: *Args) -> None:
     """Call something when the reply to the current request was sent, a stream's end included; of a WebSocket, closed.
 
     `callback` gets the `args`. It is `async def` or plain; a plain function runs in a worker thread. Several are called

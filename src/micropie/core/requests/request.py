@@ -36,6 +36,7 @@ _ORIGIN_FORM = "(?i)(?:http|ws)s?://[^/]*"
 Closer = Callable[[], Awaitable[None]]
 RouteKey = tuple[str, str | None, str]
 T = TypeVar("T")
+Default = TypeVar("Default")
 
 
 class lazy(Generic[T]):  # noqa: N801 - reads like the decorator it is
@@ -349,6 +350,12 @@ class Request:
         preset: dict[str, Any] = self._preset.get("files") or {}
         return preset
 
+    @overload
+    def header(self, name: str) -> str | None: ...
+
+    @overload
+    def header(self, name: str, default: Default) -> str | Default: ...
+
     def header(self, name: str, default: Any = None) -> Any:
         """One header field by its lower-case `name`, or `default`, without the price of reading all others."""
         # PERF: a bare loop, 0.4 µs for ten headers; a dict of them takes twice as long.
@@ -375,10 +382,22 @@ class Request:
                 raise ValueError(f"accepts() takes media types such as 'text/html', {media_type!r} is none")
         return preferred(self.header("accept", ""), media_types)
 
+    @overload
+    def query(self, name: str) -> str | None: ...
+
+    @overload
+    def query(self, name: str, default: Default) -> str | Default: ...
+
     def query(self, name: str, default: Any = None) -> Any:
         """The first value of the query field `name`, or `default`."""
         values = self.query_params.get(name)
         return values[0] if values else default
+
+    @overload
+    def form(self, name: str) -> str | None: ...
+
+    @overload
+    def form(self, name: str, default: Default) -> str | Default: ...
 
     def form(self, name: str, default: Any = None) -> Any:
         """The first value of the form field `name`, or a member of a JSON object as a text; or `default`."""

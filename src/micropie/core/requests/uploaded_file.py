@@ -257,7 +257,7 @@ class UploadedFile(dict[str, Any]):
     async def _read(self) -> bytes:
         return b"".join([chunk async for chunk in self])
 
-    async def _save(self, path: Any) -> int:
+    async def _save(self, path: str | os.PathLike[str]) -> int:
         target = await asyncio.to_thread(Replacement, path)
         try:
             async for chunk in self:
@@ -270,7 +270,7 @@ class UploadedFile(dict[str, Any]):
         """The whole rest of the file in memory: to be awaited, but in sync handlers."""
         return self._read()
 
-    def save(self, path: Any) -> Any:
+    def save(self, path: str | os.PathLike[str]) -> Any:
         """Write the file to `path`, which is replaced once all is there; the number of bytes.
 
         To be awaited, but in sync handlers.
@@ -285,7 +285,7 @@ class BlockingUploadedFile(UploadedFile):
         """The whole rest of the file in memory."""
         return b"".join(iter(self.queue.get_nowait, None))
 
-    def save(self, path: Any) -> int:
+    def save(self, path: str | os.PathLike[str]) -> int:
         """Write the file to `path`, which is replaced once all is there; the number of bytes."""
         target = Replacement(path)
         try:

@@ -4,7 +4,7 @@
 request: `tree` reads these classes when the application is made.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from inspect import isawaitable
 from keyword import iskeyword
@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, Unpack
 
 from micropie.core import late
 from micropie.core.basics.headers import is_token
-from micropie.core.basics.types import ASGIApp, HeaderPairs
+from micropie.core.basics.types import ASGIApp, HeaderPairs, async_or_plain, of_any_kind
 from micropie.core.replies.reply import Reply
 from micropie.core.requests.limits import LimitKeywords, check_limits
 from micropie.core.requests.request import Request, request_here
@@ -52,7 +52,7 @@ class Controller:
         return request_here()
 
     def _redirect(
-        self, location: str, extra_headers: Any = None, *, status: int = 302, permanent: bool = False
+        self, location: str, extra_headers: Iterable[Any] | None = None, *, status: int = 302, permanent: bool = False
     ) -> tuple[int, str, HeaderPairs]:
         """A result that redirects to `location`; `extra_headers`, `status` and `permanent` as of `App._redirect`."""
         return late.redirect(location, extra_headers, status=status, permanent=permanent)
@@ -68,6 +68,7 @@ class Controller:
         """Values for the templates of this branch, on top of those from above: a dict; `async def` or plain."""
         return {}
 
+    @of_any_kind
     async def _before(self, *args: Any, **kwargs: Any) -> Any:
         """Called before anything below this controller answers, `async def` or plain; a result but None answers.
 
@@ -82,6 +83,7 @@ class Controller:
         """
         return await _next_in_line(super(), "_before", *args, **kwargs)
 
+    @async_or_plain
     async def _after(self, reply: Reply) -> Any:
         """Called with the reply of whatever answered below, errors too; may change it, or return another result."""
         return await _next_in_line(super(), "_after", reply)
@@ -122,8 +124,8 @@ class Mount:
     def __init__(self, app: ASGIApp, path: str | None = None) -> None:
         if not callable(app):
             raise TypeError(f"Mount() takes an ASGI application, {app!r} is none")
-        self.app = app
-        self.segments = None if path is None else mount_segments(path)
+        self.app: ASGIApp = app
+        self.segments: tuple[str, ...] | None = None if path is None else mount_segments(path)
 
 
 class Nested(Generic[Below]):

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from micropie.core import late
 from micropie.core.basics.headers import WHITESPACE, cookie_values, is_token, set_cookie
@@ -20,6 +20,7 @@ from micropie.core.sessions.rotations import Rotations, Successor
 
 SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
 SAMESITE = ("Lax", "Strict", "None")
+SameSite = Literal["Lax", "Strict", "None"]
 MAX_COOKIE = 4096  # bytes with its name and attributes that every browser keeps (RFC 6265 §6.1)
 MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
 

@@ -108,19 +108,19 @@ class WebSocket:
         self._inbox = Inbox(receive, self)
         self._send = send
         self._handshake = handshake or Handshake()
-        self.subprotocols = self._handshake.subprotocols or ()
-        self.interruption = Interruption()  # of the handler
+        self.subprotocols: tuple[str, ...] = self._handshake.subprotocols or ()
+        self.interruption: Interruption = Interruption()  # of the handler
         self._idle: IdleWatch | None = None
         self._closing: asyncio.Task[None] | None = None  # of a connection that is idle
         self._max_size: int | None = None  # of a message, in bytes
         self._fair_size = sys.maxsize  # in characters or bytes: not more than that, whatever they are
-        self.accepted = False
+        self.accepted: bool = False
         self._session_id: str | None = None  # made when somebody asks for it
         self.gave_cookie = False
-        self.closed = False  # by either side, or refused
+        self.closed: bool = False  # by either side, or refused
         self.close_code: int | None = None
-        self.close_reason = ""
-        self.peer_left = False
+        self.close_reason: str = ""
+        self.peer_left: bool = False
         self._opened: asyncio.Future[None] | None = None  # where somebody waits for that
         self._sends = 0  # that may follow before `_before_send` looks again; none while the connection is not open
 
