@@ -141,7 +141,7 @@ class Login(Resource):
     async def post(self, faults: Faults, name: str, password: str, next: str = "/account"):
         user = find_user(name)
         # Without an account it takes as long, and the answer is the same.
-        if not await verify_password(password or "", user and user["password"]):
+        if not await verify_password(password or "", user and user["password"]) or user is None:
             log.warning("Log-in refused: %r from %s", (name or "")[:50], client_address(self.request))
             faults.add("password", "does not belong to that name")
             return 403, await self._render_template("login.html", faults=faults, next="")

@@ -78,7 +78,7 @@ class Blog(App):
         posts = (await db.scalars(PUBLISHED.offset((page - 1) * SHOWN).limit(SHOWN))).all()
         if page > 1 and not posts:
             raise HTTPError(404)
-        last = max(1, -(-await db.scalar(COUNT) // SHOWN))
+        last = max(1, -(-(await db.scalar(COUNT) or 0) // SHOWN))
         return await self._render_template("index.html", posts=posts, page=page, last=last)
 
     async def feed(self, db: Db):

@@ -92,7 +92,7 @@ class Login(Resource):
         rows = query("SELECT * FROM users WHERE name = ?", (name or "").strip().lower())
         user = rows[0] if rows else None
         # Without an account it takes as long, and the answer is the same.
-        if not await verify_password(password or "", user and user["password"]):
+        if not await verify_password(password or "", user and user["password"]) or user is None:
             faults.add("password", "does not belong to that name")
             return 403, await self._render_template("login.html", faults=faults, next=next)
         begin_session(self.request, user["id"])

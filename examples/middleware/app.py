@@ -13,10 +13,10 @@ class Timing(HttpMiddleware):
     """Says in a header how long the reply took."""
 
     async def before_request(self, request):
-        request.started = time.perf_counter()
+        request.state.started = time.perf_counter()
 
     async def after_request(self, request, status_code, response_body, extra_headers):
-        started = getattr(request, "started", None)  # a broken body is refused before the first hook
+        started = getattr(request.state, "started", None)  # a broken body is refused before the first hook
         if started is not None:
             extra_headers.append(("Server-Timing", f"app;dur={(time.perf_counter() - started) * 1000:.2f}"))
 
