@@ -12864,6 +12864,7 @@ def _static_paths(root: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
 _SEVERAL = (list, tuple, set, frozenset)
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
+Addressable = Callable[..., Any] | Controller | Mount  # what has a URL: a handler, a controller, a mount
 
 
 class HandlerLocation(NamedTuple):
@@ -12874,7 +12875,7 @@ class HandlerLocation(NamedTuple):
     entry: "Address | MountedApp | None"  # None: the branch itself
 
 
-def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) -> str:
+def url_for(handler: Addressable, /, *args: Any, external: Any = False, **query: Any) -> str:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
     `handler` is the method itself, a controller, or a mount; `args` are its arguments, those of a mount paths below it;
@@ -12892,7 +12893,7 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
     return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
 
 
-def form_action(handler: Any, /, *args: Any, **path: Any) -> str:
+def form_action(handler: Addressable, /, *args: Any, **path: Any) -> str:
     """The `action` of a form whose fields are the parameters of a handler.
 
     It is what `url_for` says, but required parameters may be missing, since the form has them: only what must be in the

@@ -17,6 +17,7 @@ from micropie import (
     WebSocketMiddleware,
     WebSocketRequest,
     after_reply,
+    url_for,
 )
 from micropie.auth import BearerAuth
 from micropie.testing import TestClient
@@ -168,3 +169,34 @@ def test_any_asgi_application_is_mounted() -> None:
         below = Mount(other)
 
     assert http(Site(), "GET", "/below").text == "other"
+
+
+def test_words_of_the_settings_are_known() -> None:
+    """Others are an error to the type checker, as they are when the application is made."""
+    with pytest.raises(ValueError, match="errors='problems'"):
+        App(errors="problems")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="session_cookie_samesite='lax'"):
+        App(session_cookie_samesite="lax")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="session_cookie_secure='yes'"):
+        App(session_cookie_secure="yes")  # type: ignore[arg-type]
+
+
+def test_url_for_takes_what_has_a_url() -> None:
+    """A handler, a controller or a mount; the name of a method is an error to the type checker."""
+
+    class Pies(Controller):
+        async def index(self) -> str:
+            return url_for(self.index)
+
+    class Site(App):
+        pies = Pies()
+
+        async def index(self) -> list[str]:
+            with pytest.raises(LookupError, match="'index'"):
+                url_for("index")  # type: ignore[arg-type]
+            return [url_for(self.index), url_for(self.pies), url_for(self.pies.index)]
+
+    app = Site()
+    with TestClient(app) as client:
+        assert client.get(app.index).json() == ["/", "/pies", "/pies"]
+        assert client.get(app.pies).text == client.get("/pies").text == "/pies"

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from micropie import url_for
 from micropie.testing.request_body import pairs_of
-from micropie.testing.request_options import Fields, HeaderFields
+from micropie.testing.request_options import Fields, HeaderFields, Target
 from micropie.testing.response import URL
 
 _KEPT = "%/:@!$&'()*+,;=~-._"  # in a path (RFC 3986 §3.3); % because it may be encoded already
@@ -31,7 +31,7 @@ class Address:
         self._headers = [(b"accept", b"*/*"), (b"user-agent", b"micropie.testing")]
         self._headers = merged(self._headers, headers)
 
-    def url(self, target: Any, args: tuple[Any, ...], params: Fields | None) -> URL:
+    def url(self, target: Target, args: tuple[Any, ...], params: Fields | None) -> URL:
         """The URL of a path below the base URL, of a whole URL, or of a handler with its arguments."""
         if not isinstance(target, str):
             target, params = url_for(target, *args, **dict(params or {})), None

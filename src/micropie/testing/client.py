@@ -18,7 +18,7 @@ from micropie.testing.cookies import Cookies
 from micropie.testing.http_call import HttpCall
 from micropie.testing.lifespan_call import LifespanCall
 from micropie.testing.request_body import NOTHING, RequestBody, body_of
-from micropie.testing.request_options import Handshake, HeaderFields, Options, refuse_unknown
+from micropie.testing.request_options import Handshake, HeaderFields, Options, Target, refuse_unknown
 from micropie.testing.response import URL, Headers, Response
 from micropie.testing.websocket_call import WebSocketCall
 
@@ -119,35 +119,35 @@ class Client:
 
     # -- requests
 
-    async def get(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def get(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a GET of `target` with its `args` and `options`; see `request`."""
         return await self.request("GET", target, *args, **options)
 
-    async def head(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def head(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a HEAD of `target` with its `args` and `options`; see `request`."""
         return await self.request("HEAD", target, *args, **options)
 
-    async def options(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def options(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to an OPTIONS of `target` with its `args` and `options`; see `request`."""
         return await self.request("OPTIONS", target, *args, **options)
 
-    async def post(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def post(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a POST of `target` with its `args` and `options`; see `request`."""
         return await self.request("POST", target, *args, **options)
 
-    async def put(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def put(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a PUT of `target` with its `args` and `options`; see `request`."""
         return await self.request("PUT", target, *args, **options)
 
-    async def patch(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def patch(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a PATCH of `target` with its `args` and `options`; see `request`."""
         return await self.request("PATCH", target, *args, **options)
 
-    async def delete(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def delete(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a DELETE of `target` with its `args` and `options`; see `request`."""
         return await self.request("DELETE", target, *args, **options)
 
-    async def request(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    async def request(self, method: str, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The whole reply to `method`. `target` is a path, a URL, or a handler, whose `args` go to `url_for`.
 
         `options` are:
@@ -171,7 +171,7 @@ class Client:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]
+        self, method: str, target: Target, /, *args: Any, **options: Unpack[Options]
     ) -> AsyncIterator[Response]:
         """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving.
 
@@ -190,7 +190,7 @@ class Client:
             await call.cancel()
 
     async def _send(
-        self, method: str, target: Any, args: tuple[Any, ...], options: Options, *, streamed: bool
+        self, method: str, target: Target, args: tuple[Any, ...], options: Options, *, streamed: bool
     ) -> tuple[HttpCall, Response]:
         """Send a request, and follow the redirects of its reply if that is wanted."""
         refuse_unknown(options, Options)
@@ -248,7 +248,7 @@ class Client:
 
     @asynccontextmanager
     async def websocket(
-        self, target: Any, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
+        self, target: Target, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
     ) -> AsyncIterator[ClientWebSocket]:
         """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000.
 

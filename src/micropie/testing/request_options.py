@@ -1,9 +1,12 @@
 """The keywords of the client's methods, typed: all that a test may say of a request besides its method and target."""
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, TypedDict
 
+from micropie import Controller, Mount
+
+Target = str | Callable[..., Any] | Controller | Mount  # a path, a URL, or what `url_for` takes
 Fields = Mapping[str, Any] | Sequence[tuple[str, Any]]  # a list as a value repeats its name
 HeaderFields = Mapping[str, str] | Iterable[tuple[str, str]]
 Content = bytes | bytearray | memoryview | str | Path | Iterable[bytes] | AsyncIterable[bytes]

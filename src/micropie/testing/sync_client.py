@@ -18,7 +18,7 @@ from micropie.testing.asgi_types import ASGIApp
 from micropie.testing.client import Client
 from micropie.testing.client_websocket import ClientWebSocket, WebSocketRefused
 from micropie.testing.cookies import Cookies
-from micropie.testing.request_options import Handshake, Options
+from micropie.testing.request_options import Handshake, Options, Target
 from micropie.testing.response import Headers, Response
 
 T = TypeVar("T")
@@ -201,35 +201,35 @@ class BlockingClient:
         """The lifespan's state, of which every request gets a copy."""
         return self._client.state
 
-    def get(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def get(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a GET of `target` with its `args` and `options`; see `request`."""
         return self.request("GET", target, *args, **options)
 
-    def head(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def head(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a HEAD of `target` with its `args` and `options`; see `request`."""
         return self.request("HEAD", target, *args, **options)
 
-    def options(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def options(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to an OPTIONS of `target` with its `args` and `options`; see `request`."""
         return self.request("OPTIONS", target, *args, **options)
 
-    def post(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def post(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a POST of `target` with its `args` and `options`; see `request`."""
         return self.request("POST", target, *args, **options)
 
-    def put(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def put(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a PUT of `target` with its `args` and `options`; see `request`."""
         return self.request("PUT", target, *args, **options)
 
-    def patch(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def patch(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a PATCH of `target` with its `args` and `options`; see `request`."""
         return self.request("PATCH", target, *args, **options)
 
-    def delete(self, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def delete(self, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The reply to a DELETE of `target` with its `args` and `options`; see `request`."""
         return self.request("DELETE", target, *args, **options)
 
-    def request(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Response:
+    def request(self, method: str, target: Target, /, *args: Any, **options: Unpack[Options]) -> Response:
         """The whole reply to `method`. `target` is a path, a URL, or a handler, whose `args` go to `url_for`.
 
         `options` are:
@@ -252,7 +252,7 @@ class BlockingClient:
         return response
 
     @contextmanager
-    def stream(self, method: str, target: Any, /, *args: Any, **options: Unpack[Options]) -> Iterator[Response]:
+    def stream(self, method: str, target: Target, /, *args: Any, **options: Unpack[Options]) -> Iterator[Response]:
         """The reply as soon as it starts, to be read while it is made. Leaving the block is the client's leaving.
 
         `method`, `target`, `args` and `options` are those of `request`.
@@ -267,7 +267,7 @@ class BlockingClient:
 
     @contextmanager
     def websocket(
-        self, target: Any, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
+        self, target: Target, /, *args: Any, subprotocols: Iterable[str] = (), **options: Unpack[Handshake]
     ) -> Iterator[BlockingWebSocket]:
         """A connection, when it is accepted; WebSocketRefused if it is not. Leaving the block closes it with 1000.
 

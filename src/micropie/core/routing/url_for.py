@@ -4,7 +4,7 @@ The handler itself is its name, so a renamed method or a moved branch leaves no 
 """
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import zip_longest
 from types import MethodType
@@ -18,7 +18,7 @@ from micropie.core.handlers.parameter import AUTO, KEYWORD, PATH, POSITIONAL, QU
 from micropie.core.requests.origin import origin_of
 from micropie.core.requests.request import MOUNTED, current_request
 from micropie.core.routing.addressing import client_parameters, is_verb_method, own_path, verbs_of
-from micropie.core.routing.controller import INDEX, Controller, is_private
+from micropie.core.routing.controller import INDEX, Controller, Mount, is_private
 from micropie.core.routing.path_templates import Identity, Template, identities_in, joined
 from micropie.core.routing.router import Router, routers
 from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint
@@ -27,6 +27,7 @@ from micropie.core.routing.tree import Branch, branches
 _SEVERAL = (list, tuple, set, frozenset)
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
+Addressable = Callable[..., Any] | Controller | Mount  # what has a URL: a handler, a controller, a mount
 
 
 class HandlerLocation(NamedTuple):
@@ -37,7 +38,7 @@ class HandlerLocation(NamedTuple):
     entry: "Address | MountedApp | None"  # None: the branch itself
 
 
-def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) -> str:
+def url_for(handler: Addressable, /, *args: Any, external: Any = False, **query: Any) -> str:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
     `handler` is the method itself, a controller, or a mount; `args` are its arguments, those of a mount paths below it;
@@ -55,7 +56,7 @@ def url_for(handler: Any, /, *args: Any, external: Any = False, **query: Any) ->
     return origin + path + ("?" + lazy_import("urllib.parse").urlencode(pairs) if pairs else "")
 
 
-def form_action(handler: Any, /, *args: Any, **path: Any) -> str:
+def form_action(handler: Addressable, /, *args: Any, **path: Any) -> str:
     """The `action` of a form whose fields are the parameters of a handler.
 
     It is what `url_for` says, but required parameters may be missing, since the form has them: only what must be in the
