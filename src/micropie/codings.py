@@ -26,8 +26,8 @@ def _choice(field: str, codings: tuple[str, ...]) -> Choice:
         if (found := _WEIGHTED.fullmatch(part)) is not None:
             weights[found[1].removeprefix("x-")] = float(found[2] or 1)  # §8.4.1.3: x-gzip is gzip
     others = weights.get("*", 0.0)
-    best = max(codings, key=lambda coding: weights.get(coding, others), default="")
-    weight = weights.get(best, others)
+    best = max(codings, key=lambda coding: weights.get(coding, others), default=None)
+    weight = 0 if best is None else weights.get(best, others)
     bare = weights.get("identity", weights.get("*"))
     if weight == 0 or weight < weights.get("identity", 0):
         return Choice(None, must=False)

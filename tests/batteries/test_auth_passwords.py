@@ -153,6 +153,16 @@ def test_a_password_has_an_end(password):
     assert not run(verify_password(password, made))
 
 
+def test_all_of_a_decomposed_password_counts():
+    """Its bytes are those of the composed text: 4,202 characters may be 2,802 of them."""
+    beginning = "U\u0308\u0304" * 1400
+    made = run(hash_password(f"{beginning}a1"))
+    assert run(verify_password(f"{beginning}a1", made))
+    assert not run(verify_password(f"{beginning}b2", made))
+    with pytest.raises(HTTPError):
+        run(hash_password(beginning * 2))
+
+
 def test_a_flood_of_log_ins_is_refused():
     """64 wait at most; the others are told at once to come again, and everybody else is served meanwhile."""
 

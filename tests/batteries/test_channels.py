@@ -433,6 +433,20 @@ def test_old_messages_are_forgotten():
     assert use(steps, "memory:", history=5, history_ttl=0.05) == [2]
 
 
+def test_old_messages_do_not_come_back():
+    """What the time of a history has ended stays forgotten when something is published again."""
+
+    async def steps(channels):
+        await channels.publish("a", 1)
+        await channels.publish("a", 2)
+        await asyncio.sleep(0.1)
+        await channels.publish("a", 3)
+        async with channels.subscribe("a", replay=5) as messages:
+            return await take(messages, 1)
+
+    assert use(steps, "memory:", history=5, history_ttl=0.05) == [3]
+
+
 def test_memory_is_bounded():
     """Of the channels that nobody listens to the longest unused are forgotten."""
 

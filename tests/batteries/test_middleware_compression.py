@@ -207,9 +207,13 @@ def test_codings_may_be_left_out():
     assert "content-encoding" not in asked(accept="zstd", app=app).headers
 
 
-def test_no_coding_is_no_compression():
-    """An empty list leaves all replies as they are."""
-    assert plain(asked(app=site(codings=[]))) == DATA
+@pytest.mark.parametrize("accept", ["gzip", "*", "br, *;q=0.1", "identity;q=0, *"])
+@pytest.mark.parametrize("path", ["/", "/parts"])
+def test_no_coding_is_no_compression(path, accept):
+    """An empty list leaves all replies as they are, for those who take any coding, too."""
+    reply = asked(path, accept, app=site(codings=[]))
+    assert (reply.status_code, reply.headers.get("content-encoding")) == (200, None)
+    assert reply.content == asked(path, "identity").content
 
 
 def test_an_unknown_coding_is_a_mistake():

@@ -274,6 +274,13 @@ class Spawning(App):
         for _ in range(12):
             spawn(self._forever())
 
+    async def following(self):
+        spawn(self._note_and_follow())
+
+    async def _note_and_follow(self):
+        await self._note("spawned", 0.03)
+        spawn(self._note("its own", 0.03))
+
     async def fails(self):
         spawn(self._raise(LookupError("nobody is there")))
 
@@ -308,6 +315,13 @@ def test_the_shutdown_waits_for_spawned_tasks():
     """They end before the shutdown handlers run."""
     reply, notes = notes_after("/")
     assert (reply.text, notes) == ("noting", ["spawned at startup", "spawned", "shutdown"])
+
+
+def test_the_shutdown_waits_for_what_a_task_has_spawned(caplog):
+    """Also if that was in the middle of the stop: it has what is left of the time."""
+    _, notes = notes_after("/following")
+    assert notes == ["spawned at startup", "spawned", "its own", "shutdown"]
+    assert "did not end in time" not in caplog.text
 
 
 def test_a_spawned_task_is_a_task():

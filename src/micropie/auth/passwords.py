@@ -136,8 +136,9 @@ def needs_rehash(password_hash: str) -> bool:
 
 def prepared(password: str) -> bytes:
     """The bytes of a password: in UTF-8, and composed (NFC, RFC 8265 §4.2), since keyboards make é in two ways."""
+    # Twice as many characters: three may be composed to one of two bytes, and what is cut off here would not count.
     # What has lone surrogates is no text, yet somebody may send it as one.
-    return unicodedata.normalize("NFC", password[: MAX_PASSWORD + 1]).encode("utf-8", "surrogatepass")
+    return unicodedata.normalize("NFC", password[: 2 * MAX_PASSWORD]).encode("utf-8", "surrogatepass")
 
 
 def parsed(text: str) -> PasswordHash:

@@ -40,6 +40,7 @@ class MemoryEngine:
             self._forget()
             kept = self._kept[channel] = Kept(self._history)
         self._kept.move_to_end(channel)
+        self._forget_history(kept)
         kept.position = Position(kept.position.epoch, kept.position.number + 1)
         kept.published_at = time.monotonic()
         message = Message(channel, kept.position, wire)
@@ -60,8 +61,7 @@ class MemoryEngine:
         kept = self._kept.get(channel)
         if kept is None:
             return START, ()
-        if kept.published_at < time.monotonic() - self._history_ttl:
-            kept.messages.clear()
+        self._forget_history(kept)
         return kept.position, tuple(kept.messages)
 
     async def enter(self, channel: str, member: str) -> None:
@@ -86,6 +86,11 @@ class MemoryEngine:
 
     async def aclose(self) -> None:
         """Nothing is open."""
+
+    def _forget_history(self, kept: Kept) -> None:
+        """Forget a channel's messages, if their time is over."""
+        if kept.published_at < time.monotonic() - self._history_ttl:
+            kept.messages.clear()
 
     def _forget(self) -> None:
         """Forget a channel for one that comes, if there are too many."""

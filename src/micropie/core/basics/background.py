@@ -143,7 +143,8 @@ class Background:
         if not self._tasks:
             return
         log.info("Waiting for background tasks: %s", self._names())
-        await asyncio.wait(self._tasks.copy(), timeout=self.remaining)
+        while self._tasks and self.remaining:  # one that ends may have spawned another
+            await asyncio.wait(self._tasks.copy(), timeout=self.remaining)
         if self._tasks:
             log.warning("Background tasks are cancelled, since they did not end in time: %s", self._names())
             for task in self._tasks:
