@@ -540,6 +540,19 @@ def test_a_stop_while_something_is_published(server):
     assert use(steps, server.url, timeout=2) == [503] * 3
 
 
+def test_a_stop_right_behind_a_publisher(server):
+    """Nobody waits for what is never sent."""
+
+    async def steps(channels):
+        publishing = [asyncio.create_task(channels.publish("a", number)) for number in range(2)]
+        await asyncio.sleep(0)
+        await channels.stop()
+        done, _ = await asyncio.wait(publishing, timeout=1)
+        return [status_of(task.exception()) for task in done]
+
+    assert use(steps, server.url, timeout=3) == [503] * 2
+
+
 def test_a_channel_that_can_not_be_published_to(server):
     """What stands there is none of ours: the publisher has the server's error."""
 

@@ -1,6 +1,7 @@
 """`after_reply`, `spawn` and `request.stopping`."""
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -274,6 +275,9 @@ class Spawning(App):
         for _ in range(12):
             spawn(self._forever())
 
+    async def cancelled(self):
+        spawn(self._note("never", 0)).cancel()
+
     async def following(self):
         spawn(self._note_and_follow())
 
@@ -337,6 +341,13 @@ def test_a_task_that_does_not_end_is_cancelled(caplog):
     _, notes = notes_after("/many")
     assert notes.count("cancelled") == 12
     assert "Spawning._forever and 2 more" in caplog.text
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_task_that_is_cancelled_before_it_begins_is_none():
+    """Nothing complains of a coroutine that was never awaited."""
+    assert notes_after("/cancelled")[1] == ["spawned at startup", "shutdown"]
+    gc.collect()
 
 
 def test_a_task_that_fails_is_logged(caplog):

@@ -566,6 +566,37 @@ def test_a_socket_made_by_hand_is_not_interrupted():
     assert run(main()) == (True, 1000)
 
 
+@pytest.mark.parametrize("order", ["ab", "ba", "aab", "abb"])
+def test_a_receive_behind_sends_that_fail_in_two_ways_ends(order):
+    """Of one that says nothing of the client the look for its leaving has just begun when another one says it."""
+
+    async def main():
+        events = [{"type": "websocket.connect"}]
+        go, never = asyncio.Event(), asyncio.Event()
+
+        async def receive():
+            if not events:
+                await never.wait()
+            return events.pop(0)
+
+        async def send(message):
+            if message["type"] == "websocket.send":
+                await go.wait()
+                raise RuntimeError("no") if message["text"] == "a" else OSError("gone")
+
+        ws = WebSocket(receive, send)
+        await ws.accept()
+        sends = [asyncio.create_task(ws.send_text(text)) for text in order]
+        await asyncio.sleep(0)
+        go.set()
+        told = await asyncio.gather(*sends, return_exceptions=True)
+        with pytest.raises(ConnectionClosed):
+            await asyncio.wait_for(ws.receive_text(), SOON)
+        return {type(error) for error in told}
+
+    assert run(main()) == {ConnectionClosed}
+
+
 @pytest.mark.parametrize("leaves", ["it returns", "the client leaves", "it closes"])
 def test_a_connection_that_is_over_is_freed_at_once(leaves):
     """No circle of objects is left, which would wait for the garbage collector: socket, request and scope go."""

@@ -86,6 +86,7 @@ class Outbox:
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.wait({self._sending})
+            self._give_up([])  # which a task that has not begun leaves to us
 
     async def _send_all(self) -> None:
         some: list[Publication] = []
@@ -96,9 +97,13 @@ class Outbox:
                 except Exception as error:
                     fail(some, error)
         finally:
-            self._sending = None
-            fail([*some, *self._waiting], unavailable())
-            self._waiting.clear()
+            self._give_up(some)
+
+    def _give_up(self, some: list[Publication]) -> None:
+        """Tell the publishers of some messages, and all that wait, that nothing is sent any more."""
+        self._sending = None
+        fail([*some, *self._waiting], unavailable())
+        self._waiting.clear()
 
     def _next_ones(self) -> list[Publication]:
         """What goes next, without what nobody waits for any more."""

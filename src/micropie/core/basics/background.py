@@ -136,6 +136,7 @@ class Background:
         )
         self._tasks.add(task)
         task.add_done_callback(self._let_go)
+        task.add_done_callback(lambda _: coroutine.close())  # of a task that was cancelled before it began
         return task
 
     async def end(self) -> None:

@@ -15,12 +15,14 @@ class HttpMiddleware:
     """Hooks around an HTTP request; a subclass defines those that it needs, `async def` or plain.
 
     class Timing(HttpMiddleware):
-        async def before_request(self, request):
+        def before_routing(self, request):
             request.state.start = time.perf_counter()
 
-        async def after_request(self, request, status_code, response_body, extra_headers):
+        def after_request(self, request, status_code, response_body, extra_headers):
             ms = 1000 * (time.perf_counter() - request.state.start)
             extra_headers.append(("Server-Timing", f"app;dur={ms:.1f}"))
+
+    app.middlewares.insert(0, Timing())     # the first one sees every request
     """
 
     of_one_process: str | None = None
@@ -44,7 +46,8 @@ class HttpMiddleware:
     ) -> dict[str, Any] | None:
         """Called with the reply to `request`, errors included: its `status_code` and its `response_body`.
 
-        Append to `extra_headers`, or return a dict with what to replace.
+        Append to `extra_headers`, or return a dict with what to replace. What is refused or answered early has passed
+        no `before_request`: a broken body, say, or what another middleware's `before_routing` has answered.
         """
         return None
 

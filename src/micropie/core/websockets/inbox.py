@@ -86,6 +86,7 @@ class Inbox:
             self.timer.cancel()
         if self._reader is not None:
             self._reader.cancel()
+            self._reader = None  # which one that has not begun would never see to
 
     def drop(self) -> None:
         """Forget what is kept, which nobody asks for any more, and the owner, so that no circle is left."""
