@@ -6716,7 +6716,8 @@ def after_reply(callback: Callable[[*Args], Any], *args: *Args) -> None:
 
     `callback` gets the `args`. It is `async def` or plain; a plain function runs in a worker thread. Several are called
     in order, one after the other, each whether or not the one before has failed, which is logged. None is called if the
-    handler has failed, as a 500. LookupError outside of a request.
+    handler has failed, as a 500, a broken stream or a WebSocket's 1011, or was cancelled. LookupError outside of a
+    request.
 
         async def order(self, item: str):
             number = await self.shop.order(item)
@@ -10996,9 +10997,9 @@ class WebSocket:
         self._inbox.drop()
 
     async def settle(self) -> None:
-        """Wait until a close that the socket has begun by itself is sent."""
+        """Wait until a close that the socket has begun by itself is sent, or has failed: then it is open still."""
         if self._closing is not None:
-            await self._closing
+            await asyncio.gather(self._closing, return_exceptions=True)
 
     def _look_no_more(self) -> None:
         if self._idle is not None:
@@ -14402,10 +14403,11 @@ async def stop_engine(engine: Engine) -> None:
 # ======================================================================================================================
 
 async def end_request(engine: Engine, request: Request) -> None:
-    """Close what is to be closed, and make the calls that were left for the time after the reply."""
+    """Close what is to be closed, and make the calls that were left for the time after the reply, if all went well."""
+    is_broken = request._failure or isinstance(request._raised, asyncio.CancelledError)
     await close_all(request)
     request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
-    if request._after_reply is not None:
+    if request._after_reply is not None and not is_broken:
         await call_after_reply(engine, request)
 
 
@@ -14426,12 +14428,10 @@ async def close_all(request: Request) -> None:
 
 
 async def call_after_reply(engine: Engine, request: Request) -> None:
-    """Make the calls of a request in a task of the application, and wait for it; none if the request has failed.
+    """Make the calls of a request in a task of the application, and wait for it.
 
     If the server cancels the request meanwhile, they go on.
     """
-    if request._failure:
-        return
     token = current_request.set(request)
     try:
         task = engine.router.background.spawn(make_calls(engine, request), f"after_reply of {title(request)}")
@@ -14841,7 +14841,7 @@ async def send_streamed(engine: Engine, request: Request, reply: Reply, send: Se
         note_exception(request, error)
         reraise_cancellation(error)
         if stream.is_begun:
-            log_failure(request, error)
+            note_failure(request, error)
             spare_server(error)
             raise
         failed = await reply_to_failed_stream(engine, request, error)
@@ -15172,7 +15172,7 @@ async def closing_by(request: Request, error: BaseException, answer: Closing | R
     if isinstance(answer, Reply):
         answer = await closing_with(answer, BROKEN if answer.status in SERVER_ERRORS else REFUSED)
     if answer.code == BROKEN and not isinstance(error, HTTPError):
-        log_failure(request, error)
+        note_failure(request, error)
     return answer
 
 
@@ -15189,7 +15189,7 @@ def closing_for_error(request: Request, error: BaseException) -> Closing:
     if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
         log.info("WEBSOCKET %r is closed with %d: %s", shortened(path_of_request(request)), error.code, error)
         return Closing(error.code, error.reason)
-    log_failure(request, error)
+    note_failure(request, error)
     return FAILED
 
 
@@ -15306,7 +15306,7 @@ async def after_websocket_hooks(connection: Connection) -> None:
                 await result
         except CAUGHT as error:
             reraise_cancellation(error)
-            log_failure(connection.request, error)
+            note_failure(connection.request, error)
             connection.closing = FAILED
 
 

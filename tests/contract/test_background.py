@@ -25,6 +25,7 @@ from micropie import (
 )
 from micropie.testing import TestClient
 from tests.client import http, run, visitor
+from tests.wire import websocket, wire
 
 
 async def forever():
@@ -87,6 +88,20 @@ class Noting(App):
         assert self.notes == []
         yield "b"
 
+    async def breaks(self):
+        after_reply(self._note, "broken")
+        yield "a"
+        raise RuntimeError("no more")
+
+    async def hangs(self):
+        after_reply(self._note, "cancelled")
+        await asyncio.Event().wait()
+
+    async def hangs_on(self):
+        after_reply(self._note, "cancelled")
+        yield "a"
+        await asyncio.Event().wait()
+
     async def upload(self, file):
         after_reply(self._note, file["filename"])
         return "kept"
@@ -96,6 +111,20 @@ class Noting(App):
         after_reply(self._note, "conversed")
         await ws.send_text("Hello")
         assert self.notes == []
+
+    async def ws_fails(self, ws):
+        after_reply(self._note, "failed")
+        raise RuntimeError("no handshake")
+
+    async def ws_breaks(self, ws):
+        after_reply(self._note, "failed")
+        await ws.accept()
+        raise RuntimeError("no words")
+
+    async def ws_closes(self, ws):
+        after_reply(self._note, "told")
+        await ws.accept()
+        raise HTTPError(403)
 
 
 def test_calls_after_the_reply(caplog):
@@ -126,6 +155,40 @@ def test_calls_after_replies_of_all_kinds(path, notes):
     app = Noting()
     http(app, path=path)
     assert app.notes == notes
+
+
+def test_no_calls_after_a_stream_that_breaks():
+    """Its handler has failed, though its start is out."""
+    app = Noting()
+    assert not wire(app, path="/breaks", raises=RuntimeError).is_complete
+    assert app.notes == []
+
+
+@pytest.mark.parametrize(
+    ("path", "notes"),
+    [("/fails", []), ("/breaks", []), ("/closes", [("told", "/closes")]), ("/", [("conversed", "/")])],
+)
+def test_no_calls_after_a_websocket_that_fails(path, notes):
+    """Neither before nor behind the handshake; they are made if it has been told why it is closed."""
+    app = Noting()
+    websocket(app, path)
+    assert app.notes == notes
+
+
+@pytest.mark.parametrize("path", ["/hangs", "/hangs_on"])
+def test_no_calls_after_a_handler_that_is_cancelled(path):
+    """There is no reply, or no end of it, that they could come after."""
+
+    async def main():
+        app = Noting()
+        scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+        serving = asyncio.create_task(app(scope, forever, lambda message: asyncio.sleep(0)))
+        await asyncio.sleep(0.02)
+        serving.cancel()
+        await asyncio.wait({serving})
+        return serving.cancelled(), app.notes
+
+    assert run(main()) == (True, [])
 
 
 @pytest.mark.needs("multipart")

@@ -499,6 +499,41 @@ def test_a_server_that_does_not_send_1001_gets_a_private_code():
     assert sent == [None, 4001]
 
 
+@pytest.mark.parametrize(("refused", "expected"), [((1001, 4001), [1000]), ((1000, 1001, 4001), [])])
+def test_an_after_hook_is_called_though_an_idle_connection_can_not_be_closed(refused, expected):
+    """The handler is over, whatever its server says to the close; it may still take another one."""
+    sent, noted = [], []
+
+    class Noting(WebSocketMiddleware):
+        async def after_websocket(self, request):
+            noted.append("after")
+
+    async def main():
+        events = [{"type": "websocket.connect"}]
+
+        async def receive():
+            if not events:
+                await asyncio.Event().wait()
+            return events.pop()
+
+        async def send(message):
+            if message.get("code") in refused:
+                raise RuntimeError("no close")
+            if message["type"] == "websocket.close":
+                sent.append(message["code"])
+
+        async def script(ws, noted):
+            await asyncio.Event().wait()
+
+        app = Script(script, idle_timeout=0.05)
+        app.ws_middlewares.append(Noting())
+        with contextlib.suppress(RuntimeError):
+            await asyncio.wait_for(app({"type": "websocket", "path": "/", "headers": []}, receive, send), SOON)
+
+    run(main())
+    assert (sent, noted) == (expected, ["after"])
+
+
 @pytest.mark.parametrize("timeout", [0, -1, "5", True, float("inf")])
 def test_an_idle_timeout_is_seconds(timeout):
     """Anything else is refused when the application is made."""

@@ -11,10 +11,11 @@ from micropie.core.requests.request import Request, current_request
 
 
 async def end_request(engine: Engine, request: Request) -> None:
-    """Close what is to be closed, and make the calls that were left for the time after the reply."""
+    """Close what is to be closed, and make the calls that were left for the time after the reply, if all went well."""
+    is_broken = request._failure or isinstance(request._raised, asyncio.CancelledError)
     await close_all(request)
     request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
-    if request._after_reply is not None:
+    if request._after_reply is not None and not is_broken:
         await call_after_reply(engine, request)
 
 
@@ -35,12 +36,10 @@ async def close_all(request: Request) -> None:
 
 
 async def call_after_reply(engine: Engine, request: Request) -> None:
-    """Make the calls of a request in a task of the application, and wait for it; none if the request has failed.
+    """Make the calls of a request in a task of the application, and wait for it.
 
     If the server cancels the request meanwhile, they go on.
     """
-    if request._failure:
-        return
     token = current_request.set(request)
     try:
         task = engine.router.background.spawn(make_calls(engine, request), f"after_reply of {title(request)}")

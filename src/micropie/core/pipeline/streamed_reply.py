@@ -12,8 +12,8 @@ from micropie.core.engine import Engine
 from micropie.core.failures.error_handlers import reply_to_error
 from micropie.core.failures.error_replies import (
     CAUGHT,
-    log_failure,
     method_of_request,
+    note_failure,
     path_of_request,
     reply_to_unhandled,
     reraise_cancellation,
@@ -65,7 +65,7 @@ async def send_streamed(engine: Engine, request: Request, reply: Reply, send: Se
         note_exception(request, error)
         reraise_cancellation(error)
         if stream.is_begun:
-            log_failure(request, error)
+            note_failure(request, error)
             spare_server(error)
             raise
         failed = await reply_to_failed_stream(engine, request, error)

@@ -28,7 +28,7 @@ from micropie.core.engine import Engine, is_awaitable
 from micropie.core.failures.error_handlers import SERVER_ERRORS, first_answer
 from micropie.core.failures.error_replies import (
     CAUGHT,
-    log_failure,
+    note_failure,
     path_of_request,
     reply_to_unhandled,
     reraise_cancellation,
@@ -234,7 +234,7 @@ async def closing_by(request: Request, error: BaseException, answer: Closing | R
     if isinstance(answer, Reply):
         answer = await closing_with(answer, BROKEN if answer.status in SERVER_ERRORS else REFUSED)
     if answer.code == BROKEN and not isinstance(error, HTTPError):
-        log_failure(request, error)
+        note_failure(request, error)
     return answer
 
 
@@ -251,7 +251,7 @@ def closing_for_error(request: Request, error: BaseException) -> Closing:
     if isinstance(error, BadMessage):  # whoever connects can send one: no failure of ours
         log.info("WEBSOCKET %r is closed with %d: %s", shortened(path_of_request(request)), error.code, error)
         return Closing(error.code, error.reason)
-    log_failure(request, error)
+    note_failure(request, error)
     return FAILED
 
 
@@ -368,7 +368,7 @@ async def after_websocket_hooks(connection: Connection) -> None:
                 await result
         except CAUGHT as error:
             reraise_cancellation(error)
-            log_failure(connection.request, error)
+            note_failure(connection.request, error)
             connection.closing = FAILED
 
 

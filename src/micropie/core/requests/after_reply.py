@@ -15,7 +15,8 @@ def after_reply(callback: Callable[[*Args], Any], *args: *Args) -> None:
 
     `callback` gets the `args`. It is `async def` or plain; a plain function runs in a worker thread. Several are called
     in order, one after the other, each whether or not the one before has failed, which is logged. None is called if the
-    handler has failed, as a 500. LookupError outside of a request.
+    handler has failed, as a 500, a broken stream or a WebSocket's 1011, or was cancelled. LookupError outside of a
+    request.
 
         async def order(self, item: str):
             number = await self.shop.order(item)

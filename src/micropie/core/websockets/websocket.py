@@ -389,9 +389,9 @@ class WebSocket:
         self._inbox.drop()
 
     async def settle(self) -> None:
-        """Wait until a close that the socket has begun by itself is sent."""
+        """Wait until a close that the socket has begun by itself is sent, or has failed: then it is open still."""
         if self._closing is not None:
-            await self._closing
+            await asyncio.gather(self._closing, return_exceptions=True)
 
     def _look_no_more(self) -> None:
         if self._idle is not None:
