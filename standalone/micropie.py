@@ -4218,7 +4218,8 @@ PLAIN_TYPES = (HTML, JSON, PROBLEM)  # that a reply may have without a header fo
 PRIVATE = ReadyPairs([("Cache-Control", "private"), ("Vary", "Cookie")])
 
 UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
-BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
+RESET_CONTENT = 205
+BODYLESS = frozenset((*range(100, 200), 204, RESET_CONTENT, 304))  # RFC 9110 §6.4.1, §15.3.6
 
 
 class Reply:
@@ -4459,7 +4460,8 @@ def whole_headers(reply: Reply, size: int, method: str) -> RawHeaders:
     """The headers of a reply with a body of `size` bytes; of none, where the status has none."""
     fields = encoded_fields(reply.headers)
     if reply.status in BODYLESS:
-        return [field for field in fields if field[0] not in _FRAMING]
+        described = [field for field in fields if field[0] not in _FRAMING]
+        return [*described, _content_length(0)] if reply.status == RESET_CONTENT else described
     # The answer to HEAD may announce what GET would bring; other lengths are ours to say.
     announced = _own_length(fields) if method == "HEAD" else []
     return [*_with_type(fields, reply.content_type), *(announced or [_content_length(size)])]
@@ -4547,10 +4549,11 @@ async def send_messages(send: Send, messages: WholeMessages) -> None:
 
 
 async def send_bodyless(send: Send, reply: Reply) -> None:
-    """Send the head of a streamed reply alone, as the answer to HEAD; the stream is closed, unread."""
+    """Send the head of a streamed reply alone, as the answer to HEAD or by its status; the stream is closed, unread."""
     await close_unsent(reply.body)
+    headers = whole_headers(reply, 0, "") if reply.status in BODYLESS else stream_headers(reply)
     with contextlib.suppress(OSError):
-        await send(stream_start(reply))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -435,16 +435,26 @@ def test_23_a_shared_dict_is_never_changed():
     assert shared == {"X-Own": "1"}
 
 
-@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("status", [204, 205, 304])
 @pytest.mark.parametrize("body", ["text", {"a": 1}, None, b"bytes"])
-def test_23_204_and_304_have_no_body(status, body):
+def test_23_204_205_and_304_have_no_body(status, body):
     """Whatever the handler gives, these have no body."""
     answer = reply(lambda: (status, body, [("X-Own", "1")]))
     assert (answer.status_code, answer.content, answer.headers["x-own"]) == (status, b"", "1")
 
 
-@pytest.mark.parametrize("status", [204, 304])
-def test_23_204_and_304_close_a_stream_unread(status):
+@pytest.mark.parametrize(("status", "length"), [(204, None), (205, "0"), (304, None)])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("body", ["ab", "stream"])
+def test_23_204_205_and_304_announce_no_body(body, method, status, length):
+    """A length of the handler's own is not theirs (RFC 9110 §8.6, §15.3.6), be it that of a stream."""
+    given = (lambda: iter(["a", "b"])) if body == "stream" else (lambda: body)
+    answer = reply(lambda: (status, given(), {"Content-Length": "2"}), method=method)
+    assert (answer.status_code, answer.content, answer.headers.get("content-length")) == (status, b"", length)
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_23_204_205_and_304_close_a_stream_unread(status):
     """A stream is closed instead of sent."""
     closed = []
 

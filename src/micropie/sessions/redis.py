@@ -8,11 +8,10 @@ sessions of a user are a sorted set, `micropie:user:USER`, of their handles by t
 
 import json
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 from typing import Any
 
 from micropie import Session, SessionBackend
-from micropie.sessions.values import to_json_items
+from micropie.sessions.values import hashed, to_json_items
 from micropie.stores.redis_client import MAX_CONNECTIONS, RedisClient
 
 _LISTS = """
@@ -143,11 +142,6 @@ class RedisSessionBackend(SessionBackend):
     async def _change(self, script: str, session_id: str, timeout: float, *rest: Any) -> None:
         handle = hashed(session_id)
         await self._redis.run(script, self._sessions + handle, self._users, handle, round(timeout * 1000), *rest)
-
-
-def hashed(session_id: str) -> str:
-    """The name by which the server knows a session: its handle."""
-    return sha256(session_id.encode()).hexdigest()
 
 
 def field(name: str) -> bytes:

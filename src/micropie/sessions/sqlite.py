@@ -6,13 +6,12 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
 from micropie import Session, SessionBackend
 from micropie.sessions.database_thread import DatabaseThread
-from micropie.sessions.values import to_json
+from micropie.sessions.values import hashed, to_json
 from micropie.stores.outage import Outage
 
 T = TypeVar("T")
@@ -132,11 +131,6 @@ def opened(path: Path, *, own_folder: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def hashed(session_id: str) -> str:
-    """The name by which the file knows a session: its handle."""
-    return sha256(session_id.encode()).hexdigest()
 
 
 # The steps, which run in the database's thread.

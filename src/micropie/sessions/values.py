@@ -1,10 +1,16 @@
-"""A session's data as JSON, which is all that leaves the process: never pickle, which runs what it reads."""
+"""A session as it leaves the process: its id hashed, its data as JSON, never as pickle, which runs what it reads."""
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def hashed(session_id: str) -> str:
+    """The name by which stores know a session: its handle."""
+    return sha256(session_id.encode()).hexdigest()
 
 
 def to_json(data: Mapping[str, Any]) -> str:

@@ -27,7 +27,8 @@ PLAIN_TYPES = (HTML, JSON, PROBLEM)  # that a reply may have without a header fo
 PRIVATE = ReadyPairs([("Cache-Control", "private"), ("Vary", "Cookie")])
 
 UNENCODABLE = (TypeError, ValueError, RecursionError)  # what the JSON codec raises
-BODYLESS = frozenset((*range(100, 200), 204, 304))  # RFC 9110 §6.4.1
+RESET_CONTENT = 205
+BODYLESS = frozenset((*range(100, 200), 204, RESET_CONTENT, 304))  # RFC 9110 §6.4.1, §15.3.6
 
 
 class Reply:
