@@ -6834,7 +6834,7 @@ TOO_SLOW = "Failed to receive body"
 
 
 class MinimumRate:
-    """True if `MIN_RATE` is kept over any `window` seconds of waiting.
+    """The time that a client has left to keep `MIN_RATE` over any `window` seconds of waiting.
 
     The receipts of the last bytes that are needed are kept; when the oldest of them leaves the window, the rate
     is broken. There are never more of them than bytes needed.
@@ -14408,10 +14408,15 @@ async def stop_engine(engine: Engine) -> None:
 async def end_request(engine: Engine, request: Request) -> None:
     """Close what is to be closed, and make the calls that were left for the time after the reply, if all went well."""
     is_broken = request._failure or isinstance(request._raised, asyncio.CancelledError)
-    await close_all(request)
-    request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
-    if request._after_reply is not None and not is_broken:
-        await call_after_reply(engine, request)
+    calls: asyncio.Task[None] | None = None
+    try:
+        await close_all(request)
+    finally:
+        request._upload = None  # no circle is left, which would keep the form until the garbage collector comes by
+        if request._after_reply is not None and not is_broken:
+            calls = begin_calls(engine, request)
+    if calls is not None:
+        await asyncio.wait({calls})
 
 
 def note_exception(request: Request, error: BaseException | None) -> None:
@@ -14430,17 +14435,13 @@ async def close_all(request: Request) -> None:
         request._closers = request._raised = None
 
 
-async def call_after_reply(engine: Engine, request: Request) -> None:
-    """Make the calls of a request in a task of the application, and wait for it.
-
-    If the server cancels the request meanwhile, they go on.
-    """
+def begin_calls(engine: Engine, request: Request) -> asyncio.Task[None]:
+    """Make the calls of a request in a task of the application: if the server cancels the request, they go on."""
     token = current_request.set(request)
     try:
-        task = engine.router.background.spawn(make_calls(engine, request), f"after_reply of {title(request)}")
+        return engine.router.background.spawn(make_calls(engine, request), f"after_reply of {title(request)}")
     finally:
         current_request.reset(token)
-    await asyncio.wait({task})
 
 
 async def make_calls(engine: Engine, request: Request) -> None:

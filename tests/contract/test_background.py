@@ -295,6 +295,35 @@ def test_a_request_that_is_cancelled_leaves_its_calls_to_the_application():
     run(main())
 
 
+def test_a_request_that_is_cancelled_while_its_values_are_closed_leaves_its_calls_too():
+    """Its reply is out by then."""
+    notes: list[str] = []
+
+    class Connection:
+        @classmethod
+        async def __provide__(cls, request):
+            yield cls()
+            await asyncio.sleep(5)
+
+    class Site(App):
+        async def index(self, connection: Connection):
+            after_reply(notes.append, "called")
+            return "Hello"
+
+    async def main():
+        app = Site()
+        async with TestClient(app):
+            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+            serving = asyncio.create_task(app(scope, forever, lambda message: asyncio.sleep(0)))
+            await asyncio.sleep(0.02)
+            serving.cancel()
+            await asyncio.wait({serving})
+            cancelled = serving.cancelled()
+        return cancelled, notes
+
+    assert run(main()) == (True, ["called"])
+
+
 # -- spawn ----------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ RETRY_AFTER = 1  # seconds; who asks again finds out by that whether it is over
 
 
 class Outage:
-    """True if a store answers, as each use of it tells; the log has one line when that changes.
+    """What is known of a store's being away, as each use of it tells; the log has one line when that changes.
 
     `what` is kept there, in the plural: "Sessions". `consequence` is for the log: what comes of it for clients.
 

@@ -22,7 +22,7 @@ TOO_SLOW = "Failed to receive body"
 
 
 class MinimumRate:
-    """True if `MIN_RATE` is kept over any `window` seconds of waiting.
+    """The time that a client has left to keep `MIN_RATE` over any `window` seconds of waiting.
 
     The receipts of the last bytes that are needed are kept; when the oldest of them leaves the window, the rate
     is broken. There are never more of them than bytes needed.
