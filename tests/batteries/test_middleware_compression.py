@@ -216,6 +216,28 @@ def test_no_coding_is_no_compression(path, accept):
     assert reply.content == asked(path, "identity").content
 
 
+@pytest.mark.parametrize("accept", ["gzip", "gzip, identity;q=0"])
+def test_a_reset_has_nothing_to_compress(accept):
+    """A 205 has no body, as a page or as a stream (RFC 9110 §15.3.6)."""
+
+    class Form(App):
+        async def page(self):
+            return 205, PAGE
+
+        async def stream(self):
+            return 205, iter([PAGE])
+
+    app = Form()
+    app.middlewares.append(CompressionMiddleware())
+    for path in ("/page", "/stream"):
+        reply = asked(path, accept, app=app)
+        assert (reply.content, reply.headers["content-length"], reply.headers.get("content-encoding")) == (
+            b"",
+            "0",
+            None,
+        )
+
+
 def test_an_unknown_coding_is_a_mistake():
     """It is told when the application is made."""
     with pytest.raises(ValueError, match="knows no coding 'deflate': 'zstd', 'br' and 'gzip' are known"):

@@ -13,7 +13,7 @@ from micropie.middleware.reply_headers import HeaderPairs, Send, as_texts
 
 CODINGS = ("zstd", "br", "gzip")
 MINIMUM = 500  # bytes; a shorter body fits into one packet anyway
-NO_CONTENT, PARTIAL, NOT_MODIFIED = 204, 206, 304
+NO_CONTENT, RESET_CONTENT, PARTIAL, NOT_MODIFIED = 204, 205, 206, 304
 VARY = ("Vary", "Accept-Encoding")
 HTML = "text/html"  # goes out where a reply's headers name no type
 _COMPRESSIBLE = re.compile(
@@ -95,7 +95,7 @@ def may_be_coded(request: Request, status: int, headers: HeaderPairs) -> bool:
     if status == NOT_MODIFIED:
         match_stored(request, headers)
         return False
-    if status in (NO_CONTENT, PARTIAL) or not is_compressible(headers):
+    if status in (NO_CONTENT, RESET_CONTENT, PARTIAL) or not is_compressible(headers):
         drop_identity(headers)
         return False
     return True
