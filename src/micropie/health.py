@@ -10,6 +10,7 @@ class Site(App):
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import chain, count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -92,8 +93,8 @@ def checks_of(app: App) -> dict[str, Check]:
     checks: dict[str, Check] = {"sessions": parts.session_backend.check}
     for service in parts.services:
         name = type(service).__name__.lower()
-        number = sum(other.rstrip("0123456789") == name for other in checks)
-        checks[f"{name}{number + 1}" if number else name] = service.check
+        names = chain((name,), (f"{name}{number}" for number in count(2)))
+        checks[next(one for one in names if one not in checks)] = service.check
     return checks
 
 

@@ -156,6 +156,37 @@ def test_backends_and_services_that_fail():
     run(main())
 
 
+def test_no_check_takes_the_place_of_another():
+    """Services of one class are counted; one of another class may be called like that."""
+
+    class Cache(Service):
+        def __init__(self, error=None):
+            self._error = error
+
+        async def check(self):
+            if self._error is not None:
+                raise self._error
+
+    class Cache2(Cache):
+        pass
+
+    class Site(App):
+        first = Cache()
+        second = Cache(OSError("away"))
+        third = Cache2()
+        sessions = Cache2(OSError("gone"))
+        health = Health()
+
+    checks = run(asked_here(Site())).json()["checks"]
+    assert checks == {
+        "sessions": "ok",
+        "cache": "ok",
+        "cache2": "OSError: away",
+        "cache22": "ok",
+        "cache23": "OSError: gone",
+    }
+
+
 def test_a_process_that_stops_is_not_ready():
     """While the server stops, it is to get no more requests."""
 
