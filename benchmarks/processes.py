@@ -30,7 +30,8 @@ def with_children(pid: int) -> list[int]:
     found = [pid]
     for one in found:
         for file in Path(f"/proc/{one}/task").glob("*/children"):
-            found += map(int, file.read_text().split())
+            with contextlib.suppress(OSError):  # its thread has ended just now
+                found += map(int, file.read_text().split())
     return found
 
 
