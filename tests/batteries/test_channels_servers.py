@@ -36,6 +36,7 @@ def hear(redis, tmp_path, kind, count, meanwhile, *, clients=(SOCKETS, STREAMS),
     """Let clients hear what is published, while something happens: they, and what is known to be published."""
 
     async def main(workers):
+        await asyncio.to_thread(workers.wait_until_all_are_up, count)
         async with listeners(workers.port, *clients) as found:
             publishing = [
                 asyncio.create_task(publish(workers.port, channel, range(messages), pause)) for channel in ("a", "b")

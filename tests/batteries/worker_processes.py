@@ -44,6 +44,13 @@ class Workers:
         except httpx.HTTPError:
             return []
 
+    def wait_until_all_are_up(self, count: int) -> None:
+        """Return when so many workers have answered: until then some have all clients, and others none."""
+        deadline, seen = time.monotonic() + PATIENCE, set(self.pids())
+        while len(seen) < count:
+            assert time.monotonic() < deadline, f"{seen} answer, not {count} workers"
+            seen.update(self.pids())
+
     def kill_one(self) -> None:
         """End a worker at once, as a lack of memory does."""
         os.kill(self.pids()[0], signal.SIGKILL)

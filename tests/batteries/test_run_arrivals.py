@@ -5,12 +5,13 @@ import importlib.util
 import time
 
 import pytest
+import uvicorn
 import websockets
+from uvicorn.protocols.http import auto, h11_impl
 
 from micropie import App
 from micropie.core.run.arrivals import ARRIVING, patient_protocol
 
-pytestmark = pytest.mark.needs("uvicorn")
 PATIENCE = 10  # seconds; a bound on hangs
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -36,8 +37,6 @@ class Stopping:
     """A server, and how it stops while it has connections."""
 
     def __init__(self, http):
-        import uvicorn
-
         self.app = Site()
         config = uvicorn.Config(self.app, port=0, http=http, log_level="error", lifespan="off")
         self.server = uvicorn.Server(config)
@@ -81,8 +80,6 @@ async def until(is_true):
 @pytest.fixture(params=["httptools", "h11"])
 def http(request, monkeypatch):
     """The option `http` of Uvicorn, as we set it, with each of its parsers."""
-    from uvicorn.protocols.http import auto, h11_impl
-
     if request.param == "h11":
         monkeypatch.setattr(auto, "AutoHTTPProtocol", h11_impl.H11Protocol)
     else:
@@ -164,7 +161,6 @@ def test_what_is_in_flight_is_waited_for_as_ever(http):
     assert served(http, scenario).endswith(b"Held")
 
 
-@pytest.mark.needs("websockets")
 def test_a_websocket_that_is_opened_meanwhile_is_not_cut_off(http):
     """What has become a WebSocket is no idle connection when the moment is over."""
 
