@@ -11,6 +11,7 @@ from uvicorn.protocols.http import auto, h11_impl
 
 from micropie import App
 from micropie.core.run.arrivals import ARRIVING, patient_protocol
+from tests.client import run
 
 PATIENCE = 10  # seconds; a bound on hangs
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -88,7 +89,7 @@ def http(request, monkeypatch):
 
 
 def served(http, scenario):
-    """Run a scenario with a server."""
+    """Run a scenario with a server; nothing is left that the loop complains of."""
 
     async def main():
         async with asyncio.timeout(PATIENCE):
@@ -99,7 +100,7 @@ def served(http, scenario):
             finally:
                 await stopping.leave()
 
-    return asyncio.run(main())
+    return run(main())
 
 
 def test_a_request_that_is_on_its_way_is_answered(http):

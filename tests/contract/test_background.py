@@ -28,6 +28,16 @@ from tests.client import http, run, visitor
 from tests.wire import websocket, wire
 
 
+async def is_cancelled(app, path="/"):
+    """Cancel a request in the midst of it, as a server may; whether it ends by that."""
+    scope = {"type": "http", "method": "GET", "path": path, "headers": []}
+    serving = asyncio.create_task(app(scope, forever, lambda message: asyncio.sleep(0)))
+    await asyncio.sleep(0.02)
+    serving.cancel()
+    await asyncio.wait({serving})
+    return serving.cancelled()
+
+
 async def forever():
     """The messages of a client that says nothing."""
     return await asyncio.Queue[Any]().get()
@@ -181,12 +191,7 @@ def test_no_calls_after_a_handler_that_is_cancelled(path):
 
     async def main():
         app = Noting()
-        scope = {"type": "http", "method": "GET", "path": path, "headers": []}
-        serving = asyncio.create_task(app(scope, forever, lambda message: asyncio.sleep(0)))
-        await asyncio.sleep(0.02)
-        serving.cancel()
-        await asyncio.wait({serving})
-        return serving.cancelled(), app.notes
+        return await is_cancelled(app, path), app.notes
 
     assert run(main()) == (True, [])
 
@@ -284,12 +289,7 @@ def test_a_request_that_is_cancelled_leaves_its_calls_to_the_application():
     async def main():
         app = Site()
         async with TestClient(app):
-            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-            serving = asyncio.create_task(app(scope, forever, lambda message: asyncio.sleep(0)))
-            await asyncio.sleep(0.02)
-            serving.cancel()
-            await asyncio.wait({serving})
-            assert (serving.cancelled(), notes) == (True, [])
+            assert (await is_cancelled(app), notes) == (True, [])
         assert notes == ["done"]
 
     run(main())
@@ -313,12 +313,7 @@ def test_a_request_that_is_cancelled_while_its_values_are_closed_leaves_its_call
     async def main():
         app = Site()
         async with TestClient(app):
-            scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-            serving = asyncio.create_task(app(scope, forever, lambda message: asyncio.sleep(0)))
-            await asyncio.sleep(0.02)
-            serving.cancel()
-            await asyncio.wait({serving})
-            cancelled = serving.cancelled()
+            cancelled = await is_cancelled(app)
         return cancelled, notes
 
     assert run(main()) == (True, ["called"])

@@ -46,6 +46,18 @@ def left(script, *, send=(), stay=0.0, **keywords):
     return run(main())
 
 
+def silent_client():
+    """The `receive` of a client that connects, and says nothing more."""
+    events = [{"type": "websocket.connect"}]
+
+    async def receive():
+        if not events:
+            await asyncio.Event().wait()
+        return events.pop()
+
+    return receive
+
+
 def errors(caplog):
     return [record for record in caplog.records if record.levelno >= logging.ERROR]
 
@@ -240,12 +252,7 @@ def test_a_cancellation_of_a_receive_goes_on():
             waiting.set()
             await ws.receive_text()
 
-        events = [{"type": "websocket.connect"}]
-
-        async def receive():
-            if not events:
-                await asyncio.Event().wait()
-            return events.pop(0)
+        receive = silent_client()
 
         async def send(message):
             pass
@@ -477,12 +484,7 @@ def test_a_server_that_does_not_send_1001_gets_a_private_code():
     sent = []
 
     async def main():
-        events = [{"type": "websocket.connect"}]
-
-        async def receive():
-            if not events:
-                await asyncio.Event().wait()
-            return events.pop()
+        receive = silent_client()
 
         async def send(message):
             if message.get("code") == 1001:
@@ -509,12 +511,7 @@ def test_an_after_hook_is_called_though_an_idle_connection_can_not_be_closed(ref
             noted.append("after")
 
     async def main():
-        events = [{"type": "websocket.connect"}]
-
-        async def receive():
-            if not events:
-                await asyncio.Event().wait()
-            return events.pop()
+        receive = silent_client()
 
         async def send(message):
             if message.get("code") in refused:
@@ -606,13 +603,7 @@ def test_a_receive_behind_sends_that_fail_in_two_ways_ends(order):
     """Of one that says nothing of the client the look for its leaving has just begun when another one says it."""
 
     async def main():
-        events = [{"type": "websocket.connect"}]
-        go, never = asyncio.Event(), asyncio.Event()
-
-        async def receive():
-            if not events:
-                await never.wait()
-            return events.pop(0)
+        receive, go = silent_client(), asyncio.Event()
 
         async def send(message):
             if message["type"] == "websocket.send":
