@@ -199,6 +199,12 @@ def test_a_missing_folder_is_named_when_the_application_is_made(tmp_path):
         SQLiteSessionBackend(tmp_path / "missing" / "sessions.db")
 
 
+def test_what_is_no_file_for_sqlite_is_refused():
+    """It would be a file of that name here."""
+    with pytest.raises(ValueError, match=r"in memory are InMemorySessionBackend\(\)"):
+        SQLiteSessionBackend(":memory:")
+
+
 def test_a_file_of_another_kind_is_refused(path):
     """And stays what it is."""
     path.write_bytes(b"no database at all" * 100)

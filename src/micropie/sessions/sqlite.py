@@ -52,7 +52,8 @@ class SQLiteSessionBackend(SessionBackend):
 
     What they hold is kept as JSON, and their ids hashed, so that who reads the file can't take a session over. A
     request that has to wait more than `timeout` seconds for the file is answered 503. With `own_folder` the file's
-    folder is made with it, and left out of version control; else FileNotFoundError if there is none.
+    folder is made with it, and left out of version control; else FileNotFoundError if there is none. ValueError for
+    `":memory:"`, which names no file: `InMemorySessionBackend` is the one for that, and the default.
 
         app = MyApp(SQLiteSessionBackend("sessions.db"))
     """
@@ -60,6 +61,8 @@ class SQLiteSessionBackend(SessionBackend):
     keeps_rotations = True
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5, own_folder: bool = False) -> None:
+        if os.fspath(path) == ":memory:":
+            raise ValueError('SQLiteSessionBackend(":memory:"): sessions in memory are InMemorySessionBackend()')
         self.path: Path = Path(path).absolute()
         folder = self.path.parent
         if not own_folder and not folder.is_dir():
