@@ -18,12 +18,12 @@ SOURCE = HERE.parent / "src"
 sys.path[:0] = [str(HERE), str(SOURCE)]
 
 import orjson  # noqa: F401, E402  (MicroPie takes it when it is there, which changes the count)
-from apps.micropie import app  # noqa: E402
+from apps.micropie import APPS  # noqa: E402
 from worker import HttpDriver, settle  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
 
 FIGURES = HERE / "instructions.json"
-COUNTED = ("json", "path", "query", "echo", "typed", "visits", "stream")
+COUNTED = ("json", "path", "query", "echo", "typed", "visits", "mw", "stream")
 WARM_UP, REQUESTS = 20, 21
 TOLERANCE = 0.01
 VERSION = ".".join(platform.python_version_tuple()[:2])
@@ -66,7 +66,7 @@ async def instructions(workload: str) -> int:
 
     The median of several, so that what happens once in a while (a look at old sessions, say) doesn't count.
     """
-    driver = HttpDriver(app, WORKLOADS[workload])
+    driver = HttpDriver(APPS.get(workload, APPS["default"]), WORKLOADS[workload])
     if workload == "visits":
         await driver.log_in()
     with Counter(SOURCE / "micropie"):

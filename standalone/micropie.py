@@ -13397,7 +13397,9 @@ def same_send(_request: Request, send: Send) -> Send:
 # ======================================================================================================================
 # core/hooks/hooks.py
 #
-# The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply.
+# The application's HTTP hooks: which middleware defines which, and what their answers and changes make of a reply.
+#
+# Those around a handler are called by `answer_through_hooks` in pipeline/http.py, in the order of the middlewares.
 # ======================================================================================================================
 
 class Hooks:
@@ -13411,12 +13413,10 @@ class Hooks:
         "before",
         "before_routing",
         "before_sending",
-        "change_replies",
         "last",
         "lead",
         "made_for",
         "middlewares",
-        "only_add",
     )
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
@@ -13433,8 +13433,6 @@ class Hooks:
             self.last.insert(0, step.middleware)
             self.after.pop()
         self.lead = bool(self.before_routing or self.before)  # they may answer, or lead the request elsewhere
-        self.change_replies = bool(self.after or self.last)
-        self.only_add = not self.after  # to replies, which need not be shown to anybody
 
     def after_of(self, reached: int) -> "list[HttpMiddleware | AddingHeaders]":
         """The after hooks of so many middlewares that a request has reached."""
@@ -13469,10 +13467,6 @@ def after_steps(middlewares: Iterable[HttpMiddleware]) -> list[HttpMiddleware | 
 def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddleware]:
     """Those that define a hook."""
     return [one for one in middlewares if defines(one, name)]
-
-
-NO_HOOKS = Hooks(())
-ELSEWHERE = object()  # in place of an answer: hooks have led the request there
 
 
 def hooks_of(engine: Engine) -> Hooks:
@@ -13512,7 +13506,7 @@ async def answer_from(
             if answer is not None and is_awaitable(answer):
                 answer = await answer
             if answer:
-                return _changed(Reply(200, None, []), answer, middleware.before_routing)
+                return answer_of(middleware.before_routing, answer)
             if (following := next(rest, None)) is None:
                 break
             middleware, answer = following, following.before_routing(request)
@@ -13538,81 +13532,47 @@ def check_session_unseen(request: Request) -> None:
         raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
 
 
-def before_hooks(hooks: Hooks, request: Request) -> Awaitable[Any] | None:
-    """What to await for the answer of the before hooks: None if there is nothing to ask."""
-    # PERF: no coroutine where there are only hooks before the routing, which have led the request nowhere, 0.1 µs.
-    if hooks.before or request._subapp is not None or request._route_handler is not None:
-        return answer_before_handler(hooks, request)
-    return None
+def answer_of(hook: Callable[..., Any], answer: Any) -> Reply:
+    """The reply that a hook has returned before there was one."""
+    return _changed(Reply(200, None, []), answer, hook)
 
 
-async def answer_before_handler(hooks: Hooks, request: Request) -> Any:
-    """The answer of the first before hook that has one; `ELSEWHERE` if they have led the request there; else None.
-
-    The after hooks of middlewares that are not reached are not called.
-    """
-    path, root, method = request._route_key()
-    reached: int | None = None
-    try:
-        for reached, middleware in hooks.before:  # noqa: B007 - the `finally` wants to know
-            short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or (short_cut is not None and is_awaitable(short_cut)):  # PERF: 0.1 µs
-                short_cut = await short_cut
-            if short_cut:
-                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
-        reached = None
-    finally:
-        if reached is not None:
-            request._hooks_reached = reached
-    scope = request._known_scope  # PERF: looked at in place, 0.1 µs
+def is_led_elsewhere(request: Request, route_key: RouteKey) -> bool:
+    """True if hooks have led the request to another handler or application than its route had been then."""
+    if request._subapp is not None or request._route_handler is not None:
+        return True
+    path, root, method = route_key
+    scope = request._known_scope  # PERF: one that nobody has seen is the same, 0.1 µs
     is_led = scope is not None and (scope["path"] != path or scope.get("root_path") != root)
-    if is_led or request.method != method or request._subapp is not None or request._route_handler is not None:
-        return ELSEWHERE
-    return None
+    return is_led or request.method != method
 
 
-async def after_hooks(
-    engine: Engine,
+def settled(
     hooks: Hooks,
     request: Request,
     reply: Reply | None,
-    messages: WholeMessages | None = None,
-    result: Any = None,
+    messages: Any,
+    body: Any,
+    headers: HeaderPairs,
 ) -> Reply | None:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises.
+    """The reply with these headers, which the after hooks have left, and those that are added last.
 
-    Without a reply it is the plain one that these messages have made of this result; None says that they stay.
+    None if it is that of the messages still, which have got what is added.
     """
-    try:
-        if reply is not None:
-            show_type(reply)
-            status, body, headers = reply.status, reply.body, reply.headers
-        else:  # PERF: no `Reply` of what nobody changes, 0.5 µs
-            status, headers = 200, [] if type(result) is str else [JSON_HEADER]
-            body = plain_body(messages, result)
-        reached = request._hooks_reached
-        for step in hooks.after if reached is None else hooks.after_of(reached):
-            change: Any = step.after_request(request, status, body, headers)
-            if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
-                change = await change
-            if change:
-                reply = await replaced(reply or plain_reply(body, headers), change, step.after_request)
-                status, body, headers = reply.status, reply.body, reply.headers
-        headers = hide_type(headers)
-        if reply is None and (headers or request._session is not None):
-            reply = plain_reply(body, headers)
-        elif reply is not None:
-            reply.headers = headers
-        if not hooks.last or reached is not None:
-            return reply
-        if reply is None:
-            return add_to_plain(engine, hooks, request, messages, result)
+    headers = hide_type(headers)
+    if reply is not None:
+        reply.headers = headers
+    elif headers or request._session is not None:
+        reply = plain_reply(body, headers)
+    if not hooks.last or request._hooks_reached is not None:
+        return reply
+    if reply is not None:
         add_last_headers(hooks, request, reply)
-    except CAUGHT as error:
-        await close_unsent(body)
-        reraise_cancellation(error)
-        return with_added_headers(engine, request, server_error(engine, request, error))
-    return reply
+        return reply
+    ready = last_headers(hooks, request)
+    if ready is not None:
+        add_ready_headers(messages, ready)
+    return None if request._session is None else plain_reply(body, ready or [])
 
 
 def with_added_headers(engine: Engine, request: Request, reply: Reply) -> Reply:
@@ -13640,27 +13600,6 @@ def add_last_headers(hooks: Hooks, request: Request, reply: Reply) -> None:
     for middleware in hooks.last:
         if (added := middleware.reply_headers(request)) is not None:
             added.add_to(reply.headers)
-
-
-def plain_body(messages: Any, result: Any) -> str | bytes:
-    """The body of a plain result, as hooks see it, which these messages have been made of."""
-    body: str | bytes = result if type(result) is str else messages[1]["body"]
-    return body
-
-
-def add_to_plain(engine: Engine, hooks: Hooks, request: Request, messages: Any, result: Any) -> Reply | None:
-    """Add them to the messages that have been made of a plain result; a reply in their place, if there is more to do.
-
-    That is a bare 500 if a hook raises.
-    """
-    try:
-        ready = last_headers(hooks, request)
-    except CAUGHT as error:
-        reraise_cancellation(error)
-        return with_added_headers(engine, request, server_error(engine, request, error))
-    if ready is not None:
-        add_ready_headers(messages, ready)
-    return None if request._session is None else plain_reply(plain_body(messages, result), ready or [])
 
 
 def show_reply(hooks: Hooks, request: Request, reply: Reply) -> None:
@@ -14384,12 +14323,12 @@ async def stop_engine(engine: Engine) -> None:
 # 1  the path leads to a handler                             routing/router.py
 # 2  the body is read, within that handler's limits          requests/body.py
 # 3  the session is loaded                                   sessions/store.py
-# 4  before hooks                                            hooks/hooks.py
+# 4  before hooks                                            http.py, hooks/hooks.py
 # 5  the guards of the branch                                guards.py
 # 6  the arguments are bound                                 handlers/binding.py, handlers/typed_arguments.py
 # 7  the handler is called, in a thread if it may block      engine.py
 # 8  its result becomes a Reply                              replies/reply.py
-# 9  after hooks                                             hooks/hooks.py
+# 9  after hooks                                             http.py, hooks/hooks.py
 # 10 the session is saved                                    sessions/store.py
 # 11 the reply is sent                                       sending.py, replies/asgi.py
 #    or streamed                                             streamed_reply.py, replies/streaming.py
@@ -15358,6 +15297,7 @@ def closing_of_session_in_cookie(request: Request, session: Session, closing: Cl
 # Each step is a function, mostly of another module: the folder's docstring says of which.
 # ======================================================================================================================
 
+Answered = tuple[Reply | None, WholeMessages | None]
 NONE = b"none"  # in place of a header field that is not there
 
 
@@ -15367,41 +15307,33 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
     """Answer one request, whatever it is and whatever happens."""
     # PERF: one coroutine for all steps, and others only where there is something to wait for; 0.1 µs each.
     reply = messages = None
-    hooks = hooks_of(engine) if engine.app.middlewares else NO_HOOKS
     token: Any = enter_request(request)  # None once it is left
     try:
         try:
-            early = answer_before_routing(engine, hooks, request) if hooks.before_routing else None
-            if early is None or (result := await early) is None:
+            if engine.app.middlewares:
+                reply, messages = await answer_through_hooks(engine, hooks_of(engine), request, plain)
+            else:
                 target, segments = engine.router.find(request)
+                # PERF: no look for what most requests have not, 0.1 µs.
                 if (request.method != "GET" or engine.sessions.known.sessions) and (
                     waiting := take_incoming(engine, request, target)
                 ) is not None:
                     await waiting
-                if hooks.lead and (leading := before_hooks(hooks, request)) and (result := await leading) is not None:
-                    if result is ELSEWHERE:
-                        result = await call_elsewhere(engine, request, (target, segments))
-                elif target.is_bare and not segments and request._closers is None:  # PERF: nothing to bind, 0.06 µs
+                if target.is_bare and not segments and request._closers is None:  # PERF: nothing to bind, 0.06 µs
                     result = await target.call()  # type: ignore[union-attr]
                 else:
                     result = await call_handler(engine, request, target, segments)
-            # PERF: no `Reply` for a plain result that nobody wants to change, 0.4 µs.
-            if engine.sends_directly and not (hooks.before_sending or request.method == "HEAD"):
-                messages = plain(result, session := request._session)
-                if (session is not None or request._stored_session is not None) and messages is not None:
-                    messages = messages if not hooks.change_replies and saved_at_once(engine, request) else None
-            if messages is None and request._mount is None:
-                reply = to_reply(result)
-            if hooks.change_replies and (reply is not None or messages is not None):
-                reply = (
-                    add_to_plain(engine, hooks, request, messages, result)
-                    if messages is not None and hooks.only_add
-                    else await after_hooks(engine, hooks, request, reply, messages, result)
-                )
-            if reply is not None and not is_finished(hooks, request):
-                reply = await finished(engine, hooks, request, reply)
+                # PERF: no `Reply` for a plain result that nobody wants to change, 0.4 µs.
+                if engine.sends_directly and request.method != "HEAD":
+                    messages = plain(result, session := request._session)
+                    if session is not None or request._stored_session is not None:
+                        messages = messages if messages is not None and saved_at_once(engine, request) else None
+                if messages is None and request._mount is None:
+                    reply = to_reply(result)
+                    if has_session(request):
+                        reply = await with_saved_session(engine, request, reply)
         except CAUGHT as error:
-            reply = await reply_outside_guards(engine, hooks, request, error)
+            reply = await with_saved_session(engine, request, await reply_outside_guards(engine, request, error))
         if reply is not None and engine.sends_directly:
             messages = messages_of(engine, request, reply, whole)
         if messages is None:  # code of the application may run along
@@ -15421,6 +15353,70 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
             leave_request(token)
         if request._closers is not None:
             await end_request(engine, request)
+
+
+async def answer_through_hooks(  # noqa: C901, PLR0912 - the hooks in their order, and what is between them
+    engine: Engine, hooks: Hooks, request: Request, plain: Plain
+) -> Answered:
+    """The reply, or the messages of a plain one that no hook changes; neither if another application answers."""
+    # PERF: both loops here, not in coroutines of their own, 0.2 µs each.
+    result: Any = None
+    messages: Any = None
+    reply = reached = None
+    try:
+        early = answer_before_routing(engine, hooks, request) if hooks.before_routing else None
+        if early is None or (result := await early) is None:
+            # What follows until the reply is as above, with the hooks around it.
+            target, segments = engine.router.find(request)
+            if (request.method != "GET" or engine.sessions.known.sessions) and (
+                waiting := take_incoming(engine, request, target)
+            ) is not None:
+                await waiting
+            route_key = request._route_key() if hooks.lead else None
+            for reached, middleware in hooks.before:  # noqa: B007 - it tells how many have been reached
+                answer: Any = middleware.before_request(request)
+                if type(answer) is CoroutineType or (answer is not None and is_awaitable(answer)):
+                    answer = await answer
+                if answer:
+                    result = answer_of(middleware.before_request, answer)
+                    break
+            else:
+                reached = None
+                if route_key is not None and is_led_elsewhere(request, route_key):
+                    result = await call_elsewhere(engine, request, (target, segments))
+                elif target.is_bare and not segments and request._closers is None:
+                    result = await target.call()  # type: ignore[union-attr]
+                else:
+                    result = await call_handler(engine, request, target, segments)
+        if engine.sends_directly and not (hooks.before_sending or request.method == "HEAD" or has_session(request)):
+            messages = plain(result, None)
+        if messages is None and request._mount is None:
+            reply = to_reply(result)
+    except CAUGHT as error:
+        reply = await reply_outside_guards(engine, request, error)
+    if messages is None and reply is None:
+        return None, None
+    request._hooks_reached, body = reached, None
+    try:
+        if reply is not None:
+            show_type(reply)
+            status, body, headers = reply.status, reply.body, reply.headers
+        else:  # PERF: no `Reply` of what nobody changes, 0.5 µs
+            status, body = 200, result if type(result) is str else messages[1]["body"]
+            headers = [] if type(result) is str else [JSON_HEADER]
+        for step in hooks.after if reached is None else hooks.after_of(reached):
+            change: Any = step.after_request(request, status, body, headers)
+            if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
+                change = await change
+            if change:
+                reply = await replaced(reply or plain_reply(body, headers), change, step.after_request)
+                status, body, headers = reply.status, reply.body, reply.headers
+        reply = settled(hooks, request, reply, messages, body, headers)
+    except CAUGHT as error:
+        reply = await reply_to_failed_hook(engine, request, body, error)
+    if reply is not None and (hooks.before_sending or has_session(request)):
+        reply = await finished(engine, hooks, request, reply)
+    return reply, messages
 
 
 def take_incoming(engine: Engine, request: Request, target: Target) -> Awaitable[None] | None:
@@ -15453,17 +15449,16 @@ async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
     return await call_handler(engine, request, *await found_again(engine, request, match))
 
 
-def is_finished(hooks: Hooks, request: Request) -> bool:
-    """True if a reply goes out as it is: there is no session to save, and no hook to see it."""
-    return request._session is None and request._stored_session is None and not hooks.before_sending
+def has_session(request: Request) -> bool:
+    """True if there is a session to save, or one that the reply may depend on."""
+    return request._session is not None or request._stored_session is not None
 
 
 async def finished(engine: Engine, hooks: Hooks, request: Request, reply: Reply) -> Reply:
     """The reply with the cookie of its session, which is saved; the sending hooks have seen it."""
-    if request._session is not None or request._stored_session is not None:
+    if has_session(request):
         reply = await with_saved_session(engine, request, reply)
-    if hooks.before_sending:
-        show_reply(hooks, request, reply)
+    show_reply(hooks, request, reply)
     return reply
 
 
@@ -15481,23 +15476,25 @@ async def send_from_subapp(engine: Engine, request: Request, send: Send) -> None
         await send_reply(engine, request, failed, mounted_send(engine.app, request, send), whole_messages)
 
 
-async def reply_outside_guards(engine: Engine, hooks: Hooks, request: Request, error: BaseException) -> Reply:
+async def reply_outside_guards(engine: Engine, request: Request, error: BaseException) -> Reply:
     """The reply to what went wrong before a branch's guards were reached: one of the branch's all the same."""
     note_exception(request, error)
     reraise_cancellation(error)
     error = await error_with_session(engine, request, error)
     reply = await reply_to_error(engine, request, error)
-    if request._target is not None:
-        reply = await after_guards(engine, request, request._target.guards, reply)
-    if hooks.change_replies:
-        reply = await after_hooks(engine, hooks, request, reply) or reply
-    return await finished(engine, hooks, request, reply)
+    return reply if request._target is None else await after_guards(engine, request, request._target.guards, reply)
+
+
+async def reply_to_failed_hook(engine: Engine, request: Request, body: Any, error: BaseException) -> Reply:
+    """A bare 500 in place of a reply, whose after hook has raised; its body is closed."""
+    await close_unsent(body)
+    reraise_cancellation(error)
+    return with_added_headers(engine, request, server_error(engine, request, error))
 
 
 async def error_with_session(engine: Engine, request: Request, error: BaseException) -> BaseException:
     """The error of a request, whose session is there by now for those who see the reply; the backend's if it is not."""
-    is_known = request._session is not None or request._stored_session is not None or "session" in request._preset
-    if is_known or request._failure:
+    if has_session(request) or "session" in request._preset or request._failure:
         return error
     try:
         await engine.sessions.load_waiting(request, request._cookies())
@@ -15608,8 +15605,11 @@ def saved_at_once(engine: Engine, request: Request) -> bool:
 
 
 async def with_saved_session(engine: Engine, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of the session, which is saved unless the request failed; if it can't be, an error."""
-    if request._failure:
+    """The reply with the cookie of its session, if it has one, which is saved unless the request failed.
+
+    An error in its place if it can't be.
+    """
+    if request._failure or not has_session(request):
         return reply
     try:
         cookie = None if engine.sessions.save_at_once(request) else await engine.sessions.save(request)

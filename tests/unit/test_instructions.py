@@ -51,7 +51,7 @@ def test_requests_cost_no_more_than_committed():
 def test_figures_are_whole():
     """Every version's figures name the same kinds of requests, and each of them runs code of ours."""
     known = json.loads(FIGURES.read_text())
-    kinds = ["json", "path", "query", "echo", "typed", "visits", "stream"]
+    kinds = ["json", "path", "query", "echo", "typed", "visits", "mw", "stream"]
     assert [list(counts) for counts in known.values()] == [kinds] * len(known)
     assert min(count for counts in known.values() for count in counts.values()) > 50
 

@@ -1,22 +1,23 @@
-"""The application's HTTP hooks: called in the order of its middlewares, before a handler and with every reply."""
+"""The application's HTTP hooks: which middleware defines which, and what their answers and changes make of a reply.
+
+Those around a handler are called by `answer_through_hooks` in pipeline/http.py, in the order of the middlewares.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from types import CoroutineType
 from typing import Any
 
 from micropie.core.basics.errors import FAILURES, UnusableResult, blaming
 from micropie.core.basics.types import HeaderPairs
 from micropie.core.engine import Engine, is_awaitable
 from micropie.core.failures.error_handlers import reply_to_error
-from micropie.core.failures.error_replies import CAUGHT, log_failure, reraise_cancellation, server_error
+from micropie.core.failures.error_replies import CAUGHT, log_failure, reraise_cancellation
 from micropie.core.hooks.middleware import HttpMiddleware, defines
-from micropie.core.replies.asgi import WholeMessages, add_ready_headers
+from micropie.core.replies.asgi import add_ready_headers
 from micropie.core.replies.ready_headers import ReadyPairs
 from micropie.core.replies.reply import (
     HTML,
     JSON,
-    JSON_HEADER,
     Reply,
     checked_status,
     close_unsent,
@@ -24,9 +25,8 @@ from micropie.core.replies.reply import (
     hide_type,
     is_stream,
     replacing_body,
-    show_type,
 )
-from micropie.core.requests.request import Request
+from micropie.core.requests.request import Request, RouteKey
 
 
 class Hooks:
@@ -40,12 +40,10 @@ class Hooks:
         "before",
         "before_routing",
         "before_sending",
-        "change_replies",
         "last",
         "lead",
         "made_for",
         "middlewares",
-        "only_add",
     )
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
@@ -62,8 +60,6 @@ class Hooks:
             self.last.insert(0, step.middleware)
             self.after.pop()
         self.lead = bool(self.before_routing or self.before)  # they may answer, or lead the request elsewhere
-        self.change_replies = bool(self.after or self.last)
-        self.only_add = not self.after  # to replies, which need not be shown to anybody
 
     def after_of(self, reached: int) -> "list[HttpMiddleware | AddingHeaders]":
         """The after hooks of so many middlewares that a request has reached."""
@@ -98,10 +94,6 @@ def after_steps(middlewares: Iterable[HttpMiddleware]) -> list[HttpMiddleware | 
 def defining(middlewares: Iterable[HttpMiddleware], name: str) -> list[HttpMiddleware]:
     """Those that define a hook."""
     return [one for one in middlewares if defines(one, name)]
-
-
-NO_HOOKS = Hooks(())
-ELSEWHERE = object()  # in place of an answer: hooks have led the request there
 
 
 def hooks_of(engine: Engine) -> Hooks:
@@ -141,7 +133,7 @@ async def answer_from(
             if answer is not None and is_awaitable(answer):
                 answer = await answer
             if answer:
-                return _changed(Reply(200, None, []), answer, middleware.before_routing)
+                return answer_of(middleware.before_routing, answer)
             if (following := next(rest, None)) is None:
                 break
             middleware, answer = following, following.before_routing(request)
@@ -167,81 +159,47 @@ def check_session_unseen(request: Request) -> None:
         raise RuntimeError("before_routing() comes before the session is loaded: before_request() may look at it")
 
 
-def before_hooks(hooks: Hooks, request: Request) -> Awaitable[Any] | None:
-    """What to await for the answer of the before hooks: None if there is nothing to ask."""
-    # PERF: no coroutine where there are only hooks before the routing, which have led the request nowhere, 0.1 µs.
-    if hooks.before or request._subapp is not None or request._route_handler is not None:
-        return answer_before_handler(hooks, request)
-    return None
+def answer_of(hook: Callable[..., Any], answer: Any) -> Reply:
+    """The reply that a hook has returned before there was one."""
+    return _changed(Reply(200, None, []), answer, hook)
 
 
-async def answer_before_handler(hooks: Hooks, request: Request) -> Any:
-    """The answer of the first before hook that has one; `ELSEWHERE` if they have led the request there; else None.
-
-    The after hooks of middlewares that are not reached are not called.
-    """
-    path, root, method = request._route_key()
-    reached: int | None = None
-    try:
-        for reached, middleware in hooks.before:  # noqa: B007 - the `finally` wants to know
-            short_cut: Any = middleware.before_request(request)
-            if type(short_cut) is CoroutineType or (short_cut is not None and is_awaitable(short_cut)):  # PERF: 0.1 µs
-                short_cut = await short_cut
-            if short_cut:
-                return _changed(Reply(200, None, []), short_cut, middleware.before_request)
-        reached = None
-    finally:
-        if reached is not None:
-            request._hooks_reached = reached
-    scope = request._known_scope  # PERF: looked at in place, 0.1 µs
+def is_led_elsewhere(request: Request, route_key: RouteKey) -> bool:
+    """True if hooks have led the request to another handler or application than its route had been then."""
+    if request._subapp is not None or request._route_handler is not None:
+        return True
+    path, root, method = route_key
+    scope = request._known_scope  # PERF: one that nobody has seen is the same, 0.1 µs
     is_led = scope is not None and (scope["path"] != path or scope.get("root_path") != root)
-    if is_led or request.method != method or request._subapp is not None or request._route_handler is not None:
-        return ELSEWHERE
-    return None
+    return is_led or request.method != method
 
 
-async def after_hooks(
-    engine: Engine,
+def settled(
     hooks: Hooks,
     request: Request,
     reply: Reply | None,
-    messages: WholeMessages | None = None,
-    result: Any = None,
+    messages: Any,
+    body: Any,
+    headers: HeaderPairs,
 ) -> Reply | None:
-    """Show the reply to each hook in order, and make the changes that it asks for; a bare 500 if one raises.
+    """The reply with these headers, which the after hooks have left, and those that are added last.
 
-    Without a reply it is the plain one that these messages have made of this result; None says that they stay.
+    None if it is that of the messages still, which have got what is added.
     """
-    try:
-        if reply is not None:
-            show_type(reply)
-            status, body, headers = reply.status, reply.body, reply.headers
-        else:  # PERF: no `Reply` of what nobody changes, 0.5 µs
-            status, headers = 200, [] if type(result) is str else [JSON_HEADER]
-            body = plain_body(messages, result)
-        reached = request._hooks_reached
-        for step in hooks.after if reached is None else hooks.after_of(reached):
-            change: Any = step.after_request(request, status, body, headers)
-            if type(change) is CoroutineType or (change is not None and is_awaitable(change)):
-                change = await change
-            if change:
-                reply = await replaced(reply or plain_reply(body, headers), change, step.after_request)
-                status, body, headers = reply.status, reply.body, reply.headers
-        headers = hide_type(headers)
-        if reply is None and (headers or request._session is not None):
-            reply = plain_reply(body, headers)
-        elif reply is not None:
-            reply.headers = headers
-        if not hooks.last or reached is not None:
-            return reply
-        if reply is None:
-            return add_to_plain(engine, hooks, request, messages, result)
+    headers = hide_type(headers)
+    if reply is not None:
+        reply.headers = headers
+    elif headers or request._session is not None:
+        reply = plain_reply(body, headers)
+    if not hooks.last or request._hooks_reached is not None:
+        return reply
+    if reply is not None:
         add_last_headers(hooks, request, reply)
-    except CAUGHT as error:
-        await close_unsent(body)
-        reraise_cancellation(error)
-        return with_added_headers(engine, request, server_error(engine, request, error))
-    return reply
+        return reply
+    ready = last_headers(hooks, request)
+    if ready is not None:
+        add_ready_headers(messages, ready)
+    return None if request._session is None else plain_reply(body, ready or [])
 
 
 def with_added_headers(engine: Engine, request: Request, reply: Reply) -> Reply:
@@ -269,27 +227,6 @@ def add_last_headers(hooks: Hooks, request: Request, reply: Reply) -> None:
     for middleware in hooks.last:
         if (added := middleware.reply_headers(request)) is not None:
             added.add_to(reply.headers)
-
-
-def plain_body(messages: Any, result: Any) -> str | bytes:
-    """The body of a plain result, as hooks see it, which these messages have been made of."""
-    body: str | bytes = result if type(result) is str else messages[1]["body"]
-    return body
-
-
-def add_to_plain(engine: Engine, hooks: Hooks, request: Request, messages: Any, result: Any) -> Reply | None:
-    """Add them to the messages that have been made of a plain result; a reply in their place, if there is more to do.
-
-    That is a bare 500 if a hook raises.
-    """
-    try:
-        ready = last_headers(hooks, request)
-    except CAUGHT as error:
-        reraise_cancellation(error)
-        return with_added_headers(engine, request, server_error(engine, request, error))
-    if ready is not None:
-        add_ready_headers(messages, ready)
-    return None if request._session is None else plain_reply(plain_body(messages, result), ready or [])
 
 
 def show_reply(hooks: Hooks, request: Request, reply: Reply) -> None:
