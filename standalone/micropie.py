@@ -12777,7 +12777,7 @@ class Router:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
 
-    def services(self) -> list[Service]:
+    def services(self) -> "list[Service]":
         """The services of the application and its controllers, in order of definition, each once."""
         found = (value for branch in branches(self.root) for value in class_values(type(branch.owner)))
         return list({id(value): value for value in found if isinstance(value, Service)}.values())

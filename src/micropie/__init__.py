@@ -17,7 +17,6 @@ from micropie.core.basics.background import Stopping
 from micropie.core.basics.errors import ClientGone, ConnectionClosed, Fault, HTTPError, InvalidInput, InvalidMessage
 from micropie.core.basics.json_codec import dumps, loads
 from micropie.core.basics.optional import MissingDependency
-from micropie.core.basics.service import Service
 from micropie.core.handlers.parameter import Parameter
 from micropie.core.hooks.middleware import HttpMiddleware, WebSocketMiddleware
 from micropie.core.replies.ready_headers import ReplyHeaders
@@ -29,6 +28,7 @@ from micropie.core.routing.controller import Controller, Mount, Nested, Resource
 from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend
 
 if TYPE_CHECKING:
+    from micropie.core.basics.service import Service
     from micropie.core.handlers.annotations import Cookie, FromBody, FromPath, FromQuery, FromSession, Header
     from micropie.core.handlers.faults import Faults
     from micropie.core.inspection import Configuration, Route, configuration, routes
@@ -127,6 +127,7 @@ _LATE = {
     "Route": "micropie.core.inspection",
     "ServerSentEvent": "micropie.core.replies.events",
     "ServerSentEvents": "micropie.core.replies.events",
+    "Service": "micropie.core.basics.service",
     "TrustedProxies": "micropie.core.requests.proxies",
     "UploadedFile": "micropie.core.requests.uploaded_file",
     "WebSocket": "micropie.core.websockets.websocket",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from micropie.core.basics.core_schemas import has_private as has_private
     from micropie.core.basics.core_schemas import serializer as serializer
     from micropie.core.basics.core_schemas import without_private as without_private
+    from micropie.core.basics.service import Service as Service
     from micropie.core.conversion.compiler import Compiler as Compiler
     from micropie.core.conversion.converter import UnknownTypeError as UnknownTypeError
     from micropie.core.conversion.records import aliased as aliased
@@ -59,6 +60,7 @@ _MODULES = {
     "has_private": "micropie.core.basics.core_schemas",
     "serializer": "micropie.core.basics.core_schemas",
     "without_private": "micropie.core.basics.core_schemas",
+    "Service": "micropie.core.basics.service",
     "Compiler": "micropie.core.conversion.compiler",
     "UnknownTypeError": "micropie.core.conversion.converter",
     "aliased": "micropie.core.conversion.records",

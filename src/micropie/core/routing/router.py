@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 from micropie.core import late
 from micropie.core.basics.background import Background
 from micropie.core.basics.errors import log
-from micropie.core.basics.service import Service
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
@@ -20,6 +19,7 @@ from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedAp
 from micropie.core.routing.tree import Branch, branches
 
 if TYPE_CHECKING:
+    from micropie.core.basics.service import Service
     from micropie.core.handlers.providers import Providers
 
 routers: WeakValueDictionary[int, "Router"] = WeakValueDictionary()  # those of all applications, oldest first
@@ -122,10 +122,10 @@ class Router:
         """The application, the controllers on the way to this one, and itself; of several ways the first."""
         return self._owners.get(id(controller), (self.root.owner, controller))
 
-    def services(self) -> list[Service]:
+    def services(self) -> "list[Service]":
         """The services of the application and its controllers, in order of definition, each once."""
         found = (value for branch in branches(self.root) for value in class_values(type(branch.owner)))
-        return list({id(value): value for value in found if isinstance(value, Service)}.values())
+        return list({id(value): value for value in found if isinstance(value, late.Service)}.values())
 
     def tell_if_stray(self, owner: object, name: str, value: Any) -> None:
         """Log that a controller or a mount stands on an instance, where no path leads to it."""
