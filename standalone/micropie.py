@@ -8253,8 +8253,32 @@ def _name(annotation: Any) -> str:
 # ======================================================================================================================
 # core/handlers/user_function.py
 #
-# A function of the application: how it must be called, and what it is called in the log.
+# A function of the application: how a class has it, how it must be called, and what it is called in the log.
 # ======================================================================================================================
+
+def is_method(attribute: Any) -> bool:
+    """True if an instance makes a bound callable of this class attribute, without running a property of the user's."""
+    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod | singledispatchmethod):
+        return True
+    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
+    # data, though from Python 3.14 on it binds itself.
+    is_data = isinstance(attribute, type | partial)
+    return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")
+
+
+def bound_method(attribute: Any, owner: object) -> Callable[..., Any]:
+    """The method that an instance makes of a class attribute; it tells its parameters, whatever it is made of."""
+    if not isinstance(attribute, singledispatchmethod):
+        method: Callable[..., Any] = attribute.__get__(owner, type(owner))
+        return method
+
+    @wraps(attribute.func)
+    def dispatched(self: object, *args: Any, **kwargs: Any) -> Any:
+        return attribute.__get__(self, type(self))(*args, **kwargs)
+
+    dispatched.register = attribute.register  # type: ignore[attr-defined]
+    return MethodType(dispatched, owner)
+
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:
     """The code of a function, or of what it wraps; None if that is not Python's."""
@@ -11402,7 +11426,7 @@ async def first_answer(
     An `_on_error` that raises hands its exception on to the next one.
     """
     target = request._target
-    for handler in engine.router.root.error_handlers if target is None else target.error_handlers:
+    for handler in engine.router.root.rules.error_handlers if target is None else target.error_handlers:
         error = told_error(engine, error)
         if not isinstance(error, Exception):  # a cancellation, or the end of the process
             break
@@ -11442,7 +11466,7 @@ def reply_in_place(result: Any, error: Exception) -> Reply:
 # Controllers: classes whose methods are routes below an application; what an instance in a class body stands for.
 #
 # `api = Api()` in the body of an `App`, or of another controller, is a branch of its tree. Nothing here runs for a
-# request: `tree` reads these classes when the application is made.
+# request: `class_reader` reads these classes when the application is made.
 # ======================================================================================================================
 
 INDEX = "index"
@@ -11451,6 +11475,7 @@ LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
 GUARDS = ("_before", "_after")
 ON_ERROR = "_on_error"
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+MAX_LAYERS = 32  # of wrappers round a function; some go round in a circle
 F = TypeVar("F")
 Below = TypeVar("Below")
 
@@ -11539,6 +11564,9 @@ class Resource(Controller):
             async def post(self, text): ...     # POST /notes
             async def search(self, q): ...      # /notes/search?q=…
     """
+
+
+FRAMEWORK_CLASSES = Resource.__mro__  # what a controller has of them is neither route nor guard of the user's
 
 
 class Mount:
@@ -11662,6 +11690,67 @@ def checked_handler(handler: F, mark: str) -> F:
     if isinstance(handler, property | partial) or not hasattr(type(handler), "__get__"):
         raise TypeError(f"@{mark} marks a handler, {handler!r} is none")
     return handler
+
+
+def declared_verbs(handler: Any) -> tuple[str, ...]:
+    """The verbs that `@methods` has marked a handler with; `()` if it is not marked."""
+    verbs: tuple[str, ...] = _left_by_mark(handler, VERBS_ATTRIBUTE) or ()
+    return verbs
+
+
+def declared_limits(handler: Any) -> dict[str, Any]:
+    """The limits that `@limits` has marked a handler with, by their names; none if it is not marked."""
+    changes: dict[str, Any] = _left_by_mark(handler, LIMITS_ATTRIBUTE) or {}
+    return changes
+
+
+def _left_by_mark(attribute: Any, name: str) -> Any:
+    """The value that a mark has left on an attribute, or on what that wraps; None if none."""
+    for _ in range(MAX_LAYERS):
+        if (found := getattr(attribute, name, None)) is not None:
+            return found
+        inside = (getattr(attribute, one, None) for one in ("func", "__func__", "__wrapped__"))
+        attribute = next((one for one in inside if one is not None), None)
+    return None
+
+
+# ======================================================================================================================
+# core/routing/handler_identities.py
+#
+# Identities above a handler: the segments of the path before the names of what is `Nested`, as its first arguments.
+# ======================================================================================================================
+
+def give_identities(endpoint: Endpoint, *, are_taken: bool) -> None:
+    """Let a handler be called with the identities above it, or without them where its controller has none taken.
+
+    TypeError for a handler whose first parameters from the path are not these identities.
+    """
+    if are_taken:
+        _check_takes_identities(endpoint)
+    else:
+        endpoint.call = _without_first(len(endpoint.identities), endpoint.call)
+
+
+def _check_takes_identities(endpoint: Endpoint) -> None:
+    wanted = endpoint.identities
+    found = tuple(one.name for one in endpoint.plan.parameters if takes_segment(one))
+    if found[: len(wanted)] != wanted:
+        names = ", ".join(wanted)
+        first = "self, ws" if endpoint.name.startswith(WEBSOCKET) else "self"
+        raise TypeError(
+            f"{function_name(endpoint.handler) or endpoint.name} is nested in {names}, which it must take of the path "
+            f"before all else, but takes {', '.join(found) or 'nothing'}: "
+            f"write def {endpoint.name}({first}, {names}, ...)"
+        )
+
+
+def _without_first(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, called without so many of its arguments."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args[count:], **kwargs)
+
+    return call
 
 
 # ======================================================================================================================
@@ -11826,6 +11915,122 @@ def _placeholder(parameter: Parameter) -> str:
 
 
 # ======================================================================================================================
+# core/routing/branch_rules.py
+#
+# Rules that a class lays down for its whole branch: limits of requests, guards, and who is asked about errors.
+#
+# A controller's come on top of those from above. They are methods and attributes of the user's own classes: what stands
+# on an instance is refused where it would guard nothing.
+# ======================================================================================================================
+
+class BranchRules(NamedTuple):
+    """The rules for all that a branch answers, its owner's and those from above.
+
+    `guards` stand outermost first, `error_handlers` innermost first; `oversights` are sentences on the owner's own.
+    """
+
+    limits: Limits
+    guards: Guards
+    error_handlers: ErrorHandlers
+    oversights: tuple[str, ...]
+
+
+def application_rules(app: Any, framework: tuple[type, ...], limits: Limits) -> BranchRules:
+    """The rules of an application, which has no guards; `framework` are the classes that are not the user's."""
+    error_handlers, oversights = _own_error_handlers(app, framework)
+    return BranchRules(limits, (), error_handlers, oversights)
+
+
+def controller_rules(controller: Any, above: BranchRules, identities: tuple[str, ...]) -> BranchRules:
+    """The rules of a controller below others, with these identities in its path.
+
+    TypeError for a guard that would guard nothing, ValueError for what is no limit.
+    """
+    limits = _overridden_limits(above.limits, controller)
+    guards = _own_guards(controller, identities)
+    error_handlers, oversights = _own_error_handlers(controller, FRAMEWORK_CLASSES)
+    return BranchRules(
+        limits,
+        above.guards + guards,
+        error_handlers + above.error_handlers,
+        (*_problems_of(guards), *oversights),
+    )
+
+
+def _overridden_limits(limits: Limits, owner: Any) -> Limits:
+    """The limits with those in their place that a controller has as attributes of the same names."""
+    attributes: dict[str, Any] = {}
+    for cls in reversed(type(owner).__mro__):
+        attributes.update(vars(cls))
+    attributes.update(vars(owner) if hasattr(owner, "__dict__") else {})
+    changes = {name: attributes[name] for name in limits._fields if name in attributes}
+    changes = {name: value for name, value in changes.items() if not callable(value)}  # else they are routes
+    check_limits(changes, f"{type(owner).__name__}.{{}}")
+    return limits._replace(**changes)
+
+
+def _own_guards(owner: Any, identities: tuple[str, ...]) -> Guards:
+    """The guard that a controller's class defines, if it does; its parameters are filled from these identities."""
+    before, after = (_guard_method(owner, name) for name in GUARDS)
+    if not before and not after:
+        return ()
+    plan = GuardPlan(before.handler, identities) if before else None
+    return (Guard(before, after, None if plan is None or plan.is_empty else plan),)
+
+
+def _guard_method(owner: Any, name: str) -> UserFunction | None:
+    """The method of that name, if the user's classes define it. TypeError for one that would guard nothing."""
+    title = f"{type(owner).__name__}.{name}"
+    if name in getattr(owner, "__dict__", ()):
+        raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
+    nearest = _nearest_class(owner, name, FRAMEWORK_CLASSES)
+    if nearest is None:
+        return None
+    attribute = vars(nearest)[name]
+    if not is_method(attribute):
+        raise TypeError(f"{title} is {attribute!r}, which guards nothing: make it a method")
+    return UserFunction(bound_method(attribute, owner))
+
+
+def _problems_of(guards: Guards) -> Iterator[str]:
+    """Sentences on parameters of the guards that can't be filled as they read."""
+    for guard in guards:
+        if guard.before is not None and guard.plan is not None:
+            yield from (f"{function_name(guard.before.handler)}: {problem}" for problem in guard.plan.problems)
+
+
+def _own_error_handlers(owner: Any, framework: tuple[type, ...]) -> tuple[ErrorHandlers, tuple[str, ...]]:
+    """The owner's `_on_error`, if it has one, or else a sentence on why that is never asked."""
+    nearest = _nearest_class(owner, ON_ERROR, framework)
+    is_on_instance = ON_ERROR in getattr(owner, "__dict__", ())
+    if nearest is None and not is_on_instance:
+        return (), ()
+    if nearest is not None and not is_on_instance and is_method(vars(nearest)[ON_ERROR]):
+        handler = bound_method(vars(nearest)[ON_ERROR], owner)
+        if _takes_one_argument(handler):
+            return (ErrorHandler(handler),), ()
+    oversight = (
+        f"{type(owner).__name__}.{ON_ERROR} is never asked: make it a method that takes the exception, "
+        f"def {ON_ERROR}(self, error)"
+    )
+    return (), (oversight,)
+
+
+def _nearest_class(owner: Any, name: str, framework: tuple[type, ...]) -> type | None:
+    """The nearest of the user's classes that defines a name; None if none does."""
+    return next((cls for cls in type(owner).__mro__ if cls not in framework and name in vars(cls)), None)
+
+
+def _takes_one_argument(function: Callable[..., Any]) -> bool:
+    """True if the function can be called with one positional argument."""
+    try:
+        inspect.signature(function).bind(None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+# ======================================================================================================================
 # core/routing/targets.py
 #
 # The targets of a path: a handler, a choice of handlers by the verb, another application, or nothing.
@@ -11888,6 +12093,11 @@ class ByVerb:
         self.verbs = _with_head(verbs)
         self.by_query = _with_head(by_query)
 
+    @property
+    def takes_segments(self) -> bool:
+        """True if segments behind its path can be arguments of one of the handlers."""
+        return any(endpoint.takes_segments for endpoint in self.verbs.values())
+
     def choose(self, request: Request) -> Endpoint | None:
         """The handler for the request's verb."""
         found = self.verbs.get(request.method)
@@ -11902,6 +12112,19 @@ class ByVerb:
 
 def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
     return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
+
+
+def by_declared_verbs(endpoint: Endpoint) -> Endpoint | ByVerb:
+    """The target that a handler's own name leads to: itself, or a choice if it answers only the verbs it declares."""
+    if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
+        return endpoint
+    return ByVerb(
+        endpoint.name,
+        dict.fromkeys(endpoint.verbs, endpoint),
+        endpoint.guards,
+        error_handlers=endpoint.error_handlers,
+        is_nested=endpoint.is_nested,
+    )
 
 
 def declared_endpoint(target: Endpoint | ByVerb) -> Endpoint:
@@ -11991,212 +12214,132 @@ Match = tuple[Target, list[str]]  # with the segments that are left as arguments
 
 
 # ======================================================================================================================
-# core/routing/tree.py
+# core/routing/resource_verbs.py
 #
-# An application's class, read once into a tree: its methods are routes, its controllers are branches with their own.
-#
-# Only what the user's own classes define counts, found by looking at the classes and never by `getattr` on an
-# instance: a request evaluates no property and touches no attribute.
+# A resource's verbs: which handler answers each, below the resource's path and on it.
 # ======================================================================================================================
 
-MAX_LAYERS = 32  # of wrappers round a function; some go round in a circle
-_FRAMEWORK_CLASSES = Resource.__mro__
+Verbs = dict[str, Endpoint]
+
+
+def resource_choices(branch: "Branch") -> tuple[ByVerb, ByVerb]:
+    """The choice below a resource's path, as for `/notes/7`, and the one on it, where `index` comes before `get`."""
+    verbs, index = branch.verbs, _index_by_verb(branch)
+    below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
+    # What can't do without a segment is not allowed on the path itself.
+    on_path = {verb: endpoint for verb, endpoint in verbs.items() if not endpoint.needs_segment(verb)} | index
+    others = {verb: endpoint for verb, endpoint in verbs.items() if verb not in on_path}
+    by_query = {verb: endpoint for verb, endpoint in others.items() if not endpoint.needs_path}
+    return _choice(branch, below, {}), _choice(branch, on_path, by_query)
+
+
+def _index_by_verb(branch: "Branch") -> Verbs:
+    """The verbs that `index` answers, GET if it declares none."""
+    index = branch.methods.get(INDEX)
+    if index is None:
+        return {}
+    return dict(index.verbs) if isinstance(index, ByVerb) else {"GET": index}
+
+
+def _choice(branch: "Branch", verbs: Verbs, by_query: Verbs) -> ByVerb:
+    rules, is_nested = branch.rules, bool(branch.path)
+    return ByVerb(INDEX, verbs, rules.guards, by_query, error_handlers=rules.error_handlers, is_nested=is_nested)
+
+
+# ======================================================================================================================
+# core/routing/tree.py
+#
+# The tree of an application's routes: what each branch has, and where the segments of a path lead from there.
+#
+# `class_reader` makes it from the classes. From then on it stays as it is, but for methods that are bound to the
+# application at run time.
+# ======================================================================================================================
+
 Named = TypeVar("Named")
 
 
 class Branch:
-    """One owner's place in the tree, the application's or a controller's, with all that it answers there.
+    """One owner's place in the tree, a controller's or (as `Root`) the application's, with all that it answers there.
 
-    `path` are the names that lead to it, with the identities `between` them, `entries` all that it has, in order of
-    definition.
+    `path` are the names that lead to it, with the identities `between` them, `rules` what holds for all below it,
+    `entries` all that it has, in order of definition.
     """
 
     def __init__(
         self,
         owner: Any,
-        app_class: type,
-        limits: Limits,
+        rules: BranchRules,
         above: "Branch | None" = None,
         name: str = "",
         between: tuple[Identity, ...] = (),
     ) -> None:
         self.owner = owner
-        self.limits = limits if above is None else overridden_limits(limits, owner)
+        self.rules = rules
         self.name = name
         self.path: Template = () if above is None else (*above.path, *between, name)
         self.identities = identities_in(self.path)
         self.owners: tuple[Any, ...] = (*(() if above is None else above.owners), owner)
-        guards = () if above is None else guards_of(owner, self.identities)
-        self.guards: Guards = guards if above is None else above.guards + guards
-        # Live: methods may be bound to an application at run time.
-        self.instance: dict[str, Any] = vars(owner) if above is None else {}
+        self.instance: dict[str, Any] = {}  # of the application: its own attributes, live
         self.entries: list[Endpoint | MountedApp | Branch] = []
         self.methods: dict[str, Endpoint | ByVerb] = {}
         self.branches: dict[str, Branch | MountedApp] = {}
         self.nested: dict[str, Branch | MountedApp] = {}  # behind an identity
         self.mounts: list[MountedApp] = []  # with a path of their own, longest first
-        self.oversights = [*_problems_of(guards)]  # found while reading the class
-        framework = app_class.__mro__ if above is None else _FRAMEWORK_CLASSES
-        self.error_handlers: ErrorHandlers = (
-            *self._own_error_handler(framework),
-            *(() if above is None else above.error_handlers),
-        )
-        self.nothing = NoHandler(NO_WEBSOCKET, self.error_handlers, self.guards)
-        self._replaced: dict[str, tuple[MethodType, Endpoint | ByVerb]] = {}
-        self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
-        verbs: dict[str, Endpoint] = {}
-        for attribute_name, attribute in members(owner, framework):
-            self._add(attribute_name, attribute, app_class, verbs)
-        for guard in GUARDS:
-            if (attribute := inspect.getattr_static(owner, guard, None)) is not None:
-                self._note_marks(guard, attribute, "a guard")
+        self.verbs: dict[str, Endpoint] = {}  # of a resource: its methods that answer them
+        self.resource: ByVerb | None = None  # what answers below a resource's path
+        self.collection: ByVerb | None = None  # what answers on it
+        self.nothing = NoHandler(NO_WEBSOCKET, rules.error_handlers, rules.guards)
+        self.oversights = [*rules.oversights]  # found while reading the class
+        self._has_more_names = True
+        self._nested_branches: dict[str, Branch] = {}
+        self._public: dict[str, Endpoint | ByVerb | Branch | MountedApp] = {}
+
+    def make_ready(self) -> None:
+        """Make the tables that paths are looked up in, once all that the class has is here."""
         self.mounts.sort(key=lambda mount: -len(mount.segments))
-        self.verbs = verbs  # a resource's own methods for them
-        self.resource, self.collection = self._by_verb(verbs)
-        nested = {name: one for name, one in self.nested.items() if isinstance(one, Branch)}
-        # Those that a mount may hide, and those that are bound to the application at run time.
-        self._has_more_names = above is None or bool(self.mounts)
-        self._nested_branches = {} if self._has_more_names else nested
         mounted = {mount.segments[0] for mount in self.mounts}
         self._public = {
             name: found
             for name, found in {**self.branches, **self.methods}.items()
             if not (is_private(name) or name in mounted)
         }
+        # Those that a mount may hide, and those that are bound to the application at run time.
+        self._has_more_names = not self.path or bool(self.mounts)
+        if not self._has_more_names:
+            self._nested_branches = {name: one for name, one in self.nested.items() if isinstance(one, Branch)}
 
     @property
     def title(self) -> str:
         """The name of the owner's class, for messages."""
         return type(self.owner).__name__
 
-    # -- what the class has ---------------------------------------------------------------------------
-
-    def _add(self, name: str, attribute: Any, app_class: type, verbs: dict[str, Endpoint]) -> None:
-        if isinstance(attribute, Nested):
-            self._add_nested(name, attribute, app_class)
-        elif isinstance(attribute, Mount):
-            self._add_mount(name, attribute, attribute.segments, app_class)
-        elif isinstance(attribute, app_class):
-            self._add_mount(name, attribute, None, app_class)
-        elif isinstance(attribute, Controller):
-            self._add_controller(name, attribute, app_class)
-        elif _is_method(attribute):
-            self._add_method(name, attribute, verbs)
-        elif isinstance(attribute, type) and issubclass(attribute, Controller) and attribute.__name__ != name:
-            self.oversights.append(
-                f"{self.title}.{name} is a class, which answers nothing: write {name} = {attribute.__name__}()"
-            )
-
-    def _add_nested(self, name: str, nested: Nested[Any], app_class: type) -> None:
-        if is_private(name):
-            return
-        if nested.identity in self.identities:
-            raise ValueError(
-                f"{self.title}.{name} is nested in {nested.identity!r}, and so is {self.title}: "
-                "no handler has two parameters of one name, give one of them another"
-            )
-        below, between = nested.below, (Identity(nested.identity, self),)
-        if isinstance(below, Controller):
-            self.nested[name] = self._branch(name, below, app_class, between)
-        elif isinstance(below, Mount | app_class):
-            self.nested[name] = self._mount(name, below, (name,), app_class, between)
-        else:
-            raise TypeError(
-                f"{self.title}.{name}: Nested({nested.identity!r}, ...) takes a controller, a Mount or an App, "
-                f"{below!r} is none"
-            )
-
-    def _add_mount(self, name: str, what: Any, segments: tuple[str, ...] | None, app_class: type) -> None:
-        if segments is not None:
-            self.mounts.append(self._mount(name, what, segments, app_class))
-        elif not is_private(name):
-            self.branches[name] = self._mount(name, what, (name,), app_class)
-
-    def _mount(
-        self, name: str, what: Any, segments: tuple[str, ...], app_class: type, between: tuple[Identity, ...] = ()
-    ) -> MountedApp:
-        mount = MountedApp(
-            name,
-            what,
-            segments,
-            owner=self.owner,
-            above=self.path + between,
-            guards=self.guards,
-            error_handlers=self.error_handlers,
-        )
-        mount.is_micropie = isinstance(mount.app, app_class)
-        self.entries.append(mount)
-        return mount
-
-    def _branch(
-        self, name: str, controller: Controller, app_class: type, between: tuple[Identity, ...] = ()
-    ) -> "Branch":
-        if any(controller is owner for owner in self.owners):
-            raise ValueError(
-                f"{type(self.owner).__name__}.{name} is the controller that it is an attribute of, or one above: "
-                "the tree would have no end. Give it another instance, of a class without that attribute"
-            )
-        branch = Branch(controller, app_class, self.limits, self, name, between)
-        self.entries.append(branch)
-        return branch
-
-    def _add_controller(self, name: str, controller: Controller, app_class: type) -> None:
-        if is_private(name):
-            return
-        branch = self.branches[name] = self._branch(name, controller, app_class)
-        for beside, handler in controller._beside(self.owner).items():
-            verbs = left_by_mark(handler, VERBS_ATTRIBUTE) or ()
-            endpoint = self._endpoint(beside, handler, handler, verbs, of=branch)
-            self.entries.append(endpoint)
-            self.methods[beside] = self._with_verbs(endpoint)
-
-    def _add_method(self, name: str, attribute: Any, verbs: dict[str, Endpoint]) -> None:
-        handler = bound(attribute, self.owner)
-        declared: tuple[str, ...] = left_by_mark(attribute, VERBS_ATTRIBUTE) or ()
-        own = name in VERB_METHODS and isinstance(self.owner, Resource)
-        endpoint = self._endpoint(name, handler, attribute, declared or ((name.upper(),) if own else ()))
-        self.entries.append(endpoint)
-        if self.identities and not is_private(name.removeprefix(WEBSOCKET)):
-            self._give_identities(endpoint)
-        if name.startswith(WEBSOCKET):
-            self._note_marks(name, attribute, "a WebSocket")
-        if own:
-            self._add_verbs(endpoint, verbs)
-        else:
-            self.methods[name] = self._with_verbs(endpoint)
-
-    def _give_identities(self, endpoint: Endpoint) -> None:
-        if self.owner._takes_identities:
-            check_takes_identities(endpoint)
-        else:
-            endpoint.call = _without_first(len(self.identities), endpoint.call)
-
-    def _endpoint(
+    def endpoint(
         self,
         name: str,
         handler: Any,
-        marked: Any,
         verbs: tuple[str, ...] = (),
         *,
-        of: "Branch | None" = None,
+        marked: Any = None,
+        rules: BranchRules | None = None,
         takes_socket: bool = False,
     ) -> Endpoint:
-        """A handler at a name in this branch; its guards and limits are those `of` another, where that has it."""
+        """A new handler at a name of this branch, under its rules or under others.
+
+        Limits of its own are those that `marked` has been given, or else the handler.
+        """
 
         def make_path() -> str:
             return path_template(self, endpoint)
 
-        behind = of or self
-        route = MatchedRoute(".".join((*names_in(self.path), name)), make_path)
-        changes = left_by_mark(marked, LIMITS_ATTRIBUTE) or {}
-        limits = behind.limits._replace(**changes) if changes else behind.limits
+        rules = self.rules if rules is None else rules
+        changes = declared_limits(handler if marked is None else marked)
         endpoint = Endpoint(
             name,
             handler,
-            route,
-            limits,
-            guards=behind.guards,
-            error_handlers=behind.error_handlers,
+            MatchedRoute(".".join((*names_in(self.path), name)), make_path),
+            rules.limits._replace(**changes) if changes else rules.limits,
+            guards=rules.guards,
+            error_handlers=rules.error_handlers,
             verbs=verbs,
             identities=self.identities,
             is_nested=bool(self.path),
@@ -12204,66 +12347,24 @@ class Branch:
         )
         return endpoint
 
-    def _own_error_handler(self, framework: tuple[type, ...]) -> ErrorHandlers:
-        """The owner's `_on_error`, if it has one; one that can't be asked is told of."""
-        classes = (cls for cls in type(self.owner).__mro__ if cls not in framework and ON_ERROR in vars(cls))
-        nearest = next(classes, None)
-        is_on_instance = ON_ERROR in getattr(self.owner, "__dict__", ())
-        if nearest is not None and not is_on_instance and _is_method(vars(nearest)[ON_ERROR]):
-            handler = bound(vars(nearest)[ON_ERROR], self.owner)
-            if takes_one_argument(handler):
-                return (ErrorHandler(handler),)
-        if nearest is not None or is_on_instance:
-            self.oversights.append(
-                f"{self.title}.{ON_ERROR} is never asked: make it a method that takes the exception, "
-                f"def {ON_ERROR}(self, error)"
-            )
-        return ()
+    # -- by name --------------------------------------------------------------------------------------
 
-    def _note_marks(self, name: str, attribute: Any, what: str) -> None:
-        for mark, left in (("@methods", VERBS_ATTRIBUTE), ("@limits", LIMITS_ATTRIBUTE)):
-            if left_by_mark(attribute, left):
-                self.oversights.append(
-                    f"{self.title}.{name} is marked {mark}, which {what} has no use for: leave it out"
-                )
+    def named(self, name: str) -> Endpoint | ByVerb | None:
+        """The method of that name, else the one spelled with `_` for `-`."""
+        found = self.exactly(name)
+        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
+            return self.exactly(spelled)
+        return found
 
-    def _add_verbs(self, endpoint: Endpoint, verbs: dict[str, Endpoint]) -> None:
-        for verb in endpoint.verbs:
-            first = verbs.setdefault(verb, endpoint)
-            if first is not endpoint:
-                self.oversights.append(
-                    f"{self.title}.{endpoint.name} never answers {verb}, since {self.title}.{first.name} does: "
-                    "let one of them declare it"
-                )
+    def exactly(self, name: str) -> Endpoint | ByVerb | None:
+        """The method of that name, be it a private one."""
+        return self.methods.get(name)
 
-    def _with_verbs(self, endpoint: Endpoint) -> Endpoint | ByVerb:
-        if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
-            return endpoint
-        by_verb = dict.fromkeys(endpoint.verbs, endpoint)
-        return self._choice(endpoint.name, by_verb, endpoint)
+    def named_branch(self, name: str) -> "Branch | MountedApp | None":
+        """The branch of that name, in either spelling."""
+        return in_either_spelling(self.branches, name)
 
-    def _choice(self, name: str, verbs: Mapping[str, Endpoint], of: "Branch | Endpoint", **others: Any) -> ByVerb:
-        return ByVerb(name, verbs, of.guards, error_handlers=of.error_handlers, is_nested=bool(self.path), **others)
-
-    def _by_verb(self, verbs: dict[str, Endpoint]) -> tuple[ByVerb | None, ByVerb | None]:
-        """A resource's handlers by the verb: below its path, and on it, where `index` comes before `get`."""
-        if not verbs:
-            return None, None
-        found = self.methods.get(INDEX)
-        index: dict[str, Endpoint] = {}
-        if isinstance(found, ByVerb):
-            index = dict(found.verbs)
-        elif found is not None:
-            index = {"GET": found}
-        below = {verb: endpoint for verb, endpoint in {**index, **verbs}.items() if endpoint.takes_segments}
-        # What can't do without a segment is not allowed here.
-        own = {verb: endpoint for verb, endpoint in verbs.items() if not endpoint.needs_segment(verb)}
-        own = {**own, **index}
-        others = {verb: endpoint for verb, endpoint in verbs.items() if verb not in own}
-        by_query = {verb: endpoint for verb, endpoint in others.items() if not endpoint.needs_path}
-        return self._choice(INDEX, below, self), self._choice(INDEX, own, self, by_query=by_query)
-
-    # -- what a path leads to -------------------------------------------------------------------------
+    # -- by path --------------------------------------------------------------------------------------
 
     def find(self, segments: list[str]) -> Match:
         """The target of the segments below this branch, and those of them that are left for it."""
@@ -12289,10 +12390,11 @@ class Branch:
         elif segments and "-" in segments[0] and (spelled := _spelled(segments[0])) in self._public:
             return self.find([spelled, *segments[1:]])
         nested = self._nested_at(segments) if self.nested else None
-        if isinstance(nested, Branch):
-            target, rest = nested.find(segments[2:])
-            return target, [segments[0], *rest]
-        return self._own(segments) if nested is None else (nested, [segments[0], *segments[2:]])
+        if nested is None:
+            return self._at_own_path(segments)
+        identity, _, *below = segments
+        target, rest = nested.find(below) if isinstance(nested, Branch) else (nested, below)
+        return target, [identity, *rest]
 
     def _named_otherwise(self, segments: list[str]) -> Match | None:
         """The target of segments that begin with the path of a mount, or with a name in either spelling."""
@@ -12308,6 +12410,13 @@ class Branch:
             return below.find(segments[1:])
         return None if below is None else (below, segments[1:])
 
+    def _mounted_at(self, segments: list[str]) -> MountedApp | None:
+        """The application mounted at a path of its own that these segments begin with."""
+        for mount in self.mounts:
+            if tuple(segments[: len(mount.segments)]) == mount.segments:
+                return mount
+        return None
+
     def _nested_at(self, segments: list[str]) -> "Branch | MountedApp | NoHandler | None":
         """What the second segment names behind an identity, which the first one is; nothing where that is empty."""
         nested = in_either_spelling(self.nested, segments[1]) if len(segments) > 1 else None
@@ -12317,14 +12426,7 @@ class Branch:
             return nested
         return None if self.resource is None else self.nothing  # a catch-all takes empty segments too
 
-    def _mounted_at(self, segments: list[str]) -> MountedApp | None:
-        """The application mounted at a path of its own that these segments begin with."""
-        for mount in self.mounts:
-            if tuple(segments[: len(mount.segments)]) == mount.segments:
-                return mount
-        return None
-
-    def _own(self, segments: list[str]) -> Match:
+    def _at_own_path(self, segments: list[str]) -> Match:
         """The target on this branch's own path, or the one that takes whatever is below it."""
         is_bare = not segments or segments == [""]
         if self.resource is not None and self.collection is not None:
@@ -12335,10 +12437,7 @@ class Branch:
             return self.nothing, segments
         if is_bare:
             return index, []
-        takes_them = (
-            any(e.takes_segments for e in index.verbs.values()) if isinstance(index, ByVerb) else index.takes_segments
-        )
-        return (index, segments) if takes_them else (self.nothing, segments)
+        return index if index.takes_segments else self.nothing, segments
 
     def find_websocket(self, segments: list[str]) -> Match:
         """The target of a WebSocket's segments below this branch, and those of them that are left for it."""
@@ -12349,13 +12448,14 @@ class Branch:
             method = self.named(WEBSOCKET + (first or INDEX))
             if method is not None:
                 return method, segments[1:]
-            if (below := self.named_branch(first)) is not None:
-                return below.find_websocket(segments[1:]) if isinstance(below, Branch) else (below, segments[1:])
+            if (branch := self.named_branch(first)) is not None:
+                return branch.find_websocket(segments[1:]) if isinstance(branch, Branch) else (branch, segments[1:])
         nested = self._nested_at(segments)
-        if isinstance(nested, Branch):
-            target, rest = nested.find_websocket(segments[2:])
-            return target, [first, *rest]
-        return (self.nothing, segments) if nested is None else (nested, [first, *segments[2:]])
+        if nested is None:
+            return self.nothing, segments
+        identity, _, *below = segments
+        target, rest = nested.find_websocket(below) if isinstance(nested, Branch) else (nested, below)
+        return target, [identity, *rest]
 
     def is_identity(self, segment: str, following: str, *, in_websocket: bool) -> bool:
         """True if this branch takes a segment that stands before the name of what is nested for its identity."""
@@ -12366,15 +12466,18 @@ class Branch:
         method = self.named(WEBSOCKET + segment if in_websocket else segment)
         return method is None and self.named_branch(segment) is None
 
-    def named(self, name: str) -> Endpoint | ByVerb | None:
-        """The method of that name, else the one spelled with `_` for `-`."""
-        found = self.exactly(name)
-        if found is None and "-" in name and (spelled := _spelled(name)) is not None:
-            return self.exactly(spelled)
-        return found
+
+class Root(Branch):
+    """The application's own branch: a middleware may choose its methods, and more are bound to it at run time."""
+
+    def __init__(self, app: Any, rules: BranchRules) -> None:
+        super().__init__(app, rules)
+        self.instance = vars(app)
+        self._bound: dict[str, tuple[MethodType, Endpoint | ByVerb]] = {}  # at run time, and what was made of it
+        self._for_websockets: dict[str, Endpoint] = {}  # methods that a middleware has chosen, by their names
 
     def exactly(self, name: str) -> Endpoint | ByVerb | None:
-        """The method of that name, be it a private one."""
+        """The method of that name, be it a private one, or one that was bound to the application at run time."""
         return self._on_instance(name) or self.methods.get(name)
 
     def for_websocket(self, name: str) -> Endpoint | None:
@@ -12386,13 +12489,9 @@ class Branch:
             return found
         endpoint = self._for_websockets.get(name)
         if endpoint is None or endpoint.handler is not found.handler:
-            endpoint = self._endpoint(name, found.handler, found.handler, takes_socket=True)
+            endpoint = self.endpoint(name, found.handler, takes_socket=True)
             self._for_websockets[name] = endpoint
         return endpoint
-
-    def named_branch(self, name: str) -> "Branch | MountedApp | None":
-        """The branch of that name, in either spelling."""
-        return in_either_spelling(self.branches, name)
 
     def _on_instance(self, name: str) -> Endpoint | ByVerb | None:
         """A method that was bound to the application at run time: `app.x = f.__get__(app)`.
@@ -12402,22 +12501,22 @@ class Branch:
         method = self.instance.get(name)
         if not isinstance(method, MethodType) or method.__self__ is not self.owner:
             return None
-        known, target = self._replaced.get(name, (None, None))
+        known, target = self._bound.get(name, (None, None))
         if target is None or known is not method:
             replaced = self.methods.get(name)
             other = None if replaced is None else declared_endpoint(replaced)
-            target = self._with_verbs(self._endpoint_like(other, name, method))
-            self._replaced[name] = method, target
+            target = by_declared_verbs(self._endpoint_like(other, name, method))
+            self._bound[name] = method, target
         return target
 
     def _endpoint_like(self, other: Endpoint | None, name: str, method: MethodType) -> Endpoint:
         """A handler with the verbs and the limits of another one, and behind its guards; its own marks go first."""
-        verbs: tuple[str, ...] = left_by_mark(method, VERBS_ATTRIBUTE) or ()
+        verbs = declared_verbs(method)
         if other is None:
-            return self._endpoint(name, method, method, verbs)
-        endpoint = self._endpoint(name, method, method, verbs or other.verbs)
+            return self.endpoint(name, method, verbs)
+        endpoint = self.endpoint(name, method, verbs or other.verbs)
         endpoint.guards, endpoint.error_handlers = other.guards, other.error_handlers
-        if not left_by_mark(method, LIMITS_ATTRIBUTE):
+        if not declared_limits(method):
             endpoint.limits = other.limits
         return endpoint
 
@@ -12447,80 +12546,170 @@ def _spelled(name: str) -> str | None:
     return spelled
 
 
-def overridden_limits(limits: Limits, owner: Any) -> Limits:
-    """The limits with those in their place that a controller has as attributes of the same names.
+# ======================================================================================================================
+# core/routing/class_reader.py
+#
+# An application's classes, read once into its tree: methods become handlers, controllers branches with their own.
+#
+# Only what the user's own classes define counts, found by looking at the classes and never by `getattr` on an
+# instance: a request evaluates no property and touches no attribute.
+# ======================================================================================================================
 
-    ValueError for what is no limit.
+def read_tree(app: Any, app_class: type, limits: Limits) -> Root:
+    """The tree of an application, whose framework's base class is `app_class`.
+
+    TypeError or ValueError for classes that no tree can be made of.
     """
-    attributes: dict[str, Any] = {}
-    for cls in reversed(type(owner).__mro__):
-        attributes.update(vars(cls))
-    attributes.update(vars(owner) if hasattr(owner, "__dict__") else {})
-    changes = {name: attributes[name] for name in limits._fields if name in attributes}
-    changes = {name: value for name, value in changes.items() if not callable(value)}  # else they are routes
-    check_limits(changes, f"{type(owner).__name__}.{{}}")
-    return limits._replace(**changes)
+    framework = app_class.__mro__
+    root = Root(app, application_rules(app, framework, limits))
+    ClassReader(root, app_class, framework).read()
+    return root
 
 
-def _without_first(count: int, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, called without so many of its arguments."""
+class ClassReader:
+    """Fills one branch with what the class of its owner defines, and those below it with what theirs do.
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args[count:], **kwargs)
+    `app_class` is the base class of applications, `framework` are the classes that are not the user's.
+    """
 
-    return call
+    def __init__(self, branch: Branch, app_class: type, framework: tuple[type, ...]) -> None:
+        self._branch = branch
+        self._app_class = app_class
+        self._mountable = (Mount, app_class)
+        self._framework = framework
 
+    def read(self) -> None:
+        """Fill the branch, and make it ready to be asked for paths."""
+        for name, attribute in members(self._branch.owner, self._framework):
+            self._add(name, attribute)
+        self._note_marked_guards()
+        if self._branch.verbs:
+            self._branch.resource, self._branch.collection = resource_choices(self._branch)
+        self._branch.make_ready()
 
-def check_takes_identities(endpoint: Endpoint) -> None:
-    """TypeError for a handler whose first parameters from the path are not the identities above it."""
-    wanted = endpoint.identities
-    found = tuple(one.name for one in endpoint.plan.parameters if takes_segment(one))
-    if found[: len(wanted)] != wanted:
-        names = ", ".join(wanted)
-        first = "self, ws" if endpoint.name.startswith(WEBSOCKET) else "self"
-        raise TypeError(
-            f"{function_name(endpoint.handler) or endpoint.name} is nested in {names}, which it must take of the path "
-            f"before all else, but takes {', '.join(found) or 'nothing'}: "
-            f"write def {endpoint.name}({first}, {names}, ...)"
+    def _add(self, name: str, attribute: Any) -> None:
+        if isinstance(attribute, Nested):
+            self._add_nested(name, attribute)
+        elif isinstance(attribute, self._mountable):
+            self._add_mount(name, attribute)
+        elif isinstance(attribute, Controller):
+            self._add_controller(name, attribute)
+        elif is_method(attribute):
+            self._add_method(name, attribute)
+        elif isinstance(attribute, type) and issubclass(attribute, Controller) and attribute.__name__ != name:
+            self._tell(f"{name} is a class, which answers nothing: write {name} = {attribute.__name__}()")
+
+    def _tell(self, oversight: str) -> None:
+        """Note what is wrong with an attribute of the owner's class, by a sentence that begins with its name."""
+        self._branch.oversights.append(f"{self._branch.title}.{oversight}")
+
+    # -- what is below --------------------------------------------------------------------------------
+
+    def _add_nested(self, name: str, nested: Nested[Any]) -> None:
+        if is_private(name):
+            return
+        branch, below = self._branch, nested.below
+        if nested.identity in branch.identities:
+            raise ValueError(
+                f"{branch.title}.{name} is nested in {nested.identity!r}, and so is {branch.title}: "
+                "no handler has two parameters of one name, give one of them another"
+            )
+        between = (Identity(nested.identity, branch),)
+        if isinstance(below, Controller):
+            branch.nested[name] = self._new_branch(name, below, between)
+        elif isinstance(below, self._mountable):
+            branch.nested[name] = self._new_mount(name, below, (name,), between)
+        else:
+            raise TypeError(
+                f"{branch.title}.{name}: Nested({nested.identity!r}, ...) takes a controller, a Mount or an App, "
+                f"{below!r} is none"
+            )
+
+    def _add_mount(self, name: str, what: Any) -> None:
+        if isinstance(what, Mount) and what.segments is not None:
+            self._branch.mounts.append(self._new_mount(name, what, what.segments))
+        elif not is_private(name):
+            self._branch.branches[name] = self._new_mount(name, what, (name,))
+
+    def _new_mount(
+        self, name: str, what: Any, segments: tuple[str, ...], between: tuple[Identity, ...] = ()
+    ) -> MountedApp:
+        """A mount at a path below the branch, as one of its entries."""
+        branch = self._branch
+        mount = MountedApp(
+            name,
+            what,
+            segments,
+            owner=branch.owner,
+            above=branch.path + between,
+            guards=branch.rules.guards,
+            error_handlers=branch.rules.error_handlers,
         )
+        mount.is_micropie = isinstance(mount.app, self._app_class)
+        branch.entries.append(mount)
+        return mount
 
+    def _add_controller(self, name: str, controller: Controller) -> None:
+        if is_private(name):
+            return
+        branch = self._branch
+        below = branch.branches[name] = self._new_branch(name, controller)
+        for beside, handler in controller._beside(branch.owner).items():
+            endpoint = branch.endpoint(beside, handler, declared_verbs(handler), rules=below.rules)
+            branch.entries.append(endpoint)
+            branch.methods[beside] = by_declared_verbs(endpoint)
 
-def guards_of(owner: Any, identities: tuple[str, ...]) -> Guards:
-    """The guard that a controller's class defines, if it does; its parameters are filled from these identities."""
-    before, after = (_defined(owner, name) for name in GUARDS)
-    if not before and not after:
-        return ()
-    plan = GuardPlan(before.handler, identities) if before else None
-    return (Guard(before, after, None if plan is None or plan.is_empty else plan),)
+    def _new_branch(self, name: str, controller: Controller, between: tuple[Identity, ...] = ()) -> Branch:
+        """A controller's branch below the branch, as one of its entries, with all that is below it."""
+        above = self._branch
+        if any(controller is owner for owner in above.owners):
+            raise ValueError(
+                f"{above.title}.{name} is the controller that it is an attribute of, or one above: "
+                "the tree would have no end. Give it another instance, of a class without that attribute"
+            )
+        rules = controller_rules(controller, above.rules, above.identities + identities_in(between))
+        branch = Branch(controller, rules, above, name, between)
+        ClassReader(branch, self._app_class, FRAMEWORK_CLASSES).read()
+        above.entries.append(branch)
+        return branch
 
+    # -- handlers -------------------------------------------------------------------------------------
 
-def _problems_of(guards: Guards) -> Iterator[str]:
-    for guard in guards:
-        if guard.before is not None and guard.plan is not None:
-            yield from (f"{function_name(guard.before.handler)}: {problem}" for problem in guard.plan.problems)
+    def _add_method(self, name: str, attribute: Any) -> None:
+        branch = self._branch
+        is_verb_method = name in VERB_METHODS and isinstance(branch.owner, Resource)
+        verbs = declared_verbs(attribute) or ((name.upper(),) if is_verb_method else ())
+        endpoint = branch.endpoint(name, bound_method(attribute, branch.owner), verbs, marked=attribute)
+        branch.entries.append(endpoint)
+        if branch.identities and not is_private(name.removeprefix(WEBSOCKET)):
+            give_identities(endpoint, are_taken=branch.owner._takes_identities)
+        if name.startswith(WEBSOCKET):
+            self._note_marks(name, attribute, "a WebSocket")
+        if is_verb_method:
+            self._add_verbs(endpoint)
+        else:
+            branch.methods[name] = by_declared_verbs(endpoint)
 
+    def _add_verbs(self, endpoint: Endpoint) -> None:
+        """Let a resource's method answer its verbs, as far as no other one does."""
+        for verb in endpoint.verbs:
+            first = self._branch.verbs.setdefault(verb, endpoint)
+            if first is not endpoint:
+                self._tell(
+                    f"{endpoint.name} never answers {verb}, since {self._branch.title}.{first.name} does: "
+                    "let one of them declare it"
+                )
 
-def _defined(owner: Any, name: str) -> UserFunction | None:
-    """The method; TypeError for a guard that would guard nothing."""
-    title = f"{type(owner).__name__}.{name}"
-    if name in getattr(owner, "__dict__", ()):
-        raise TypeError(f"{title} is set on the instance, where it guards nothing: make it a method of the class")
-    for cls in type(owner).__mro__:
-        if cls in _FRAMEWORK_CLASSES or name not in vars(cls):
-            continue
-        if not _is_method(vars(cls)[name]):
-            raise TypeError(f"{title} is {vars(cls)[name]!r}, which guards nothing: make it a method")
-        return UserFunction(bound(vars(cls)[name], owner))
-    return None
+    def _note_marked_guards(self) -> None:
+        for guard in GUARDS:
+            if (attribute := inspect.getattr_static(self._branch.owner, guard, None)) is not None:
+                self._note_marks(guard, attribute, "a guard")
 
-
-def takes_one_argument(function: Callable[..., Any]) -> bool:
-    """True if the function can be called with one positional argument."""
-    try:
-        inspect.signature(function).bind(None)
-    except (TypeError, ValueError):
-        return False
-    return True
+    def _note_marks(self, name: str, attribute: Any, what: str) -> None:
+        """Tell of marks on an attribute that is no HTTP handler, but `what`."""
+        for mark, declared in (("@methods", declared_verbs(attribute)), ("@limits", declared_limits(attribute))):
+            if declared:
+                self._tell(f"{name} is marked {mark}, which {what} has no use for: leave it out")
 
 
 def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
@@ -12533,40 +12722,6 @@ def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, A
             if name not in reserved:
                 yield name, attribute
             reserved.add(name)  # it hides what farther classes define
-
-
-def bound(attribute: Any, owner: object) -> Callable[..., Any]:
-    """The method that an instance makes of a class attribute; it tells its parameters, whatever it is made of."""
-    if not isinstance(attribute, singledispatchmethod):
-        method: Callable[..., Any] = attribute.__get__(owner, type(owner))
-        return method
-
-    @wraps(attribute.func)
-    def dispatched(self: object, *args: Any, **kwargs: Any) -> Any:
-        return attribute.__get__(self, type(self))(*args, **kwargs)
-
-    dispatched.register = attribute.register  # type: ignore[attr-defined]
-    return MethodType(dispatched, owner)
-
-
-def left_by_mark(attribute: Any, name: str) -> Any:
-    """The value that a mark such as `@methods` has left on an attribute, or on what that wraps; None if none."""
-    for _ in range(MAX_LAYERS):
-        if (found := getattr(attribute, name, None)) is not None:
-            return found
-        inside = (getattr(attribute, one, None) for one in ("func", "__func__", "__wrapped__"))
-        attribute = next((one for one in inside if one is not None), None)
-    return None
-
-
-def _is_method(attribute: Any) -> bool:
-    """True if an instance makes a bound callable of this class attribute, without running a property of the user's."""
-    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod | singledispatchmethod):
-        return True
-    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
-    # data, though from Python 3.14 on it binds itself.
-    is_data = isinstance(attribute, type | partial)
-    return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")
 
 
 # ======================================================================================================================
@@ -12635,7 +12790,7 @@ def _guarded_on_the_way(branch: Branch, segments: tuple[str, ...]) -> Branch | N
     below = branch.named_branch(segments[0]) if segments else None
     if not isinstance(below, Branch):
         return None
-    if any(guard.before for guard in below.guards[len(branch.guards) :]):
+    if any(guard.before for guard in below.rules.guards[len(branch.rules.guards) :]):
         return below
     return _guarded_on_the_way(below, segments[1:])
 
@@ -12690,14 +12845,14 @@ class Router:
     """The routes of one application object, whose framework's base class is `base`."""
 
     def __init__(self, owner: Any, base: type, limits: Limits) -> None:
-        self.root = Branch(owner, base, limits)
-        self._nothing = NoHandler(NO_WEBSOCKET, self.root.error_handlers)
-        self._no_url = NoHandler("Private handler not allowed", self.root.error_handlers)
+        self.root = read_tree(owner, base, limits)
+        self._nothing = NoHandler(NO_WEBSOCKET, self.root.rules.error_handlers)
+        self._no_url = NoHandler("Private handler not allowed", self.root.rules.error_handlers)
         self._instance = self.root.instance
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
-        guards = [guard.plan for branch in branches(self.root) for guard in branch.guards if guard.plan is not None]
+        guards = [guard.plan for branch in branches(self.root) for guard in branch.rules.guards if guard.plan]
         self.endpoints = [entry for entry in entries if isinstance(entry, Endpoint)]
         asked = [*(plan.provided for plan in guards), *(one.plan.provided for one in self.endpoints)]
         self.uses_providers = any(asked)

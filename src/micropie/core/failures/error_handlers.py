@@ -42,7 +42,7 @@ async def first_answer(
     An `_on_error` that raises hands its exception on to the next one.
     """
     target = request._target
-    for handler in engine.router.root.error_handlers if target is None else target.error_handlers:
+    for handler in engine.router.root.rules.error_handlers if target is None else target.error_handlers:
         error = told_error(engine, error)
         if not isinstance(error, Exception):  # a cancellation, or the end of the process
             break

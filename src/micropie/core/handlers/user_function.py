@@ -1,9 +1,34 @@
-"""A function of the application: how it must be called, and what it is called in the log."""
+"""A function of the application: how a class has it, how it must be called, and what it is called in the log."""
 
 import inspect
 from collections.abc import Callable
-from types import CodeType
+from functools import partial, partialmethod, singledispatchmethod, wraps
+from types import CodeType, FunctionType, MethodType
 from typing import Any
+
+
+def is_method(attribute: Any) -> bool:
+    """True if an instance makes a bound callable of this class attribute, without running a property of the user's."""
+    if isinstance(attribute, FunctionType | staticmethod | classmethod | partialmethod | singledispatchmethod):
+        return True
+    # What decorators make, such as functools.cache; no properties, nested classes or callable data. A `partial` is
+    # data, though from Python 3.14 on it binds itself.
+    is_data = isinstance(attribute, type | partial)
+    return callable(attribute) and not is_data and hasattr(type(attribute), "__get__")
+
+
+def bound_method(attribute: Any, owner: object) -> Callable[..., Any]:
+    """The method that an instance makes of a class attribute; it tells its parameters, whatever it is made of."""
+    if not isinstance(attribute, singledispatchmethod):
+        method: Callable[..., Any] = attribute.__get__(owner, type(owner))
+        return method
+
+    @wraps(attribute.func)
+    def dispatched(self: object, *args: Any, **kwargs: Any) -> Any:
+        return attribute.__get__(self, type(self))(*args, **kwargs)
+
+    dispatched.register = attribute.register  # type: ignore[attr-defined]
+    return MethodType(dispatched, owner)
 
 
 def code_of(function: Callable[..., Any]) -> CodeType | None:

@@ -74,7 +74,7 @@ def _guarded_on_the_way(branch: Branch, segments: tuple[str, ...]) -> Branch | N
     below = branch.named_branch(segments[0]) if segments else None
     if not isinstance(below, Branch):
         return None
-    if any(guard.before for guard in below.guards[len(branch.guards) :]):
+    if any(guard.before for guard in below.rules.guards[len(branch.rules.guards) :]):
         return below
     return _guarded_on_the_way(below, segments[1:])
 

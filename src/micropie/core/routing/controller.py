@@ -1,7 +1,7 @@
 """Controllers: classes whose methods are routes below an application; what an instance in a class body stands for.
 
 `api = Api()` in the body of an `App`, or of another controller, is a branch of its tree. Nothing here runs for a
-request: `tree` reads these classes when the application is made.
+request: `class_reader` reads these classes when the application is made.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +23,7 @@ LIMITS_ATTRIBUTE = "__micropie_limits__"  # what `limits` leaves on a handler
 GUARDS = ("_before", "_after")
 ON_ERROR = "_on_error"
 VERB_METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+MAX_LAYERS = 32  # of wrappers round a function; some go round in a circle
 F = TypeVar("F")
 Below = TypeVar("Below")
 
@@ -111,6 +112,9 @@ class Resource(Controller):
             async def post(self, text): ...     # POST /notes
             async def search(self, q): ...      # /notes/search?q=…
     """
+
+
+FRAMEWORK_CLASSES = Resource.__mro__  # what a controller has of them is neither route nor guard of the user's
 
 
 class Mount:
@@ -234,3 +238,25 @@ def checked_handler(handler: F, mark: str) -> F:
     if isinstance(handler, property | partial) or not hasattr(type(handler), "__get__"):
         raise TypeError(f"@{mark} marks a handler, {handler!r} is none")
     return handler
+
+
+def declared_verbs(handler: Any) -> tuple[str, ...]:
+    """The verbs that `@methods` has marked a handler with; `()` if it is not marked."""
+    verbs: tuple[str, ...] = _left_by_mark(handler, VERBS_ATTRIBUTE) or ()
+    return verbs
+
+
+def declared_limits(handler: Any) -> dict[str, Any]:
+    """The limits that `@limits` has marked a handler with, by their names; none if it is not marked."""
+    changes: dict[str, Any] = _left_by_mark(handler, LIMITS_ATTRIBUTE) or {}
+    return changes
+
+
+def _left_by_mark(attribute: Any, name: str) -> Any:
+    """The value that a mark has left on an attribute, or on what that wraps; None if none."""
+    for _ in range(MAX_LAYERS):
+        if (found := getattr(attribute, name, None)) is not None:
+            return found
+        inside = (getattr(attribute, one, None) for one in ("func", "__func__", "__wrapped__"))
+        attribute = next((one for one in inside if one is not None), None)
+    return None

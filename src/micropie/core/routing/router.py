@@ -13,6 +13,7 @@ from micropie.core.basics.errors import log
 from micropie.core.handlers.endpoint import Endpoint
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.request import Request, WebSocketRequest, use_origin_form
+from micropie.core.routing.class_reader import read_tree
 from micropie.core.routing.controller import INDEX, Controller, Mount, Nested, is_private
 from micropie.core.routing.path_templates import names_in
 from micropie.core.routing.targets import NO_WEBSOCKET, ByVerb, Match, MountedApp, NoHandler, Target
@@ -35,14 +36,14 @@ class Router:
     """The routes of one application object, whose framework's base class is `base`."""
 
     def __init__(self, owner: Any, base: type, limits: Limits) -> None:
-        self.root = Branch(owner, base, limits)
-        self._nothing = NoHandler(NO_WEBSOCKET, self.root.error_handlers)
-        self._no_url = NoHandler("Private handler not allowed", self.root.error_handlers)
+        self.root = read_tree(owner, base, limits)
+        self._nothing = NoHandler(NO_WEBSOCKET, self.root.rules.error_handlers)
+        self._no_url = NoHandler("Private handler not allowed", self.root.rules.error_handlers)
         self._instance = self.root.instance
         self._owners = {id(branch.owner): branch.owners for branch in reversed([*branches(self.root)])}
         entries = [entry for branch in branches(self.root) for entry in branch.entries]
         self.mounted_apps = [entry for entry in entries if isinstance(entry, MountedApp)]
-        guards = [guard.plan for branch in branches(self.root) for guard in branch.guards if guard.plan is not None]
+        guards = [guard.plan for branch in branches(self.root) for guard in branch.rules.guards if guard.plan]
         self.endpoints = [entry for entry in entries if isinstance(entry, Endpoint)]
         asked = [*(plan.provided for plan in guards), *(one.plan.provided for one in self.endpoints)]
         self.uses_providers = any(asked)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from micropie.core.basics.types import ASGIApp
-from micropie.core.handlers.endpoint import Endpoint, ErrorHandlers, Guards
+from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint, ErrorHandlers, Guards
 from micropie.core.requests.request import Request, lazy
 from micropie.core.routing.controller import Mount
 from micropie.core.routing.path_templates import Template, identities_in, joined, names_in
@@ -74,6 +74,11 @@ class ByVerb:
         self.verbs = _with_head(verbs)
         self.by_query = _with_head(by_query)
 
+    @property
+    def takes_segments(self) -> bool:
+        """True if segments behind its path can be arguments of one of the handlers."""
+        return any(endpoint.takes_segments for endpoint in self.verbs.values())
+
     def choose(self, request: Request) -> Endpoint | None:
         """The handler for the request's verb."""
         found = self.verbs.get(request.method)
@@ -88,6 +93,19 @@ class ByVerb:
 
 def _with_head(verbs: Mapping[str, Endpoint]) -> dict[str, Endpoint]:
     return {"HEAD": verbs["GET"], **verbs} if "GET" in verbs else dict(verbs)
+
+
+def by_declared_verbs(endpoint: Endpoint) -> Endpoint | ByVerb:
+    """The target that a handler's own name leads to: itself, or a choice if it answers only the verbs it declares."""
+    if not endpoint.verbs or endpoint.name.startswith(WEBSOCKET):
+        return endpoint
+    return ByVerb(
+        endpoint.name,
+        dict.fromkeys(endpoint.verbs, endpoint),
+        endpoint.guards,
+        error_handlers=endpoint.error_handlers,
+        is_nested=endpoint.is_nested,
+    )
 
 
 def declared_endpoint(target: Endpoint | ByVerb) -> Endpoint:
