@@ -123,6 +123,7 @@ OURS = {
     "WebSocket.gave_cookie",
     "WebSocket.interruption",
     "WebSocket.limit",
+    "WebSocket.note_closed",
     "WebSocket.settle",
     "WebSocket.until_open",
 }

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from micropie.core.sessions.flash import flashes as flashes
     from micropie.core.templates.lean_code import compile_lean as compile_lean
     from micropie.core.templates.templates import shared_context as shared_context
-    from micropie.core.websockets.websocket import close_reason as close_reason
+    from micropie.core.websockets.closing import close_reason as close_reason
 
 _MODULES = {
     "codec_of": "micropie.core.basics.charsets",
@@ -103,7 +103,7 @@ _MODULES = {
     "flashes": "micropie.core.sessions.flash",
     "compile_lean": "micropie.core.templates.lean_code",
     "shared_context": "micropie.core.templates.templates",
-    "close_reason": "micropie.core.websockets.websocket",
+    "close_reason": "micropie.core.websockets.closing",
 }
 
 

@@ -5,7 +5,8 @@ import asyncio
 from micropie.core.engine import Engine
 from micropie.core.requests.after_reply import AtStop
 from micropie.core.requests.request import Request
-from micropie.core.websockets.websocket import GOING_AWAY, WebSocket
+from micropie.core.websockets.closing import GOING_AWAY
+from micropie.core.websockets.lifecycle import Lifecycle
 
 LEAVE = 1.0  # seconds for a close that is on its way
 REASON = "The server stops"
@@ -16,7 +17,7 @@ class GoingAway(AtStop):
 
     __slots__ = ("_parting", "_ws")
 
-    def __init__(self, engine: Engine, request: Request, ws: WebSocket) -> None:
+    def __init__(self, engine: Engine, request: Request, ws: Lifecycle) -> None:
         self._ws = ws
         self._parting: asyncio.Task[None] | None = None
         super().__init__(engine.router.background, request)

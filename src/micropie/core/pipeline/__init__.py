@@ -14,5 +14,5 @@
    or streamed                                             streamed_reply.py, replies/streaming.py
 
 The steps are called in http.py. What goes wrong on the way: failures/. Another application answers: mounts.py.
-A WebSocket: websocket.py.
+A WebSocket goes another way: websocket.py, with websocket_closing.py and websocket_session.py.
 """

@@ -19,7 +19,8 @@ from micropie.core.replies.reply import Reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.routing.targets import MountedApp
 from micropie.core.sessions.store import set_session_cookie
-from micropie.core.websockets.websocket import NORMAL, WebSocket
+from micropie.core.websockets.closing import NORMAL
+from micropie.core.websockets.lifecycle import Lifecycle
 
 CLIENT_ERRORS, FAILURE = range(400, 500), 500
 ALLOWED_ORIGINS = "micropie.allowed_origins"  # in a scope: whose WebSockets an outer application of ours lets in
@@ -124,21 +125,21 @@ def refusal_of_other(error: BaseException) -> BaseException:
     return refusal
 
 
-async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: WebSocket, send: Send) -> None:
+async def serve_subapp_websocket(engine: Engine, request: Request, subapp: SubApp, ws: Lifecycle, send: Send) -> None:
     """Let the other application converse; `ws` learns whether the connection is closed, and how."""
 
     async def watched_receive() -> Message:
         message = await request._receive()
-        if message["type"] == "websocket.disconnect" and not ws.closed:
-            ws.closed = ws.peer_left = True
+        if message["type"] == "websocket.disconnect":
+            ws.note_disconnect(message)
         return message
 
     async def watched_send(message: Message) -> None:
         if message["type"] == "websocket.close":
-            ws.closed, ws.close_code = True, message.get("code", NORMAL)
+            ws.note_closed(message.get("code", NORMAL))
         # A refusal may also be a whole HTTP reply (the ASGI extension "WebSocket Denial Response").
         elif message["type"] == "websocket.http.response.start":
-            ws.closed = True
+            ws.note_closed(None)
         await send(message)
 
     scope = subapp_scope(request, subapp)

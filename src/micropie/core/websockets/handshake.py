@@ -12,7 +12,7 @@ secure_cookie = partial(set_cookie, SESSION_COOKIE, secure=True)
 
 
 class Handshake:
-    """A handshake that nothing is known of; who serves connections knows more."""
+    """A handshake that nothing is known of, a handmade socket's: `Connection` in pipeline/websocket.py knows more."""
 
     __slots__ = ("_state",)
 

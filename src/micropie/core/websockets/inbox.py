@@ -3,6 +3,16 @@
 Servers tell by an event that the peer has left, and most of them tell it only to those who receive: a handler that
 sends and sends would never end. So where nobody has received for a while, events are read ahead: few enough to hold a
 busy peer back, and kept for the receives to come.
+
+The server is asked by one at a time, so that each event has one taker, and they stay in order:
+
+    by nobody                     `is_direct` if nothing is kept, else the events that are go first
+    by a receive itself           from `WebSocket._next`, which makes `is_direct` False meanwhile
+    by the reader                 `_reader`, from `_look` on, until `_read_ahead` has enough
+    by a receive in its place     `_waiting`, in `next`, when the reader has ended
+
+(Two receives at once ask both; which of them gets what is their business.) The end of a receive starts the timer of a
+look, if none runs: a busy handler has one for all of its messages.
 """
 
 import asyncio
@@ -37,8 +47,8 @@ class Owner(Protocol):
 class Inbox:
     """The events of one connection, each given to one receive; its `owner` is told of a disconnect once it is seen.
 
-    While `is_direct`, a receive may ask the server itself, by `receive`, and says so by setting it to False meanwhile;
-    otherwise the next event is had by `next`. `watch` is to be called when a receive is over and there is no `timer`.
+    While `is_direct`, a receive may ask the server itself, by `receive`, and makes it False meanwhile; otherwise the
+    next event is had by `next`. `watch` is to be called when a receive is over and there is no `timer`.
     """
 
     __slots__ = (
@@ -58,13 +68,13 @@ class Inbox:
         self.receive = receive
         self.is_direct = False  # nobody else asks the server, and nothing is kept
         self.timer: asyncio.TimerHandle | None = None  # runs until the next look
-        self._is_open = False
-        self._closed: asyncio.Future[None] | None = None  # where a send waits for that
+        self._is_open = False  # accepted, and not closed
+        self._closed: asyncio.Future[None] | None = None  # where failed sends wait for that
         self._owner: Owner | None = owner  # PERF: not a method of it, 64 bytes
         self._kept = _NOTHING  # events with their sizes; PERF: a deque of its own, 0.7 kB, where there are some
         self._ahead = 0  # bytes of what is kept
         self._reader: asyncio.Task[None] | None = None
-        self._waiting = 0  # receives that are not direct
+        self._waiting = 0  # receives that are in `next`
 
     def open(self) -> None:
         """Let receives in, and look for the peer's leaving from now on."""
@@ -86,7 +96,7 @@ class Inbox:
             self.timer.cancel()
         if self._reader is not None:
             self._reader.cancel()
-            self._reader = None  # which one that has not begun would never see to
+            self._reader = None  # its own end does that too, but not of one that has not begun
 
     def drop(self) -> None:
         """Forget what is kept, which nobody asks for any more, and the owner, so that no circle is left."""

@@ -1,61 +1,41 @@
-"""WebSocket: one connection, from the handshake to the close (the ASGI specification, "WebSocket").
+"""WebSocket: one connection as its handler sees it (the ASGI specification, "WebSocket").
 
-The order of calls is checked here, since servers differ in what they do with a wrong one.
+The order of calls is checked, since servers differ in what they do with a wrong one: lifecycle.py.
 """
 
-import asyncio
-import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from micropie.core.basics.errors import INVALID_DATA, BadMessage, ConnectionClosed, Fault, InvalidMessage
 from micropie.core.basics.headers import encoded_fields, is_token
 from micropie.core.basics.json_codec import dumps, loads
 from micropie.core.basics.large_json import JSON_PIECE
-from micropie.core.basics.types import Message, RawHeaders, Receive, Send
+from micropie.core.basics.types import RawHeaders, Receive, Send
 from micropie.core.replies.reply import header_pairs
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.session import creation_time
 from micropie.core.requests.state import State
+from micropie.core.websockets.closing import TOO_BIG, UNSUPPORTED
 from micropie.core.websockets.handshake import Handshake
-from micropie.core.websockets.inbox import DISCONNECT, NO_MORE, Inbox
-from micropie.core.websockets.interruption import IdleWatch, Interruption
+from micropie.core.websockets.inbox import DISCONNECT
+from micropie.core.websockets.lifecycle import Lifecycle
 from micropie.core.websockets.messages import MessageReader, message_reader
 
 if TYPE_CHECKING:
     from typing import Self
-
-MAX_REASON = 123  # bytes; a control frame carries 125, two of them the code (RFC 6455 §5.5)
-_CODES = frozenset((1000, 1001, 1002, 1003, *range(1007, 1015)))
-NORMAL, GOING_AWAY, UNSUPPORTED, NO_STATUS, ABNORMAL, TOO_BIG = 1000, 1001, 1003, 1005, 1006, 1009
-PRIVATE_CODES = 3000  # to be added: 4000 to 4999 are for private use (RFC 6455 §7.4.2)
-SENDS_IN_A_ROW = 256  # some servers' `send` never waits: then others get their turn; 1 to 10 ms
 
 WRONG_KIND: dict[type, tuple[str, str]] = {
     str: ("Text expected", "A text message was expected, a binary one came: receive_bytes() takes those"),
     bytes: ("Binary data expected", "A binary message was expected, a text one came: receive_text() takes those"),
 }
 
-NOT_ACCEPTED = "The connection is not accepted: await ws.accept() comes first"
 _OF_HANDSHAKE = (b"connection", b"content-length", b"transfer-encoding", b"upgrade")  # and sec-websocket-*
 BYTES_OF_CHARACTER = 4  # at most, in UTF-8
 
 Kind = TypeVar("Kind")
 OnInvalid = Callable[[Sequence[Fault]], Any]  # what it returns is awaited, if it can be
-
-
-def checked_code(code: Any) -> int:
-    """A close code that an endpoint may send (RFC 6455 §7.4), else ValueError."""
-    if isinstance(code, int) and (code in _CODES or 3000 <= code <= 4999):  # noqa: PLR2004 - registered, and private
-        return code
-    raise ValueError(f"{code!r} is no close code that may be sent: 1000 to 1014 without 1004 to 1006, or 3000 to 4999")
-
-
-def close_reason(reason: str | None) -> str:
-    """A reason that fits into a close frame, cut at a character."""
-    return (reason or "").encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
 
 
 @cache
@@ -64,7 +44,7 @@ def fair_size(size: int) -> int:
     return size // BYTES_OF_CHARACTER
 
 
-class WebSocket:
+class WebSocket(Lifecycle):
     """A WebSocket connection; `accept` it, then send and receive.
 
     When the peer has left, every receive and every send raises `ConnectionClosed`; sending before `accept` or after
@@ -84,45 +64,22 @@ class WebSocket:
     __slots__ = (
         "__dict__",
         "__weakref__",
-        "_closing",
         "_fair_size",
         "_handshake",
-        "_idle",
-        "_inbox",
         "_max_size",
-        "_opened",
-        "_send",
-        "_sends",
         "_session_id",
-        "accepted",
-        "close_code",
-        "close_reason",
-        "closed",
         "gave_cookie",
-        "interruption",
-        "peer_left",
         "subprotocols",
     )
 
     def __init__(self, receive: Receive, send: Send, *, handshake: Handshake | None = None) -> None:
-        self._inbox = Inbox(receive, self)
-        self._send = send
+        super().__init__(receive, send)
         self._handshake = handshake or Handshake()
         self.subprotocols: tuple[str, ...] = self._handshake.subprotocols or ()
-        self.interruption: Interruption = Interruption()  # of the handler
-        self._idle: IdleWatch | None = None
-        self._closing: asyncio.Task[None] | None = None  # of a connection that is idle
         self._max_size: int | None = None  # of a message, in bytes
         self._fair_size = sys.maxsize  # in characters or bytes: not more than that, whatever they are
-        self.accepted: bool = False
         self._session_id: str | None = None  # made when somebody asks for it
         self.gave_cookie = False
-        self.closed: bool = False  # by either side, or refused
-        self.close_code: int | None = None
-        self.close_reason: str = ""
-        self.peer_left: bool = False
-        self._opened: asyncio.Future[None] | None = None  # where somebody waits for that
-        self._sends = 0  # that may follow before `_before_send` looks again; none while the connection is not open
 
     @property
     def state(self) -> State:
@@ -153,10 +110,7 @@ class WebSocket:
         if self._max_size is not None:
             self._fair_size = fair_size(self._max_size)
         if limits.idle_timeout is not None:
-            self._idle = IdleWatch(
-                limits.idle_timeout, self._inbox.receive, self._send, self._close_idle, self._check_interrupted
-            )
-            self._inbox.receive, self._send = self._idle.receive, self._idle.send
+            self._watch_idle(limits.idle_timeout)
 
     async def accept(
         self, subprotocol: str | None = None, session_id: str | None = None, *, headers: Any = None
@@ -170,42 +124,11 @@ class WebSocket:
         ValueError for a subprotocol that the client does not offer, and for a header of the handshake itself;
         RuntimeError the second time; `ConnectionClosed` if the client has left already, or the handler has ended.
         """
-        if self.accepted:
-            raise RuntimeError("accept() was called before: a connection is accepted once")
-        if self.closed:
-            raise RuntimeError("The connection is closed: nothing is left to accept")
-        if self._inbox.is_dropped:
-            await self._raise_closed()
+        await self._check_acceptable()
         if subprotocol is not None:
             self._check_subprotocol(subprotocol)
         fields = [*_accept_fields(headers), *self._session_fields(session_id)]
-        event = await self._inbox.receive()
-        if event["type"] == DISCONNECT:
-            self.note_disconnect(event)
-            raise self._closed_error()
-        if event["type"] != "websocket.connect":
-            raise ValueError(f"The server sent {event['type']!r}, where websocket.connect is expected")
-        self.accepted = True
-        try:
-            await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": fields})
-        except Exception as error:
-            await self._check_left(error)
-            raise
-        self._open()
-
-    def _open(self) -> None:
-        self._inbox.open()
-        if self._idle is not None:
-            self._idle.look()
-        self._sends = SENDS_IN_A_ROW
-        if self._opened is not None and not self._opened.done():
-            self._opened.set_result(None)
-
-    async def until_open(self) -> None:
-        """Wait until the handshake is done; for one, who does not serve the connection."""
-        if not self.accepted:
-            self._opened = asyncio.get_running_loop().create_future()
-            await self._opened
+        await self._answer({"type": "websocket.accept", "subprotocol": subprotocol, "headers": fields})
 
     def _check_subprotocol(self, name: str) -> None:
         if not is_token(name):
@@ -344,61 +267,6 @@ class WebSocket:
         else:
             await self.send_json(data)
 
-    async def close(self, code: int = NORMAL, reason: str | None = None) -> None:
-        """Close the connection; before `accept`, refuse it. A second close is silent.
-
-        `code` is one that may be sent, else ValueError; `reason` is cut to 123 bytes.
-        """
-        checked_code(code)
-        if self.closed:
-            return
-        self.closed, self._sends, self.close_code, self.close_reason = True, 0, code, close_reason(reason)
-        try:
-            await self._send({"type": "websocket.close", "code": code, "reason": self.close_reason})
-        except OSError:
-            pass  # the peer is gone: closed enough
-        except Exception:  # a code that the server does not send, for one
-            self.closed, self.close_code, self.close_reason = False, None, ""
-            raise
-        self._look_no_more()
-
-    def _close_idle(self) -> None:
-        """Close the connection, in which there was no message for too long, and end its handler."""
-        loop = asyncio.get_running_loop()
-        self._closing = loop.create_task(self._close_for(GOING_AWAY, "Idle for too long"))
-        loop.call_soon(self.interruption.make)  # when it is marked as closed
-
-    async def _close_for(self, code: int, reason: str) -> None:
-        try:
-            await self.close(code, reason)
-        except Exception:  # Daphne sends 1000 and 3000 to 4999 only
-            await self.close(code + PRIVATE_CODES, reason)
-
-    async def end(self, code: int, reason: str) -> None:
-        """Close the connection from outside of its handler, for which it is as if the peer had left."""
-        if self.closed:
-            return
-        self._leave(code, reason)
-        self.close_code = code
-        with contextlib.suppress(OSError):
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
-
-    def release(self) -> None:
-        """Whoever made the socket is done with it: look for the peer's leaving no more, and keep no message."""
-        self._look_no_more()
-        self._inbox.drop()
-
-    async def settle(self) -> None:
-        """Wait until a close that the socket has begun by itself is sent, or has failed: then it is open still."""
-        if self._closing is not None:
-            await asyncio.gather(self._closing, return_exceptions=True)
-
-    def _look_no_more(self) -> None:
-        if self._idle is not None:
-            self._idle.stop()
-        self._sends = 0
-        self._inbox.close()
-
     def __aiter__(self) -> "Self":
         return self
 
@@ -408,20 +276,6 @@ class WebSocket:
         except ConnectionClosed:
             raise StopAsyncIteration from None
         return message
-
-    async def _before_send(self) -> None:
-        """Let others run, after many messages in a row. Raise if nothing can be sent."""
-        await asyncio.sleep(0)  # also before what is raised: somebody may catch it, and try again for ever
-        self._check_open()
-        self._sends = SENDS_IN_A_ROW
-
-    def _check_open(self) -> None:
-        if not self.accepted:
-            raise RuntimeError(NOT_ACCEPTED)
-        if self.peer_left:
-            raise self._closed_error()
-        if self.closed:
-            raise RuntimeError("The connection is closed: nothing can be sent")
 
     async def _next(self, kind: type) -> Any:
         """The next message's content, if it is of that kind."""
@@ -455,57 +309,6 @@ class WebSocket:
         size = len(content.encode() if isinstance(content, str) else content)
         if self._max_size is not None and size > self._max_size:
             raise BadMessage(TOO_BIG, "Message too big", f"The message has more than {self._max_size} bytes")
-
-    async def _next_event(self) -> Message:
-        """The next event, where it can't be asked for directly."""
-        if self.closed and not self.peer_left:
-            await self._raise_closed()
-        if not self.accepted:
-            raise RuntimeError(NOT_ACCEPTED)
-        try:
-            return await self._inbox.next()
-        except asyncio.CancelledError:
-            self._check_interrupted()
-            raise
-
-    def note_disconnect(self, event: Message) -> None:
-        """The peer has left, as an event says."""
-        if event is not NO_MORE:  # else a close may be still to be sent
-            code = event.get("code")
-            self._leave(NO_STATUS if code is None else code, event.get("reason") or "")
-
-    def _leave(self, code: int, reason: str) -> None:
-        """The peer has left; the first who notices says how."""
-        if not self.closed:
-            self.closed, self.peer_left, self.close_code, self.close_reason = True, True, code, reason
-            self.interruption.plan()
-        self._look_no_more()
-
-    async def _check_left(self, error: Exception) -> None:
-        """`ConnectionClosed` if nothing can be sent since the connection is closed.
-
-        Servers of ASGI 2.4 and later say so by an OSError; Daphne raises something else, and tells a moment later.
-        """
-        if isinstance(error, OSError):
-            self._leave(ABNORMAL, "")
-        else:
-            await self._inbox.until_closed()
-        if self.closed:
-            raise self._closed_error() from error
-
-    def _check_interrupted(self) -> None:
-        """`ConnectionClosed` in place of the interruption, for a handler that receives."""
-        if self.interruption.is_why():
-            raise self._closed_error() from None
-
-    async def _raise_closed(self) -> NoReturn:
-        await asyncio.sleep(0)  # who catches it, and receives again and again, holds up nobody else
-        raise self._closed_error()
-
-    def _closed_error(self) -> ConnectionClosed:
-        """What tells a handler that the connection is closed, which needs no other end then."""
-        self.interruption.drop()
-        return ConnectionClosed(NO_STATUS if self.close_code is None else self.close_code, self.close_reason)
 
 
 def _accept_fields(headers: Any) -> RawHeaders:
