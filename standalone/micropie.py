@@ -10681,8 +10681,9 @@ class Interruption:
             self._timer.cancel()
 
     def make(self) -> None:
-        """Cancel what the handler waits for, if it has not ended."""
-        if self._task is not None:
+        """Cancel what the handler waits for, if it has not ended; once, whoever asks for it."""
+        self.drop()
+        if self._task is not None and not self._is_made:
             self._is_made = True
             self._task.cancel("The WebSocket is closed")
 
@@ -10758,7 +10759,7 @@ def _known_reader(kind: Any, _order: str) -> MessageReader:
 #                         the peer is gone (`_leave`)
 #
 # Who comes first says with which code and reason; nothing else leads out of CLOSED or LEFT. All that is to end with the
-# connection ends in `_stop_looking`. It is over for its handler, too, once it is released, in whichever stage.
+# connection ends in `_finish`. It is over for its handler, too, once it is released, in whichever stage.
 # ======================================================================================================================
 
 SENDS_IN_A_ROW = 256  # some servers' `send` never waits: then others get their turn; 1 to 10 ms
@@ -10781,10 +10782,10 @@ class Lifecycle:
     """
 
     __slots__ = (
+        "_answered",
         "_closing",
         "_idle",
         "_inbox",
-        "_opened",
         "_send",
         "_sends",
         "_stage",
@@ -10801,7 +10802,7 @@ class Lifecycle:
         self._sends = 0  # that may follow before `_before_send` looks again; none while the connection is not open
         self._idle: IdleWatch | None = None
         self._closing: asyncio.Task[None] | None = None  # of a connection that is idle
-        self._opened: asyncio.Future[None] | None = None  # where somebody waits for that
+        self._answered: asyncio.Future[None] | None = None  # where somebody waits until the handshake is
         self.interruption: Interruption = Interruption()  # of the handler
         self.accepted: bool = False
         self.close_code: int | None = None
@@ -10827,18 +10828,21 @@ class Lifecycle:
             raise self._closed_error()
         if event["type"] != "websocket.connect":
             raise ValueError(f"The server sent {event['type']!r}, where websocket.connect is expected")
+        if self.closed or self._inbox.is_dropped:  # while that was waited for
+            raise self._closed_error()
         self._stage, self.accepted = Stage.OPEN, True
         try:
             await self._send(acceptance)
         except Exception as error:
             await self._check_left(error)
             raise
+        if self.closed:  # meanwhile: what is to be sent or received next tells
+            return
         self._inbox.open()
         if self._idle is not None:
             self._idle.look()
         self._sends = SENDS_IN_A_ROW
-        if self._opened is not None and not self._opened.done():
-            self._opened.set_result(None)
+        self._tell_answered()
 
     async def close(self, code: int = NORMAL, reason: str | None = None) -> None:
         """Close the connection; before `accept`, refuse it. A second close is silent.
@@ -10857,15 +10861,19 @@ class Lifecycle:
         except Exception:  # a code that the server does not send, for one
             self._become(before, None, "")
             raise
-        self._stop_looking()
+        self._finish()
 
     async def end(self, code: int, reason: str) -> None:
         """Close the connection from outside of its handler, for which it is as if the peer had left."""
         if self.closed:
             return
         self._leave(code, reason)
-        with contextlib.suppress(OSError):
+
+        async def send_close(code: int) -> None:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+        with contextlib.suppress(OSError):
+            await close_or_private(send_close, code)
 
     def note_disconnect(self, event: Message) -> None:
         """The peer has left, as an event says."""
@@ -10873,32 +10881,38 @@ class Lifecycle:
             code = event.get("code")
             self._leave(NO_STATUS if code is None else code, event.get("reason") or "")
 
-    def note_closed(self, code: int | None) -> None:
-        """Somebody else has closed the connection for us."""
+    def note_closed(self, code: int | None, reason: str = "") -> None:
+        """Whoever made the socket closes the connection past it, or another application does."""
         if not self.closed:
-            self._become(Stage.CLOSED, code, "")
+            self._become(Stage.CLOSED, code, reason)
+        self._finish()
 
     def release(self) -> None:
         """Whoever made the socket is done with it: look for the peer's leaving no more, and keep no message."""
-        self._stop_looking()
+        self._finish()
         self._inbox.drop()
 
     def _leave(self, code: int, reason: str) -> None:
         if not self.closed:
             self._become(Stage.LEFT, code, reason)
             self.interruption.plan()
-        self._stop_looking()
+        self._finish()
 
     def _become(self, stage: Stage, code: int | None, reason: str) -> None:
         self._stage, self.close_code, self.close_reason = stage, code, reason
         self._sends = 0
 
-    def _stop_looking(self) -> None:
-        """Nobody looks whether the peer leaves, or says nothing, any more."""
+    def _finish(self) -> None:
+        """Nobody looks after the peer, or waits for the handshake, any more."""
         self._sends = 0
         if self._idle is not None:
             self._idle.stop()
         self._inbox.close()
+        self._tell_answered()
+
+    def _tell_answered(self) -> None:
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
 
     # An idle connection.
 
@@ -10916,11 +10930,11 @@ class Lifecycle:
 
     # To be waited for.
 
-    async def until_open(self) -> None:
-        """Wait until the handshake is done; for one, who does not serve the connection."""
-        if not self.accepted:
-            self._opened = asyncio.get_running_loop().create_future()
-            await self._opened
+    async def until_answered(self) -> None:
+        """Wait until the handshake is accepted, or can't be any more; for one, who does not serve the connection."""
+        if self._stage is Stage.CONNECTING:
+            self._answered = asyncio.get_running_loop().create_future()
+            await self._answered
 
     async def settle(self) -> None:
         """Wait until a close that the socket has begun by itself is sent, or has failed: then it is open still."""
@@ -10932,10 +10946,10 @@ class Lifecycle:
     async def _check_acceptable(self) -> None:
         if self.accepted:
             raise RuntimeError("accept() was called before: a connection is accepted once")
+        if self._inbox.is_dropped:  # the handler has ended, and a task of its goes on
+            await self._raise_closed()
         if self.closed:
             raise RuntimeError("The connection is closed: nothing is left to accept")
-        if self._inbox.is_dropped:
-            await self._raise_closed()
 
     async def _before_send(self) -> None:
         """Let others run, after many messages in a row. Raise if nothing can be sent."""
@@ -14205,7 +14219,7 @@ class GoingAway(AtStop):
         self.background.close_socket()
 
     async def _part(self) -> None:
-        await self._ws.until_open()
+        await self._ws.until_answered()
         await self._ws.end(GOING_AWAY, REASON)
 
 
@@ -15908,6 +15922,7 @@ async def close(connection: Connection) -> None:
     closing = await save_websocket_session(engine, request, ws, connection.closing)
     if ws.closed:
         return
+    ws.note_closed(closing.code, closing.reason)  # for tasks that go on
     if closing.denial is not None and not ws.accepted and DENIAL in (request.scope.get("extensions") or ()):
         await send_denial(engine, request, connection.send, closing.denial)
     else:

@@ -125,7 +125,7 @@ OURS = {
     "WebSocket.limit",
     "WebSocket.note_closed",
     "WebSocket.settle",
-    "WebSocket.until_open",
+    "WebSocket.until_answered",
 }
 """Members that only our own parts use, though their names have no underscore."""
 

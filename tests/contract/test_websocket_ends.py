@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, ConnectionClosed, Controller, WebSocket, WebSocketMiddleware, limits
+from micropie import App, ConnectionClosed, Controller, Mount, WebSocket, WebSocketMiddleware, limits
 from micropie.testing import TestClient
 from tests.client import run
 from tests.wire import websocket
@@ -711,3 +711,158 @@ def test_a_connection_that_is_cancelled_in_its_after_hook_is_waited_for_by_no_st
         return serving.cancelled()
 
     assert run(main())
+
+
+# What comes late, or in between.
+
+
+class Line:
+    """A connection whose client connects when it is told to, and which refuses some close codes."""
+
+    def __init__(self, refused=()):
+        self.events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.sent = []
+        self._refused = refused
+
+    def connect(self):
+        self.events.put_nowait({"type": "websocket.connect"})
+
+    async def send(self, message):
+        await asyncio.sleep(0.01)
+        if message.get("code") in self._refused:
+            raise ValueError("invalid close code")
+        self.sent.append((message["type"].removeprefix("websocket."), message.get("code")))
+
+    async def serve(self, app, path="/"):
+        scope = {"type": "websocket", "path": path, "headers": [], "query_string": b""}
+        await app(scope, self.events.get, self.send)
+
+
+def stopped_meanwhile(app, line, path="/", act=lambda line: None):
+    """Serve a connection, begin a stop while its handler waits, and act then; the seconds from there to its end."""
+
+    async def main():
+        line.connect()
+        serving = asyncio.create_task(line.serve(app, path))
+        await asyncio.sleep(0.05)
+        app._micropie.router.background.begin_stop()
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        act(line)
+        await asyncio.wait_for(serving, SOON)
+        assert len(asyncio.all_tasks()) == 1
+        return time.monotonic() - begun
+
+    return run(main())
+
+
+@pytest.mark.parametrize("end", ["refused", "left", "elsewhere"])
+def test_a_handshake_that_leads_to_nothing_delays_no_stop(end):
+    """It is refused, or its client has left, or another application has answered it: there is nothing to close."""
+
+    async def other(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    class Site(App):
+        elsewhere = Mount(other)
+
+        async def ws_refused(self, ws):
+            await asyncio.sleep(0.1)
+            await ws.close(4000)
+
+        async def ws_left(self, ws):
+            await asyncio.sleep(0.1)
+            await ws.accept()
+
+    def leave(line):
+        if end == "elsewhere":
+            line.events.put_nowait({"type": "websocket.disconnect", "code": 1001})
+
+    class Connecting(Line):
+        def connect(self):
+            self.events.put_nowait({"type": "websocket.disconnect" if end == "left" else "websocket.connect"})
+
+    assert stopped_meanwhile(Site(), Connecting(), f"/{end}", leave) < 0.5
+
+
+def test_a_stopping_server_that_does_not_send_1001_sends_a_private_code():
+    """Daphne sends 1000 and 3000 to 4999 only."""
+
+    async def script(ws, noted):
+        await asyncio.Event().wait()
+
+    line = Line(refused=(1001,))
+    stopped_meanwhile(Script(script), line)
+    assert line.sent == [("accept", None), ("close", 4001)]
+
+
+@pytest.mark.parametrize("ends", [4000, 1000])
+def test_a_send_behind_the_end_never_reaches_the_server(ends):
+    """A task beside the handler finds the connection closed, by whomever."""
+    told = []
+
+    async def speak(ws):
+        await asyncio.sleep(0.1)
+        for send in (ws.send_text("late"), ws.send_bytes(b"late"), ws.send_json("late")):
+            with pytest.raises(RuntimeError, match="closed"):
+                await send
+            told.append((ws.closed, ws.close_code, ws.peer_left))
+
+    async def script(ws, noted):
+        noted.append(asyncio.create_task(speak(ws)))
+        if ends != 1000:
+            await ws.close(ends)
+
+    async def main():
+        app, line = Script(script), Line()
+        line.connect()
+        await line.serve(app)
+        await asyncio.wait_for(app.noted[0], SOON)
+        return line.sent
+
+    assert run(main()) == [("accept", None), ("close", ends)]
+    assert told == [(True, ends, False)] * 3
+
+
+def test_an_accept_behind_a_refusal_never_reaches_the_server():
+    """The server has said that somebody connects only when another task has refused that."""
+
+    async def main():
+        line = Line()
+        ws = WebSocket(line.events.get, line.send)
+        accepting = asyncio.create_task(ws.accept())
+        await asyncio.sleep(0)
+        await ws.close(4000)
+        line.connect()
+        with pytest.raises(ConnectionClosed):
+            await accepting
+        return line.sent, ws.accepted
+
+    assert run(main()) == ([("close", 4000)], False)
+
+
+def test_an_accept_on_its_way_opens_nothing_that_is_closed_meanwhile():
+    """Another task has closed: no more is sent, and nobody looks for the client's leaving."""
+
+    class Slow(Line):
+        async def send(self, message):
+            await asyncio.sleep(0.05 if message["type"] == "websocket.accept" else 0)
+            await super().send(message)
+
+    async def main():
+        line = Slow()
+        line.connect()
+        ws = WebSocket(line.events.get, line.send)
+        accepting = asyncio.create_task(ws.accept())
+        await asyncio.sleep(0.005)
+        await ws.close(4000)
+        await accepting
+        with pytest.raises(RuntimeError, match="closed"):
+            await ws.send_text("late")
+        await asyncio.sleep(0.6)
+        assert len(asyncio.all_tasks()) == 1
+        return line.sent
+
+    assert sorted(run(main())) == [("accept", None), ("close", 4000)]

@@ -10,6 +10,7 @@ from micropie.core.basics.background import Background
 from micropie.core.lifespan.going_away import LEAVE, GoingAway
 from micropie.core.requests.request import WebSocketRequest
 from micropie.core.run.stop_bound import StopBound
+from micropie.core.websockets.interruption import UNTIL_TOLD, Interruption
 from micropie.core.websockets.websocket import WebSocket
 from tests.client import run
 
@@ -153,3 +154,19 @@ def test_who_is_forgotten_is_told_nothing():
 
     run(main())
     assert told == ["third"]
+
+
+def test_a_handler_is_interrupted_once_though_two_ask_for_it():
+    """A connection that is idle as its client leaves is over for two reasons; the clean-up of the handler may wait."""
+
+    async def main():
+        interruption = Interruption()
+        interruption.enter()
+        interruption.plan()
+        asyncio.get_running_loop().call_soon(interruption.make)
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await asyncio.Event().wait()
+        await asyncio.sleep(UNTIL_TOLD + 0.1)
+        return interruption.leave(caught.value)
+
+    assert run(main())

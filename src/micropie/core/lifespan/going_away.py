@@ -40,5 +40,5 @@ class GoingAway(AtStop):
         self.background.close_socket()
 
     async def _part(self) -> None:
-        await self._ws.until_open()
+        await self._ws.until_answered()
         await self._ws.end(GOING_AWAY, REASON)

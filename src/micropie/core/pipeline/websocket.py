@@ -195,6 +195,7 @@ async def close(connection: Connection) -> None:
     closing = await save_websocket_session(engine, request, ws, connection.closing)
     if ws.closed:
         return
+    ws.note_closed(closing.code, closing.reason)  # for tasks that go on
     if closing.denial is not None and not ws.accepted and DENIAL in (request.scope.get("extensions") or ()):
         await send_denial(engine, request, connection.send, closing.denial)
     else:

@@ -50,8 +50,9 @@ class Interruption:
             self._timer.cancel()
 
     def make(self) -> None:
-        """Cancel what the handler waits for, if it has not ended."""
-        if self._task is not None:
+        """Cancel what the handler waits for, if it has not ended; once, whoever asks for it."""
+        self.drop()
+        if self._task is not None and not self._is_made:
             self._is_made = True
             self._task.cancel("The WebSocket is closed")
 
