@@ -5014,12 +5014,18 @@ class Stream:
 
     `is_begun` tells whether something of it may be out, `is_steady` that there is nothing to do but to send chunks.
     When the client has left, or a stream of events is cut short since the server stops, it `is_over`, and what it is
-    waiting for is cancelled.
+    waiting for is cancelled: the `future` alone, once (`is_cancelled`), and by nobody else. Who cancels the task means
+    the whole request.
+
+    A stream that has to wait is watched: between `watch` and `stop` run the listener for the client's leaving, the
+    timer of its start, and maybe that start's task. `stop` ends all three.
     """
 
     # PERF: what most streams leave alone stands on the class, 0.1 µs.
     is_cancelled = False
-    _at_stop: Forgettable  # there while it is watched
+    _at_stop: Forgettable  # there while it is watched, and so are the next two
+    _listener: asyncio.Task[None]
+    _cancellations: int  # of the task, by others, before
     future: Any = None  # what it is waiting for
     _timer: asyncio.TimerHandle | None = None
     _sending: asyncio.Task[None] | None = None
@@ -5061,19 +5067,22 @@ class Stream:
             self._encode = self._encoder() or (no_object if behind_text else self._json_lines())
         return self._encode(chunk)
 
-    def watch(self) -> asyncio.Task[None]:
+    def watch(self) -> None:
         """Look out for the client's leaving, and send the start when no chunk has come for a while."""
         loop = asyncio.get_running_loop()
         if not self.is_begun:
             self._timer = loop.call_later(_PATIENCE, self._begin)
+        task = asyncio.current_task()
+        self._cancellations = task.cancelling() if task else 0
         self._at_stop = self._around.at_stop(self._whose, self)
-        return loop.create_task(self._interrupt_when_gone(), name="a stream's look for its client's leaving")
+        self._listener = loop.create_task(self._interrupt_when_gone(), name="a stream's look for its client's leaving")
 
     def stop(self) -> None:
         """Wait for nothing any more. An exception, whose traceback leads here, must not find itself."""
         self.future = self._error = None
+        self._listener.cancel()
         self._at_stop.forget()
-        del self._at_stop  # which leads back here
+        del self._listener, self._at_stop  # which lead back here
         if self._timer is not None:
             self._timer.cancel()
         if self._sending is not None and not self.is_cut_short:  # then the end follows
@@ -5083,6 +5092,11 @@ class Stream:
         """Cancel what the stream waits for, if the client has left or the server stops, and once."""
         if self.is_over and not self.is_cancelled and self.future is not None:
             self.is_cancelled = bool(self.future.cancel())
+
+    def is_why(self) -> bool:
+        """True if a cancellation is that of `interrupt`, and nobody else's."""
+        task = asyncio.current_task()
+        return self.is_cancelled and (task is None or task.cancelling() <= self._cancellations)
 
     async def _interrupt_when_gone(self) -> None:
         await self._around.until_gone(self._whose)
@@ -5200,22 +5214,18 @@ async def _close(chunks: Any) -> None:
 
 @types.coroutine
 def _watched(pump: Any, stream: Stream) -> Generator[Any, Any, None]:
-    """Run the pump on in the current task, once it waits; when the client leaves, cancel what it waits for.
+    """Run the pump on in the current task, step by step; between two of them the stream may be interrupted.
 
-    The future is cancelled, not the task: nothing is left to undo, and it works in tasks that aren't asyncio's.
-    A cancellation from outside is told from ours, and goes on.
+    That cancels the future that the pump waits for, not the task: nothing is left to undo, and it works in tasks that
+    aren't asyncio's. A cancellation from outside goes on.
     """
-    task = asyncio.current_task()
-    cancellations = task.cancelling() if task else 0
-    listener = stream.watch()
+    stream.watch()
     try:
         while True:
             try:
                 yield stream.future
-            except GeneratorExit:  # we are dropped
-                # Not pump.close(): before Python 3.13 an async generator that waits would seem to be running still.
-                with contextlib.suppress(asyncio.CancelledError, StopIteration):
-                    pump.throw(asyncio.CancelledError())
+            except GeneratorExit:
+                _drop(pump)
                 raise
             except BaseException as error:  # whatever it is, it is the pump's
                 stream.future = pump.throw(error)
@@ -5225,11 +5235,19 @@ def _watched(pump: Any, stream: Stream) -> Generator[Any, Any, None]:
     except StopIteration:
         return
     except asyncio.CancelledError:
-        if not stream.is_cancelled or (task and task.cancelling() > cancellations):
+        if not stream.is_why():
             raise
     finally:
-        listener.cancel()
         stream.stop()
+
+
+def _drop(pump: Any) -> None:
+    """End a pump of which nobody awaits the rest.
+
+    Not by `pump.close()`: before Python 3.13 an async generator that waits would seem to be running still.
+    """
+    with contextlib.suppress(asyncio.CancelledError, StopIteration):
+        pump.throw(asyncio.CancelledError())
 
 
 # ######################################################################################################################
@@ -10752,7 +10770,7 @@ def _known_reader(kind: Any, _order: str) -> MessageReader:
 # The life of a WebSocket's connection: the stage it is in, and every way from one to the next.
 #
 #     from                by                            to
-#     CONNECTING          `_answer`, as accept ends     OPEN
+#     CONNECTING          `_answer`, for `accept`       OPEN
 #     CONNECTING, OPEN    `close`                       CLOSED, and back if the server refuses that close
 #     CONNECTING, OPEN    `note_closed`                 CLOSED
 #     CONNECTING, OPEN    `end`, or any sign that       LEFT

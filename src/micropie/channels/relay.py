@@ -8,11 +8,10 @@ from typing import Any
 
 from micropie import ConnectionClosed, WebSocket
 from micropie.channels.message import Message
-from micropie.channels.sender import Sender
+from micropie.channels.sender import GIVEN_UP, Sender
 from micropie.channels.subscription import SlowConsumer, Subscription
 
 TRY_AGAIN_LATER = 1013  # registered for close frames (RFC 6455 §11.7)
-GIVEN_UP = 1.0  # seconds that a client that was too slow has, to take what is on its way and the close
 
 
 async def relay(

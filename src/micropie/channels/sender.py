@@ -19,7 +19,7 @@ from micropie.channels.message import Message
 from micropie.channels.subscription import Subscription
 
 TOGETHER = 64 * 1024  # characters from which on no more texts or events are joined
-GIVEN_UP = 1.0  # seconds that a client that was too slow has, to take what is on its way
+GIVEN_UP = 1.0  # seconds that a client that was too slow has, to take what is on its way; and as many for the close
 
 
 class Begun(NamedTuple):

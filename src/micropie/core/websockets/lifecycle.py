@@ -1,7 +1,7 @@
 """The life of a WebSocket's connection: the stage it is in, and every way from one to the next.
 
     from                by                            to
-    CONNECTING          `_answer`, as accept ends     OPEN
+    CONNECTING          `_answer`, for `accept`       OPEN
     CONNECTING, OPEN    `close`                       CLOSED, and back if the server refuses that close
     CONNECTING, OPEN    `note_closed`                 CLOSED
     CONNECTING, OPEN    `end`, or any sign that       LEFT
