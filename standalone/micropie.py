@@ -10314,7 +10314,7 @@ def keep_private(reply: Reply) -> None:
 # the interruption's timer              the peer's leaving                     whoever tells the handler, or its end
 # the close when the server stops       lifespan/going_away.py                 that too, when the handler has ended
 #
-# The handler itself is cancelled by its interruption, and by nobody else of us.
+# Of all these only the interruption cancels what the handler waits for. A server may cancel the whole connection.
 # ######################################################################################################################
 
 
@@ -10902,7 +10902,7 @@ class Lifecycle:
     def note_closed(self, code: int | None, reason: str = "") -> None:
         """Whoever made the socket closes the connection past it, or another application does."""
         if not self.closed:
-            self._become(Stage.CLOSED, code, reason)
+            self._become(Stage.CLOSED, code, close_reason(reason))
         self._finish()
 
     def release(self) -> None:
@@ -15792,7 +15792,10 @@ INSTEAD = "await ws.send_text(…), ws.send_bytes(…) or ws.send_json(…) in i
 
 
 class Connection(Handshake):
-    """One connection on its way: its request, its socket, and what its steps leave to each other."""
+    """One connection on its way: its request, its socket, and what its steps leave to each other.
+
+    PERF: it is the handshake that its socket asks, too: an object less of each connection.
+    """
 
     __slots__ = ("closing", "engine", "entered", "going_away", "request", "send", "ws")
 

@@ -17,5 +17,5 @@ the close of an idle connection       the idle watch                         nob
 the interruption's timer              the peer's leaving                     whoever tells the handler, or its end
 the close when the server stops       lifespan/going_away.py                 that too, when the handler has ended
 
-The handler itself is cancelled by its interruption, and by nobody else of us.
+Of all these only the interruption cancels what the handler waits for. A server may cancel the whole connection.
 """

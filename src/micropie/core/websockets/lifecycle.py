@@ -153,7 +153,7 @@ class Lifecycle:
     def note_closed(self, code: int | None, reason: str = "") -> None:
         """Whoever made the socket closes the connection past it, or another application does."""
         if not self.closed:
-            self._become(Stage.CLOSED, code, reason)
+            self._become(Stage.CLOSED, code, close_reason(reason))
         self._finish()
 
     def release(self) -> None:
