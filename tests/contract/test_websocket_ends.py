@@ -798,6 +798,20 @@ def test_a_stopping_server_that_does_not_send_1001_sends_a_private_code():
     assert line.sent == [("accept", None), ("close", 4001)]
 
 
+def test_a_close_that_a_client_never_takes_is_left_behind_by_no_stop():
+    """It has a second, then nobody waits for it any more."""
+
+    class Stuck(Line):
+        async def send(self, message):
+            if message["type"] == "websocket.close":
+                await asyncio.Event().wait()
+
+    async def script(ws, noted):
+        await asyncio.Event().wait()
+
+    assert 1 < stopped_meanwhile(Script(script), Stuck()) < 2.5
+
+
 @pytest.mark.parametrize("ends", [4000, 1000])
 def test_a_send_behind_the_end_never_reaches_the_server(ends):
     """A task beside the handler finds the connection closed, by whomever."""

@@ -34,6 +34,7 @@ class GoingAway(AtStop):
             if not self._ws.closed:
                 self._parting.cancel()
             await asyncio.wait({self._parting}, timeout=LEAVE)
+            self._parting.cancel()  # if the client does not take it
 
     def over(self) -> None:
         """The connection is over."""
