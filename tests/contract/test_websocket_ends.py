@@ -764,6 +764,7 @@ def test_a_handshake_that_leads_to_nothing_delays_no_stop(end):
         await receive()
         await send({"type": "websocket.accept"})
         await receive()
+        await send({"type": "websocket.close"})  # too late, which changes nothing
 
     class Site(App):
         elsewhere = Mount(other)
@@ -880,3 +881,22 @@ def test_an_accept_on_its_way_opens_nothing_that_is_closed_meanwhile():
         return line.sent
 
     assert sorted(run(main())) == [("accept", None), ("close", 4000)]
+
+
+def test_a_close_to_a_client_that_is_gone_is_a_close():
+    """The server says so by an OSError (ASGI 2.4): there is nothing left to do."""
+
+    class Gone(Line):
+        async def send(self, message):
+            if message["type"] == "websocket.close":
+                raise OSError
+
+    async def main():
+        line = Gone()
+        line.connect()
+        ws = WebSocket(line.events.get, line.send)
+        await ws.accept()
+        await ws.close(4000, "bye")
+        return ws.closed, ws.close_code, ws.close_reason, ws.peer_left
+
+    assert run(main()) == (True, 4000, "bye", False)
