@@ -8693,7 +8693,9 @@ class ParameterBinder:
         "wanted",
     )
 
-    def __init__(self, parameter: Parameter, converter: Converter, *, reads_decimals: bool = False) -> None:
+    def __init__(
+        self, parameter: Parameter, converter: Converter, *, reads_decimals: bool = False, body_first: bool = False
+    ) -> None:
         self.parameter = parameter
         self.converter = converter
         self.reads_decimals = reads_decimals
@@ -8706,6 +8708,8 @@ class ParameterBinder:
         place = BODY if parameter.is_body else parameter.source
         self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
         self.find = whole_query if self.is_whole and place == QUERY else FINDERS[place]
+        if place == AUTO and body_first:
+            self.find = by_name_in_body_first
 
     @property
     def needs_whole_form(self) -> bool:
@@ -8768,16 +8772,26 @@ def json_of(request: Request, slot: ParameterBinder) -> Any:
 
 def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
     """Wherever the request has the name: query, body, files, session."""
+    if slot.key in request.query_params:
+        return QUERY, slot.converter.from_texts, request.query_params[slot.key]
+    return in_body_by_name(request, slot) or in_session(request, slot)
+
+
+def by_name_in_body_first(request: Request, slot: ParameterBinder) -> RawValue | None:
+    """The same, but what the body has goes before what the query has."""
+    return in_body_by_name(request, slot) or by_name(request, slot)
+
+
+def in_body_by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
+    """A member of the JSON object, a field of the form, or a file."""
     name = slot.key
-    if name in request.query_params:
-        return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, json_of(request, slot)[name]
     if values := _filled(request._form_fields().get(name, [])):
         return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
-    return in_session(request, slot)
+    return None
 
 
 def _filled(values: list[str]) -> list[str]:
@@ -8906,21 +8920,26 @@ _NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
 _NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 
 
-def slots_of(parameters: Iterable[Parameter]) -> tuple[list[ParameterBinder], list[str]]:
-    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
+def slots_of(parameters: Iterable[Parameter], *, body_first: bool = False) -> tuple[list[ParameterBinder], list[str]]:
+    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none.
+
+    With `body_first` what has no place of its own is looked for in the body before it is in the query.
+    """
     slots, problems = [], []
     for parameter in parameters:
         compiler = Compiler({UploadedFile: FILE_EXPECTED})
         try:
             converter = _converter(parameter, compiler)
-            slots.append(ParameterBinder(parameter, converter, reads_decimals=compiler.reads_decimals))
+            reads_decimals = compiler.reads_decimals
+            slot = ParameterBinder(parameter, converter, reads_decimals=reads_decimals, body_first=body_first)
         except UnknownTypeError as error:
             problems.append(
                 f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
                 "annotate it with a type that the reference lists, or leave the annotation out"
             )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
-            slots.append(ParameterBinder(untyped, AS_IT_CAME))
+            slot = ParameterBinder(untyped, AS_IT_CAME, body_first=body_first)
+        slots.append(slot)
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
     return slots, problems
 
@@ -9001,13 +9020,14 @@ def _sent_values(plan: "Plan", request: Request, segments: list[str]) -> dict[st
 
 
 def _rest(plan: "Plan", request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
-    """The values for `**kwargs`: the body's, then the query's. A fault has the parameter's name, not the client's."""
+    """The values for `**kwargs`, of body and query. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):
         found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
     else:
         found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
-    found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
+    query = {name: (QUERY, convert.from_texts, values) for name, values in request.query_params.items()}
+    found = {**query, **found} if plan.body_first else {**found, **query}
     rest = {}
     for name, one in found.items():
         if name not in plan.taken and len(faults) < MAX_FAULTS:
@@ -9039,14 +9059,18 @@ def guard_arguments(
 
 
 def outstanding_values(plan: "Plan", request: Request, segments: list[str]) -> list[str]:
-    """The parameters of a typed signature that only a form can fill: a list, or the whole body, needs all of it."""
+    """The parameters of a typed signature that a form may fill: a list, or the whole body, needs all of it."""
     remaining = iter(segments)
     slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
     wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
     if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
         return []
     named = [slot for slot in wanted if slot.parameter.kind in (POSITIONAL, KEYWORD)]
-    return [slot.key for slot in named if slot.parameter.source == FILE or slot.key not in request.query_params]
+    return [
+        slot.key
+        for slot in named
+        if plan.body_first or slot.parameter.source == FILE or slot.key not in request.query_params
+    ]
 
 
 # ======================================================================================================================
@@ -9055,11 +9079,13 @@ def outstanding_values(plan: "Plan", request: Request, segments: list[str]) -> l
 # A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
 #
 # In signature order each parameter takes the next path segment, else it is looked up by its name: query,
-# body, files, session, its default. HTTP and WebSocket handlers go the same way. Where annotations ask for it the values
-# are converted, and everything that is wrong with them is said at once.
+# body, files, session, its default. Of a handler that declares only verbs with bodies the body comes before the query: a
+# link to the page of a form can't put something else in place of what is typed there. HTTP and WebSocket handlers go the
+# same way. Where annotations ask for it the values are converted, and everything that is wrong with them is said at once.
 # ======================================================================================================================
 
 _OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)  # what there is before the body is looked at
+_NOT_IN_BODY: Any = object()
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -9069,11 +9095,13 @@ class Plan:
 
     `parameters` and `returns` are its signature, `provided` the providers in it, `shape` what `returns` makes of
     results, `problems` what cannot be served as it reads. `slots` are the parameters if any of them is typed, or has a
-    mutable default; else empty.
+    mutable default; else empty. With `body_first` the query comes behind the body.
     """
 
     __slots__ = (
+        "body_first",
         "direct",
+        "find",
         "from_path",
         "keywords",
         "parameters",
@@ -9091,8 +9119,10 @@ class Plan:
         "variadic",
     )
 
-    def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
+    def __init__(self, handler: Callable[..., Any], *, skip: int = 0, body_first: bool = False) -> None:
         signature = read_signature(handler, skip)
+        self.body_first = body_first
+        self.find = _by_name_in_body_first if body_first else _by_name
         self.parameters, self.returns, self.taken = signature.parameters, signature.returns, signature.taken
         self.slots: list[ParameterBinder] = []
         self.provided: tuple[Any, ...] = ()
@@ -9118,7 +9148,7 @@ class Plan:
 
     def _read_types(self) -> tuple[str, ...]:
         """Make the slots; what is wrong with the types of parameters. One whose type is unknown counts as untyped."""
-        slots, problems = slots_of(self.parameters)
+        slots, problems = slots_of(self.parameters, body_first=self.body_first)
         self.parameters = tuple(slot.parameter for slot in slots)
         self.provided = providers_of(slots)
         self.takes_faults = any(slot.wanted is Faults for slot in slots)
@@ -9127,13 +9157,13 @@ class Plan:
         return tuple(problems)
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
-        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
+        """The parameters that a form may fill. None at all stands for the whole form."""
         if self.slots:
             return outstanding_values(self, request, segments)
         if self.takes_any_keyword:
             return []
         parameters = [*self.positional[len(segments) :], *self.keywords]
-        return [name for name, _ in parameters if name not in request.query_params]
+        return [name for name, _ in parameters if self.body_first or name not in request.query_params]
 
 
 class GuardPlan:
@@ -9180,7 +9210,8 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
             return segments, _NO_KEYWORDS
         if count > plan.size and not plan.variadic:
             raise SurplusSegments
-        found = [_by_name(request, name, default) for name, default in plan.positional[count:]]
+        find = plan.find
+        found = [find(request, name, default) for name, default in plan.positional[count:]]
         return [*segments, *found], _NO_KEYWORDS
     if plan.slots:
         if len(segments) == plan.direct and not request._has_path_values:
@@ -9194,15 +9225,16 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
         return typed_arguments(plan, request, segments)
     if len(segments) > plan.size and not plan.variadic:
         raise SurplusSegments
-    named = [_by_name(request, name, default) for name, default in plan.positional[len(segments) :]]
+    named = [plan.find(request, name, default) for name, default in plan.positional[len(segments) :]]
     return [*segments, *named], _keyword_arguments(plan, request)
 
 
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
-    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
+    arguments = {name: plan.find(request, name, default) for name, default in plan.keywords}
     if plan.takes_any_keyword:
         body = members_for_keywords(request) if has_json_object(request) else _first_values(request.body_params)
-        rest = {**body, **_first_values(request.query_params)}
+        query = _first_values(request.query_params)
+        rest = {**query, **body} if plan.body_first else {**body, **query}
         arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
     return arguments
 
@@ -9211,17 +9243,28 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     """The value that the request has for a parameter, wherever it is."""
     if name in request.query_params:
         return request.query_params[name][0]
-    if has_json_object(request) and name in request.get_json:
-        return request.get_json[name]
-    if name in (fields := request._form_fields()):
-        return fields[name][0]
-    if name in request.files:
-        return request.files[name]
+    if (found := _in_body(request, name)) is not _NOT_IN_BODY:
+        return found
     if request._has_in_session(name):
         return request.session[name]
     if default is REQUIRED:
         raise HTTPError(400, f"Missing required parameter {name!r}")
     return default
+
+
+def _by_name_in_body_first(request: Request, name: str, default: Any) -> Any:
+    """The same, but what the body has goes before what the query has."""
+    found = _in_body(request, name)
+    return _by_name(request, name, default) if found is _NOT_IN_BODY else found
+
+
+def _in_body(request: Request, name: str) -> Any:
+    """The value of a member of the JSON object, a field of the form or a file; `_NOT_IN_BODY` if there is none."""
+    if has_json_object(request) and name in request.get_json:
+        return request.get_json[name]
+    if name in (fields := request._form_fields()):
+        return fields[name][0]
+    return request.files.get(name, _NOT_IN_BODY)
 
 
 def _first_values(params: dict[str, list[str]]) -> dict[str, str]:
@@ -9374,7 +9417,9 @@ class Endpoint(UserFunction):
         self.verbs = verbs
         self.identities = identities  # its parameters that segments before its own path fill
         self.is_nested = is_nested  # below a controller
-        self.plan = Plan(handler, skip=1 if takes_socket else 0)  # the socket is not bound by name
+        # The socket is not bound by name.
+        body_first = bool(verbs) and BODY_METHODS.issuperset(verbs)
+        self.plan = Plan(handler, skip=1 if takes_socket else 0, body_first=body_first)
         if self.plan.shape is not None:
             self.call = with_filtered_result(handler, self.plan.returns, self.plan.shape)
         first = self._first

@@ -3,6 +3,7 @@
 import functools
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -653,3 +654,78 @@ def test_11_bodies_that_may_come(caplog):
         return note.text
 
     assert warnings_of(caplog, lambda: site_of(either=either, any_verb=any_verb)) == []
+
+
+# -- a handler that answers only verbs with bodies looks there first ----------------------------------------------
+
+
+class Joining(Resource):
+    """The form's page is this one, whatever query stands behind its address."""
+
+    async def get(self):
+        return "the form"
+
+    async def post(self, name, password="none"):
+        return f"{name} {password}"
+
+    async def put(self, name: str, *, password: str = "none"):
+        return f"{name} {password}"
+
+    async def patch(self, **fields):
+        return fields
+
+
+class Both(App):
+    joining = Joining()
+
+    async def any_verb(self, password):
+        return password
+
+    @methods("GET", "POST")
+    async def page_too(self, password):
+        return password
+
+    @methods("POST")
+    async def typed_rest(self, **fields: str):
+        return fields
+
+    @methods("POST")
+    async def listed(self, tags: list[str]):
+        return tags
+
+
+LINK = "password=attackers&name=Eve"
+
+
+@pytest.mark.parametrize("kind", ["data", "json", pytest.param("files", marks=pytest.mark.needs("multipart"))])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_11_no_link_replaces_what_is_typed_into_a_form(method, kind):
+    """A form without an action goes to the address of its page, query included."""
+    sent: dict[str, Any] = {kind: {"name": "Ann", "password": "mine"}}
+    if kind == "files":
+        sent = {"files": {"beside": b"x"}, "data": {"name": "Ann", "password": "mine"}}
+    assert http(Both(), method, f"/joining?{LINK}", **sent).text == "Ann mine"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_11_what_the_body_lacks_comes_from_the_query(method):
+    """As for any handler."""
+    assert http(Both(), method, f"/joining?{LINK}", data={"name": "Ann"}).text == "Ann attackers"
+
+
+@pytest.mark.parametrize(("method", "path"), [("PATCH", "/joining"), ("POST", "/typed_rest")])
+def test_11_so_do_other_keywords(method, path):
+    """The body's value of a name that both have."""
+    reply = http(Both(), method, f"{path}?{LINK}", data={"password": "mine"})
+    assert reply.json() == {"name": "Eve", "password": "mine"}
+
+
+def test_11_a_list_is_that_of_the_body():
+    """Not some of each."""
+    assert http(Both(), "POST", "/listed?tags=a&tags=b", data={"tags": ["c"]}).json() == ["c"]
+
+
+@pytest.mark.parametrize("path", ["/any_verb", "/page_too"])
+def test_11_others_look_into_the_query_first(path):
+    """As releases do, which know no verbs."""
+    assert http(Both(), "POST", f"{path}?{LINK}", data={"password": "mine"}).text == "attackers"

@@ -1,8 +1,9 @@
 """A handler's signature, read once into a `Plan`; a plan and a request, bound into arguments.
 
 In signature order each parameter takes the next path segment, else it is looked up by its name: query,
-body, files, session, its default. HTTP and WebSocket handlers go the same way. Where annotations ask for it the values
-are converted, and everything that is wrong with them is said at once.
+body, files, session, its default. Of a handler that declares only verbs with bodies the body comes before the query: a
+link to the page of a form can't put something else in place of what is typed there. HTTP and WebSocket handlers go the
+same way. Where annotations ask for it the values are converted, and everything that is wrong with them is said at once.
 """
 
 import operator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from micropie.core.handlers.sources import ParameterBinder
 
 _OF_GUARDS = (CONTEXT, COOKIE_SOURCE, HEADER, PROVIDER, QUERY, SESSION)  # what there is before the body is looked at
+_NOT_IN_BODY: Any = object()
 _NO_KEYWORDS: dict[str, Any] = {}  # `**` copies it
 Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -47,11 +49,13 @@ class Plan:
 
     `parameters` and `returns` are its signature, `provided` the providers in it, `shape` what `returns` makes of
     results, `problems` what cannot be served as it reads. `slots` are the parameters if any of them is typed, or has a
-    mutable default; else empty.
+    mutable default; else empty. With `body_first` the query comes behind the body.
     """
 
     __slots__ = (
+        "body_first",
         "direct",
+        "find",
         "from_path",
         "keywords",
         "parameters",
@@ -69,8 +73,10 @@ class Plan:
         "variadic",
     )
 
-    def __init__(self, handler: Callable[..., Any], *, skip: int = 0) -> None:
+    def __init__(self, handler: Callable[..., Any], *, skip: int = 0, body_first: bool = False) -> None:
         signature = read_signature(handler, skip)
+        self.body_first = body_first
+        self.find = _by_name_in_body_first if body_first else _by_name
         self.parameters, self.returns, self.taken = signature.parameters, signature.returns, signature.taken
         self.slots: list[ParameterBinder] = []
         self.provided: tuple[Any, ...] = ()
@@ -96,7 +102,7 @@ class Plan:
 
     def _read_types(self) -> tuple[str, ...]:
         """Make the slots; what is wrong with the types of parameters. One whose type is unknown counts as untyped."""
-        slots, problems = late.slots_of(self.parameters)
+        slots, problems = late.slots_of(self.parameters, body_first=self.body_first)
         self.parameters = tuple(slot.parameter for slot in slots)
         self.provided = late.providers_of(slots)
         self.takes_faults = any(slot.wanted is late.Faults for slot in slots)
@@ -105,13 +111,13 @@ class Plan:
         return tuple(problems)
 
     def outstanding(self, request: Request, segments: list[str]) -> list[str]:
-        """The parameters that neither path nor query fill: a form may. None at all stands for the whole form."""
+        """The parameters that a form may fill. None at all stands for the whole form."""
         if self.slots:
             return late.outstanding_values(self, request, segments)
         if self.takes_any_keyword:
             return []
         parameters = [*self.positional[len(segments) :], *self.keywords]
-        return [name for name, _ in parameters if name not in request.query_params]
+        return [name for name, _ in parameters if self.body_first or name not in request.query_params]
 
 
 class GuardPlan:
@@ -158,7 +164,8 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
             return segments, _NO_KEYWORDS
         if count > plan.size and not plan.variadic:
             raise SurplusSegments
-        found = [_by_name(request, name, default) for name, default in plan.positional[count:]]
+        find = plan.find
+        found = [find(request, name, default) for name, default in plan.positional[count:]]
         return [*segments, *found], _NO_KEYWORDS
     if plan.slots:
         if len(segments) == plan.direct and not request._has_path_values:
@@ -172,15 +179,16 @@ def bind(plan: Plan, request: Request, segments: list[str]) -> Arguments:
         return late.typed_arguments(plan, request, segments)
     if len(segments) > plan.size and not plan.variadic:
         raise SurplusSegments
-    named = [_by_name(request, name, default) for name, default in plan.positional[len(segments) :]]
+    named = [plan.find(request, name, default) for name, default in plan.positional[len(segments) :]]
     return [*segments, *named], _keyword_arguments(plan, request)
 
 
 def _keyword_arguments(plan: Plan, request: Request) -> dict[str, Any]:
-    arguments = {name: _by_name(request, name, default) for name, default in plan.keywords}
+    arguments = {name: plan.find(request, name, default) for name, default in plan.keywords}
     if plan.takes_any_keyword:
         body = members_for_keywords(request) if has_json_object(request) else _first_values(request.body_params)
-        rest = {**body, **_first_values(request.query_params)}
+        query = _first_values(request.query_params)
+        rest = {**query, **body} if plan.body_first else {**body, **query}
         arguments.update((name, value) for name, value in rest.items() if name not in plan.taken)
     return arguments
 
@@ -189,17 +197,28 @@ def _by_name(request: Request, name: str, default: Any) -> Any:
     """The value that the request has for a parameter, wherever it is."""
     if name in request.query_params:
         return request.query_params[name][0]
-    if has_json_object(request) and name in request.get_json:
-        return request.get_json[name]
-    if name in (fields := request._form_fields()):
-        return fields[name][0]
-    if name in request.files:
-        return request.files[name]
+    if (found := _in_body(request, name)) is not _NOT_IN_BODY:
+        return found
     if request._has_in_session(name):
         return request.session[name]
     if default is REQUIRED:
         raise HTTPError(400, f"Missing required parameter {name!r}")
     return default
+
+
+def _by_name_in_body_first(request: Request, name: str, default: Any) -> Any:
+    """The same, but what the body has goes before what the query has."""
+    found = _in_body(request, name)
+    return _by_name(request, name, default) if found is _NOT_IN_BODY else found
+
+
+def _in_body(request: Request, name: str) -> Any:
+    """The value of a member of the JSON object, a field of the form or a file; `_NOT_IN_BODY` if there is none."""
+    if has_json_object(request) and name in request.get_json:
+        return request.get_json[name]
+    if name in (fields := request._form_fields()):
+        return fields[name][0]
+    return request.files.get(name, _NOT_IN_BODY)
 
 
 def _first_values(params: dict[str, list[str]]) -> dict[str, str]:

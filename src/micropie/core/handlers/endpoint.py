@@ -7,6 +7,7 @@ from micropie.core import late
 from micropie.core.handlers.binding import GuardPlan, Plan
 from micropie.core.handlers.parameter import PATH, REQUIRED, Parameter, takes_many, takes_segment
 from micropie.core.handlers.user_function import UserFunction
+from micropie.core.requests.body import BODY_METHODS
 from micropie.core.requests.limits import Limits
 
 WEBSOCKET = "ws_"
@@ -88,7 +89,9 @@ class Endpoint(UserFunction):
         self.verbs = verbs
         self.identities = identities  # its parameters that segments before its own path fill
         self.is_nested = is_nested  # below a controller
-        self.plan = Plan(handler, skip=1 if takes_socket else 0)  # the socket is not bound by name
+        # The socket is not bound by name.
+        body_first = bool(verbs) and BODY_METHODS.issuperset(verbs)
+        self.plan = Plan(handler, skip=1 if takes_socket else 0, body_first=body_first)
         if self.plan.shape is not None:
             self.call = late.with_filtered_result(handler, self.plan.returns, self.plan.shape)
         first = self._first

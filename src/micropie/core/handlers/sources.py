@@ -56,7 +56,9 @@ class ParameterBinder:
         "wanted",
     )
 
-    def __init__(self, parameter: Parameter, converter: Converter, *, reads_decimals: bool = False) -> None:
+    def __init__(
+        self, parameter: Parameter, converter: Converter, *, reads_decimals: bool = False, body_first: bool = False
+    ) -> None:
         self.parameter = parameter
         self.converter = converter
         self.reads_decimals = reads_decimals
@@ -69,6 +71,8 @@ class ParameterBinder:
         place = BODY if parameter.is_body else parameter.source
         self.is_whole = place == BODY or (place == QUERY and is_record_type(self.wanted))  # made of all fields there
         self.find = whole_query if self.is_whole and place == QUERY else FINDERS[place]
+        if place == AUTO and body_first:
+            self.find = by_name_in_body_first
 
     @property
     def needs_whole_form(self) -> bool:
@@ -131,16 +135,26 @@ def json_of(request: Request, slot: ParameterBinder) -> Any:
 
 def by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
     """Wherever the request has the name: query, body, files, session."""
+    if slot.key in request.query_params:
+        return QUERY, slot.converter.from_texts, request.query_params[slot.key]
+    return in_body_by_name(request, slot) or in_session(request, slot)
+
+
+def by_name_in_body_first(request: Request, slot: ParameterBinder) -> RawValue | None:
+    """The same, but what the body has goes before what the query has."""
+    return in_body_by_name(request, slot) or by_name(request, slot)
+
+
+def in_body_by_name(request: Request, slot: ParameterBinder) -> RawValue | None:
+    """A member of the JSON object, a field of the form, or a file."""
     name = slot.key
-    if name in request.query_params:
-        return QUERY, slot.converter.from_texts, request.query_params[name]
     if has_json_object(request) and name in request.get_json:
         return BODY, slot.converter.value, json_of(request, slot)[name]
     if values := _filled(request._form_fields().get(name, [])):
         return BODY, slot.converter.from_texts, values
     if name in request.files:
         return FILE, _file_as(slot), request.files[name]
-    return in_session(request, slot)
+    return None
 
 
 def _filled(values: list[str]) -> list[str]:

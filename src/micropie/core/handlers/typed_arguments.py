@@ -39,21 +39,26 @@ _NOT_THERE: Any = object()  # a segment; None may be one that a hook has set
 _NOT_SENT: RawValue = CONTEXT, as_it_is, None  # that a client has sent
 
 
-def slots_of(parameters: Iterable[Parameter]) -> tuple[list[ParameterBinder], list[str]]:
-    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none."""
+def slots_of(parameters: Iterable[Parameter], *, body_first: bool = False) -> tuple[list[ParameterBinder], list[str]]:
+    """A slot for each parameter, and what is wrong with their types; one that is unknown counts as none.
+
+    With `body_first` what has no place of its own is looked for in the body before it is in the query.
+    """
     slots, problems = [], []
     for parameter in parameters:
         compiler = Compiler({UploadedFile: FILE_EXPECTED})
         try:
             converter = _converter(parameter, compiler)
-            slots.append(ParameterBinder(parameter, converter, reads_decimals=compiler.reads_decimals))
+            reads_decimals = compiler.reads_decimals
+            slot = ParameterBinder(parameter, converter, reads_decimals=reads_decimals, body_first=body_first)
         except UnknownTypeError as error:
             problems.append(
                 f"parameter {parameter.name!r} gets its value as it comes, since {error}: "
                 "annotate it with a type that the reference lists, or leave the annotation out"
             )
             untyped = parameter._replace(annotation=Any, metadata=(), is_body=parameter.source == BODY)
-            slots.append(ParameterBinder(untyped, AS_IT_CAME))
+            slot = ParameterBinder(untyped, AS_IT_CAME, body_first=body_first)
+        slots.append(slot)
         problems += [f"of parameter {parameter.name!r} {problem}" for problem in compiler.problems]
     return slots, problems
 
@@ -134,13 +139,14 @@ def _sent_values(plan: "Plan", request: Request, segments: list[str]) -> dict[st
 
 
 def _rest(plan: "Plan", request: Request, slot: ParameterBinder, faults: list[Fault]) -> dict[str, Any]:
-    """The values for `**kwargs`: the body's, then the query's. A fault has the parameter's name, not the client's."""
+    """The values for `**kwargs`, of body and query. A fault has the parameter's name, not the client's."""
     convert = slot.converter
     if has_json_object(request):
         found = {name: (BODY, convert.value, value) for name, value in members_for_keywords(request).items()}
     else:
         found = {name: (BODY, convert.from_texts, values) for name, values in request.body_params.items()}
-    found.update((name, (QUERY, convert.from_texts, values)) for name, values in request.query_params.items())
+    query = {name: (QUERY, convert.from_texts, values) for name, values in request.query_params.items()}
+    found = {**query, **found} if plan.body_first else {**found, **query}
     rest = {}
     for name, one in found.items():
         if name not in plan.taken and len(faults) < MAX_FAULTS:
@@ -172,11 +178,15 @@ def guard_arguments(
 
 
 def outstanding_values(plan: "Plan", request: Request, segments: list[str]) -> list[str]:
-    """The parameters of a typed signature that only a form can fill: a list, or the whole body, needs all of it."""
+    """The parameters of a typed signature that a form may fill: a list, or the whole body, needs all of it."""
     remaining = iter(segments)
     slots = [slot for slot in plan.slots if not (slot.takes_segment and next(remaining, _NOT_THERE) is not _NOT_THERE)]
     wanted = [slot for slot in slots if slot.parameter.source in (AUTO, FILE) or slot.parameter.is_body]
     if plan.takes_any_keyword or any(slot.needs_whole_form for slot in wanted):
         return []
     named = [slot for slot in wanted if slot.parameter.kind in (POSITIONAL, KEYWORD)]
-    return [slot.key for slot in named if slot.parameter.source == FILE or slot.key not in request.query_params]
+    return [
+        slot.key
+        for slot in named
+        if plan.body_first or slot.parameter.source == FILE or slot.key not in request.query_params
+    ]
