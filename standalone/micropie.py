@@ -5607,8 +5607,8 @@ class Session(dict[str, Any]):
         """True if it was a user's when it was loaded, and is that user's still."""
         return self.was_bound and self.user_id == self._before[self.USER]
 
-    def was_in(self, data: dict[str, Any], name: str) -> bool:
-        """True if other `data` have an item of this `name`, or have none, just as this session when it was loaded."""
+    def is_as_loaded(self, name: str, data: dict[str, Any]) -> bool:
+        """True if the item `name` of other `data` is as it was in this session when that was loaded, or in neither."""
         has_it = name in data
         return has_it == (name in self._before) and (not has_it or _is_same(self._before[name], data[name]))
 
@@ -9543,7 +9543,33 @@ class Providers(dict[Any, Provider]):
 # ######################################################################################################################
 # SESSIONS
 #
-# Where sessions live between requests, and the rules of their cookie.
+# Where sessions live between requests, how they are saved, and the rules of their cookie.
+#
+# A session begins when a request without one has put something into it. Each later request brings its id in the cookie:
+# `SessionStore.load` finds what the backend knows by that before the hooks run, and `request.session` makes a `Session`
+# of it when somebody first looks. Behind the after hooks `SessionStore.save` looks at what has become of it:
+#
+#     what the request has done       what is done with the session                      where
+#     put the first value into it     stored under a fresh id, which the cookie brings   SessionWriter.create
+#     not looked, or changed nothing  its expiry is pushed                               SessionWriter.push
+#     changed values                  those alone are written, on what is stored then    SessionWriter.change
+#     called rotate()                 stored under a fresh id, then the old one goes     Rotations.rotate
+#     made it nobody's                changed, also where it went by a rotation          Rotations.log_out
+#     emptied it                      deleted, and the cookie expires                    Rotations.end
+#
+# Nothing is saved of a request that failed, or whose session could not be loaded (`request._failure`), nor of the session
+# that an outer application has put into the scope: it saves that itself. Of the memory, what needs no wait is loaded and
+# saved without a coroutine (`save_at_once`), by the same rules.
+#
+# Requests of one session run at the same time. What keeps them from harm to each other:
+#
+#     one loses what another stored   only changes are written, in the backend's one step or in turns   writer
+#     one revives what has ended      a change or a push of what is not stored does nothing             writer
+#     two rotate one session          they take turns, and the second one finds where it went           rotations
+#     it was rotated, then ends       it ends under the id that it has by then                          rotations
+#     who holds a planted, stolen id  gets nothing that was stored at the rotation or later             rotation_notes
+#
+# A backend knows nothing of all that, but ids and plain dicts: `backends`. `cookie` has what browsers are told.
 # ######################################################################################################################
 
 
@@ -9618,7 +9644,7 @@ class SessionBackend(ABC):
     async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
         """End all sessions of a user, `user_id`, or the one with this `handle`; the number of those that ended.
 
-        That of the id `keep` stays. NotImplementedError if the backend can't.
+        That with the handle `keep` stays. NotImplementedError if the backend can't.
         """
         raise NotImplementedError(f"{type(self).__name__} can't end the sessions of a user: define end_sessions()")
 
@@ -9773,6 +9799,138 @@ def backend_of(chosen: SessionBackend | str | None, *, in_development: bool) -> 
 
 
 # ======================================================================================================================
+# core/sessions/cookie.py
+#
+# The session's cookie: the ids that a request brings, what Set-Cookie says, and what caches are told along with it.
+# ======================================================================================================================
+
+SAMESITE = ("Lax", "Strict", "None")
+SameSite = Literal["Lax", "Strict", "None"]
+MAX_COOKIE = 4096  # bytes with its name and attributes that every browser keeps (RFC 6265 §6.1)
+MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
+
+
+class SessionCookie:
+    """How the session's cookie is called, read and set (RFC 6265 §4); `secure` may be `"auto"`.
+
+    `parse` is an application's own way to read a Cookie header. ValueError for what no browser would keep.
+    """
+
+    __slots__ = ("domain", "max_age", "name", "parse", "path", "samesite", "secure")
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        domain: str | None,
+        samesite: str,
+        max_age: int | None,
+        *,
+        secure: bool | str,
+        parse: Callable[[str], dict[str, str]] | None,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.domain = domain
+        self.samesite = samesite
+        self.max_age = max_age
+        self.secure = secure
+        self.parse = parse
+        self._check_attributes()
+        self._check_browsers_keep_it()
+
+    def _check_attributes(self) -> None:
+        name: Any = self.name
+        texts: list[tuple[str, Any]] = [("path", self.path), ("domain", self.domain or "")]
+        if not isinstance(name, str) or not is_token(name):
+            raise ValueError(f"session_cookie={self.name!r}: a cookie's name is a token, such as 'session_id'")
+        for keyword, value in texts:
+            if not isinstance(value, str) or not value.isprintable() or not value.isascii() or ";" in value:
+                raise ValueError(f"session_cookie_{keyword}={value!r}: printable ASCII without ';' is accepted")
+        if not self.path.startswith("/"):
+            raise ValueError(f"session_cookie_path={self.path!r}: a path begins with '/'")
+        if self.samesite not in SAMESITE:
+            raise ValueError(f"session_cookie_samesite={self.samesite!r}: one of {', '.join(SAMESITE)} is accepted")
+        if self.max_age is not None and not is_whole(self.max_age, 1):
+            raise ValueError(f"session_cookie_max_age={self.max_age!r}: seconds, at least 1, or None, are accepted")
+        if self.secure not in (True, False, "auto"):
+            raise ValueError(f"session_cookie_secure={self.secure!r}: True, False or 'auto' is accepted")
+
+    def _check_browsers_keep_it(self) -> None:
+        if self._is_kept_if_secure and self.secure is False:
+            said = "session_cookie_samesite='None'" if self.samesite == "None" else f"session_cookie={self.name!r}"
+            raise ValueError(f"{said}: browsers keep such a cookie only if it is Secure")
+        if self._has_prefix("__host-") and (self.path != "/" or self.domain):
+            wanted = "the path '/' and no domain"
+            raise ValueError(f"session_cookie={self.name!r}: browsers keep such a cookie only with {wanted}")
+
+    @property
+    def _is_kept_if_secure(self) -> bool:
+        """True if browsers keep the cookie only if it is Secure (RFC 6265bis §4.1.3 and §5.7)."""
+        return self.samesite == "None" or self._has_prefix("__secure-") or self._has_prefix("__host-")
+
+    def _has_prefix(self, prefix: str) -> bool:
+        return self.name.lower().startswith(prefix)
+
+    def ids_in(self, header: str) -> list[str]:
+        """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
+        name = self.name
+        if self.parse is None:
+            if header.count(name) > 1:
+                return cookie_values(header, name)[:MAX_NAMED]
+            first, _, value = header.partition("=")
+            if first == name and ";" not in value and '"' not in value:  # PERF: there is no other cookie, 0.2 µs
+                return [value.strip(WHITESPACE)]
+        session_id = (self.parse or parse_cookies)(header).get(name)
+        return [] if session_id is None else [session_id]
+
+    def header(self, value: str, scope: Scope) -> str:
+        """The Set-Cookie header for the request of a `scope`; an empty value lets the cookie expire.
+
+        ValueError for a cookie that is too large for a browser.
+        """
+        cookie = set_cookie(
+            self.name,
+            value,
+            secure=self._is_secure(scope),
+            path=self.path,
+            domain=self.domain,
+            samesite=self.samesite,
+            max_age=self.max_age if value else 0,
+        )
+        if len(cookie) > MAX_COOKIE:
+            raise ValueError(
+                f"The session's cookie would have {len(cookie):,} bytes, browsers keep {MAX_COOKIE:,}: "
+                "store less in the session, or keep it elsewhere, as with App(session_backend='sqlite:///sessions.db')"
+            )
+        return cookie
+
+    def _is_secure(self, scope: Scope) -> bool:
+        if self.secure != "auto" or self._is_kept_if_secure:
+            return bool(self.secure)
+        plain = (scope.get("scheme") or "http") in ("http", "ws")
+        return not (plain and is_local(scope))
+
+
+def set_session_cookie(reply: Reply, header: str) -> None:
+    """Add the Set-Cookie header, and keep caches from handing it to others."""
+    add_header(reply, "Set-Cookie", header)
+    keep_private(reply)
+
+
+def keep_private(reply: Reply) -> None:
+    """Say that the reply is for this client alone, unless it says otherwise (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
+    if not reply.headers:
+        reply.headers = PRIVATE
+        return
+    names = {name.lower(): value.lower() for name, value in reply.headers}
+    if "cache-control" not in names:
+        add_header(reply, "Cache-Control", "private")
+    if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
+        add_header(reply, "Vary", "Cookie")
+
+
+# ======================================================================================================================
 # core/sessions/flash.py
 #
 # Messages for a visitor's next page, such as "Saved" behind a redirect: they are shown once.
@@ -9827,7 +9985,7 @@ def flashes(request: Request | None = None) -> list[Flash]:
 
 
 # ======================================================================================================================
-# core/sessions/rotations.py
+# core/sessions/rotation_notes.py
 #
 # Where sessions went by `rotate()`, for requests that were under way with the old id.
 #
@@ -9869,17 +10027,21 @@ class Successor(NamedTuple):
         Nothing of a log-in, which is of one session alone, and of a log-out if somebody else has logged in since.
         """
         changed, removed = session.changes()
-        if Session.USER in changed or (Session.USER in removed and not self._has_as_before(Session.USER, session)):
+        if Session.USER in changed or (Session.USER in removed and not self._is_untouched(Session.USER, session)):
             return {}, []
-        left = {name: value for name, value in changed.items() if self._has_as_before(name, session)}
-        return left, [name for name in removed if self._has_as_before(name, session)]
+        left = {name: value for name, value in changed.items() if self._is_untouched(name, session)}
+        return left, [name for name in removed if self._is_untouched(name, session)]
 
-    def _has_as_before(self, name: str, session: Session) -> bool:
-        return name not in self.names and session.was_in(self.data, name)
+    def _is_untouched(self, name: str, session: Session) -> bool:
+        """True if nobody has changed the item since the late request loaded its session."""
+        return name not in self.names and session.is_as_loaded(name, self.data)
 
 
-class Rotations:
-    """Notes of rotations, in the backend if it keeps them, else in this process; none of sessions in cookies."""
+class RotationNotes:
+    """Notes of where sessions went, kept by the backend or else in this process; none of sessions in cookies.
+
+    What a note says is of use only to who knows the old id: the new one is masked by it.
+    """
 
     def __init__(self, backend: SessionBackend) -> None:
         self._backend = backend
@@ -9934,68 +10096,14 @@ def masked(text: bytes, old_id: str) -> bytes:
 
 
 # ======================================================================================================================
-# core/sessions/store.py
+# core/sessions/writer.py
 #
-# A request's session: loaded before the hooks, saved behind them; and the rules of its cookie.
+# Writing to the sessions that a backend keeps, so that no request undoes what another one has stored.
+#
+# To change this, know what two requests of one session must not do to each other: a value that only one of them has
+# changed is kept, and what has ended is not stored again. A backend's `update` and `touch` promise that in one step, for
+# all processes. For a backend without them requests take turns, between which each loads anew, in this process.
 # ======================================================================================================================
-
-SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
-SAMESITE = ("Lax", "Strict", "None")
-SameSite = Literal["Lax", "Strict", "None"]
-MAX_COOKIE = 4096  # bytes with its name and attributes that every browser keeps (RFC 6265 §6.1)
-MAX_NAMED = 8  # cookies of our name that are looked up; more are an attack
-
-
-class CookieRules:
-    """How the session's cookie is called and set (RFC 6265 §4.1); `secure` may be `"auto"`.
-
-    ValueError for what no browser would keep.
-    """
-
-    __slots__ = ("domain", "max_age", "name", "path", "samesite", "secure")
-
-    def __init__(
-        self, name: str, path: str, domain: str | None, samesite: str, max_age: int | None, *, secure: bool | str
-    ) -> None:
-        self.name = name
-        self.path = path
-        self.domain = domain
-        self.samesite = samesite
-        self.max_age = max_age
-        self.secure = secure
-        self._check()
-
-    def _check(self) -> None:
-        name: Any = self.name
-        texts: list[tuple[str, Any]] = [("path", self.path), ("domain", self.domain or "")]
-        if not isinstance(name, str) or not is_token(name):
-            raise ValueError(f"session_cookie={self.name!r}: a cookie's name is a token, such as 'session_id'")
-        for keyword, value in texts:
-            if not isinstance(value, str) or not value.isprintable() or not value.isascii() or ";" in value:
-                raise ValueError(f"session_cookie_{keyword}={value!r}: printable ASCII without ';' is accepted")
-        if not self.path.startswith("/"):
-            raise ValueError(f"session_cookie_path={self.path!r}: a path begins with '/'")
-        if self.samesite not in SAMESITE:
-            raise ValueError(f"session_cookie_samesite={self.samesite!r}: one of {', '.join(SAMESITE)} is accepted")
-        if self.max_age is not None and not is_whole(self.max_age, 1):
-            raise ValueError(f"session_cookie_max_age={self.max_age!r}: seconds, at least 1, or None, are accepted")
-        if self.secure not in (True, False, "auto"):
-            raise ValueError(f"session_cookie_secure={self.secure!r}: True, False or 'auto' is accepted")
-        if self.is_kept_if_secure and self.secure is False:
-            said = "session_cookie_samesite='None'" if self.samesite == "None" else f"session_cookie={self.name!r}"
-            raise ValueError(f"{said}: browsers keep such a cookie only if it is Secure")
-        if self._has_prefix("__host-") and (self.path != "/" or self.domain):
-            wanted = "the path '/' and no domain"
-            raise ValueError(f"session_cookie={self.name!r}: browsers keep such a cookie only with {wanted}")
-
-    @property
-    def is_kept_if_secure(self) -> bool:
-        """True if browsers keep the cookie only if it is Secure (RFC 6265bis §4.1.3 and §5.7)."""
-        return self.samesite == "None" or self._has_prefix("__secure-") or self._has_prefix("__host-")
-
-    def _has_prefix(self, prefix: str) -> bool:
-        return self.name.lower().startswith(prefix)
-
 
 class Turns:
     """Lets the requests of one session change it one after another."""
@@ -10017,72 +10125,237 @@ class Turns:
                 del self._locks[session_id]
 
 
-# PERF: visitors come again, and the memory knows who they are, 0.3 µs.
-_time_of_known = lru_cache(1024)(creation_time)
 _turns = OfBackends(Turns)
 
 
-class Unknown:
+class SessionWriter:
+    """Creates, changes and deletes stored sessions.
+
+    What the methods return is the value that the cookie gets with the reply: None if it stays as it is, and empty if it
+    is to expire.
+    """
+
+    def __init__(self, backend: SessionBackend, timeout: int) -> None:
+        self._backend = backend
+        self._timeout = timeout
+        self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
+        self._turns = _turns[backend]
+
+    async def create(self, session: Session, data: dict[str, Any], new_id: str | None) -> str:
+        """Store the data as this session's, under `new_id` or a fresh one, which it has from then on.
+
+        No data are not stored, and the session has no id.
+        """
+        if not data:
+            session.id = None
+            return ""
+        session.id = new_id or new_session_id()
+        return self._cookie_value(await self._backend.save(session.id, data, self._timeout)) or session.id
+
+    async def change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | None:
+        """Write what has changed on top of what is stored now, unless the session has ended meanwhile."""
+        if self._update is not None:
+            return self._cookie_value(await self._update(session_id, changes, removed, self._timeout))
+        async with self._turns.taken(session_id):
+            stored = await self._backend.load(session_id)
+            if not stored:
+                return None
+            data = with_changes(stored, changes, removed)
+            return self._cookie_value(await self._backend.save(session_id, data, self._timeout))
+
+    async def push(self, session_id: str) -> str | None:
+        """Push the expiry, unless the session has ended meanwhile."""
+        if self._touch is None:
+            return await self.change(session_id, {}, [])
+        return self._cookie_value(await self._touch(session_id, self._timeout))
+
+    async def delete(self, session_id: str) -> None:
+        """End the session, which may have ended already."""
+        async with self._turns.taken(session_id):  # nobody may be about to save what was loaded before
+            await self._backend.save(session_id, {}, 0)
+
+    def _cookie_value(self, returned: str | None) -> str | None:
+        """A cookie's value that a backend has returned; what others return, as the rows that were changed, is none."""
+        return returned if self._backend.in_cookie else None
+
+
+def with_changes(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:
+    """The data with the changes of a session, and without the names that it has removed."""
+    return {name: value for name, value in {**data, **changes}.items() if name not in removed}
+
+
+def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
+    """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
+    nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
+    return getattr(backend, name) if inspect.iscoroutinefunction(vars(nearest).get(name)) else None
+
+
+# ======================================================================================================================
+# core/sessions/rotations.py
+#
+# Saves that race with `rotate()`: those that give a session another id, end it, or make it nobody's.
+#
+# Requests with the old id may be under way when a session is rotated, so each of these saves asks what the session has
+# become meanwhile, and takes a turn for it. What a late request may do to that is decided by its `Successor`.
+# ======================================================================================================================
+
+_rotation_turns = OfBackends(Turns)  # apart from those of writes, which each of these saves makes several of
+
+
+class Rotations:
+    """Rotates, ends and logs out sessions, one request after another of those that came with one id.
+
+    What the methods return is the value that the cookie gets with the reply: None if it stays as it is, and empty if it
+    is to expire.
+    """
+
+    def __init__(self, backend: SessionBackend, writer: SessionWriter) -> None:
+        self._backend = backend
+        self._writer = writer
+        self._notes = RotationNotes(backend)
+        self._turns = _rotation_turns[backend]
+
+    async def rotate(self, session: Session, new_id: str | None) -> str | None:
+        """Store a session that `rotate()` was called of under `new_id`, or a fresh one; then the old one goes.
+
+        In this order: who is cancelled in between has lost nothing.
+        """
+        old_id = session.retired[0]
+        async with self._turns.taken(old_id):
+            if stored := await self._backend.load(old_id):
+                value = await self._go_on(session, old_id, with_changes(stored, *session.changes()), new_id)
+            else:
+                value = await self._rotate_late(session, old_id, new_id)
+            for retired in session.retired:
+                await self._writer.delete(retired)
+        return value
+
+    async def _go_on(self, session: Session, old_id: str, data: dict[str, Any], new_id: str | None) -> str | None:
+        """Store all that is there, which others may have changed since this request has loaded it."""
+        value = await self._writer.create(session, data, new_id)
+        if session.id is None:  # others have dropped what this request has left
+            return value
+        if await self._backend.load(old_id):
+            await self._notes.note(old_id, session.id, session.changes())
+            return value
+        await self._writer.delete(session.id)  # another process has ended the old one before the new one was there
+        return await self._rotate_late(session, old_id, new_id)
+
+    async def _rotate_late(self, session: Session, old_id: str, new_id: str | None) -> str | None:
+        """Let a session go on that another request has rotated meanwhile, or ended: then with the changes alone.
+
+        The other's cookie leads to what this one has changed; this one's not to what that one has stored, unless both
+        have logged the same user in: who came with the old id may have planted or stolen it.
+        """
+        changed, removed = session.changes()
+        if (successor := await self._notes.successor(old_id)) is None:
+            return await self._writer.create(session, changed, new_id)
+        if new_id is None and successor.is_log_in_of(session):
+            await self._writer.change(successor.id, changed, removed)
+            session.id = successor.id
+            return successor.id
+        await self._change_successor(successor, session)
+        if new_id is None and session.is_bound_as_before:
+            return None
+        return await self._writer.create(session, changed if session.was_bound else dict(session), new_id)
+
+    async def log_out(self, session: Session, session_id: str) -> str | None:
+        """Write the changes of a session that is nobody's any more, also in what it has become meanwhile."""
+        async with self._turns.taken(session_id):
+            value = await self._writer.change(session_id, *session.changes())
+            if (successor := await self._notes.successor(session_id)) is not None:
+                await self._change_successor(successor, session)
+        return value
+
+    async def end(self, session: Session) -> str:
+        """Delete an emptied session, and let nobody go on with it; what a user's has become meanwhile ends, too.
+
+        A visitor's has no say on that: who has planted its id can't log out who has logged in since.
+        """
+        ids = session.retired if session.id is None else (session.id,)
+        async with self._turns.taken(ids[0]):
+            successor = await self._notes.successor(ids[0]) if session.was_bound else None
+            await self._notes.forget(ids[0])
+            if successor is not None and session.is_as_loaded(Session.USER, successor.data):
+                await self._writer.delete(successor.id)
+            for session_id in ids:
+                await self._writer.delete(session_id)
+        session.id = None
+        return ""
+
+    async def _change_successor(self, successor: Successor, session: Session) -> None:
+        await self._writer.change(successor.id, *successor.changes_before(session))
+
+
+# ======================================================================================================================
+# core/sessions/store.py
+#
+# A request's session: loaded before the hooks, and saved behind them.
+# ======================================================================================================================
+
+SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
+
+# PERF: visitors come again, and the memory knows who they are, 0.3 µs.
+_time_of_known = lru_cache(1024)(creation_time)
+
+
+class UnknownSessions:
     """The sessions of a backend that would have to be asked for them: there may be some."""
 
     sessions = True
 
 
 class SessionStore:
-    """Loads and saves the sessions of requests, and writes their cookie."""
+    """Gives requests their sessions, and saves what they make of them, as the docstring of this folder says."""
 
-    def __init__(
-        self,
-        backend: SessionBackend,
-        *,
-        timeout: int,
-        lifetime: int | None,
-        cookie: CookieRules,
-        parse_cookies: Callable[[str], dict[str, str]],
-        parses_itself: bool = False,
-    ) -> None:
+    def __init__(self, backend: SessionBackend, *, timeout: int, lifetime: int | None, cookie: SessionCookie) -> None:
         check_setting("session_timeout", timeout, "seconds, at least 1, are", fits=is_whole(timeout, 1))
         fits = lifetime is None or is_whole(lifetime, 1)
         check_setting("session_lifetime", lifetime, "seconds, at least 1, or None for no limit, are", fits=fits)
         self.backend = backend
-        self.cookie_rules = cookie
-        self._rotations = Rotations(backend)
+        self.cookie = cookie
         self._timeout = timeout
         self._lifetime = lifetime
-        self._parse_cookies = parse_cookies
-        self._parses_itself = parses_itself  # the application reads Cookie headers in a way of its own
         self._memory = backend if type(backend) is InMemorySessionBackend else None
         # Its `sessions` are true if there can be one to load: there can't as long as the memory has none.
-        self.known = self._memory or Unknown
-        self._update, self._touch = _optional(backend, "update"), _optional(backend, "touch")
+        self.known = self._memory or UnknownSessions
+
+    @lazy
+    def _writer(self) -> "SessionWriter":
+        return SessionWriter(self.backend, self._timeout)
+
+    @lazy
+    def _rotations(self) -> "Rotations":
+        return Rotations(self.backend, self._writer)
 
     # -- load -----------------------------------------------------------------------------------------
 
-    def load(self, request: Request, cookie: str) -> Awaitable[None] | None:
+    def load(self, request: Request, cookies: str) -> Awaitable[None] | None:
         """Give the request the session that its Cookie header names, if the backend knows it; what is left to await.
 
         If that fails, nothing is saved after this request: a fresh session would take the place of the visitor's own.
         """
         try:
-            ids = self.ids_in(cookie)
+            ids = self.cookie.ids_in(cookies)
             if self._memory is None or len(ids) != 1:
-                return self._load(request, ids)
+                return self._load_first(request, ids)
             # PERF: the memory is asked without a coroutine, 0.3 µs.
             if (data := self._memory.stored(ids[0])) and (made_at := _time_of_known(ids[0])) is not None:
                 if not self._is_alive(made_at):
-                    return self._delete(ids[0])
+                    return self._writer.delete(ids[0])
                 request._stored_session = ids[0], data
         except BaseException:
             request._failure = True
             raise
         return None
 
-    async def load_waiting(self, request: Request, cookie: str) -> None:
+    async def load_waiting(self, request: Request, cookies: str) -> None:
         """Do what `load` does, to the end."""
-        if (waiting := self.load(request, cookie)) is not None:
+        if (waiting := self.load(request, cookies)) is not None:
             await waiting
 
-    async def _load(self, request: Request, ids: list[str]) -> None:
+    async def _load_first(self, request: Request, ids: list[str]) -> None:
+        """Give the request the first of these sessions that the backend knows."""
         try:
             for session_id in ids:
                 # Of a session that is kept in its cookie, the id is the beginning.
@@ -10093,7 +10366,7 @@ class SessionStore:
                 if self._is_alive(made_at):
                     request._stored_session = session_id, data
                     return
-                await self._delete(session_id)
+                await self._writer.delete(session_id)
         except BaseException:
             request._failure = True
             raise
@@ -10101,18 +10374,6 @@ class SessionStore:
     def _is_alive(self, made_at: float) -> bool:
         """True if a session from that time has not outlived its `session_lifetime`."""
         return self._lifetime is None or made_at + self._lifetime >= time.time()
-
-    def ids_in(self, cookie: str) -> list[str]:
-        """The ids in a Cookie header: several, if another site of the domain has set a cookie of that name."""
-        name = self.cookie_rules.name
-        if not self._parses_itself:
-            if cookie.count(name) > 1:
-                return cookie_values(cookie, name)[:MAX_NAMED]
-            first, _, value = cookie.partition("=")
-            if first == name and ";" not in value and '"' not in value:  # PERF: there is no other cookie, 0.2 µs
-                return [value.strip(WHITESPACE)]
-        session_id = self._parse_cookies(cookie).get(name)
-        return [] if session_id is None else [session_id]
 
     # -- save -----------------------------------------------------------------------------------------
 
@@ -10141,200 +10402,34 @@ class SessionStore:
         return True
 
     async def save(self, request: Request, new_id: str | None = None) -> str | None:
-        """Store what changed, and push the expiry of what did not; the Set-Cookie value that the client must get.
+        """Store what changed, and push the expiry of what did not; the Set-Cookie header that the client must get.
 
         A session without an id gets `new_id`, or a fresh one.
         """
         session = request._session
         if session is None:  # nobody looked at it
             stored = request._stored_session
-            value = None if stored is None else await self._push(stored[0])
+            value = None if stored is None else await self._writer.push(stored[0])
         elif request._preset.get("session") is session:  # an outer application's, which saves it
             value = None
-        elif session.id is None:
-            return await self._create(session, request, new_id)
-        elif not session:
-            return await self._end(session, request.scope)
         else:
-            changes, removed = session.changes()
-            if Session.USER in removed:
-                value = await self._log_out(session, session.id, changes, removed)
-            elif changes or removed:
-                value = await self._change(session.id, changes, removed)
-            else:
-                value = await self._push(session.id)
-        return None if value is None else self.cookie(value, request.scope)
+            value = await self._save(session, new_id)
+        return None if value is None else self.cookie.header(value, request.scope)
 
-    async def _create(self, session: Session, request: Request, new_id: str | None) -> str | None:
-        """Store a session that has no id, or has lost it by `rotate()`."""
-        if not session.retired:
-            return self.cookie(await self._store(session, dict(session), new_id), request.scope) if session else None
-        old_id = session.retired[0]
-        value: str | None = ""
-        async with self._turns().taken(turn_of_rotation(old_id)):
-            if session:
-                value = await self._rotate(session, old_id, new_id)
-            else:  # emptied, too
-                await self._end_successor(session, old_id)
-            for retired in session.retired:
-                await self._delete(retired)
-        return None if value is None else self.cookie(value, request.scope, expire=not value)
-
-    async def _rotate(self, session: Session, old_id: str, new_id: str | None) -> str | None:
-        """Store a session under a fresh id, before the old one goes; the cookie's value, empty if it is to expire."""
-        if stored := await self.backend.load(old_id):  # others may have changed it meanwhile
-            value = await self._store(session, _applied(stored, *session.changes()), new_id)
-            if await self.backend.load(old_id):
-                await self._rotations.note(old_id, session.id or "", session.changes())
-                return value
-            await self._delete(session.id or "")  # the old one was gone before the new one was there
-        if (successor := await self._rotations.successor(old_id)) is None:
-            return await self._store(session, session.changes()[0], new_id)
-        return await self._rotate_late(session, successor, new_id)
-
-    async def _rotate_late(self, session: Session, successor: Successor, new_id: str | None) -> str | None:
-        """Let a session go on that another request has rotated meanwhile.
-
-        The other's cookie leads to what this one has changed; this one's not to what that one has stored, unless both
-        have logged the same user in: who came with the old id may have planted or stolen it.
-        """
-        changes = session.changes()
-        if new_id is None and successor.is_log_in_of(session):
-            await self._change(successor.id, *changes)
-            session.id = successor.id
-            return successor.id
-        await self._change(successor.id, *successor.changes_before(session))
-        if new_id is None and session.is_bound_as_before:
-            return None
-        return await self._store(session, changes[0] if session.was_bound else dict(session), new_id)
-
-    async def _store(self, session: Session, data: dict[str, Any], new_id: str | None) -> str:
-        """Store the data under a fresh id; the cookie's value, which is empty if there are none."""
-        if not data:
-            session.id = None
-            return ""
-        session.id = new_id or new_session_id()
-        return await self.backend.save(session.id, data, self._timeout) or session.id
-
-    async def _end(self, session: Session, scope: Scope) -> str:
-        """An emptied session is deleted, and the cookie that the client has for it expires."""
-        session_id = session.id or ""
-        async with self._turns().taken(turn_of_rotation(session_id)):
-            await self._end_successor(session, session_id)
-            await self._delete(session_id)
-        session.id = None
-        return self.cookie("", scope, expire=True)
-
-    async def _log_out(
-        self, session: Session, session_id: str, changes: dict[str, Any], removed: list[str]
-    ) -> str | None:
-        """Write what has changed in a session that is nobody's any more, also in what it has become meanwhile."""
-        async with self._turns().taken(turn_of_rotation(session_id)):
-            value = await self._change(session_id, changes, removed)
-            if (successor := await self._rotations.successor(session_id)) is not None:
-                await self._change(successor.id, *successor.changes_before(session))
-        return value
-
-    async def _end_successor(self, session: Session, old_id: str) -> None:
-        """Let nobody go on with an ended session; what a user's has become by a rotation meanwhile ends, too.
-
-        A visitor's has no say on that: who has planted its id can't log out who has logged in since.
-        """
-        successor = await self._rotations.successor(old_id) if session.was_bound else None
-        await self._rotations.forget(old_id)
-        if successor is not None and session.was_in(successor.data, Session.USER):
-            await self._delete(successor.id)
-
-    async def _change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | None:
-        """Write what has changed on top of what is stored now, unless the session has ended meanwhile.
-
-        The cookie's new value, if that is where the session is.
-        """
-        if self._update is not None:
-            value: str | None = await self._update(session_id, changes, removed, self._timeout)
-            return value if self.backend.in_cookie else None
-        async with self._turns().taken(session_id):
-            stored = await self.backend.load(session_id)
-            if not stored:
-                return None
-            return await self.backend.save(session_id, _applied(stored, changes, removed), self._timeout)
-
-    async def _push(self, session_id: str) -> str | None:
-        """Push the expiry, unless the session has ended meanwhile; the cookie's new value, if that is where it is."""
-        if self._touch is None:
-            return await self._change(session_id, {}, [])
-        value: str | None = await self._touch(session_id, self._timeout)
-        return value
-
-    async def _delete(self, session_id: str) -> None:
-        if self._update is not None:
-            await self.backend.save(session_id, {}, 0)
-            return
-        async with self._turns().taken(session_id):  # nobody may be about to save what was loaded before
-            await self.backend.save(session_id, {}, 0)
-
-    def _turns(self) -> Turns:
-        return _turns[self.backend]
-
-    # -- the cookie -----------------------------------------------------------------------------------
-
-    def cookie(self, session_id: str, scope: Scope, *, expire: bool = False) -> str:
-        """The value of Set-Cookie for the session."""
-        rules = self.cookie_rules
-        cookie = set_cookie(
-            rules.name,
-            session_id,
-            secure=self._is_secure(scope),
-            path=rules.path,
-            domain=rules.domain,
-            samesite=rules.samesite,
-            max_age=0 if expire else rules.max_age,
-        )
-        if len(cookie) > MAX_COOKIE:
-            raise ValueError(
-                f"The session's cookie would have {len(cookie):,} bytes, browsers keep {MAX_COOKIE:,}: "
-                "store less in the session, or keep it elsewhere, as with App(session_backend='sqlite:///sessions.db')"
-            )
-        return cookie
-
-    def _is_secure(self, scope: Scope) -> bool:
-        if self.cookie_rules.secure != "auto" or self.cookie_rules.is_kept_if_secure:
-            return bool(self.cookie_rules.secure)
-        plain = (scope.get("scheme") or "http") in ("http", "ws")
-        return not (plain and is_local(scope))
-
-
-def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
-    """A backend's own `update` or `touch`; None if it has none, or one that goes past a `load` or `save` of its own."""
-    nearest = next(cls for cls in type(backend).__mro__ if not vars(cls).keys().isdisjoint((name, "load", "save")))
-    return getattr(backend, name) if inspect.iscoroutinefunction(vars(nearest).get(name)) else None
-
-
-def turn_of_rotation(session_id: str) -> str:
-    """The turn that those take who rotate a session, or end it."""
-    return f"rotation of {session_id}"
-
-
-def _applied(data: Mapping[str, Any], changes: Mapping[str, Any], removed: list[str]) -> dict[str, Any]:
-    return {name: value for name, value in {**data, **changes}.items() if name not in removed}
-
-
-def set_session_cookie(reply: Reply, cookie: str) -> None:
-    """Add the cookie, and keep caches from handing it to others."""
-    add_header(reply, "Set-Cookie", cookie)
-    keep_private(reply)
-
-
-def keep_private(reply: Reply) -> None:
-    """Say that the reply is for this client alone, unless it says otherwise (RFC 9111 §3.5, RFC 9110 §12.5.5)."""
-    if not reply.headers:
-        reply.headers = PRIVATE
-        return
-    names = {name.lower(): value.lower() for name, value in reply.headers}
-    if "cache-control" not in names:
-        add_header(reply, "Cache-Control", "private")
-    if not {"*", "cookie"} & {field.strip() for field in names.get("vary", "").split(",")}:
-        add_header(reply, "Vary", "Cookie")
+    async def _save(self, session: Session, new_id: str | None) -> str | None:
+        """Save a session that somebody has looked at; the cookie's value, as the `SessionWriter` gives it."""
+        if session.id is None and not session.retired:
+            return await self._writer.create(session, dict(session), new_id) if session else None
+        if not session:
+            return await self._rotations.end(session)
+        if session.id is None:
+            return await self._rotations.rotate(session, new_id)
+        changes, removed = session.changes()
+        if Session.USER in removed:
+            return await self._rotations.log_out(session, session.id)
+        if changes or removed:
+            return await self._writer.change(session.id, changes, removed)
+        return await self._writer.push(session.id)
 
 
 # ######################################################################################################################
@@ -15872,7 +15967,7 @@ class Connection(Handshake):
 
     def cookie(self, session_id: str) -> str:
         """The header that sets the session's cookie."""
-        return self.engine.sessions.cookie(session_id, scope=self.request.scope)
+        return self.engine.sessions.cookie.header(session_id, self.request.scope)
 
     def session_id(self) -> str:
         """The id by which the client's session is stored; a fresh one if there is none."""
@@ -16002,7 +16097,7 @@ def check_origin(engine: Engine, request: Request) -> None:
     allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
     if not origin or "*" in allowed or origin in allowed:
         return
-    if not engine.sessions.ids_in(request._cookies()):
+    if not engine.sessions.cookie.ids_in(request._cookies()):
         return
     host = request.header("host", "")
     origin_host = host_of(origin.partition("://")[2])
@@ -16829,8 +16924,8 @@ def overrides(app: "App", name: str) -> bool:
     return getattr(type(app), name) is not getattr(App, name)
 
 
-def used_parts(router: Router) -> Iterator[Callable[..., Any]]:
-    """The late parts of the core that requests will surely ask for, as far as the handlers show it."""
+def used_parts(router: Router, backend: SessionBackend) -> Iterator[Callable[..., Any]]:
+    """The late parts of the core that requests will surely ask for, as far as handlers and settings show it."""
     endpoints = router.endpoints
     if any(one.name.startswith(WEBSOCKET) for one in endpoints):
         yield serve_websocket
@@ -16842,6 +16937,8 @@ def used_parts(router: Router) -> Iterator[Callable[..., Any]]:
         yield Upload
     if any(inspect.isgeneratorfunction(one.handler) or inspect.isasyncgenfunction(one.handler) for one in endpoints):
         yield send_streamed
+    if type(backend) is not InMemorySessionBackend:
+        yield SessionWriter
 
 
 def template_functions() -> dict[str, Any]:
@@ -16969,24 +17066,24 @@ class App:
         router = Router(self, App, limits)
         log_class_warnings(router)
         let_url_for_find(router)
-        tuple(used_parts(router))  # are imported now, and not in the middle of the first request
+        backend = backend_of(session_backend, in_development=debugger is not None and is_development_mode())
+        tuple(used_parts(router, backend))  # are imported now, and not in the middle of the first request
         self._micropie = Engine(
             self,
             router=router,
             sessions=SessionStore(
-                backend_of(session_backend, in_development=debugger is not None and is_development_mode()),
+                backend,
                 timeout=session_timeout,
                 lifetime=session_lifetime,
-                cookie=CookieRules(
+                cookie=SessionCookie(
                     session_cookie,
                     session_cookie_path,
                     session_cookie_domain,
                     session_cookie_samesite,
                     session_cookie_max_age,
                     secure=session_cookie_secure,
+                    parse=self._parse_cookies if overrides(self, "_parse_cookies") else None,
                 ),
-                parse_cookies=self._parse_cookies,
-                parses_itself=overrides(self, "_parse_cookies"),
             ),
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),

@@ -558,6 +558,34 @@ def test_30_a_late_log_out_holds_for_who_rotates_later(backend):
     assert "session_id=; " in run(main())
 
 
+def test_30_a_rotation_that_leaves_nothing_leads_nowhere():
+    """What one request leaves another drops: the cookie expires, and no backend is asked for the session of no id."""
+
+    class Strict(Files):
+        async def load(self, session_id):
+            assert session_id
+            return await super().load(session_id)
+
+    async def main():
+        backend = Strict()
+        await backend.save(ID, CART, 3600)
+        dropping, late, quick = Site(backend), Site(backend), Site(backend)
+        paths = {dropping: "/slow_rotate_drop/theme", late: "/slow_rotate_set/a/1"}
+        asking = [asyncio.create_task(ahttp(app, path=path, cookies={"session_id": ID})) for app, path in paths.items()]
+        for app in paths:
+            await app.started.wait()
+        await ahttp(quick, path="/drop/cart", cookies={"session_id": ID})
+        replies = []
+        for app, task in zip(paths, asking, strict=True):
+            app.go.set()
+            replies.append(await task)
+        return replies[0].headers["set-cookie"], await stored(backend, replies[1].cookies["session_id"])
+
+    cookie, left = run(main())
+    assert "session_id=; " in cookie
+    assert left == {"a": "1"}
+
+
 def test_30_a_late_rotation_is_led_through_a_few_others_at_most():
     """An endless chain of rotations is not followed: the changes of the late one stay its own."""
     backend = Files()

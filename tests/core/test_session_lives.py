@@ -538,3 +538,32 @@ def test_what_an_update_returns_is_no_cookie():
     cookies = http(app).cookies
     reply = http(app, cookies=cookies)
     assert (reply.text, reply.headers.get("set-cookie")) == ("2", None)
+
+
+class Confirming(SessionBackend):
+    """Each of its methods says that it has done something, as many databases' clients do."""
+
+    def __init__(self):
+        self.stored: dict[str, dict[str, Any]] = {}
+
+    async def load(self, session_id):
+        return dict(self.stored.get(session_id, {}))
+
+    async def save(self, session_id, data, timeout):
+        self.stored[session_id] = data
+        return "OK"
+
+
+class Pushing(Confirming):
+    async def touch(self, session_id, timeout):
+        return "OK"
+
+
+@pytest.mark.parametrize("backend", [Confirming, Pushing])
+@pytest.mark.parametrize("path", ["/user", "/nested", "/logout"])
+def test_what_a_save_or_a_touch_returns_is_no_cookie(backend, path):
+    """Whether it begins a session, goes on with one, or ends it."""
+    app = Members(backend())
+    begun = http(app, path="/nested")
+    assert app.session_backend.stored.keys() == {begun.cookies["session_id"]}  # type: ignore[attr-defined]
+    assert "OK" not in http(app, path=path, cookies=begun.cookies).headers.get("set-cookie", "")

@@ -18,7 +18,7 @@ from micropie.core.requests import body_stream
 from micropie.core.requests.limits import Limits
 from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.uploaded_file import Replacement, Spool
-from micropie.core.sessions import store
+from micropie.core.sessions import writer
 from tests.client import http
 
 
@@ -80,7 +80,7 @@ def test_the_turns_at_a_session_are_forgotten():
     for _ in range(3):
         cookies = http(app, cookies=cookies).cookies or cookies
     assert backend.files[cookies["session_id"]] == {"n": 3}
-    assert store._turns[backend]._locks == {}
+    assert writer._turns[backend]._locks == {}
 
 
 def test_a_spool_that_was_given_up_keeps_nothing():

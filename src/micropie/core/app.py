@@ -31,8 +31,9 @@ from micropie.core.requests.session import SESSION_COOKIE
 from micropie.core.routing.class_warnings import log_class_warnings
 from micropie.core.routing.controller import Controller, Mount, Nested
 from micropie.core.routing.router import Router, let_url_for_find
-from micropie.core.sessions.backends import SESSION_TIMEOUT, SessionBackend, backend_of
-from micropie.core.sessions.store import SESSION_LIFETIME, CookieRules, SameSite, SessionStore
+from micropie.core.sessions.backends import SESSION_TIMEOUT, InMemorySessionBackend, SessionBackend, backend_of
+from micropie.core.sessions.cookie import SameSite, SessionCookie
+from micropie.core.sessions.store import SESSION_LIFETIME, SessionStore
 from micropie.core.templates.templates import Templates
 
 MiB = 1 << 20
@@ -44,8 +45,8 @@ def overrides(app: "App", name: str) -> bool:
     return getattr(type(app), name) is not getattr(App, name)
 
 
-def used_parts(router: Router) -> Iterator[Callable[..., Any]]:
-    """The late parts of the core that requests will surely ask for, as far as the handlers show it."""
+def used_parts(router: Router, backend: SessionBackend) -> Iterator[Callable[..., Any]]:
+    """The late parts of the core that requests will surely ask for, as far as handlers and settings show it."""
     endpoints = router.endpoints
     if any(one.name.startswith(WEBSOCKET) for one in endpoints):
         yield late.serve_websocket
@@ -57,6 +58,8 @@ def used_parts(router: Router) -> Iterator[Callable[..., Any]]:
         yield late.Upload
     if any(inspect.isgeneratorfunction(one.handler) or inspect.isasyncgenfunction(one.handler) for one in endpoints):
         yield late.send_streamed
+    if type(backend) is not InMemorySessionBackend:
+        yield late.SessionWriter
 
 
 def template_functions() -> dict[str, Any]:
@@ -184,24 +187,24 @@ class App:
         router = Router(self, App, limits)
         log_class_warnings(router)
         let_url_for_find(router)
-        tuple(used_parts(router))  # are imported now, and not in the middle of the first request
+        backend = backend_of(session_backend, in_development=debugger is not None and is_development_mode())
+        tuple(used_parts(router, backend))  # are imported now, and not in the middle of the first request
         self._micropie = Engine(
             self,
             router=router,
             sessions=SessionStore(
-                backend_of(session_backend, in_development=debugger is not None and is_development_mode()),
+                backend,
                 timeout=session_timeout,
                 lifetime=session_lifetime,
-                cookie=CookieRules(
+                cookie=SessionCookie(
                     session_cookie,
                     session_cookie_path,
                     session_cookie_domain,
                     session_cookie_samesite,
                     session_cookie_max_age,
                     secure=session_cookie_secure,
+                    parse=self._parse_cookies if overrides(self, "_parse_cookies") else None,
                 ),
-                parse_cookies=self._parse_cookies,
-                parses_itself=overrides(self, "_parse_cookies"),
             ),
             threads=WorkerThreads(sync_threads),
             body_threads=WorkerThreads(BODY_THREADS if sync_threads else 0),

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from micropie.core.routing.url_for import form_action as form_action
     from micropie.core.routing.url_for import url_for as url_for
     from micropie.core.sessions.flash import flashes as flashes
+    from micropie.core.sessions.rotations import Rotations as Rotations
+    from micropie.core.sessions.writer import SessionWriter as SessionWriter
     from micropie.core.templates.lean_code import compile_lean as compile_lean
     from micropie.core.templates.templates import shared_context as shared_context
     from micropie.core.websockets.closing import close_reason as close_reason
@@ -101,6 +103,8 @@ _MODULES = {
     "form_action": "micropie.core.routing.url_for",
     "url_for": "micropie.core.routing.url_for",
     "flashes": "micropie.core.sessions.flash",
+    "Rotations": "micropie.core.sessions.rotations",
+    "SessionWriter": "micropie.core.sessions.writer",
     "compile_lean": "micropie.core.templates.lean_code",
     "shared_context": "micropie.core.templates.templates",
     "close_reason": "micropie.core.websockets.closing",

@@ -40,7 +40,7 @@ from micropie.core.replies.reply import JSON_HEADER, Reply, close_unsent, is_str
 from micropie.core.requests.body import has_body, take_body
 from micropie.core.requests.request import Request, enter_request, leave_request
 from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
-from micropie.core.sessions.store import keep_private, set_session_cookie
+from micropie.core.sessions.cookie import keep_private, set_session_cookie
 
 if TYPE_CHECKING:
     from micropie.core.requests.upload import Upload

@@ -18,7 +18,7 @@ from micropie.core.replies.asgi import WatchedSend
 from micropie.core.replies.reply import Reply, header_pairs
 from micropie.core.requests.request import MOUNTED, RELATIVE_PATH, Request
 from micropie.core.routing.targets import MountedApp
-from micropie.core.sessions.store import set_session_cookie
+from micropie.core.sessions.cookie import set_session_cookie
 from micropie.core.websockets.closing import NORMAL
 from micropie.core.websockets.lifecycle import Lifecycle
 

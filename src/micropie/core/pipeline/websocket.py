@@ -81,7 +81,7 @@ class Connection(Handshake):
 
     def cookie(self, session_id: str) -> str:
         """The header that sets the session's cookie."""
-        return self.engine.sessions.cookie(session_id, scope=self.request.scope)
+        return self.engine.sessions.cookie.header(session_id, self.request.scope)
 
     def session_id(self) -> str:
         """The id by which the client's session is stored; a fresh one if there is none."""
@@ -211,7 +211,7 @@ def check_origin(engine: Engine, request: Request) -> None:
     allowed = engine.allowed_origins or request.scope.get(ALLOWED_ORIGINS, ())
     if not origin or "*" in allowed or origin in allowed:
         return
-    if not engine.sessions.ids_in(request._cookies()):
+    if not engine.sessions.cookie.ids_in(request._cookies()):
         return
     host = request.header("host", "")
     origin_host = host_of(origin.partition("://")[2])

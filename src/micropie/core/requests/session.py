@@ -139,8 +139,8 @@ class Session(dict[str, Any]):
         """True if it was a user's when it was loaded, and is that user's still."""
         return self.was_bound and self.user_id == self._before[self.USER]
 
-    def was_in(self, data: dict[str, Any], name: str) -> bool:
-        """True if other `data` have an item of this `name`, or have none, just as this session when it was loaded."""
+    def is_as_loaded(self, name: str, data: dict[str, Any]) -> bool:
+        """True if the item `name` of other `data` is as it was in this session when that was loaded, or in neither."""
         has_it = name in data
         return has_it == (name in self._before) and (not has_it or _is_same(self._before[name], data[name]))
 

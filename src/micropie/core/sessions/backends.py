@@ -76,7 +76,7 @@ class SessionBackend(ABC):
     async def end_sessions(self, user_id: object, handle: str | None = None, *, keep: str | None = None) -> int:
         """End all sessions of a user, `user_id`, or the one with this `handle`; the number of those that ended.
 
-        That of the id `keep` stays. NotImplementedError if the backend can't.
+        That with the handle `keep` stays. NotImplementedError if the backend can't.
         """
         raise NotImplementedError(f"{type(self).__name__} can't end the sessions of a user: define end_sessions()")
 

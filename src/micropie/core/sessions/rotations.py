@@ -1,109 +1,99 @@
-"""Where sessions went by `rotate()`, for requests that were under way with the old id.
+"""Saves that race with `rotate()`: those that give a session another id, end it, or make it nobody's.
 
-To change this, know what the old id must not do, since whoever planted or stole it may hold a request open with it: it
-opens nothing, and nothing that was stored when the session was rotated, or later, is given to who came with it. What
-such a request has changed itself goes on, as if it had come first: nothing that was stored since is changed by it.
+Requests with the old id may be under way when a session is rotated, so each of these saves asks what the session has
+become meanwhile, and takes a turn for it. What a late request may do to that is decided by its `Successor`.
 """
 
-import time
-from typing import Any, NamedTuple
+from typing import Any
 
-from micropie.core.basics.optional import lazy_import
 from micropie.core.requests.session import Session
 from micropie.core.sessions.backends import OfBackends, SessionBackend
+from micropie.core.sessions.rotation_notes import RotationNotes, Successor
+from micropie.core.sessions.writer import SessionWriter, Turns, with_changes
 
-NOTED_FOR = 60  # seconds, for requests that are under way
-MAX_STEPS = 8  # rotations one after another that a request is led through
-
-Notes = dict[str, tuple[float, dict[str, Any]]]  # until when they count, the oldest first
-Changes = tuple[dict[str, Any], list[str]]  # values by their names, and the names that are gone
-
-_notes: OfBackends[Notes] = OfBackends(dict)
-
-
-class Successor(NamedTuple):
-    """The living session that another one has become by `rotate()`."""
-
-    id: str
-    rotations: int  # that lead to it
-    names: frozenset[str]  # of what was changed with them
-    data: dict[str, Any]
-
-    def is_log_in_of(self, session: Session) -> bool:
-        """True if a late request has logged the same user in, and nothing has come to this session since its log-in.
-
-        Then nobody has to be kept out. What came later may be a second factor, which the late request has not shown.
-        """
-        user = session.changes()[0].get(Session.USER)
-        is_same_user = user is not None and user == self.data.get(Session.USER)
-        known = {*self.names, *session}
-        return is_same_user and self.rotations == 1 and self.data.keys() <= known
-
-    def changes_before(self, session: Session) -> Changes:
-        """What is left of a late request's changes, as if they had come before the rotation and all that followed.
-
-        Nothing of a log-in, which is of one session alone, and of a log-out if somebody else has logged in since.
-        """
-        changed, removed = session.changes()
-        if Session.USER in changed or (Session.USER in removed and not self._has_as_before(Session.USER, session)):
-            return {}, []
-        left = {name: value for name, value in changed.items() if self._has_as_before(name, session)}
-        return left, [name for name in removed if self._has_as_before(name, session)]
-
-    def _has_as_before(self, name: str, session: Session) -> bool:
-        return name not in self.names and session.was_in(self.data, name)
+_rotation_turns = OfBackends(Turns)  # apart from those of writes, which each of these saves makes several of
 
 
 class Rotations:
-    """Notes of rotations, in the backend if it keeps them, else in this process; none of sessions in cookies."""
+    """Rotates, ends and logs out sessions, one request after another of those that came with one id.
 
-    def __init__(self, backend: SessionBackend) -> None:
+    What the methods return is the value that the cookie gets with the reply: None if it stays as it is, and empty if it
+    is to expire.
+    """
+
+    def __init__(self, backend: SessionBackend, writer: SessionWriter) -> None:
         self._backend = backend
-        self._notes = _notes[backend]
+        self._writer = writer
+        self._notes = RotationNotes(backend)
+        self._turns = _rotation_turns[backend]
 
-    async def note(self, old_id: str, new_id: str, changes: Changes) -> None:
-        """Note where a session went, and what was changed with that."""
-        changed, removed = changes
-        note = {"to": masked(new_id.encode(), old_id).hex(), "names": [*changed, *removed]}
-        if self._backend.keeps_rotations:
-            await self._backend.save(id_of_note(old_id), note, NOTED_FOR)
-        elif not self._backend.in_cookie:
-            now = time.time()
-            while self._notes and (oldest := next(iter(self._notes.items())))[1][0] < now:
-                del self._notes[oldest[0]]
-            self._notes[old_id] = now + NOTED_FOR, note
+    async def rotate(self, session: Session, new_id: str | None) -> str | None:
+        """Store a session that `rotate()` was called of under `new_id`, or a fresh one; then the old one goes.
 
-    async def forget(self, old_id: str) -> None:
-        """Forget where a session went: somebody has ended it, and a late request is not to go on with it."""
-        if self._backend.keeps_rotations:
-            await self._backend.save(id_of_note(old_id), {}, 0)
-        self._notes.pop(old_id, None)
+        In this order: who is cancelled in between has lost nothing.
+        """
+        old_id = session.retired[0]
+        async with self._turns.taken(old_id):
+            if stored := await self._backend.load(old_id):
+                value = await self._go_on(session, old_id, with_changes(stored, *session.changes()), new_id)
+            else:
+                value = await self._rotate_late(session, old_id, new_id)
+            for retired in session.retired:
+                await self._writer.delete(retired)
+        return value
 
-    async def successor(self, old_id: str) -> Successor | None:
-        """What a session has become, if it was rotated within the last minute and lives."""
-        names: list[str] = []
-        for rotations in range(1, MAX_STEPS + 1):
-            if not (note := await self._noted(old_id)):
-                return None
-            old_id = masked(bytes.fromhex(note["to"]), old_id).decode()
-            names += note["names"]
-            if data := await self._backend.load(old_id):
-                return Successor(old_id, rotations, frozenset(names), data)
-        return None
+    async def _go_on(self, session: Session, old_id: str, data: dict[str, Any], new_id: str | None) -> str | None:
+        """Store all that is there, which others may have changed since this request has loaded it."""
+        value = await self._writer.create(session, data, new_id)
+        if session.id is None:  # others have dropped what this request has left
+            return value
+        if await self._backend.load(old_id):
+            await self._notes.note(old_id, session.id, session.changes())
+            return value
+        await self._writer.delete(session.id)  # another process has ended the old one before the new one was there
+        return await self._rotate_late(session, old_id, new_id)
 
-    async def _noted(self, old_id: str) -> dict[str, Any] | None:
-        if self._backend.keeps_rotations:
-            return await self._backend.load(id_of_note(old_id))
-        expires, note = self._notes.get(old_id, (0.0, None))
-        return note if expires >= time.time() else None
+    async def _rotate_late(self, session: Session, old_id: str, new_id: str | None) -> str | None:
+        """Let a session go on that another request has rotated meanwhile, or ended: then with the changes alone.
 
+        The other's cookie leads to what this one has changed; this one's not to what that one has stored, unless both
+        have logged the same user in: who came with the old id may have planted or stolen it.
+        """
+        changed, removed = session.changes()
+        if (successor := await self._notes.successor(old_id)) is None:
+            return await self._writer.create(session, changed, new_id)
+        if new_id is None and successor.is_log_in_of(session):
+            await self._writer.change(successor.id, changed, removed)
+            session.id = successor.id
+            return successor.id
+        await self._change_successor(successor, session)
+        if new_id is None and session.is_bound_as_before:
+            return None
+        return await self._writer.create(session, changed if session.was_bound else dict(session), new_id)
 
-def id_of_note(old_id: str) -> str:
-    """The name of a note in the backend, which no cookie can have."""
-    return f"rotated {old_id}"
+    async def log_out(self, session: Session, session_id: str) -> str | None:
+        """Write the changes of a session that is nobody's any more, also in what it has become meanwhile."""
+        async with self._turns.taken(session_id):
+            value = await self._writer.change(session_id, *session.changes())
+            if (successor := await self._notes.successor(session_id)) is not None:
+                await self._change_successor(successor, session)
+        return value
 
+    async def end(self, session: Session) -> str:
+        """Delete an emptied session, and let nobody go on with it; what a user's has become meanwhile ends, too.
 
-def masked(text: bytes, old_id: str) -> bytes:
-    """An id that only who knows the old one can read, and such a text read: stores have ids as their hashes only."""
-    mask = lazy_import("hashlib").shake_256(old_id.encode()).digest(len(text))
-    return bytes(one ^ other for one, other in zip(text, mask, strict=True))
+        A visitor's has no say on that: who has planted its id can't log out who has logged in since.
+        """
+        ids = session.retired if session.id is None else (session.id,)
+        async with self._turns.taken(ids[0]):
+            successor = await self._notes.successor(ids[0]) if session.was_bound else None
+            await self._notes.forget(ids[0])
+            if successor is not None and session.is_as_loaded(Session.USER, successor.data):
+                await self._writer.delete(successor.id)
+            for session_id in ids:
+                await self._writer.delete(session_id)
+        session.id = None
+        return ""
+
+    async def _change_successor(self, successor: Successor, session: Session) -> None:
+        await self._writer.change(successor.id, *successor.changes_before(session))
