@@ -9569,6 +9569,9 @@ class Providers(dict[Any, Provider]):
 #     it was rotated, then ends       it ends under the id that it has by then                          rotations
 #     who holds a planted, stolen id  gets nothing that was stored at the rotation or later             rotation_notes
 #
+# Not kept is a change by a request that came with the old id and is over after the rotation, unless it rotates or logs
+# out itself: to write it where the session went, each change would have to ask for that.
+#
 # A backend knows nothing of all that, but ids and plain dicts: `backends`. `cookie` has what browsers are told.
 # ######################################################################################################################
 
@@ -10350,7 +10353,7 @@ class SessionStore:
         return None
 
     async def load_waiting(self, request: Request, cookies: str) -> None:
-        """Do what `load` does, to the end."""
+        """Give the request the session that its Cookie header names, if the backend knows it."""
         if (waiting := self.load(request, cookies)) is not None:
             await waiting
 

@@ -24,5 +24,8 @@ Requests of one session run at the same time. What keeps them from harm to each 
     it was rotated, then ends       it ends under the id that it has by then                          rotations
     who holds a planted, stolen id  gets nothing that was stored at the rotation or later             rotation_notes
 
+Not kept is a change by a request that came with the old id and is over after the rotation, unless it rotates or logs
+out itself: to write it where the session went, each change would have to ask for that.
+
 A backend knows nothing of all that, but ids and plain dicts: `backends`. `cookie` has what browsers are told.
 """

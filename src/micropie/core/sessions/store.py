@@ -73,7 +73,7 @@ class SessionStore:
         return None
 
     async def load_waiting(self, request: Request, cookies: str) -> None:
-        """Do what `load` does, to the end."""
+        """Give the request the session that its Cookie header names, if the backend knows it."""
         if (waiting := self.load(request, cookies)) is not None:
             await waiting
 
