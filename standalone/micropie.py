@@ -8712,6 +8712,11 @@ class ParameterBinder:
             self.find = by_name_in_body_first
 
     @property
+    def takes_query(self) -> bool:
+        """True if it is made of all fields of the query."""
+        return self.find is whole_query
+
+    @property
     def needs_whole_form(self) -> bool:
         """True if the first field of its name does not tell the value yet."""
         return self.parameter.is_body or is_collection(self.parameter.annotation)
@@ -12103,6 +12108,53 @@ def identities_in(template: Template) -> tuple[str, ...]:
 
 
 # ======================================================================================================================
+# core/routing/url_values.py
+#
+# Values as a URL has them: text that binding reads as the same value.
+# ======================================================================================================================
+
+SEVERAL = (list, tuple, set, frozenset, deque)  # each item is a field of its own
+
+
+def texts_of(value: Any) -> list[str]:
+    """The texts of a query field: one for each item of a list, none for None."""
+    return [text_of(one) for one in (value if isinstance(value, SEVERAL) else (value,)) if one is not None]
+
+
+def text_of(value: Any) -> str:
+    """A value as the path and the query have it, and as binding reads it. TypeError for one that has no text."""
+    if isinstance(value, Enum):
+        return text_of(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if hasattr(value, "isoformat"):  # dates and times
+        return str(value.isoformat())
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
+    if hasattr(value, "total_seconds"):
+        return duration(value)
+    if not _has_text(value):
+        raise TypeError(
+            f"url_for() can't write {value!r} into a URL: it takes text, numbers, booleans, dates, times, Enums, "
+            "what else has a text by its __str__, lists of these, and a record where a parameter takes the whole query"
+        )
+    text = str(value)
+    if "e" in text.lower() and isinstance(value, float | lazy_import("decimal").Decimal):
+        return f"{lazy_import('decimal').Decimal(text):f}"
+    return text
+
+
+def _has_text(value: Any) -> bool:
+    """True if `str()` makes more of a value than what a programmer is shown, which no handler reads."""
+    if isinstance(value, int | float):
+        return True
+    shown_by: Any = type(value).__str__
+    is_shown_by_pydantic = getattr(shown_by, "__module__", None) == "pydantic.main"
+    is_secret = hasattr(value, "get_secret_value")  # pydantic's, whose text is asterisks
+    return shown_by is not object.__str__ and not is_shown_by_pydantic and not is_secret
+
+
+# ======================================================================================================================
 # core/routing/addressing.py
 #
 # How a handler is addressed: its path, its verbs, and where a client puts its parameters.
@@ -12342,6 +12394,149 @@ def _takes_one_argument(function: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+# ======================================================================================================================
+# core/routing/query_records.py
+#
+# A record as the fields of a query, for a parameter that takes the whole query: what binding reads, written.
+#
+# What is written is read once before it leaves, by the parameter's own converter: what that makes of it has to be what
+# was given, whatever defaults, aliases and constraints the record's class has.
+# ======================================================================================================================
+
+Fields = dict[str, list[str]]
+
+
+class QueryRecord:
+    """One parameter that takes the whole query, of the handler `title`: a record, or one of several."""
+
+    def __init__(self, slot: ParameterBinder, title: str) -> None:
+        self.name = slot.parameter.name
+        self._title = title
+        self._default = slot.parameter.default
+        self._read = slot.converter.form or slot.converter.value
+        self._kinds = list(records_in(slot.parameter.annotation))
+        self._keys: dict[str, str] = {}  # in the query, by those and by the members' names
+        for kind in self._kinds:
+            self._keys |= keys_by_name(kind)
+        self._keys |= {key: key for key in self._keys.values()}
+
+    def has(self, name: str) -> bool:
+        """True if a member has that name, or that key in the query."""
+        return name in self._keys
+
+    def fields(self, record: Any, members: Mapping[str, Any]) -> Fields:
+        """The fields of a record, or of None, with other values for some of its members. TypeError if there are none.
+
+        Members that are equal to their defaults are left out, and those whose new value is None or blank: a query that
+        has a blank one reads as if it were absent.
+        """
+        if record is None and not members and self._default is not REQUIRED:
+            return {}
+        instead = {self._keys[name]: value for name, value in members.items()}
+        kept = {} if record is None else self._members_of(record)
+        kept = {key: value for key, value in kept.items() if key not in instead}
+        texts = {key: _texts_or_none(value) for key, value in kept.items()}
+        texts |= {key: texts_of(value) for key, value in instead.items()}
+        filled = {key: some for key, found in texts.items() if (some := [one for one in found if one])}
+        for fields in (self._without_defaults(filled), filled):
+            if not (refusal := self._refusal(fields, record, kept)):
+                return fields
+        raise self._error(refusal)
+
+    def _members_of(self, record: Any) -> dict[str, Any]:
+        """The values of a record's members by their keys in the query."""
+        if isinstance(record, Mapping):
+            if unknown := [name for name in record if name not in self._keys]:
+                raise self._error(f"has no member {unknown[0]!r} in {self.name!r}")
+            return {self._keys[name]: value for name, value in record.items()}
+        for kind in self._kinds:
+            if not is_typed_dict(kind) and isinstance(record, class_of(kind)):
+                found = {key: getattr(record, name, None) for name, key in keys_by_name(kind).items()}
+                return {key: None if _is_unset(value) else value for key, value in found.items()} | _struct_tag(kind)
+        names = " or ".join(class_of(kind).__name__ for kind in self._kinds)
+        raise self._error(f"takes a {names} as {self.name!r}, not {record!r}")
+
+    def _without_defaults(self, filled: Fields) -> Fields:
+        """The fields without those that the record has too if they are not sent; all of them if that can't be told."""
+        needed: Fields = {}
+        while True:
+            try:
+                defaults = self._members_of(self._read(needed))
+            except ConversionError as misfit:
+                wanted = [where.removeprefix(".") for where, _ in misfit.faults]
+                more = {key: filled[key] for key in wanted if key in filled and key not in needed}
+                if not more:
+                    return filled
+                needed |= more
+            else:
+                return {
+                    key: texts
+                    for key, texts in filled.items()
+                    if key in needed or texts != _texts_or_none(defaults.get(key))
+                }
+
+    def _refusal(self, fields: Fields, record: Any, kept: dict[str, Any]) -> str:
+        """What is wrong with the fields of a record; nothing if they are read as it, with these values of members."""
+        try:
+            read = self._default if not fields and self._default is not REQUIRED else self._read(fields)
+        except ConversionError as misfit:
+            where, message = misfit.faults[0]
+            key = where.removeprefix(".") or self.name
+            if message == MISSING:
+                return f"needs {key!r}"
+            return f"can't have {fields.get(key, record)!r} as {key!r}: {message}"
+        if not (record is None or read is None or isinstance(record, Mapping | type(read))):
+            return f"can't have {record!r} in its query: that is read as a {type(read).__name__}"
+        members = {} if read is None else self._members_of(read)
+        for key, value in kept.items():
+            if value != members.get(key) and sorted(texts_of(value)) != sorted(texts_of(members.get(key))):
+                return f"can't have {value!r} as {key!r}: no query is read as that, but as {members.get(key)!r}"
+        return ""
+
+    def _error(self, what: str) -> TypeError:
+        return TypeError(f"url_for(): {self._title} {what}")
+
+
+def _texts_or_none(value: Any) -> list[str]:
+    """The texts of a member; none for a value that has no text, which a default may be."""
+    try:
+        return texts_of(value)
+    except TypeError:
+        return []
+
+
+def _is_unset(value: Any) -> bool:
+    """True if it is msgspec's word for a member that is not there."""
+    return type(value).__name__ == "UnsetType"
+
+
+def _struct_tag(kind: Any) -> dict[str, Any]:
+    """The member that tells a Struct from others, if it has one."""
+    config = class_of(kind).__struct_config__ if is_struct(kind) else None
+    return {} if config is None or config.tag is None else {config.tag_field: config.tag}
+
+
+def keys_by_name(kind: Any) -> dict[str, str]:
+    """The keys in a query of the members that a client may set, by the names of the members."""
+    if is_pydantic(kind):
+        return dict(_keys_of_model(class_of(kind)))
+    if is_struct(kind):
+        fields = lazy_import("msgspec").structs.fields(class_of(kind))
+        taken = [one for one in fields if one.required or not one.name.startswith("_")]
+        return {**{one.name: one.encode_name for one in taken}, **{key: key for key in _struct_tag(kind)}}
+    return {member.key: member.key for member in members_taken(kind)}
+
+
+def _keys_of_model(cls: Any) -> Iterator[tuple[str, str]]:
+    """The names of the members of a pydantic model or dataclass, each with the first key by which it is read."""
+    config = cls.model_config if hasattr(cls, "model_config") else cls.__pydantic_config__
+    by_alias = (config or {}).get("validate_by_alias", True)
+    for name, field in cls.__pydantic_fields__.items():
+        if field.init is not False and (field.is_required() or not name.startswith("_")):
+            alias = field.validation_alias if by_alias else None
+            yield name, next((one for one in getattr(alias, "choices", [alias]) if isinstance(one, str)), name)
 
 
 # ======================================================================================================================
@@ -13337,7 +13532,6 @@ def _static_paths(root: Branch) -> Iterator[tuple[str, Endpoint | ByVerb]]:
 # The handler itself is its name, so a renamed method or a moved branch leaves no dead link behind.
 # ======================================================================================================================
 
-_SEVERAL = (list, tuple, set, frozenset)
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
 Addressable = Callable[..., Any] | Controller | Mount  # what has a URL: a handler, a controller, a mount
@@ -13355,7 +13549,9 @@ def url_for(handler: Addressable, /, *args: Any, external: Any = False, **query:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
     `handler` is the method itself, a controller, or a mount; `args` are its arguments, those of a mount paths below it;
-    `query` are arguments by their names. Values are percent-encoded; lists repeat their field, None leaves it out.
+    `query` are arguments by their names. Values are percent-encoded; lists repeat their field, None leaves it out. A
+    record that takes the whole query is spread: its members may be given by their names, beside it or alone, and those
+    that are equal to their defaults are left out.
     `root_path` of the current request stands in front. TypeError for arguments that the handler does not take,
     LookupError for a handler that no application has. With `external` scheme and host of the current request stand
     before it: LookupError without one, `HTTPError` 400 if it has no host.
@@ -13391,14 +13587,13 @@ def _path_and_fields(
     root, place = _located(handler)
     above, args = _with_identities(place.above, args, query)
     if isinstance(place.entry, Address):
-        given = {name: value for name, value in query.items() if value is not None}
-        own, pairs = place.entry.of(args, given, by_form=by_form)
+        own, pairs = place.entry.of(args, query, by_form=by_form)
     else:
         own, args = _with_identities(place.branch.path if place.entry is None else place.entry.path, args, query)
         if args and place.entry is None:
             below, added = _below_controller(place.branch.owner, args)
             args, query = (below,), {**added, **query}
-        own, pairs = own + _segments_below(args), list(_query_fields(query))
+        own, pairs = own + _segments_below(args), _query_fields(query)
     return place, joined(root + above + own) or "/", pairs
 
 
@@ -13413,7 +13608,7 @@ def _with_identities(
         if place >= len(args):
             values.append(keywords.pop(name))
     count = len(identities_in(template))
-    if any(value is None or isinstance(value, _SEVERAL) for value in values[:count]):
+    if any(value is None or isinstance(value, SEVERAL) for value in values[:count]):
         raise TypeError(f"url_for(): {joined(template)} can't have {values[:count]!r} in it: a segment is one value")
     return filled(template, [*map(text_of, values[:count])]), tuple(values[count:])
 
@@ -13535,27 +13730,50 @@ class Address:
             p.name for p in originals if p.source == AUTO and not p.is_body
         }
         self._only_in_path = {p.name for p in originals if p.source == PATH or p.name in endpoint.identities}
+        self._whole = {slot.parameter.name: slot for slot in endpoint.plan.slots if slot.takes_query}
         self._needed = [
             p.name
             for p in parameters
             if p.source in (PATH, QUERY) and p.kind in (POSITIONAL, KEYWORD) and p.default is REQUIRED
+            if p.name not in self._whole  # which know what they need
         ]
 
-    def of(self, args: tuple[Any, ...], keywords: dict[str, Any], *, by_form: bool) -> tuple[tuple[str, ...], Pairs]:
+    def of(self, args: tuple[Any, ...], query: dict[str, Any], *, by_form: bool) -> tuple[tuple[str, ...], Pairs]:
         """The segments of the path, and the fields of the query. TypeError or ValueError if there are none.
 
         What is not in the path need not be there if a form has it.
         """
+        keywords = {name: value for name, value in query.items() if value is not None}
         self._check_positional(args, keywords)
         in_path = self._names_in_path(len(args), keywords)
         segments = [self._segment(value) for value in (*args, *(keywords[name] for name in in_path[len(args) :]))]
         others = {name: value for name, value in keywords.items() if name not in in_path}
         self._check_keywords(others)
         self._check_needed(in_path, others, self._only_in_path if by_form else None)
-        fields = list(_query_fields({self._key(name): value for name, value in others.items()}))
+        in_query = {name: value for name, value in query.items() if name not in in_path}
+        fields = _query_fields(self._query(in_query, by_form=by_form))
         above = len(self._endpoint.identities)
         template, fields = self._divided(segments[above:], in_path[above:], fields)
         return filled(template, segments[:above], in_websocket=self.is_websocket), fields
+
+    @cached_property
+    def _records(self) -> "list[QueryRecord]":
+        """The parameters that take the whole query."""
+        return [QueryRecord(slot, self._name) for slot in self._whole.values()]
+
+    def _query(self, given: dict[str, Any], *, by_form: bool) -> dict[str, Any]:
+        """The values of the query's fields; records are spread, their members given by name in place of theirs."""
+        named = {name: value for name, value in given.items() if name not in self._whole}
+        fields = {self._key(name): value for name, value in named.items() if not self._is_member(name)}
+        for record in self._records:
+            members = {key: value for name, value in named.items() if record.has(key := self._key(name))}
+            if not by_form or given.get(record.name) is not None or members:
+                fields = {**record.fields(given.get(record.name), members), **fields}
+        return fields
+
+    def _is_member(self, name: str) -> bool:
+        """True if it names no parameter, but a member of a record that takes the whole query."""
+        return name not in self._parameters and any(record.has(name) for record in self._records)
 
     def _names_in_path(self, count: int, keywords: dict[str, Any]) -> list[str]:
         """The parameters that segments fill: by position, and those given by name right behind."""
@@ -13595,7 +13813,7 @@ class Address:
         return list(zip(names[start:], segments[start:], strict=True))
 
     def _segment(self, value: Any) -> str:
-        if value is None or isinstance(value, _SEVERAL):
+        if value is None or isinstance(value, SEVERAL):
             raise self._error(f"can't have {value!r} in its path: a segment is one value")
         return text_of(value)
 
@@ -13611,7 +13829,8 @@ class Address:
 
     def _check_keywords(self, keywords: dict[str, Any]) -> None:
         for name in keywords:
-            if name not in self._parameters and not self._endpoint.plan.takes_any_keyword:
+            is_known = name in self._parameters or self._is_member(name)
+            if not is_known and not self._endpoint.plan.takes_any_keyword:
                 raise self._error(f"has no parameter {name!r}: declare it, or append the query yourself")
             if name in self._only_in_path:
                 raise self._error(f"takes {name!r} from the path, behind others: give all that stand before it")
@@ -13657,29 +13876,8 @@ def _segments_below(paths: Sequence[Any]) -> tuple[str, ...]:
     return segments
 
 
-def _query_fields(query: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in query.items():
-        for one in value if isinstance(value, _SEVERAL) else (value,):
-            if one is not None:
-                yield name, text_of(one)
-
-
-def text_of(value: Any) -> str:
-    """A value as the path and the query have it, and as binding reads it."""
-    if isinstance(value, Enum):
-        return text_of(value.value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if hasattr(value, "isoformat"):  # dates and times
-        return str(value.isoformat())
-    if isinstance(value, bytes | bytearray | memoryview):
-        raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
-    if hasattr(value, "total_seconds"):
-        return duration(value)
-    text = str(value)
-    if "e" in text.lower() and isinstance(value, float | lazy_import("decimal").Decimal):
-        return f"{lazy_import('decimal').Decimal(text):f}"
-    return text
+def _query_fields(query: dict[str, Any]) -> Pairs:
+    return [(name, text) for name, value in query.items() for text in texts_of(value)]
 
 
 # ######################################################################################################################

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from micropie.core.requests.uploaded_file import PIECE as PIECE
     from micropie.core.routing.addressing import path_template as path_template
     from micropie.core.routing.handler_identities import give_identities as give_identities
+    from micropie.core.routing.query_records import QueryRecord as QueryRecord
     from micropie.core.routing.resource_verbs import resource_choices as resource_choices
     from micropie.core.routing.url_for import form_action as form_action
     from micropie.core.routing.url_for import url_for as url_for
@@ -99,6 +100,7 @@ _MODULES = {
     "PIECE": "micropie.core.requests.uploaded_file",
     "path_template": "micropie.core.routing.addressing",
     "give_identities": "micropie.core.routing.handler_identities",
+    "QueryRecord": "micropie.core.routing.query_records",
     "resource_choices": "micropie.core.routing.resource_verbs",
     "form_action": "micropie.core.routing.url_for",
     "url_for": "micropie.core.routing.url_for",

@@ -75,6 +75,11 @@ class ParameterBinder:
             self.find = by_name_in_body_first
 
     @property
+    def takes_query(self) -> bool:
+        """True if it is made of all fields of the query."""
+        return self.find is whole_query
+
+    @property
     def needs_whole_form(self) -> bool:
         """True if the first field of its name does not tell the value yet."""
         return self.parameter.is_body or is_collection(self.parameter.annotation)

@@ -5,13 +5,13 @@ The handler itself is its name, so a renamed method or a moved branch leaves no 
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import Enum
+from functools import cached_property
 from itertools import zip_longest
 from types import MethodType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from micropie.core import late
 from micropie.core.basics.errors import counted
-from micropie.core.basics.json_codec import duration
 from micropie.core.basics.optional import lazy_import
 from micropie.core.handlers.endpoint import WEBSOCKET, Endpoint
 from micropie.core.handlers.parameter import AUTO, KEYWORD, PATH, POSITIONAL, QUERY, REQUIRED, takes_segment
@@ -23,8 +23,11 @@ from micropie.core.routing.path_templates import Identity, Template, identities_
 from micropie.core.routing.router import Router, routers
 from micropie.core.routing.targets import ByVerb, MountedApp, declared_endpoint
 from micropie.core.routing.tree import Branch, branches
+from micropie.core.routing.url_values import SEVERAL, text_of, texts_of
 
-_SEVERAL = (list, tuple, set, frozenset)
+if TYPE_CHECKING:
+    from micropie.core.routing.query_records import QueryRecord
+
 _DOTS = (".", "..")
 Pairs = list[tuple[str, str]]
 Addressable = Callable[..., Any] | Controller | Mount  # what has a URL: a handler, a controller, a mount
@@ -42,7 +45,9 @@ def url_for(handler: Addressable, /, *args: Any, external: Any = False, **query:
     """The path and query that lead to a handler with these arguments, such as `/blog/post/7?page=2`.
 
     `handler` is the method itself, a controller, or a mount; `args` are its arguments, those of a mount paths below it;
-    `query` are arguments by their names. Values are percent-encoded; lists repeat their field, None leaves it out.
+    `query` are arguments by their names. Values are percent-encoded; lists repeat their field, None leaves it out. A
+    record that takes the whole query is spread: its members may be given by their names, beside it or alone, and those
+    that are equal to their defaults are left out.
     `root_path` of the current request stands in front. TypeError for arguments that the handler does not take,
     LookupError for a handler that no application has. With `external` scheme and host of the current request stand
     before it: LookupError without one, `HTTPError` 400 if it has no host.
@@ -78,14 +83,13 @@ def _path_and_fields(
     root, place = _located(handler)
     above, args = _with_identities(place.above, args, query)
     if isinstance(place.entry, Address):
-        given = {name: value for name, value in query.items() if value is not None}
-        own, pairs = place.entry.of(args, given, by_form=by_form)
+        own, pairs = place.entry.of(args, query, by_form=by_form)
     else:
         own, args = _with_identities(place.branch.path if place.entry is None else place.entry.path, args, query)
         if args and place.entry is None:
             below, added = _below_controller(place.branch.owner, args)
             args, query = (below,), {**added, **query}
-        own, pairs = own + _segments_below(args), list(_query_fields(query))
+        own, pairs = own + _segments_below(args), _query_fields(query)
     return place, joined(root + above + own) or "/", pairs
 
 
@@ -100,7 +104,7 @@ def _with_identities(
         if place >= len(args):
             values.append(keywords.pop(name))
     count = len(identities_in(template))
-    if any(value is None or isinstance(value, _SEVERAL) for value in values[:count]):
+    if any(value is None or isinstance(value, SEVERAL) for value in values[:count]):
         raise TypeError(f"url_for(): {joined(template)} can't have {values[:count]!r} in it: a segment is one value")
     return filled(template, [*map(text_of, values[:count])]), tuple(values[count:])
 
@@ -222,27 +226,50 @@ class Address:
             p.name for p in originals if p.source == AUTO and not p.is_body
         }
         self._only_in_path = {p.name for p in originals if p.source == PATH or p.name in endpoint.identities}
+        self._whole = {slot.parameter.name: slot for slot in endpoint.plan.slots if slot.takes_query}
         self._needed = [
             p.name
             for p in parameters
             if p.source in (PATH, QUERY) and p.kind in (POSITIONAL, KEYWORD) and p.default is REQUIRED
+            if p.name not in self._whole  # which know what they need
         ]
 
-    def of(self, args: tuple[Any, ...], keywords: dict[str, Any], *, by_form: bool) -> tuple[tuple[str, ...], Pairs]:
+    def of(self, args: tuple[Any, ...], query: dict[str, Any], *, by_form: bool) -> tuple[tuple[str, ...], Pairs]:
         """The segments of the path, and the fields of the query. TypeError or ValueError if there are none.
 
         What is not in the path need not be there if a form has it.
         """
+        keywords = {name: value for name, value in query.items() if value is not None}
         self._check_positional(args, keywords)
         in_path = self._names_in_path(len(args), keywords)
         segments = [self._segment(value) for value in (*args, *(keywords[name] for name in in_path[len(args) :]))]
         others = {name: value for name, value in keywords.items() if name not in in_path}
         self._check_keywords(others)
         self._check_needed(in_path, others, self._only_in_path if by_form else None)
-        fields = list(_query_fields({self._key(name): value for name, value in others.items()}))
+        in_query = {name: value for name, value in query.items() if name not in in_path}
+        fields = _query_fields(self._query(in_query, by_form=by_form))
         above = len(self._endpoint.identities)
         template, fields = self._divided(segments[above:], in_path[above:], fields)
         return filled(template, segments[:above], in_websocket=self.is_websocket), fields
+
+    @cached_property
+    def _records(self) -> "list[QueryRecord]":
+        """The parameters that take the whole query."""
+        return [late.QueryRecord(slot, self._name) for slot in self._whole.values()]
+
+    def _query(self, given: dict[str, Any], *, by_form: bool) -> dict[str, Any]:
+        """The values of the query's fields; records are spread, their members given by name in place of theirs."""
+        named = {name: value for name, value in given.items() if name not in self._whole}
+        fields = {self._key(name): value for name, value in named.items() if not self._is_member(name)}
+        for record in self._records:
+            members = {key: value for name, value in named.items() if record.has(key := self._key(name))}
+            if not by_form or given.get(record.name) is not None or members:
+                fields = {**record.fields(given.get(record.name), members), **fields}
+        return fields
+
+    def _is_member(self, name: str) -> bool:
+        """True if it names no parameter, but a member of a record that takes the whole query."""
+        return name not in self._parameters and any(record.has(name) for record in self._records)
 
     def _names_in_path(self, count: int, keywords: dict[str, Any]) -> list[str]:
         """The parameters that segments fill: by position, and those given by name right behind."""
@@ -282,7 +309,7 @@ class Address:
         return list(zip(names[start:], segments[start:], strict=True))
 
     def _segment(self, value: Any) -> str:
-        if value is None or isinstance(value, _SEVERAL):
+        if value is None or isinstance(value, SEVERAL):
             raise self._error(f"can't have {value!r} in its path: a segment is one value")
         return text_of(value)
 
@@ -298,7 +325,8 @@ class Address:
 
     def _check_keywords(self, keywords: dict[str, Any]) -> None:
         for name in keywords:
-            if name not in self._parameters and not self._endpoint.plan.takes_any_keyword:
+            is_known = name in self._parameters or self._is_member(name)
+            if not is_known and not self._endpoint.plan.takes_any_keyword:
                 raise self._error(f"has no parameter {name!r}: declare it, or append the query yourself")
             if name in self._only_in_path:
                 raise self._error(f"takes {name!r} from the path, behind others: give all that stand before it")
@@ -344,26 +372,5 @@ def _segments_below(paths: Sequence[Any]) -> tuple[str, ...]:
     return segments
 
 
-def _query_fields(query: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in query.items():
-        for one in value if isinstance(value, _SEVERAL) else (value,):
-            if one is not None:
-                yield name, text_of(one)
-
-
-def text_of(value: Any) -> str:
-    """A value as the path and the query have it, and as binding reads it."""
-    if isinstance(value, Enum):
-        return text_of(value.value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if hasattr(value, "isoformat"):  # dates and times
-        return str(value.isoformat())
-    if isinstance(value, bytes | bytearray | memoryview):
-        raise TypeError(f"url_for() puts text into URLs, {value!r} are bytes: decode them first")
-    if hasattr(value, "total_seconds"):
-        return duration(value)
-    text = str(value)
-    if "e" in text.lower() and isinstance(value, float | lazy_import("decimal").Decimal):
-        return f"{lazy_import('decimal').Decimal(text):f}"
-    return text
+def _query_fields(query: dict[str, Any]) -> Pairs:
+    return [(name, text) for name, value in query.items() for text in texts_of(value)]
