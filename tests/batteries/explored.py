@@ -25,6 +25,11 @@ class Pie:
     slices: int = 8
 
 
+@dataclass
+class Cake:
+    layers: int = 3
+
+
 class Customer:
     security = {"bearer": {"type": "http", "scheme": "bearer"}}
 
@@ -91,6 +96,11 @@ class Site(App):
     async def find(self, wanted: Annotated[Pie, FromQuery()]):
         """Find a pie."""
         return {"name": wanted.name, "slices": wanted.slices}
+
+    @methods("GET")
+    async def choose(self, wanted: Annotated[Cake | Pie, FromQuery()]):
+        """Choose a cake, or a pie."""
+        return {"chosen": wanted.layers if isinstance(wanted, Cake) else wanted.name}
 
     async def count(self) -> AsyncIterator[str]:
         """Count without an end."""

@@ -35,7 +35,7 @@ def opened(browser: Browser, url: str) -> Iterator[Page]:
     """Open a page in a fresh context, and close it."""
     with watched(browser) as (page, complaints):
         page.goto(url)
-        expect(page.locator("#state")).to_have_text("14 handlers")
+        expect(page.locator("#state")).to_have_text("15 handlers")
         yield page
     assert [text for text in complaints if "the server responded with a status of 400" not in text] == []
 
@@ -175,6 +175,13 @@ def test_an_object_that_is_the_whole_query(page):
     entry.get_by_label("name").fill("plum")
     entry.get_by_label("slices").fill("4")
     expect(body_of(try_it(entry))).to_have_text('{\n  "name": "plum",\n  "slices": 4\n}')
+
+
+def test_one_of_several_objects_that_is_the_whole_query(page):
+    """The members of the first are the fields."""
+    entry = handler(page, "choose")
+    entry.get_by_label("layers").fill("5")
+    expect(body_of(try_it(entry))).to_have_text('{\n  "chosen": 5\n}')
 
 
 # -- errors -------------------------------------------------------------------------------------------
@@ -317,7 +324,7 @@ def test_the_filter_leaves_what_has_all_the_words(page):
     expect(page.locator(".entry:visible")).to_have_count(1)
     expect(page.locator("#state")).to_have_text("1 handler")
     page.get_by_label("Filter").fill("")
-    expect(page.locator("#state")).to_have_text("14 handlers")
+    expect(page.locator("#state")).to_have_text("15 handlers")
 
 
 def test_an_address_opens_its_handler(page):

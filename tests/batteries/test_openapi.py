@@ -7,10 +7,12 @@ import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required
 
 import annotated_types
+import attrs
 import msgspec
 import pydantic
 import pytest
@@ -961,15 +963,148 @@ def test_a_body_may_be_taken_as_it_is(annotation, content):
     assert operation(it, "post")["requestBody"] == {"content": {name: {"schema": schema}}}
 
 
-def test_an_object_may_be_the_whole_query():
-    """The members are the fields, which is what OpenAPI means by an object there."""
+def of_query(annotation, default=...):
+    """The Parameter Objects of a handler that takes the annotation from the query, by their names."""
 
     @methods("GET")
-    async def it(self, wanted: Annotated[Crumb, FromQuery()]):
-        return wanted
+    async def it(self, wanted):
+        return "OK"
 
-    (found,) = operation(it)["parameters"]
-    assert (found["in"], found["schema"]) == ("query", {"$ref": "#/components/schemas/Crumb"})
+    it.__annotations__["wanted"] = Annotated[annotation, FromQuery()]
+    if default is not ...:
+        it.__defaults__ = (default,)
+    found = operation(it).get("parameters", [])
+    assert {one["in"] for one in found} <= {"query"}
+    return {one.pop("name"): {name: part for name, part in one.items() if name != "in"} for one in found}
+
+
+OPTIONAL = {"required": False, "allowEmptyValue": True}
+
+
+class Ripeness(Enum):
+    """How ripe."""
+
+    GREEN = "green"
+    RED = "red"
+
+
+@dataclass
+class WantedPies:
+    """What is looked for."""
+
+    text: str
+    page: int = field(default=1, metadata={"description": "From 1 on.", "deprecated": True})
+    size: Annotated[int, annotated_types.Ge(1)] = 20
+    tags: list[str] = field(default_factory=list)
+    ripe: Ripeness | None = None
+    beside: Crumb | None = None
+    any: Any = None
+
+
+def test_a_record_that_is_the_whole_query_is_a_parameter_for_each_member():
+    """Required is what has no default; what no query can hold is left out, and so is a component that nothing needs."""
+    assert of_query(WantedPies) == {
+        "text": {"required": True, "schema": {"type": "string", "minLength": 1}},
+        "page": {
+            **OPTIONAL,
+            "description": "From 1 on.",
+            "deprecated": True,
+            "schema": {"type": "integer", "default": 1},
+        },
+        "size": {**OPTIONAL, "schema": {"type": "integer", "minimum": 1, "default": 20}},
+        "tags": {**OPTIONAL, "schema": {"type": "array", "items": {"type": "string"}}},
+        "ripe": {**OPTIONAL, "schema": {"$ref": "#/components/schemas/Ripeness"}},
+        "any": {**OPTIONAL, "schema": {"type": "string"}},
+    }
+
+    class Site(App):
+        @methods("GET")
+        async def index(self, wanted: Annotated[WantedPies, FromQuery()]) -> str:
+            return "OK"
+
+    assert document(Site())["components"]["schemas"].keys() == {"Problem", "Ripeness"}
+
+
+def test_a_record_that_is_the_whole_query_may_be_left_out():
+    """Then none of its members is required."""
+    assert of_query(WantedPies | None, None)["text"] == {**OPTIONAL, "schema": {"type": "string"}}
+
+
+def test_a_member_that_no_query_can_hold_is_shown_if_it_is_needed():
+    """So that it is seen."""
+
+    @dataclass
+    class Unaskable:
+        crumb: Crumb
+
+    assert of_query(Unaskable) == {"crumb": {"required": True, "schema": {"$ref": "#/components/schemas/Crumb"}}}
+
+
+def test_records_of_every_make_are_described_by_their_members():
+    """By the names that these have in the query."""
+
+    class Asked(TypedDict, total=False):
+        page: Required[int]
+        size: int
+
+    class AskedStruct(msgspec.Struct, rename="camel"):
+        page_number: int
+        page_size: int = 20
+
+    @attrs.define
+    class AskedAttrs:
+        page: int
+        size: int = 20
+
+    class AskedModel(pydantic.BaseModel):
+        page: int = pydantic.Field(alias="p")
+        size: int | None = pydantic.Field(None, description="How many.")
+
+    number = {"type": "integer"}
+    needed = {"required": True, "schema": number}
+    preset = {**OPTIONAL, "schema": {**number, "default": 20}}
+    assert of_query(Asked) == {"page": needed, "size": {**OPTIONAL, "schema": number}}
+    assert of_query(AskedStruct) == {"pageNumber": needed, "pageSize": preset}
+    assert of_query(AskedAttrs) == {"page": needed, "size": preset}
+    assert of_query(AskedModel) == {
+        "p": {"required": True, "schema": {**number, "title": "P"}},
+        "size": {**OPTIONAL, "description": "How many.", "schema": {**number, "title": "Size"}},
+    }
+
+
+@dataclass
+class Ripe:
+    ripe: int = 1
+
+
+@dataclass
+class Green:
+    green: int
+
+
+def test_one_of_several_records_is_an_object_in_the_query():
+    """Its members are the fields, as OpenAPI means an object there; it may be left out if one of them needs nothing."""
+    choice = {"anyOf": [{"$ref": "#/components/schemas/Ripe"}, {"$ref": "#/components/schemas/Green"}]}
+    assert of_query(Ripe | Green) == {"wanted": {**OPTIONAL, "schema": choice}}
+    choice = {"anyOf": [{"$ref": "#/components/schemas/Green"}, {"$ref": "#/components/schemas/Crumb"}]}
+    assert of_query(Green | Crumb)["wanted"]["required"]
+
+
+def test_a_member_that_is_called_like_another_parameter_is_described_once():
+    """It is the same field, which is required if either is."""
+
+    @methods("GET")
+    async def it(
+        self,
+        first: Annotated[Ripe, FromQuery()],
+        second: Annotated[Green, FromQuery()],
+        also: Annotated[int, FromQuery("ripe")],
+        last: Annotated[int, FromQuery("green")] = 1,
+    ):
+        return None
+
+    found = [(one["name"], one["required"], one["schema"]) for one in operation(it)["parameters"]]
+    assert found == [("ripe", True, {"type": "integer"}), ("green", True, {"type": "integer"})]
 
 
 def test_two_bodies_are_one_object_that_fits_both():

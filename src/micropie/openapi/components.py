@@ -26,6 +26,7 @@ class Components:
 
     def joined(self, document: Schema) -> tuple[Schema, dict[str, Schema]]:
         """The document and its components by name, with the references between them."""
+        self._leave_out_unused(document)
         names = self._names()
         found = {
             **{REFERENCE + name: schema for name, schema in self._ready.items()},
@@ -38,6 +39,23 @@ class Components:
             for old, schema in found.items()
         }
         return referring(document, references), dict(sorted(components.items()))
+
+    def _leave_out_unused(self, document: Schema) -> None:
+        """Forget the components that nothing refers to: of a record that the query or a form has in members."""
+        line = list(references(document))
+        known = {
+            side.reference + name: schema
+            for side in (self.taken, self.sent)
+            for name, schema in side.components.items()
+        }
+        used = dict.fromkeys(line)
+        for reference in line:  # which grows meanwhile
+            inside = [one for one in references(known.get(reference)) if one not in used]
+            used |= dict.fromkeys(inside)
+            line += inside
+        for side in (self.taken, self.sent):
+            for name in [name for name in side.components if side.reference + name not in used]:
+                del side.components[name]
 
     def _names(self) -> dict[str, str]:
         """The final name of each component, by the reference to it."""

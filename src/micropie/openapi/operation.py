@@ -3,28 +3,20 @@
 The sections are those of the OpenAPI Specification 3.1.1.
 """
 
-from inspect import Parameter as Signature
-
-from micropie import Parameter, Route
+from micropie import Route
 from micropie.openapi.components import Components
 from micropie.openapi.docstring import Told, told_by
-from micropie.openapi.json_values import default
+from micropie.openapi.parameters import is_required, parameters
 from micropie.openapi.request_body import request_body
 from micropie.openapi.responses import responses
 from micropie.openapi.schemas import Schema, Schemas
 from micropie.openapi.security import Guarded, requirements
-from micropie.openapi.text_schemas import text_schema
 
 TAKES_BODY = ("POST", "PUT", "PATCH", "DELETE")
 """The verbs whose bodies MicroPie reads."""
 
 VERBS = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 """The verbs that a Path Item has a place for (§4.8.9.1)."""
-
-PLACES = ("path", "query", "header", "cookie")
-
-DESCRIBED_ELSEWHERE = ("accept", "content-type", "authorization")
-"""Headers that are no parameters (§4.8.12.1): the content says the first two, `security` the last."""
 
 
 def operations(route: Route, components: Components, guards: list[Guarded], *, by_form: bool) -> dict[str, Schema]:
@@ -72,7 +64,7 @@ def describe(route: Route, told: Told, schemas: Schemas) -> Schema:
         "tags": [type(route.owner).__name__],
         "summary": told.summary or summary(route.name),
         "description": told.description,
-        "parameters": [parameter(one, schemas) for one in route.parameters if is_parameter(one)],
+        "parameters": parameters(route.parameters, schemas),
     }
 
 
@@ -83,33 +75,3 @@ def summary(name: str) -> str:
     words = [own, *above[-1:]] if own.upper() in VERBS else above[-1:] if own == "index" and above else [own]
     text = " ".join(words).replace("_", " ").strip()
     return text[:1].upper() + text[1:]
-
-
-def is_required(parameter: Parameter) -> bool:
-    """True if the handler can't do without the parameter."""
-    return parameter.default is Signature.empty and parameter.kind not in ("variadic", "rest")
-
-
-def is_parameter(parameter: Parameter) -> bool:
-    """True if a Parameter Object describes the parameter (§4.8.12), and neither the body nor `security`."""
-    is_header = parameter.source == "header"
-    elsewhere = is_header and parameter.key.lower() in DESCRIBED_ELSEWHERE
-    return parameter.source in PLACES and parameter.kind != "rest" and not elsewhere
-
-
-def parameter(taken: Parameter, schemas: Schemas) -> Schema:
-    """A Parameter Object (§4.8.12)."""
-    schema = {**text_schema(taken, schemas), **default(taken.default)}
-    words: Schema = {name: schema.pop(name) for name in ("description", "deprecated") if name in schema}
-    required = taken.source == "path" or is_required(taken)
-    return {
-        "name": taken.key,
-        "in": taken.source,
-        "required": required,
-        # A blank value counts as absent.
-        **({"allowEmptyValue": True} if taken.source == "query" and not required else {}),
-        **words,
-        "schema": schema,
-        # OpenAPI has no word for the rest of a path.
-        **({"x-segments": True} if taken.kind == "variadic" else {}),
-    }
