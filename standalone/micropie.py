@@ -103,6 +103,7 @@ from typing import (
     Required,
     Self,
     TYPE_CHECKING,
+    TypeGuard,
     TypeVar,
     TypeVarTuple,
     TypedDict,
@@ -13241,6 +13242,8 @@ def members(owner: object, framework: tuple[type, ...]) -> Iterator[tuple[str, A
 
 _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
 
+_SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
+
 
 def log_class_warnings(router: "Router") -> None:
     """Log what is wrong with an application's classes, and what stands on their instances where no path leads to it."""
@@ -13255,6 +13258,7 @@ def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
     yield from _guards_of_applications(branch)
+    yield from _lists_that_are_set_anew(branch)
     yield from _hidden_by_mounts(branch)
     yield from _mounts_past_guards(branch)
     yield from _hidden_by_index(branch)
@@ -13270,6 +13274,15 @@ def _guards_of_applications(branch: Branch) -> Iterator[str]:
         if len(branch.owners) == 1 and inspect.getattr_static(branch.owner, name, None) is not None:
             title = f"{branch.title}.{name}"
             yield f"{title} is never called, since an App has no guards: put it on a Controller, or use middleware"
+
+
+def _lists_that_are_set_anew(branch: Branch) -> Iterator[str]:
+    for name in _SET_BY_APP if len(branch.owners) == 1 else ():
+        cls = next(cls for cls in type(branch.owner).__mro__ if name in vars(cls))
+        value = vars(cls)[name]
+        if isinstance(value, list | tuple) and value:  # a property may do something, and an empty list hides nothing
+            title = f"{cls.__name__}.{name}"
+            yield f"{title} has no effect, since App.__init__ sets self.{name}: append to that after super().__init__()"
 
 
 def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
@@ -14002,6 +14015,9 @@ class WebSocketMiddleware:
         """Called when the handler of `request` is done, however it ended."""
 
 
+_NEEDING_SELF = ("before_routing", "before_request", "after_request", "before_websocket", "after_websocket")
+
+
 class Hooked(Protocol):
     """An application's lists of middlewares."""
 
@@ -14011,8 +14027,23 @@ class Hooked(Protocol):
 
 def websocket_middlewares(app: Hooked) -> Sequence[WebSocketMiddleware]:
     """The middlewares with hooks around WebSockets, each once: those among `middlewares`, then `ws_middlewares`."""
-    both = [one for one in app.middlewares if isinstance(one, WebSocketMiddleware)]
+    both = [one for one in app.middlewares if hooks_websockets(one)]
     return [*both, *(one for one in app.ws_middlewares if not any(one is other for other in both))]
+
+
+def hooks_websockets(one: object) -> TypeGuard[WebSocketMiddleware]:
+    """True if it has hooks around WebSockets, and of a class in its place: that is not left out, but refused."""
+    return isinstance(one, WebSocketMiddleware) or (isinstance(one, type) and issubclass(one, WebSocketMiddleware))
+
+
+def check_instances(middlewares: Iterable[object]) -> None:
+    """TypeError for a class in place of its instance. One whose hooks need no `self` will do."""
+    for one in middlewares:
+        if isinstance(one, type) and any(
+            isinstance(inspect.getattr_static(one, name, None), FunctionType) for name in _NEEDING_SELF
+        ):
+            name = one.__name__
+            raise TypeError(f"{name} among the middlewares is a class, an instance of it is needed: write {name}()")
 
 
 def mounted_send(app: Hooked, request: Request, send: Send) -> Send:
@@ -14088,6 +14119,7 @@ class Hooks:
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
         self.middlewares = [*middlewares]
+        check_instances(self.middlewares)
         # Lists are compared by identity, item by item, unless an item has an equality of its own: then never the same.
         self.made_for = self.middlewares if all(type(one).__eq__ is object.__eq__ for one in self.middlewares) else None
         self.before_routing = defining(self.middlewares, "before_routing")
@@ -14317,10 +14349,14 @@ async def websocket_routing_hooks(
     middlewares: Sequence[WebSocketMiddleware], request: WebSocketRequest
 ) -> Closing | None:
     """Call the hooks that come before everything else, in order until one refuses."""
-    for middleware in middlewares:
-        refusal = await refusal_by(getattr(middleware, "before_routing", no_before_routing), request)
-        if refusal is not None:
-            return refusal
+    try:
+        for middleware in middlewares:
+            refusal = await refusal_by(getattr(middleware, "before_routing", no_before_routing), request)
+            if refusal is not None:
+                return refusal
+    except TypeError:  # PERF: what a class in place of an instance leads to costs nothing where there is none
+        check_instances(middlewares)
+        raise
     check_session_unseen(request)
     return None
 

@@ -117,7 +117,7 @@ def test_nothing_in_the_pages(project, snippet):
             "Site.request answers nothing, since self.request is the request: give it another name",
         ),
         (
-            "    middlewares = []\n",
+            "    middlewares = [1]\n",
             5,
             (
                 "Site.middlewares has no effect, since App.__init__ sets self.middlewares: append to that after "
@@ -200,13 +200,13 @@ def test_what_has_no_source(project):
 def test_source_that_has_changed(project):
     """A file that was made unreadable after it was imported has no source to read."""
     spoil = "import pathlib\npathlib.Path(__file__).write_bytes(b'\\0' + pathlib.Path(__file__).read_bytes())\n"
-    project.write(app=site("    middlewares = []\n") + spoil)
+    project.write(app=site("    middlewares = [1]\n") + spoil)
     assert project.call("check") == (0, "", "nothing found\n")
 
 
 def test_decorated_class(project):
     """A decorator of a class does not hide it."""
-    project.write(app=site("    middlewares = []\n").replace("class Site", "@(lambda cls: cls)\nclass Site"))
+    project.write(app=site("    middlewares = [1]\n").replace("class Site", "@(lambda cls: cls)\nclass Site"))
     assert project.call("check").out.startswith("app.py:6: Site.middlewares has no effect")
 
 

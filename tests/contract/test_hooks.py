@@ -471,6 +471,30 @@ def test_27_any_object_with_the_methods_will_do():
     assert status_and_body(site(Duck())) == (200, b"duck")
 
 
+def test_a_class_of_hooks_that_need_no_instance_will_do():
+    """Class methods and static ones are bound already."""
+
+    class Duck:
+        @classmethod
+        async def before_request(cls, request):
+            return {"body": cls.__name__}
+
+        @staticmethod
+        def after_request(request, status_code, response_body, extra_headers):
+            extra_headers.append(("X-Static", "1"))
+
+    answer = wire(site(Duck))
+    assert (answer.content, answer.headers["x-static"]) == (b"Duck", "1")
+
+
+def test_a_class_in_place_of_its_instance_is_named(caplog):
+    """In the log of each request that it fails, with what to write."""
+    app = site(Hook)
+    assert [status_and_body(app), status_and_body(app, path="/stream")] == [FAILED] * 2
+    told = "TypeError: Hook among the middlewares is a class, an instance of it is needed: write Hook()"
+    assert [caplog.text.count(told), len(errors(caplog))] == [2, 2]
+
+
 def test_27_hooks_see_the_current_request():
     """`app.request` works in hooks."""
     app = site()
@@ -527,6 +551,33 @@ def test_28_websocket_hooks_run_in_list_order():
     calls: list[str] = []
     assert websocket(sockets(WsHook("1", calls), WsHook("2", calls))).accepted
     assert calls == ["before 1", "before 2", "after 1", "after 2"]
+
+
+@pytest.mark.parametrize("where", ["middlewares", "ws_middlewares"])
+def test_a_class_in_place_of_its_instance_lets_no_websocket_pass(where, caplog):
+    """In either list, and the log says what to write."""
+
+    class Guard(HttpMiddleware, WebSocketMiddleware):
+        async def before_websocket(self, request):
+            return {"reason": "No"}
+
+    app = Site()
+    getattr(app, where).append(Guard)
+    assert not websocket(app).accepted
+    assert (
+        "TypeError: Guard among the middlewares is a class, an instance of it is needed: write Guard()" in caplog.text
+    )
+
+
+def test_a_type_error_of_a_websocket_hook_is_its_own(caplog):
+    """Nothing else is made of it."""
+
+    class Wrong(WebSocketMiddleware):
+        def before_routing(self, request):
+            raise TypeError("mine")
+
+    assert not websocket(sockets(Wrong())).accepted
+    assert "TypeError: mine" in caplog.text
 
 
 def test_28_a_before_hook_may_refuse():

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, Controller, limits
+from micropie import App, Controller, HttpMiddleware, limits
 
 SIZES = ["max_body_size", "max_form_field_size", "max_form_parts", "max_upload_size"]
 NO_SIZES: list[Any] = [-1, "1000", 1.5, True, math.inf, [1], b"1"]
@@ -89,3 +89,26 @@ def test_wrong_settings_are_refused_when_the_application_is_made(keyword, value,
 def test_right_settings_are_taken(keyword, value):
     """As they were before."""
     App(**{keyword: value})
+
+
+LISTS = ["middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers"]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_in_the_class_body_is_warned_of(name, caplog):
+    """It has never had an effect, since the constructor sets its own: a guard in there would guard nothing."""
+    base = type("Base", (App,), {name: [HttpMiddleware()]})
+    site = type("Site", (base,), {})()
+    assert getattr(site, name) == []
+    assert caplog.messages == [
+        f"Base.{name} has no effect, since App.__init__ sets self.{name}: append to that after super().__init__()"
+    ]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_no_warning_of_what_loses_nothing(name, caplog):
+    """An empty list, and a property that keeps what the constructor sets."""
+    type("Empty", (App,), {name: []})()
+    kept = property(lambda self: self._kept, lambda self, value: setattr(self, "_kept", value))
+    type("Keeping", (App,), {name: kept})()
+    assert caplog.messages == []

@@ -27,7 +27,6 @@ from micropie.cli.check.subject import (
 from micropie.cli.route_names import handler_name, method_name
 
 _HELPER = re.compile(r"(get|load|save|fetch|parse|validate|compute|is|has)_\w+|(\w+_)?helpers?")
-_SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
 
 
 # -- what the application itself noticed when it was made -----------------------------------------------
@@ -117,21 +116,12 @@ def exposed_hooks(subject: Subject) -> Iterator[Finding]:
 
 
 def names_of_app(subject: Subject) -> Iterator[Finding]:
-    """Members of the user's classes that mean nothing under their name, or in their class."""
+    """Members of the user's classes that mean nothing under their name."""
     for source in subject.sources:
-        is_app = issubclass(source.cls, App)
-        for name, value in vars(source.cls).items():
-            message = _misnamed(f"{source.cls.__name__}.{name}", name, value, is_app=is_app)
-            if message is not None:
-                yield source.finding(source.member(name), message)
-
-
-def _misnamed(title: str, name: str, value: object, *, is_app: bool) -> str | None:
-    if name == "request" and isinstance(value, FunctionType):
-        return f"{title} answers nothing, since self.request is the request: give it another name"
-    if is_app and name in _SET_BY_APP:
-        return f"{title} has no effect, since App.__init__ sets self.{name}: append to that after super().__init__()"
-    return None
+        if isinstance(vars(source.cls).get("request"), FunctionType):
+            title = f"{source.cls.__name__}.request"
+            message = f"{title} answers nothing, since self.request is the request: give it another name"
+            yield source.finding(source.member("request"), message)
 
 
 def branches_on_instances(subject: Subject) -> Iterator[Finding]:

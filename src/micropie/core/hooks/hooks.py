@@ -12,7 +12,7 @@ from micropie.core.basics.types import HeaderPairs
 from micropie.core.engine import Engine, is_awaitable
 from micropie.core.failures.error_handlers import reply_to_error
 from micropie.core.failures.error_replies import CAUGHT, log_failure, reraise_cancellation
-from micropie.core.hooks.middleware import HttpMiddleware, defines
+from micropie.core.hooks.middleware import HttpMiddleware, check_instances, defines
 from micropie.core.replies.asgi import add_ready_headers
 from micropie.core.replies.ready_headers import ReadyPairs
 from micropie.core.replies.reply import (
@@ -48,6 +48,7 @@ class Hooks:
 
     def __init__(self, middlewares: Iterable[HttpMiddleware]) -> None:
         self.middlewares = [*middlewares]
+        check_instances(self.middlewares)
         # Lists are compared by identity, item by item, unless an item has an equality of its own: then never the same.
         self.made_for = self.middlewares if all(type(one).__eq__ is object.__eq__ for one in self.middlewares) else None
         self.before_routing = defining(self.middlewares, "before_routing")

@@ -3,8 +3,10 @@
 An object in `App.middlewares` that is both has hooks around both, without a place in `ws_middlewares`.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import inspect
+from collections.abc import Iterable, Sequence
+from types import FunctionType
+from typing import Any, Protocol, TypeGuard
 
 from micropie.core.basics.types import HeaderPairs, Message, Send, async_or_plain
 from micropie.core.replies.ready_headers import ReadyPairs, ReplyHeaders
@@ -118,6 +120,9 @@ class WebSocketMiddleware:
         """Called when the handler of `request` is done, however it ended."""
 
 
+_NEEDING_SELF = ("before_routing", "before_request", "after_request", "before_websocket", "after_websocket")
+
+
 class Hooked(Protocol):
     """An application's lists of middlewares."""
 
@@ -127,8 +132,23 @@ class Hooked(Protocol):
 
 def websocket_middlewares(app: Hooked) -> Sequence[WebSocketMiddleware]:
     """The middlewares with hooks around WebSockets, each once: those among `middlewares`, then `ws_middlewares`."""
-    both = [one for one in app.middlewares if isinstance(one, WebSocketMiddleware)]
+    both = [one for one in app.middlewares if hooks_websockets(one)]
     return [*both, *(one for one in app.ws_middlewares if not any(one is other for other in both))]
+
+
+def hooks_websockets(one: object) -> TypeGuard[WebSocketMiddleware]:
+    """True if it has hooks around WebSockets, and of a class in its place: that is not left out, but refused."""
+    return isinstance(one, WebSocketMiddleware) or (isinstance(one, type) and issubclass(one, WebSocketMiddleware))
+
+
+def check_instances(middlewares: Iterable[object]) -> None:
+    """TypeError for a class in place of its instance. One whose hooks need no `self` will do."""
+    for one in middlewares:
+        if isinstance(one, type) and any(
+            isinstance(inspect.getattr_static(one, name, None), FunctionType) for name in _NEEDING_SELF
+        ):
+            name = one.__name__
+            raise TypeError(f"{name} among the middlewares is a class, an instance of it is needed: write {name}()")
 
 
 def mounted_send(app: Hooked, request: Request, send: Send) -> Send:

@@ -6,7 +6,7 @@ from typing import Any
 from micropie.core.engine import is_awaitable
 from micropie.core.failures.error_replies import CAUGHT, note_failure, reraise_cancellation
 from micropie.core.hooks.hooks import check_session_unseen
-from micropie.core.hooks.middleware import WebSocketMiddleware, no_before_routing
+from micropie.core.hooks.middleware import WebSocketMiddleware, check_instances, no_before_routing
 from micropie.core.requests.request import WebSocketRequest
 from micropie.core.websockets.closing import FAILED, REFUSED, Closing, checked_code
 
@@ -15,10 +15,14 @@ async def websocket_routing_hooks(
     middlewares: Sequence[WebSocketMiddleware], request: WebSocketRequest
 ) -> Closing | None:
     """Call the hooks that come before everything else, in order until one refuses."""
-    for middleware in middlewares:
-        refusal = await refusal_by(getattr(middleware, "before_routing", no_before_routing), request)
-        if refusal is not None:
-            return refusal
+    try:
+        for middleware in middlewares:
+            refusal = await refusal_by(getattr(middleware, "before_routing", no_before_routing), request)
+            if refusal is not None:
+                return refusal
+    except TypeError:  # PERF: what a class in place of an instance leads to costs nothing where there is none
+        check_instances(middlewares)
+        raise
     check_session_unseen(request)
     return None
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _BODYLESS_VERBS = frozenset(("GET", "HEAD", "DELETE"))  # whose bodies mean nothing (RFC 9110 §9.3.1, §9.3.2, §9.3.5)
 
+_SET_BY_APP = ("middlewares", "ws_middlewares", "startup_handlers", "shutdown_handlers")
+
 
 def log_class_warnings(router: "Router") -> None:
     """Log what is wrong with an application's classes, and what stands on their instances where no path leads to it."""
@@ -30,6 +32,7 @@ def class_warnings(branch: Branch) -> Iterator[str]:
     """Sentences that say what is wrong, and what to write instead."""
     yield from branch.oversights
     yield from _guards_of_applications(branch)
+    yield from _lists_that_are_set_anew(branch)
     yield from _hidden_by_mounts(branch)
     yield from _mounts_past_guards(branch)
     yield from _hidden_by_index(branch)
@@ -45,6 +48,15 @@ def _guards_of_applications(branch: Branch) -> Iterator[str]:
         if len(branch.owners) == 1 and inspect.getattr_static(branch.owner, name, None) is not None:
             title = f"{branch.title}.{name}"
             yield f"{title} is never called, since an App has no guards: put it on a Controller, or use middleware"
+
+
+def _lists_that_are_set_anew(branch: Branch) -> Iterator[str]:
+    for name in _SET_BY_APP if len(branch.owners) == 1 else ():
+        cls = next(cls for cls in type(branch.owner).__mro__ if name in vars(cls))
+        value = vars(cls)[name]
+        if isinstance(value, list | tuple) and value:  # a property may do something, and an empty list hides nothing
+            title = f"{cls.__name__}.{name}"
+            yield f"{title} has no effect, since App.__init__ sets self.{name}: append to that after super().__init__()"
 
 
 def _hidden_by_mounts(branch: Branch) -> Iterator[str]:
