@@ -72,6 +72,7 @@ from functools import cache, cached_property, lru_cache, partial, partialmethod,
 from inspect import isawaitable, iscoroutinefunction
 from itertools import accumulate, chain, compress, count, groupby, zip_longest
 from keyword import iskeyword
+from operator import attrgetter
 from time import monotonic
 from types import (
     AsyncGeneratorType,
@@ -4983,7 +4984,8 @@ def _quoted(text: str) -> str:
 #
 # A streamed reply as ASGI messages, watched for the client's leaving.
 #
-# Its start waits for the first chunk, though not for long: until then another reply can still say what went wrong.
+# Its start waits for the first chunk, though not for long unless the request says so: until then another reply can still
+# say what went wrong.
 # ======================================================================================================================
 
 _ALL_SENT = object()  # in place of what a pump waits for
@@ -5002,12 +5004,14 @@ class Surroundings(NamedTuple):
     """What a stream asks of the world around it; each of these takes whose stream it is.
 
     The client has left when `until_gone` returns. `form_of_objects` is what objects are written as. `at_stop` has a
-    stream cut short if the server stops before it has come to its end, unless that is forgotten.
+    stream cut short if the server stops before it has come to its end, unless that is forgotten. `start_waits` tells
+    whether the start is not to go out yet without a chunk.
     """
 
     until_gone: Callable[[Any], Awaitable[None]]
     form_of_objects: Callable[[Any, Reply], str | None]
     at_stop: "Callable[[Any, Stream], Forgettable]"
+    start_waits: Callable[[Any], bool]
 
 
 class Stream:
@@ -5072,7 +5076,7 @@ class Stream:
         """Look out for the client's leaving, and send the start when no chunk has come for a while."""
         loop = asyncio.get_running_loop()
         if not self.is_begun:
-            self._timer = loop.call_later(_PATIENCE, self._begin)
+            self._timer = loop.call_later(_PATIENCE, self._begin_unless_it_waits)
         task = asyncio.current_task()
         self._cancellations = task.cancelling() if task else 0
         self._at_stop = self._around.at_stop(self._whose, self)
@@ -5144,6 +5148,12 @@ class Stream:
         if not self.is_begun:
             self._reply.content_type = JSON_LINES
         return json_line
+
+    def _begin_unless_it_waits(self) -> None:
+        if self._around.start_waits(self._whose):
+            self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin_unless_it_waits)
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         if not self.is_begun:
@@ -6393,6 +6403,8 @@ class Request:
     """The bytes of a body that is not multipart."""
     request_id: str | None = None
     """The name that the log of failures knows it by, else its `X-Request-ID`; None until a middleware sets it."""
+    start_waits: bool = False
+    """True while the start of a streamed reply is to wait for its first chunk, however long that takes."""
     body_parsed: bool = False
     method: str
     """The HTTP method, in capitals; `GET` of a WebSocket."""
@@ -15634,7 +15646,7 @@ class CutShort(AtStop):
         self._stream.cut_short()
 
 
-AROUND_STREAM = Surroundings(until_gone, form_of_objects, CutShort)
+AROUND_STREAM = Surroundings(until_gone, form_of_objects, CutShort, attrgetter("start_waits"))
 
 
 # ======================================================================================================================

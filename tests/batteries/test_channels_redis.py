@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from redis.exceptions import ResponseError
 
-from micropie import HTTPError
+from micropie import App, HTTPError
 from micropie.channels import Channels, Message, Notice, outbox
 from micropie.channels import redis as engine
+from micropie.testing import TestClient
 from tests.batteries.redis_server import free_port, proxied, running_redis
 from tests.client import run
 
@@ -222,6 +223,83 @@ def test_nobody_can_subscribe_while_the_server_is_away(server, caplog):
                     return await items(messages, 1)
 
     assert use(steps, server.url, timeout=0.5) == [1]
+
+
+def live(url, **options):
+    """An application whose visitors read channels: by `stream`, or by a generator of its own."""
+
+    class Live(App):
+        channels = Channels(url, **options)
+
+        async def events(self):
+            return self.channels.stream("a", "b")
+
+        async def own(self):
+            async with self.channels.subscribe("a") as messages:
+                async for message in messages:
+                    yield message.data
+
+    return Live()
+
+
+def test_a_stream_that_can_not_begin(server, caplog):
+    """For a browser it ends, and says when to come again; it is a 503 for others. The log is told once, not by each."""
+    server.kill()
+
+    async def main():
+        async with TestClient(live(server.url, timeout=0.3), raise_exceptions=False) as client:
+            events = {"accept": "text/event-stream"}
+            asked = [
+                client.get("/events", headers=events),
+                client.get("/events", headers={**events, "last-event-id": "x-7.y-8"}),
+                client.get("/events", headers={**events, "last-event-id": "\x85"}),
+                client.get("/events"),
+                client.get("/own", headers=events),
+            ]
+            together = await asyncio.gather(*asked)
+            answers = [*together, await client.get("/events", headers=events), await client.get("/events")]
+            return [(answer.status_code, answer.headers.get("retry-after"), answer.text) for answer in answers]
+
+    one, known, odd, line, own, again, last = run(main())
+    detail = "503 Service Unavailable: Channels are not available at the moment"
+    assert [line, own, last] == [(503, "1", detail)] * 3
+    for status, _, text in (one, odd, again):
+        seconds = int(text.removeprefix("retry: ").removesuffix("\n\n")) / 1000
+        assert (status, 2 <= seconds <= 4) == (200, True)
+    assert known[2].startswith("id: x-7.y-8\nretry: ")
+    (told,) = caplog.messages
+    assert told.startswith("Channels are not connected, subscribers wait and nobody can join: ")
+
+
+def test_who_waits_for_a_silent_server_is_logged_once(server, patient, caplog):
+    """Though it has been silent for too short a time to be taken for lost; and so is that it is back."""
+
+    async def steps(channels):
+        server.freeze()
+        for _ in range(3):
+            with pytest.raises(HTTPError):
+                await channels.subscribe("a").__aenter__()
+        server.thaw()
+        async with channels.subscribe("a"):
+            pass
+
+    use(steps, server.url, timeout=0.3)
+    place = f"Redis at 127.0.0.1:{server.port}"
+    assert caplog.messages == [
+        f"Channels are not available, requests are answered 503: {place}: no answer",
+        f"Channels are available again: {place}",
+    ]
+
+
+def test_a_stream_outside_of_a_request_is_refused(server):
+    """Nobody is there who would come again."""
+
+    async def steps(channels):
+        server.kill()
+        with pytest.raises(HTTPError):
+            await anext(channels.stream("a", since="none"))
+
+    use(steps, server.url, timeout=0.3)
 
 
 def test_leaving_while_the_server_is_away(server):

@@ -625,6 +625,11 @@ class Waiting(App):
         await asyncio.sleep(60)
         yield ServerSentEvent("never")
 
+    async def waiting_events(self):
+        self.request.start_waits = True
+        await asyncio.sleep(60)
+        yield ServerSentEvent("never")
+
     async def minding_events(self):
         assert not self.request.stopping
         yield ServerSentEvent("hello")
@@ -686,6 +691,7 @@ def text_at_stop(path, accept="text/event-stream", app=None):
         ("/text_events", "data: hello\n\n"),
         ("/clinging_events", "data: hello\n\n"),
         ("/silent_events", ""),
+        ("/waiting_events", ""),
         ("/minding_events", "data: hello\n\n"),
     ],
 )

@@ -864,6 +864,54 @@ def test_24_a_stream_whose_first_chunk_takes_long_starts_without_it(make):
     assert [message.get("body", message.get("status")) for message in messages] == [200, b"late", b""]
 
 
+@pytest.mark.parametrize("make", [agen, gen])
+def test_a_start_may_wait_until_it_is_known_what_to_say(make):
+    """While `request.start_waits`, so that what fails late is the reply all the same."""
+
+    class Slow(App):
+        async def index(self):
+            self.request.start_waits = True
+            return self._rows() if make is agen else self._rows_in_a_thread()
+
+        async def _rows(self):
+            await asyncio.sleep(0.25)
+            raise HTTPError(503, "No database")
+            yield ""
+
+        def _rows_in_a_thread(self):
+            time.sleep(0.25)
+            raise HTTPError(503, "No database")
+            yield ""
+
+    assert http(Slow()).text == "503 Service Unavailable: No database"
+
+
+def test_a_start_waits_no_longer_than_it_is_to():
+    """It goes out alone, a tenth of a second behind the end of `request.start_waits` at most."""
+    started = asyncio.Event()
+    messages: list[object] = []
+
+    class Slow(App):
+        async def index(self):
+            self.request.start_waits = True
+            await asyncio.sleep(0.25)
+            messages.append("connected")
+            self.request.start_waits = False
+            await started.wait()
+            yield "late"
+
+    async def send(message):
+        messages.append(message.get("body", message.get("status")))
+        started.set()
+
+    async def main():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        await asyncio.wait_for(Slow()(scope, asyncio.Event().wait, send), 10)  # type: ignore[arg-type]
+
+    run(main())
+    assert messages == ["connected", 200, b"late", b""]
+
+
 @pytest.mark.parametrize("error", [OSError("the client has left"), RuntimeError("the server has a bug")])
 def test_24_a_start_that_cannot_be_sent_ends_the_stream(error, caplog):
     """A client that has left is nobody's error, another exception of the server's is."""

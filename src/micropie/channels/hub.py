@@ -44,6 +44,9 @@ class Engine(Protocol):
     async def check(self) -> None:
         """Raise if the engine does not answer."""
 
+    def note_away(self) -> None:
+        """Tell the log that somebody has waited in vain, unless it knows."""
+
     async def aclose(self) -> None:
         """Stop, and let connections go."""
 
@@ -75,6 +78,7 @@ class Hub:
             if self._has_ended:
                 reader.end()
         except TimeoutError as error:
+            self.engine.note_away()
             await self.leave(reader)
             raise unavailable() from error
         except BaseException:

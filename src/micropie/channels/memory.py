@@ -84,6 +84,9 @@ class MemoryEngine:
     async def check(self) -> None:
         """This process answers."""
 
+    def note_away(self) -> None:
+        """It never is."""
+
     async def aclose(self) -> None:
         """Nothing is open."""
 

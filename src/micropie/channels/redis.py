@@ -79,7 +79,7 @@ class RedisEngine:
         self._members: Counter[tuple[str, str]] = Counter()
         self._process = secrets.token_hex(8)
         self._pubsub: Any = None
-        self._is_lost = False
+        self._is_lost = False  # and the log knows, until somebody listens again
         self._told_of_loss: set[str] = set()  # and not yet that it is over
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,6 +140,11 @@ class RedisEngine:
     async def check(self) -> None:
         """Raise `HTTPError` 503 if the server does not answer."""
         await self._redis.answer(lambda redis: redis.ping())
+
+    def note_away(self) -> None:
+        """Tell the log that somebody has waited in vain, unless it knows that the connection is lost."""
+        if not self._is_lost:
+            self._redis.note_away()
 
     async def aclose(self) -> None:
         """Stop listening, and let the connections go."""
@@ -258,7 +263,9 @@ class RedisEngine:
         if self._is_lost:
             return
         self._is_lost = True
-        log.error("Channels are not connected, subscribers wait: %s", str(error) or type(error).__name__)
+        log.error(
+            "Channels are not connected, subscribers wait and nobody can join: %s", str(error) or type(error).__name__
+        )
         for channel in self._places.keys() - self._told_of_loss:
             self._told_of_loss.add(channel)
             self._tell(Notice("lost", channel))
@@ -301,7 +308,6 @@ class RedisEngine:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self._is_lost = False
 
     # Names on the server. Those of a channel have one hash tag, so that they are on one node.
 

@@ -3,9 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Self
 
+from micropie import current_request
 from micropie.channels.message import START, Message, Notice, Position, is_behind
 
 if TYPE_CHECKING:
@@ -110,7 +112,8 @@ class Subscription:
         self.on_give_up: Callable[[], None] | None = None  # for who sends, and may not come to the iteration's end
 
     async def __aenter__(self) -> Self:
-        await self._hub.join(self)
+        with start_waiting():
+            await self._hub.join(self)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -335,6 +338,20 @@ class Subscription:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
         self._room = None
+
+
+@contextmanager
+def start_waiting() -> Iterator[None]:
+    """Let the start of a streamed reply wait meanwhile, so that who can't join is answered 503, and not cut off."""
+    request = current_request.get(None)
+    if request is None:
+        yield
+        return
+    before, request.start_waits = request.start_waits, True
+    try:
+        yield
+    finally:
+        request.start_waits = before
 
 
 def added(missed: int | None, more: int | None) -> int | None:

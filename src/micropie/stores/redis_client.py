@@ -17,6 +17,7 @@ from micropie.stores.outage import ANSWERED, Outage
 
 SCHEMES = ("redis://", "rediss://", "unix://")  # of the URLs of a server
 MAX_CONNECTIONS = 50
+NO_ANSWER = "no answer"
 AT_ONCE = 0.1  # seconds in which a server that is back again has answered
 STATES_BY_WORD = ("MISCONF ", "NOREPLICAS ", "BUSY ")  # no disk, too few replicas, a slow script: they have no class
 
@@ -70,12 +71,16 @@ class RedisClient:
         except (TimeoutError, self._package.exceptions.RedisError) as error:
             if not is_unavailable(self._package, error):
                 raise
-            raise self._outage.begin(str(error) or "no answer", writing=writing) from error
+            raise self._outage.begin(str(error) or NO_ANSWER, writing=writing) from error
         finally:
             if is_first:
                 self._tried_at = -math.inf
         self._outage.end(writing=writing)
         return answer
+
+    def note_away(self) -> None:
+        """Note that somebody has waited for the server in vain."""
+        self._outage.begin(NO_ANSWER, writing=False)
 
     @property
     def failures(self) -> tuple[type[Exception], ...]:

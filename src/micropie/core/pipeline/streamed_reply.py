@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable
+from operator import attrgetter
 from types import AsyncGeneratorType
 
 from micropie.core.basics.background import Background
@@ -156,4 +157,4 @@ class CutShort(AtStop):
         self._stream.cut_short()
 
 
-AROUND_STREAM = Surroundings(until_gone, form_of_objects, CutShort)
+AROUND_STREAM = Surroundings(until_gone, form_of_objects, CutShort, attrgetter("start_waits"))

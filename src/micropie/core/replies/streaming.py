@@ -1,6 +1,7 @@
 """A streamed reply as ASGI messages, watched for the client's leaving.
 
-Its start waits for the first chunk, though not for long: until then another reply can still say what went wrong.
+Its start waits for the first chunk, though not for long unless the request says so: until then another reply can still
+say what went wrong.
 """
 
 import asyncio
@@ -31,12 +32,14 @@ class Surroundings(NamedTuple):
     """What a stream asks of the world around it; each of these takes whose stream it is.
 
     The client has left when `until_gone` returns. `form_of_objects` is what objects are written as. `at_stop` has a
-    stream cut short if the server stops before it has come to its end, unless that is forgotten.
+    stream cut short if the server stops before it has come to its end, unless that is forgotten. `start_waits` tells
+    whether the start is not to go out yet without a chunk.
     """
 
     until_gone: Callable[[Any], Awaitable[None]]
     form_of_objects: Callable[[Any, Reply], str | None]
     at_stop: "Callable[[Any, Stream], Forgettable]"
+    start_waits: Callable[[Any], bool]
 
 
 class Stream:
@@ -101,7 +104,7 @@ class Stream:
         """Look out for the client's leaving, and send the start when no chunk has come for a while."""
         loop = asyncio.get_running_loop()
         if not self.is_begun:
-            self._timer = loop.call_later(_PATIENCE, self._begin)
+            self._timer = loop.call_later(_PATIENCE, self._begin_unless_it_waits)
         task = asyncio.current_task()
         self._cancellations = task.cancelling() if task else 0
         self._at_stop = self._around.at_stop(self._whose, self)
@@ -173,6 +176,12 @@ class Stream:
         if not self.is_begun:
             self._reply.content_type = JSON_LINES
         return json_line
+
+    def _begin_unless_it_waits(self) -> None:
+        if self._around.start_waits(self._whose):
+            self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._begin_unless_it_waits)
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         if not self.is_begun:

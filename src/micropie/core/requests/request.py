@@ -169,6 +169,8 @@ class Request:
     """The bytes of a body that is not multipart."""
     request_id: str | None = None
     """The name that the log of failures knows it by, else its `X-Request-ID`; None until a middleware sets it."""
+    start_waits: bool = False
+    """True while the start of a streamed reply is to wait for its first chunk, however long that takes."""
     body_parsed: bool = False
     method: str
     """The HTTP method, in capitals; `GET` of a WebSocket."""
