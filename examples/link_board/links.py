@@ -9,7 +9,7 @@ from annotated_types import Ge, Le, MaxLen
 
 from accounts import ForMembers
 from database import COMMENTS, LINKS, ORDERS, query
-from micropie import Faults, HTTPError, Nested, flash, methods, safe_redirect, url_for
+from micropie import Faults, HTTPError, Nested, after_reply, flash, methods, safe_redirect, url_for
 from micropie.channels import Channels
 
 SHOWN = 30  # links of a page
@@ -34,7 +34,10 @@ def link_of(id, me=None):
 
 
 async def tell(link_id):
-    """Let all who look at the board see the numbers of a link as they are now."""
+    """Let all who look at the board see the numbers of a link as they are now.
+
+    After the reply: what is stored is stored, whether or not the channels' server answers.
+    """
     link = link_of(link_id)
     await channels.publish("board", {"id": link_id, "score": link["score"], "comments": link["comments"]})
 
@@ -61,7 +64,7 @@ class Votes(ForMembers):
             query("INSERT OR IGNORE INTO votes VALUES (:link_id, :me)", link_id=link_id, me=me)
         else:
             query("DELETE FROM votes WHERE link_id = :link_id AND user_id = :me", link_id=link_id, me=me)
-        await tell(link_id)
+        after_reply(tell, link_id)
         return safe_redirect(back, status=303)
 
 
@@ -89,7 +92,7 @@ class Comments(ForMembers):
             text=text.replace("\r\n", "\n").strip(),
             now=time.time(),
         )
-        await tell(link_id)
+        after_reply(tell, link_id)
         return self._redirect(f"{url_for(self.request.app.links.get, link_id)}#comment-{comment['id']}", status=303)
 
     @methods("POST")
@@ -103,7 +106,7 @@ class Comments(ForMembers):
         )
         if not found:
             raise HTTPError(404, "You have no such comment")
-        await tell(link_id)
+        after_reply(tell, link_id)
         return self._redirect(url_for(self.request.app.links.get, link_id), status=303)
 
 

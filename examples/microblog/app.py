@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from accounts import SHORTEST, Join, Login, Member, StrangerError
 from database import SHOWN, create_tables, posts_where, query
-from micropie import App, Faults, HTTPError, Nested, Resource, configuration, flash, methods, url_for
+from micropie import App, Faults, HTTPError, Nested, Resource, after_reply, configuration, flash, methods, url_for
 from micropie.channels import Channels
 from micropie.middleware import CSRFMiddleware, RateLimitMiddleware, SecurityHeadersMiddleware, client_address
 from micropie.sessions import SQLiteSessionBackend
@@ -43,7 +43,7 @@ class Posts(Resource):
             return 422, await self._render_template("home.html", faults=faults, posts=me.timeline())
         (row,) = query("INSERT INTO posts (user_id, text, at) VALUES (?, ?, ?) RETURNING *", me.id, text, time.time())
         html = await self._render_template("post.html", post={**row, "name": me.name}, me=None)
-        await Microblog.channels.publish(f"user {me.id}", {"id": row["id"], "html": html})
+        after_reply(Microblog.channels.publish, f"user {me.id}", {"id": row["id"], "html": html})
         return self._redirect("/", status=303)
 
     @methods("POST")
@@ -51,7 +51,7 @@ class Posts(Resource):
         """Delete a post of one's own; of nobody else's, whatever the number."""
         if not query("DELETE FROM posts WHERE id = ? AND user_id = ? RETURNING id", id, me.id):
             raise HTTPError(404, "You have no such post")
-        await Microblog.channels.publish(f"user {me.id}", {"id": id, "html": ""})
+        after_reply(Microblog.channels.publish, f"user {me.id}", {"id": id, "html": ""})
         flash(self.request, "Your post is deleted.")
         return self._redirect("/", status=303)
 

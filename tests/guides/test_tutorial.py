@@ -6,10 +6,11 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,34 @@ def test_a_notice_appears_in_an_open_page(reader):
         newest.get_by_text("Tea").wait_for()  # behind what is said again
         assert page.get_by_text("A <i>cake</i>").count() == 1
     assert complaints == []
+
+
+def test_an_open_page_has_what_the_history_lacks(reader):
+    """A restart ends the history, so a page that comes back is told of a gap, and loads what hangs there by then."""
+    reader.play_to(CHAPTERS)
+    reader.serve()
+    with launched() as browser:
+        page = browser.new_page()
+        with page.expect_response("**/live"):
+            page.goto(reader.url)
+        reader.stop()
+        with closing(sqlite3.connect(reader.folder / "board.db")) as board, board:
+            board.execute("INSERT INTO notices VALUES (NULL, 'Eve', 'Nobody heard', '2099-12-31')")
+        reader.serve()
+        page.get_by_text("Nobody heard").wait_for()
+
+
+def test_a_notice_that_nobody_can_be_told_of_is_put_up(reader):
+    """With the server of the channels away the reply is that to a notice which hangs there; the log has the rest."""
+    reader.play_to(CHAPTERS)
+    nowhere = {"CHANNELS": f"redis://127.0.0.1:{free_port()}"}
+    with (
+        started(reader.folder, ["micropie", "run", "app:app", "--port", "8000"], nowhere) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        client.post("/join", data=ANN | {"name": "Finn"})
+        assert client.post("/notices", data={"text": "Once", "until": "2099-12-31"}).headers["location"] == "/"
+        assert client.get("/").text.count("Once") == 1
 
 
 def test_the_unit_and_nginx_serve_the_board(reader, tmp_path):
