@@ -289,8 +289,8 @@ class Accounts(App):
         self.middlewares += [
             TrustedHostMiddleware(HOSTS),
             CSRFMiddleware(),
-            RateLimitMiddleware("10/minute", "60/hour", key=who_tries, name="passwords"),
             SecurityHeadersMiddleware(csp=POLICY, referrer_policy="same-origin"),
+            RateLimitMiddleware("10/minute", "60/hour", key=who_tries, name="passwords"),
         ]
 
     def _template_context(self):

@@ -54,10 +54,10 @@ class Blog(App):
         self.middlewares += [
             TrustedHostMiddleware(HOSTS),  # the feed has whole addresses
             CSRFMiddleware(),  # browsers send the author's password by themselves
-            RateLimitMiddleware("60/minute", key=who_is_at_the_desk, name="desk"),
             SecurityHeadersMiddleware(csp=POLICY),
             ETagMiddleware(),
             CompressionMiddleware(),
+            RateLimitMiddleware("60/minute", key=who_is_at_the_desk, name="desk"),
         ]
 
     async def _database(self):

@@ -1,8 +1,8 @@
-"""The guards of a public site, a line each: a log, hosts, rates, CORS, CSRF, security headers, ETags, compression.
+"""The guards of a public site, a line each: a log, hosts, CORS, CSRF, security headers, ETags, compression, rates.
 
 They are middlewares as those of the example `middleware`. The order is that of the list: what writes the log sees also
 what the others refuse, a preflight is answered before anything asks for cookies, and what is compressed has its hash by
-then.
+then. The limit, whose key is one of ours, is the last, so that its 429 has the headers of all others.
 """
 
 import os
@@ -60,12 +60,12 @@ class Shop(App):
         self.middlewares += [
             AccessLogMiddleware(json=True),
             TrustedHostMiddleware(["localhost", "127.0.0.1"]),
-            RateLimitMiddleware("5/minute", key=who_orders),  # in Redis for several workers: store="redis://…"
             CORSMiddleware([FRIEND]),
             CSRFMiddleware(),
             SecurityHeadersMiddleware(csp=POLICY),
             ETagMiddleware(),
             CompressionMiddleware(),
+            RateLimitMiddleware("5/minute", key=who_orders),  # in Redis for several workers: store="redis://…"
         ]
 
     async def index(self):

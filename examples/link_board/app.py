@@ -107,9 +107,9 @@ class LinkBoard(App):
             TrustedHostMiddleware(HOSTS),
             CSRFMiddleware(),
             RateLimitMiddleware("100/second", "3000/10 minutes", store=SHARED),
+            SecurityHeadersMiddleware(csp=POLICY, referrer_policy="same-origin"),
             RateLimitMiddleware("10/minute", "60/hour", key=who_tries, name="passwords", store=SHARED),
             RateLimitMiddleware("30/minute", "500/day", key=who_writes, name="writing", store=SHARED),
-            SecurityHeadersMiddleware(csp=POLICY, referrer_policy="same-origin"),
             KnowMember(),
         ]
 

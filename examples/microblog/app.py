@@ -131,9 +131,9 @@ class Microblog(App):
         configuration(self).templates.filters.update(linked=linked, when=when)
         self.middlewares += [
             CSRFMiddleware(),
+            SecurityHeadersMiddleware(csp=POLICY, referrer_policy="same-origin"),
             RateLimitMiddleware("10/minute", "60/hour", key=who_tries, name="passwords"),
             RateLimitMiddleware("20/minute", "300/day", key=who_writes, name="posts"),
-            SecurityHeadersMiddleware(csp=POLICY, referrer_policy="same-origin"),
         ]
 
     def _template_context(self):

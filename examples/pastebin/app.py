@@ -152,10 +152,10 @@ class Pastebin(App):
         )
         self.middlewares += [
             CSRFMiddleware(),
-            RateLimitMiddleware("10/minute", "100/hour", key=who_writes, name="pastes"),
             SecurityHeadersMiddleware(
                 csp=POLICY, referrer_policy="same-origin"
             ),  # the address is all that guards a paste
+            RateLimitMiddleware("10/minute", "100/hour", key=who_writes, name="pastes"),
         ]
         self.startup_handlers.append(self._tidying)
 

@@ -121,10 +121,10 @@ app = Showcase(f"sqlite:///{DATA / 'sessions.db'}", templates=HERE / "templates"
 app.startup_handlers.append(store.create)
 app.middlewares += [
     Timing(),
-    RateLimitMiddleware("30/minute", key=who_unlocks, name="unlock", store=REDIS_URL),
     CSRFMiddleware(),
     SecurityHeadersMiddleware(csp=POLICY),
     ETagMiddleware(),
     CompressionMiddleware(),
+    RateLimitMiddleware("30/minute", key=who_unlocks, name="unlock", store=REDIS_URL),
 ]
 configuration(app).templates.filters["source"] = source_of

@@ -123,8 +123,8 @@ class Shortener(App):
         self.middlewares += [
             TrustedHostMiddleware(HOSTS),
             RateLimitMiddleware("20/second"),
-            RateLimitMiddleware("10/minute", "100/day", key=who_makes, name="links"),
             SecurityHeadersMiddleware(csp=POLICY),
+            RateLimitMiddleware("10/minute", "100/day", key=who_makes, name="links"),
         ]
 
     def _template_context(self):

@@ -7,6 +7,7 @@ import sys
 import warnings
 from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -778,7 +779,11 @@ LOST = (
     'App(session_backend="sqlite:///sessions.db")'
 )
 FORGERY = "app.py:6: hint: another site's page can send forms here with the visitor's session: CSRFMiddleware()"
-PASSWORD = "app.py:5: hint: 'password' can be guessed without end: RateLimitMiddleware(\"10/minute\", per_route=True)"
+PASSWORD = (
+    "app.py:5: hint: 'password' can be guessed without end: "
+    'RateLimitMiddleware("10/minute", key=lambda request: client_address(request) '
+    'if request.scope["endpoint"] == app.log_in else None)'
+)
 LOG_IN = "    async def log_in(self, user, password):\n        self.request.session['user'] = user\n"
 
 
@@ -819,6 +824,56 @@ def test_a_site_with_everything_gets_no_hint(project):
     guards = "TrustedHostMiddleware(), SecurityHeadersMiddleware(), CSRFMiddleware(), OurLimits('5/minute')"
     project.write(app=f"{text}app.middlewares += [{guards}]\n")
     assert project.call("check", "--public") == (0, "", "nothing found\n")
+
+
+DOORS = """
+class Door(Resource):
+    async def get(self): return "a form"
+    async def post(self, pin): return "wrong"
+
+
+class Till(App):
+    async def otp(self, otp): return "wrong"
+    async def index(self): return "open"
+
+"""
+IN_TURN = [
+    ("POST", "/front"),
+    ("POST", "/back"),
+    ("POST", "/till/otp"),
+    ("GET", "/front"),
+    ("GET", "/till"),
+    ("GET", "/"),
+]
+
+
+def test_the_limit_that_is_hinted_at_counts_those_that_take_secrets(project):
+    """All of one application together; forms, pages and files are shown as often as somebody likes."""
+    body = "    front = Door()\n    back = Door()\n    till = Till()\n    async def index(self): return 'a page'\n"
+    project.write(app=site(body, DOORS))
+    lines = [line for line in project.call("check", "--public").out.splitlines() if "guessed" in line]
+    shown = dict(line.partition(" hint: ")[2].split(" can be guessed without end: ") for line in lines)
+    assert len(lines) == 2  # of Door.post, which is in both, and of the till
+    names: dict[str, Any] = {}
+    exec("from app import app\nfrom micropie.middleware import *", names)
+    app = names["app"]
+    app.middlewares.append(eval(shown["'pin'"].replace("10/", "2/"), names))
+    till, _, limit = shown["'otp'"].partition(", ")
+    assert till == "in the middlewares of Till"
+    app.till.middlewares.append(eval(limit.replace("10/", "2/"), names))
+    with TestClient(app) as client:
+        statuses = [[client.request(*one, data={"pin": "1", "otp": "1"}).status_code for one in IN_TURN] for _ in "123"]
+    assert statuses == [[200] * 6, [429, 429, 200, 200, 200, 200], [429, 429, 429, 200, 200, 200]]
+
+
+def test_a_branch_with_a_limit_of_its_own_is_not_told_of_one(project):
+    """Its application has one, whatever that of the one above it is."""
+    head = f"from micropie.middleware import RateLimitMiddleware\n{DOORS}"
+    text = site("    till = Till()\n", head).replace(
+        "app = Site()", "app = Site()\nLIMITS = [RateLimitMiddleware('5/minute')]"
+    )
+    project.write(app=f"{text}app.till.middlewares += LIMITS\n")
+    assert "guessed" not in project.call("check", "--public").out
 
 
 def test_a_site_that_a_program_has_made_gets_hints_too(project):

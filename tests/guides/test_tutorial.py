@@ -118,6 +118,20 @@ def test_a_notice_that_nobody_can_be_told_of_is_put_up(reader):
         assert client.get("/").text.count("Once") == 1
 
 
+def test_who_tries_too_often_is_refused_with_the_headers_of_a_page(reader):
+    """The limit is for log-ins alone; what it answers is as guarded as the pages are."""
+    reader.play_to(CHAPTERS)
+    with (
+        started(reader.folder, ["micropie", "run", "app:app", "--port", "8000"], {}) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+    ):
+        assert [client.post("/login").status_code for _ in range(10)] == [422] * 10
+        refused = client.post("/login")
+        assert (refused.status_code, refused.headers["x-frame-options"]) == (429, "DENY")
+        assert "default-src 'self'" in refused.headers["content-security-policy"]
+        assert [client.get(path).status_code for path in ("/", "/login", "/static/board.js")] == [200] * 3
+
+
 def test_the_unit_and_nginx_serve_the_board(reader, tmp_path):
     """As systemd starts it, behind nginx as configured: https for the browser, secure cookies, events at once."""
     reader.play_to(CHAPTERS)

@@ -5,7 +5,7 @@ A proxy in front may have it instead, so these are no findings, and the exit sta
 
 from collections.abc import Iterator
 
-from micropie import InMemorySessionBackend
+from micropie import App, InMemorySessionBackend, Route
 from micropie.cli.check.rules import at_class, session_uses
 from micropie.cli.check.subject import Finding, Subject, finding_at
 
@@ -20,7 +20,7 @@ SECRETS = {"password", "passwd", "pin", "otp", "code"}  # parameters by which st
 
 def public_hints(subject: Subject) -> Iterator[Finding]:
     """Yield what the application lacks, each at the place that it is about."""
-    installed = {cls.__name__ for one in subject.app.middlewares for cls in type(one).__mro__}
+    installed = installed_in(subject.app)
     for name, hint in EVERYWHERE.items():
         if name not in installed:
             yield at_class(subject, hint)
@@ -35,11 +35,33 @@ def public_hints(subject: Subject) -> Iterator[Finding]:
         yield from guessable(subject)
 
 
+def installed_in(app: App) -> set[str]:
+    """The names of the middlewares of an application, and of the classes that these are made of."""
+    return {cls.__name__ for one in app.middlewares for cls in type(one).__mro__}
+
+
 def guessable(subject: Subject) -> Iterator[Finding]:
-    """Yield the handlers that take a secret, which can be guessed as often as somebody likes."""
+    """Yield the handlers that take a secret, which can be guessed as often as somebody likes.
+
+    One limit is for all of an application, and for nothing else; those below it have hooks, thus limits, of their own.
+    """
     for one in subject.all():
-        for route in one.routes:
-            secret = next((parameter.name for parameter in route.parameters if parameter.name in SECRETS), None)
-            if secret is not None:
-                hint = f'{secret!r} can be guessed without end: RateLimitMiddleware("10/minute", per_route=True)'
-                yield finding_at(route, hint)
+        if "RateLimitMiddleware" not in installed_in(one.app):
+            takers = [(route, secret) for route in one.routes if (secret := secret_of(route)) is not None]
+            limit = limit_for([route for route, _ in takers])
+            where = "" if one is subject else f"in the middlewares of {type(one.app).__name__}, "
+            for route, secret in takers:
+                yield finding_at(route, f"{secret!r} can be guessed without end: {where}{limit}")
+
+
+def secret_of(route: Route) -> str | None:
+    """The first secret that a handler takes."""
+    return next((parameter.name for parameter in route.parameters if parameter.name in SECRETS), None)
+
+
+def limit_for(routes: list[Route]) -> str:
+    """The source of a limit that counts the requests for these handlers, and no others."""
+    handlers = [f"app.{route.name}" for route in routes]
+    is_one = f"== {handlers[0]}" if len(handlers) == 1 else f"in ({', '.join(handlers)})"
+    key = f'lambda request: client_address(request) if request.scope["endpoint"] {is_one} else None'
+    return f'RateLimitMiddleware("10/minute", key={key})'
