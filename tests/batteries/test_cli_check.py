@@ -784,6 +784,10 @@ PASSWORD = (
     'RateLimitMiddleware("10/minute", key=lambda request: client_address(request) '
     'if request.scope["endpoint"] == app.log_in else None)'
 )
+READABLE = (
+    "app.py:5: hint: 'password' may stand in a URL, which logs keep, of a GET, which CSRFMiddleware lets pass: "
+    '@methods("POST")'
+)
 LOG_IN = "    async def log_in(self, user, password):\n        self.request.session['user'] = user\n"
 
 
@@ -791,8 +795,8 @@ def test_a_public_site_is_told_what_it_lacks(project):
     """Hints, which are no failure."""
     project.write(app=site(LOG_IN))
     outcome = project.call("check", "--public")
-    assert outcome.out.splitlines() == sorted([SECURITY, HOSTS, PASSWORD, FORGERY, LOST])
-    assert (outcome.status, outcome.err) == (0, "nothing found, 5 hints\n")
+    assert outcome.out.splitlines() == sorted([SECURITY, HOSTS, PASSWORD, READABLE, FORGERY, LOST])
+    assert (outcome.status, outcome.err) == (0, "nothing found, 6 hints\n")
 
 
 def test_hints_are_asked_for(project):
@@ -820,10 +824,30 @@ class OurLimits(RateLimitMiddleware): ...
 def test_a_site_with_everything_gets_no_hint(project):
     """A subclass of a middleware will do; so will sessions in a file."""
     head = f"from micropie.middleware import RateLimitMiddleware\n{GUARDS}"
-    text = site(LOG_IN, head).replace("app = Site()", "app = Site('sqlite:///sessions.db')")
+    text = site(f'    @methods("POST")\n{LOG_IN}', head).replace("app = Site()", "app = Site('sqlite:///sessions.db')")
     guards = "TrustedHostMiddleware(), SecurityHeadersMiddleware(), CSRFMiddleware(), OurLimits('5/minute')"
     project.write(app=f"{text}app.middlewares += [{guards}]\n")
     assert project.call("check", "--public") == (0, "", "nothing found\n")
+
+
+@pytest.mark.parametrize(
+    ("handler", "is_told"),
+    [
+        ("async def log_in(self, pin): ...", True),
+        ("@methods('GET', 'POST')\n    async def log_in(self, pin): ...", True),
+        ("@methods('POST')\n    async def log_in(self, pin): ...", False),
+        ("async def log_in(self, *, pin=''): ...", True),
+        ("async def callback(self, code): ...", False),
+        ("async def log_in(self, pin: Annotated[str, FromBody()]): ...", False),
+        ("async def log_in(self, pin: Annotated[str, Header()]): ...", False),
+        ("async def ws_log_in(self, ws, pin): ...", False),
+    ],
+)
+def test_a_secret_in_a_url_is_told(project, handler, is_told):
+    """Where GET would take it from the path or the query; but for codes that are made to come in a link, once."""
+    head = "from typing import Annotated\nfrom micropie import FromBody, Header\n"
+    project.write(app=site(f"    {handler}\n", head))
+    assert ("may stand in a URL" in project.call("check", "--public").out) is is_told
 
 
 DOORS = """

@@ -292,7 +292,11 @@ def test_snippet_sessions(app):
     assert login.cookies["session_id"] != first.cookies["session_id"]
     assert http(app, "GET", "/account", cookies=login.cookies).text == "ann"
     assert http(app, "GET", "/account", cookies=first.cookies).status_code == 401
-    assert http(app, "GET", "/logout", cookies=login.cookies).text == "Bye"
+    assert [http(app, "GET", path, cookies=login.cookies).status_code for path in ("/login/ann", "/logout")] == [
+        405,
+        405,
+    ]
+    assert http(app, "POST", "/logout", cookies=login.cookies).text == "Bye"
     assert http(app, "GET", "/account", cookies=login.cookies).status_code == 401
 
 

@@ -16,6 +16,7 @@ EVERYWHERE = {
     "SecurityHeadersMiddleware()",
 }
 SECRETS = {"password", "passwd", "pin", "otp", "code"}  # parameters by which strangers prove who they are
+BY_LINK = {"code"}  # which an authorization server sends along in a URL, for one use (RFC 6749 §4.1.2)
 
 
 def public_hints(subject: Subject) -> Iterator[Finding]:
@@ -33,6 +34,7 @@ def public_hints(subject: Subject) -> Iterator[Finding]:
         yield first_use._replace(message=hint)
     if "RateLimitMiddleware" not in installed:
         yield from guessable(subject)
+    yield from readable(subject)
 
 
 def installed_in(app: App) -> set[str]:
@@ -52,6 +54,16 @@ def guessable(subject: Subject) -> Iterator[Finding]:
             where = "" if one is subject else f"in the middlewares of {type(one.app).__name__}, "
             for route, secret in takers:
                 yield finding_at(route, f"{secret!r} can be guessed without end: {where}{limit}")
+
+
+def readable(subject: Subject) -> Iterator[Finding]:
+    """Yield the handlers that take a secret from the URL of a GET."""
+    for route in subject.listed:
+        if route.kind == "http" and (not route.verbs or "GET" in route.verbs):
+            in_urls = {parameter.name for parameter in route.parameters if parameter.source in ("path", "query")}
+            for secret in in_urls & (SECRETS - BY_LINK):
+                hint = f"{secret!r} may stand in a URL, which logs keep, of a GET, which CSRFMiddleware lets pass"
+                yield finding_at(route, f'{hint}: @methods("POST")')
 
 
 def secret_of(route: Route) -> str | None:
