@@ -124,9 +124,8 @@ class LinkBoard(App):
     async def _on_error(self, error):
         """A page of ours for browsers; what others get is the framework's."""
         if isinstance(error, HTTPError) and "text/html" in self.request.header("accept", ""):
-            return error.status, await self._render_template(
-                "error.html", error=error, phrase=HTTPStatus(error.status).phrase
-            )
+            page = await self._render_template("error.html", error=error, phrase=HTTPStatus(error.status).phrase)
+            return error.status, page, {"Vary": "Accept"}
         return None
 
     async def index(self, *, order: Order = "hot", page: Page = 1):

@@ -150,9 +150,8 @@ class Microblog(App):
     async def _on_error(self, error):
         """Strangers log in, and browsers get a page of ours; what others get is the framework's."""
         if isinstance(error, HTTPError) and "text/html" in self.request.header("accept", ""):
-            return error.status, await self._render_template(
-                "error.html", error=error, phrase=HTTPStatus(error.status).phrase
-            )
+            page = await self._render_template("error.html", error=error, phrase=HTTPStatus(error.status).phrase)
+            return error.status, page, {"Vary": "Accept"}
         if not isinstance(error, StrangerError):
             return None
         here = self.request.scope["path"] if self.request.method == "GET" else None

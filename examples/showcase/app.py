@@ -88,7 +88,7 @@ class Showcase(App):
         wants_page = "text/html" in self.request.headers.get("accept", "")
         if wants_page and isinstance(error, HTTPError):
             page = await self._render_template("error.html", error=error)
-            return error.status, page
+            return error.status, page, {"Vary": "Accept"}
         return None
 
 

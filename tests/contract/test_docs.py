@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from micropie import App
 from micropie.testing import TestClient
 from tests.client import http
 
@@ -123,6 +124,37 @@ def test_the_page_on_errors_has_one_for_all(tmp_path):
     page = http(app, path="/nowhere", headers={"Accept": "text/html"})
     assert (page.status_code, "<h1>404 Not Found</h1>" in page.text) == (404, True)
     assert http(app, path="/nowhere", headers={"Accept": "application/json"}).json()["title"] == "Not Found"
+
+
+@pytest.mark.needs("jinja2")
+@pytest.mark.parametrize(
+    ("accept", "is_ours"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", True),
+        ("text/html;q=0.9, application/json;q=0.1", True),
+        (None, False),
+        ("*/*", False),
+        ("text/*", False),
+        ("image/png", False),
+        ("application/json, text/plain, */*", False),
+        ("application/json", False),
+        ("application/problem+json, text/html;q=0.5", False),
+        ("text/html, application/json", False),
+    ],
+)
+@pytest.mark.parametrize("has_json", [False, True])
+def test_the_page_for_all_errors_is_for_browsers_alone(tmp_path, accept, is_ours, has_json):
+    """All others get what they would get without it, and caches are told of the difference."""
+    errors = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    site = run_code(fences(errors, "python")[2])["Site"]
+    (tmp_path / "templates" / "error.html").write_text("ours", encoding="utf-8")
+    headers = {} if accept is None else {"Accept": accept}
+    body: dict[str, Any] = {"json": {}} if has_json else {}
+    ours = http(site(), "POST", "/nowhere", headers=headers, **body)
+    plain = http(App(), "POST", "/nowhere", headers=headers, **body)
+    assert (ours.status_code, ours.headers["vary"]) == (404, "Accept")
+    assert ours.text == ("ours" if is_ours else plain.text)
+    assert is_ours or ours.headers["content-type"] == plain.headers["content-type"]
 
 
 def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):
