@@ -132,6 +132,22 @@ def test_who_tries_too_often_is_refused_with_the_headers_of_a_page(reader):
         assert [client.get(path).status_code for path in ("/", "/login", "/static/board.js")] == [200] * 3
 
 
+def test_the_board_stays_below_a_prefix(reader):
+    """Its links and its redirects lead to itself, not to what is beside it."""
+    reader.play_to(CHAPTERS)
+    with (
+        started(reader.folder, ["micropie", "run", "app:app", "--port", "8000", "--root-path", "/desk"], {}) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}/desk", timeout=PATIENCE) as client,
+    ):
+        assert client.get("/notices").headers["location"] == "/desk/login"
+        assert client.post("/join", data=ANN | {"name": "Gus"}).headers["location"] == "/desk"
+        assert client.post("/notices", data={"text": "Jam", "until": "2099-12-31"}).headers["location"] == "/desk"
+        assert client.post("/logout").headers["location"] == "/desk"
+        addresses = re.findall(r'(?:href|src|action|data-live)="(/[^"]*)"', client.get("/").text)
+        assert addresses
+        assert [address for address in addresses if not f"{address}/".startswith("/desk/")] == []
+
+
 def test_the_unit_and_nginx_serve_the_board(reader, tmp_path):
     """As systemd starts it, behind nginx as configured: https for the browser, secure cookies, events at once."""
     reader.play_to(CHAPTERS)
