@@ -157,6 +157,19 @@ def test_the_page_for_all_errors_is_for_browsers_alone(tmp_path, accept, is_ours
     assert is_ours or ours.headers["content-type"] == plain.headers["content-type"]
 
 
+@pytest.mark.needs("jinja2", "multipart")
+@pytest.mark.parametrize(("title", "picture"), [("Pie", 5 * 1024**2 + 1), ("x" * (1024**2 + 1), 1)])
+def test_the_references_form_is_shown_again_to_whom_sent_too_much(tmp_path, title, picture):
+    """Whichever part it was, what the page says is right."""
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    app = run_code(fences(reference.partition("\n## Faults\n")[2].partition("\n## ")[0], "python")[1])["Site"]()
+    (tmp_path / "templates" / "picture.html").write_text("{{ faults['picture'] }}", encoding="utf-8")
+    (tmp_path / "pictures").mkdir()
+    answer = http(app, "POST", "/pictures", data={"title": title}, files={"picture": ("a.png", b"x" * picture)})
+    said = "too much was sent: a picture may have 5 MiB, the title 1 MiB"
+    assert (answer.status_code, answer.text) == (413, said)
+
+
 def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):
     """News goes to who is there; whoever leaves is nothing for the log."""
     reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
