@@ -157,6 +157,32 @@ def test_the_page_for_all_errors_is_for_browsers_alone(tmp_path, accept, is_ours
     assert is_ours or ours.headers["content-type"] == plain.headers["content-type"]
 
 
+@pytest.mark.needs("multipart")
+def test_a_value_comes_from_where_the_reference_says():
+    """Each place is asked when those before it in the list have nothing."""
+
+    class Site(App):
+        async def sign_up(self, name="nobody"):
+            return str(name["filename"] if isinstance(name, dict) else name)
+
+        async def enter(self):
+            self.request.session["name"] = "session"
+
+    app = Site()
+    cookies = http(app, path="/enter").cookies
+    sent: list[tuple[str, str, dict[str, Any]]] = [
+        ("/sign_up/path", "name=query", {"data": {"name": "body"}}),
+        ("/sign_up", "name=query", {"data": {"name": "body"}}),
+        ("/sign_up", "", {"data": {"name": "body"}}),
+        ("/sign_up", "", {"json": {"name": "body"}}),
+        ("/sign_up", "", {"files": {"name": ("file", b"x")}}),
+        ("/sign_up", "", {}),
+    ]
+    answers = [http(app, "POST", path, query=query, cookies=cookies, **body).text for path, query, body in sent]
+    assert answers == ["path", "query", "body", "body", "file", "session"]
+    assert http(app, "POST", "/sign_up").text == "nobody"
+
+
 @pytest.mark.needs("jinja2", "multipart")
 @pytest.mark.parametrize(("title", "picture"), [("Pie", 5 * 1024**2 + 1), ("x" * (1024**2 + 1), 1)])
 def test_the_references_form_is_shown_again_to_whom_sent_too_much(tmp_path, title, picture):
