@@ -14553,7 +14553,7 @@ class Configuration:
 
     `session_backend` keeps its sessions; `applications` are the `App`s that are branches of it, at any depth of its own
     controllers; `services` are what is started and stopped with it; `oversights` are sentences on what in its classes
-    is probably not meant as it stands.
+    is probably not meant as it stands; `surplus_path_status` answers path segments that no parameter takes.
 
         configuration(app).templates.globals["shop"] = "Pies"
     """
@@ -14564,6 +14564,7 @@ class Configuration:
         self.applications: list[Any] = [found.app for found in engine.router.mounted_apps if found.is_micropie]
         self.services: list[Service] = engine.router.services()
         self.oversights: tuple[str, ...] = tuple(class_warnings(engine.router.root))
+        self.surplus_path_status: int = engine.surplus_path_status
         self._templates = engine.templates
 
     @property

@@ -774,6 +774,7 @@ SECURITY = (
     "app.py:4: hint: browsers are not told to stay on https, to guess no types, nor to refuse frames: "
     "SecurityHeadersMiddleware()"
 )
+SURPLUS = "app.py:4: hint: a link that is too long is told as a failure of the site: App(surplus_path_status=404)"
 LOST = (
     "app.py:6: hint: sessions are kept in memory, where a restart ends them: "
     'App(session_backend="sqlite:///sessions.db")'
@@ -795,8 +796,8 @@ def test_a_public_site_is_told_what_it_lacks(project):
     """Hints, which are no failure."""
     project.write(app=site(LOG_IN))
     outcome = project.call("check", "--public")
-    assert outcome.out.splitlines() == sorted([SECURITY, HOSTS, PASSWORD, READABLE, FORGERY, LOST])
-    assert (outcome.status, outcome.err) == (0, "nothing found, 6 hints\n")
+    assert outcome.out.splitlines() == sorted([SECURITY, HOSTS, SURPLUS, PASSWORD, READABLE, FORGERY, LOST])
+    assert (outcome.status, outcome.err) == (0, "nothing found, 7 hints\n")
 
 
 def test_hints_are_asked_for(project):
@@ -809,8 +810,8 @@ def test_hints_stand_behind_the_findings(project):
     """The exit status is that of the findings."""
     project.write(app=site("    async def index(self, x: 'Nope'): ...\n"))
     outcome = project.call("check", "--public")
-    assert (outcome.status, outcome.err) == (1, "1 finding, 2 hints\n")
-    assert [("hint" in line) for line in outcome.out.splitlines()] == [False, True, True]
+    assert (outcome.status, outcome.err) == (1, "1 finding, 3 hints\n")
+    assert [("hint" in line) for line in outcome.out.splitlines()] == [False, True, True, True]
 
 
 GUARDS = """
@@ -824,7 +825,9 @@ class OurLimits(RateLimitMiddleware): ...
 def test_a_site_with_everything_gets_no_hint(project):
     """A subclass of a middleware will do; so will sessions in a file."""
     head = f"from micropie.middleware import RateLimitMiddleware\n{GUARDS}"
-    text = site(f'    @methods("POST")\n{LOG_IN}', head).replace("app = Site()", "app = Site('sqlite:///sessions.db')")
+    text = site(f'    @methods("POST")\n{LOG_IN}', head).replace(
+        "app = Site()", "app = Site('sqlite:///sessions.db', surplus_path_status=404)"
+    )
     guards = "TrustedHostMiddleware(), SecurityHeadersMiddleware(), CSRFMiddleware(), OurLimits('5/minute')"
     project.write(app=f"{text}app.middlewares += [{guards}]\n")
     assert project.call("check", "--public") == (0, "", "nothing found\n")
@@ -904,4 +907,4 @@ def test_a_site_that_a_program_has_made_gets_hints_too(project):
     """There is no place to name."""
     project.write(app="from micropie import App\napp = type('Site', (App,), {})()\n")
     outcome = project.call("check", "--public")
-    assert outcome.out.splitlines() == [HOSTS.replace("app.py:4", "?:0"), SECURITY.replace("app.py:4", "?:0")]
+    assert outcome.out.splitlines() == [one.replace("app.py:4", "?:0") for one in (SURPLUS, HOSTS, SECURITY)]

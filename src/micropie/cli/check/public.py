@@ -25,6 +25,10 @@ def public_hints(subject: Subject) -> Iterator[Finding]:
     for name, hint in EVERYWHERE.items():
         if name not in installed:
             yield at_class(subject, hint)
+    if subject.configuration.surplus_path_status >= 500:  # noqa: PLR2004
+        yield at_class(
+            subject, "a link that is too long is told as a failure of the site: App(surplus_path_status=404)"
+        )
     first_use = next(session_uses(subject), None)
     if first_use is not None and "CSRFMiddleware" not in installed:
         hint = "another site's page can send forms here with the visitor's session: CSRFMiddleware()"
