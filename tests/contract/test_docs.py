@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App
+from micropie import App, flash, flashes
 from micropie.testing import TestClient
 from tests.client import http
 
@@ -194,6 +194,26 @@ def test_the_references_form_is_shown_again_to_whom_sent_too_much(tmp_path, titl
     answer = http(app, "POST", "/pictures", data={"title": title}, files={"picture": ("a.png", b"x" * picture)})
     said = "too much was sent: a picture may have 5 MiB, the title 1 MiB"
     assert (answer.status_code, answer.text) == (413, said)
+
+
+def test_a_message_behind_a_log_out_is_in_the_same_session():
+    """The id is that of before, and opens no more than the message."""
+
+    class Site(App):
+        async def enter(self):
+            self.request.session["user"] = "ann"
+
+        async def leave(self):
+            self.request.session.clear()
+            flash(self.request, "Bye")
+
+        async def index(self):
+            return {"user": self.request.session.get("user"), "said": [str(one) for one in flashes(self.request)]}
+
+    app = Site()
+    cookies = http(app, path="/enter").cookies
+    assert "set-cookie" not in http(app, path="/leave", cookies=cookies).headers
+    assert http(app, cookies=cookies).json() == {"user": None, "said": ["Bye"]}
 
 
 def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):
