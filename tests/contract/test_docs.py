@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,46 @@ def test_a_message_behind_a_log_out_is_in_the_same_session():
     cookies = http(app, path="/enter").cookies
     assert "set-cookie" not in http(app, path="/leave", cookies=cookies).headers
     assert http(app, cookies=cookies).json() == {"user": None, "said": ["Bye"]}
+
+
+@pytest.mark.needs("micropie.auth")
+@pytest.mark.parametrize("root_path", ["", "/shop"])
+def test_the_page_on_auth_sends_to_the_log_in_and_back(root_path):
+    """With path and query, below a prefix too, behind a wrong password as well; and never to another site."""
+    page = (ROOT / "docs" / "auth.md").read_text(encoding="utf-8")
+    names = run_code(fences(page.partition("\n## To the log-in, and back\n")[2], "python")[0])
+    from micropie.auth import hash_password
+
+    names["PASSWORDS"]["ann"] = asyncio.run(hash_password("the cat sat on it"))
+    ann, wrong = ({"name": "ann", "password": text} for text in ("the cat sat on it", "the dog"))
+
+    async def visit() -> list[Any]:
+        host = "http://localhost"
+        async with TestClient(names["app"], base_url=f"{host}{root_path}", follow_redirects=False) as client:
+            refused = await client.get("/desk/drafts?page=2&tag=a%26b")
+            form = unescape((await client.get(f"{host}{refused.headers['location']}")).text)
+            action = form.partition("action='")[2].partition("'")[0]
+            assert (await client.post(f"{host}{action}", data=wrong)).status_code == 403
+            entered = await client.post(f"{host}{action}", data=ann)
+            shown = await client.get(f"{host}{entered.headers['location']}")
+            elsewhere = await client.post("/login?next=https://evil.example/", data=ann)
+            client.cookies.clear()
+            sent = await client.post("/desk/drafts")
+        return [
+            refused.status_code,
+            entered.headers["location"],
+            shown.text,
+            elsewhere.headers["location"],
+            sent.headers["location"],
+        ]
+
+    assert asyncio.run(visit()) == [
+        303,
+        f"{root_path}/desk/drafts?page=2&tag=a%26b",
+        "Drafts, page 2",
+        root_path or "/",
+        f"{root_path}/login",
+    ]
 
 
 def test_the_references_handler_that_waits_for_a_queue_ends_with_its_client(caplog):
