@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from micropie import App, flash, flashes
+from micropie import App, flash, flashes, routes
 from micropie.testing import TestClient
 from tests.client import http
 
@@ -195,6 +195,14 @@ def test_the_references_form_is_shown_again_to_whom_sent_too_much(tmp_path, titl
     answer = http(app, "POST", "/pictures", data={"title": title}, files={"picture": ("a.png", b"x" * picture)})
     said = "too much was sent: a picture may have 5 MiB, the title 1 MiB"
     assert (answer.status_code, answer.text) == (413, said)
+
+
+def test_the_references_controller_knows_its_application():
+    """By a property, which is no route."""
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    app = run_code(fences(reference.partition("\n## Request\n")[2].partition("\n## ")[0], "python")[1])["app"]
+    assert http(app, path="/kitchen/oven").json() == 220
+    assert [route.path for route in routes(app)] == ["/kitchen/oven"]
 
 
 def test_a_message_behind_a_log_out_is_in_the_same_session():
