@@ -5623,6 +5623,10 @@ class Session(dict[str, Any]):
         has_it = name in data
         return has_it == (name in self._before) and (not has_it or _is_same(self._before[name], data[name]))
 
+    def is_gone_from(self, data: dict[str, Any]) -> bool:
+        """True if other `data` have none of the items that were loaded, whatever their values."""
+        return self._before.keys().isdisjoint(data)
+
     @property
     def changed(self) -> bool:
         """True if it differs from what was loaded."""
@@ -9570,7 +9574,7 @@ class Providers(dict[Any, Provider]):
 #     what the request has done       what is done with the session                      where
 #     put the first value into it     stored under a fresh id, which the cookie brings   SessionWriter.create
 #     not looked, or changed nothing  its expiry is pushed                               SessionWriter.push
-#     changed values                  those alone are written, on what is stored then    SessionWriter.change
+#     changed values                  those alone are written, on what is stored then    Rotations.change
 #     called rotate()                 stored under a fresh id, then the old one goes     Rotations.rotate
 #     made it nobody's                changed, also where it went by a rotation          Rotations.log_out
 #     emptied it                      deleted, and the cookie expires                    Rotations.end
@@ -9584,11 +9588,14 @@ class Providers(dict[Any, Provider]):
 #     one loses what another stored   only changes are written, in the backend's one step or in turns   writer
 #     one revives what has ended      a change or a push of what is not stored does nothing             writer
 #     two rotate one session          they take turns, and the second one finds where it went           rotations
+#     it was rotated, then changes    what nobody has changed since is written where it went            rotations
+#     it left its user, then changes  nothing of that goes to who has it then                           rotation_notes
 #     it was rotated, then ends       it ends under the id that it has by then                          rotations
 #     who holds a planted, stolen id  gets nothing that was stored at the rotation or later             rotation_notes
 #
-# Not kept is a change by a request that came with the old id and is over after the rotation, unless it rotates or logs
-# out itself: to write it where the session went, each change would have to ask for that.
+# Where a session went is known for a minute, and asked for only where nothing is stored under the old id. Not kept is a
+# change that is over later, and one that another process stores under the old id in the few milliseconds between a
+# rotation's last look at that and its deletion.
 #
 # A backend knows nothing of all that, but ids and plain dicts: `backends`. `cookie` has what browsers are told.
 # ######################################################################################################################
@@ -9617,8 +9624,9 @@ class SessionBackend(ABC):
 
     Two more coroutines are optional, and never bring back a session that is not stored any more:
     `update(session_id, changes, removed, timeout)` writes the items of the dict `changes`, and deletes the names in
-    `removed`, on top of what is stored, in one step; `touch(session_id, timeout)` pushes the expiry. Without them the
-    session is loaded again and saved, one request after another, which several processes can't promise each other.
+    `removed`, on top of what is stored, in one step, and returns False if nothing is stored under the id: then the
+    change goes where the session has gone by `rotate()`; `touch(session_id, timeout)` pushes the expiry. Without them
+    the session is loaded again and saved, one request after another, which several processes can't promise each other.
 
         class Files(SessionBackend):
             async def load(self, session_id): ...
@@ -9709,15 +9717,15 @@ class InMemorySessionBackend(SessionBackend):
         self.sessions[session_id] = clone(data)
         self._keep(session_id, timeout, time.time())
 
-    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
-        """Change these values of the session, if it still lives."""
-        self.change(session_id, changes, removed, timeout)
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> bool:
+        """Change these values of the session; False if it does not live any more."""
+        return self.change(session_id, changes, removed, timeout)
 
-    def change(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
+    def change(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> bool:
         """Do what `update` does, without a wait."""
         data, now = self.sessions.get(session_id), time.time()
         if data is None or self._is_expired(session_id, now):
-            return
+            return False
         data.update(clone(changes))
         for name in removed:
             data.pop(name, None)
@@ -9725,6 +9733,7 @@ class InMemorySessionBackend(SessionBackend):
             self._keep(session_id, timeout, now)
         else:
             self._delete(session_id)
+        return True
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
@@ -10045,13 +10054,18 @@ class Successor(NamedTuple):
     def changes_before(self, session: Session) -> Changes:
         """What is left of a late request's changes, as if they had come before the rotation and all that followed.
 
-        Nothing of a log-in, which is of one session alone, and of a log-out if somebody else has logged in since.
+        Nothing of a log-in, which is of one session alone, and nothing where its session has ended as what it was.
         """
         changed, removed = session.changes()
-        if Session.USER in changed or (Session.USER in removed and not self._is_untouched(Session.USER, session)):
+        if Session.USER in changed or self._is_another(session):
             return {}, []
         left = {name: value for name, value in changed.items() if self._is_untouched(name, session)}
         return left, [name for name in removed if self._is_untouched(name, session)]
+
+    def _is_another(self, session: Session) -> bool:
+        """True if a late request's user has logged out since, or nothing is left of what it has loaded."""
+        has_left = session.was_bound and not self._is_untouched(Session.USER, session)
+        return has_left or session.is_gone_from(self.data)
 
     def _is_untouched(self, name: str, session: Session) -> bool:
         """True if nobody has changed the item since the late request loaded its session."""
@@ -10126,24 +10140,57 @@ def masked(text: bytes, old_id: str) -> bytes:
 # all processes. For a backend without them requests take turns, between which each loads anew, in this process.
 # ======================================================================================================================
 
-class Turns:
-    """Lets the requests of one session change it one after another."""
+class Turn:
+    """Which requests have a session at the moment: one alone, or several that share it."""
+
+    __slots__ = ("lock", "requests", "sharing", "unshared")
 
     def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}  # with as many items as there are requests
+        self.lock = asyncio.Lock()
+        self.requests = 0  # that have the session, or wait for it
+        self.sharing = 0
+        self.unshared = asyncio.Event()
+        self.unshared.set()
+
+
+class Turns:
+    """Lets the requests of one session change it one after another, but for those that can share it."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, Turn] = {}
 
     @asynccontextmanager
     async def taken(self, session_id: str) -> AsyncIterator[None]:
         """Wait until nobody else has the session, and have it."""
-        lock, waiting = self._locks.setdefault(session_id, (asyncio.Lock(), []))
-        waiting.append(None)
-        try:
-            async with lock:
+        with self._turn(session_id) as turn:
+            async with turn.lock:
+                await turn.unshared.wait()
                 yield
+
+    @asynccontextmanager
+    async def shared(self, session_id: str) -> AsyncIterator[None]:
+        """Wait until nobody has the session alone, or waits for that, and share it."""
+        with self._turn(session_id) as turn:
+            async with turn.lock:
+                turn.sharing += 1
+                turn.unshared.clear()
+            try:
+                yield
+            finally:
+                turn.sharing -= 1
+                if not turn.sharing:
+                    turn.unshared.set()
+
+    @contextmanager
+    def _turn(self, session_id: str) -> Iterator[Turn]:
+        turn = self._turns.setdefault(session_id, Turn())
+        turn.requests += 1
+        try:
+            yield turn
         finally:
-            waiting.pop()
-            if not waiting:
-                del self._locks[session_id]
+            turn.requests -= 1
+            if not turn.requests:
+                del self._turns[session_id]
 
 
 _turns = OfBackends(Turns)
@@ -10173,21 +10220,23 @@ class SessionWriter:
         session.id = new_id or new_session_id()
         return self._cookie_value(await self._backend.save(session.id, data, self._timeout)) or session.id
 
-    async def change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | None:
-        """Write what has changed on top of what is stored now, unless the session has ended meanwhile."""
+    async def change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | Literal[False] | None:
+        """Write what has changed on top of what is stored now; False if nothing is, which may have ended meanwhile."""
         if self._update is not None:
-            return self._cookie_value(await self._update(session_id, changes, removed, self._timeout))
+            returned = await self._update(session_id, changes, removed, self._timeout)
+            return False if returned is False else self._cookie_value(returned)
         async with self._turns.taken(session_id):
             stored = await self._backend.load(session_id)
             if not stored:
-                return None
+                return False
             data = with_changes(stored, changes, removed)
             return self._cookie_value(await self._backend.save(session_id, data, self._timeout))
 
     async def push(self, session_id: str) -> str | None:
         """Push the expiry, unless the session has ended meanwhile."""
         if self._touch is None:
-            return await self.change(session_id, {}, [])
+            value = await self.change(session_id, {}, [])
+            return None if value is False else value
         return self._cookie_value(await self._touch(session_id, self._timeout))
 
     async def delete(self, session_id: str) -> None:
@@ -10214,17 +10263,19 @@ def _optional(backend: SessionBackend, name: str) -> Callable[..., Any] | None:
 # ======================================================================================================================
 # core/sessions/rotations.py
 #
-# Saves that race with `rotate()`: those that give a session another id, end it, or make it nobody's.
+# Saves that race with `rotate()`: those that give a session another id, end it, make it nobody's, or change values.
 #
-# Requests with the old id may be under way when a session is rotated, so each of these saves asks what the session has
-# become meanwhile, and takes a turn for it. What a late request may do to that is decided by its `Successor`.
+# Requests with the old id may be under way when a session is rotated, so each of these saves finds out what the session
+# has become meanwhile. One that moves or ends it takes a turn alone; changes share one, so that in this process each
+# comes before a rotation, which takes it along, or behind it, and follows. What a late request may do to the session's
+# successor is decided by `Successor`.
 # ======================================================================================================================
 
-_rotation_turns = OfBackends(Turns)  # apart from those of writes, which each of these saves makes several of
+_rotation_turns = OfBackends(Turns)  # apart from those of writes, which most of these saves make several of
 
 
 class Rotations:
-    """Rotates, ends and logs out sessions, one request after another of those that came with one id.
+    """Rotates, ends, logs out and changes sessions, in turns of the requests that came with one id.
 
     What the methods return is the value that the cookie gets with the reply: None if it stays as it is, and empty if it
     is to expire.
@@ -10275,18 +10326,26 @@ class Rotations:
             await self._writer.change(successor.id, changed, removed)
             session.id = successor.id
             return successor.id
-        await self._change_successor(successor, session)
+        await self._change_successor(old_id, session)
         if new_id is None and session.is_bound_as_before:
             return None
         return await self._writer.create(session, changed if session.was_bound else dict(session), new_id)
+
+    async def change(self, session: Session, session_id: str, changes: Changes) -> str | None:
+        """Write what a request has changed; if its session was rotated meanwhile, to what that has become."""
+        async with self._turns.shared(session_id):
+            value = await self._writer.change(session_id, *changes)
+        if value is not False:
+            return value
+        await self._change_successor(session_id, session)
+        return None
 
     async def log_out(self, session: Session, session_id: str) -> str | None:
         """Write the changes of a session that is nobody's any more, also in what it has become meanwhile."""
         async with self._turns.taken(session_id):
             value = await self._writer.change(session_id, *session.changes())
-            if (successor := await self._notes.successor(session_id)) is not None:
-                await self._change_successor(successor, session)
-        return value
+            await self._change_successor(session_id, session)
+        return None if value is False else value
 
     async def end(self, session: Session) -> str:
         """Delete an emptied session, and let nobody go on with it; what a user's has become meanwhile ends, too.
@@ -10304,8 +10363,14 @@ class Rotations:
         session.id = None
         return ""
 
-    async def _change_successor(self, successor: Successor, session: Session) -> None:
-        await self._writer.change(successor.id, *successor.changes_before(session))
+    async def _change_successor(self, old_id: str, session: Session) -> None:
+        """Write what a late request has changed to what its session has become, if that lives."""
+        for _ in range(MAX_STEPS):  # it may be rotated again at this moment
+            if (successor := await self._notes.successor(old_id)) is None:
+                return
+            async with self._turns.shared(successor.id):
+                if await self._writer.change(successor.id, *successor.changes_before(session)) is not False:
+                    return
 
 
 # ======================================================================================================================
@@ -10417,10 +10482,11 @@ class SessionStore:
         if removed and Session.USER in removed:
             return False
         if changes or removed:
-            self._memory.change(session.id, changes, removed, self._timeout)
+            is_there = self._memory.change(session.id, changes, removed, self._timeout)
         else:
+            is_there = True
             self._memory.push(session.id, self._timeout)
-        return True
+        return is_there  # or it went elsewhere, or has ended
 
     async def save(self, request: Request, new_id: str | None = None) -> str | None:
         """Store what changed, and push the expiry of what did not; the Set-Cookie header that the client must get.
@@ -10445,11 +10511,11 @@ class SessionStore:
             return await self._rotations.end(session)
         if session.id is None:
             return await self._rotations.rotate(session, new_id)
-        changes, removed = session.changes()
+        changes = changed, removed = session.changes()
         if Session.USER in removed:
             return await self._rotations.log_out(session, session.id)
-        if changes or removed:
-            return await self._writer.change(session.id, changes, removed)
+        if changed or removed:
+            return await self._rotations.change(session, session.id, changes)
         return await self._writer.push(session.id)
 
 

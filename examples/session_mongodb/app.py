@@ -38,7 +38,7 @@ class MongoSessionBackend(SessionBackend):
                 await sessions.delete_one({"_id": hashed(session_id)})
 
     async def update(self, session_id, changes, removed, timeout):
-        """Change what is stored, if it still is; whoever finds that another request was faster begins again.
+        """Change what is stored, False if nothing is; whoever finds that another request was faster begins again.
 
         Also right if the driver sends a change twice, as it does when an answer is lost.
         """
@@ -53,7 +53,8 @@ class MongoSessionBackend(SessionBackend):
                 else:
                     done = (await sessions.delete_one(as_read)).deleted_count
                 if done:
-                    return
+                    return True
+        return False
 
     async def touch(self, session_id, timeout):
         async with self._sessions() as sessions:

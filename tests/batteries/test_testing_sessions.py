@@ -117,6 +117,13 @@ class Reviving(InMemorySessionBackend):
         await self.save(session_id, {name: value for name, value in data.items() if name not in removed}, timeout)
 
 
+class Silent(InMemorySessionBackend):
+    """One that does not say whether there was something to change."""
+
+    async def update(self, session_id, changes, removed, timeout):
+        await super().update(session_id, changes, removed, timeout)
+
+
 class Lagging(InMemorySessionBackend):
     async def update(self, session_id, changes, removed, timeout):
         await super().update(session_id, changes, removed, self._timeouts.get(session_id, 0))
@@ -212,6 +219,8 @@ class Obedient(InMemorySessionBackend):
         (Overwriting, "test_updates_of_two_workers_lose_nothing"),
         (Reviving, "test_nothing_brings_a_session_back"),
         (Reviving, "test_an_update_that_deletes_the_last_value_ends_the_session"),
+        (Silent, "test_an_update_says_if_nothing_is_stored"),
+        (Silent, "test_a_change_during_a_rotation_is_kept"),
         (Lagging, "test_update_and_touch_push_the_expiry"),
         (Lagging, "test_a_shorter_timeout_counts_for_sessions_that_are_there"),
         (Faithful, "test_a_shorter_timeout_counts_for_sessions_that_are_there"),
@@ -223,6 +232,8 @@ class Obedient(InMemorySessionBackend):
         (Obedient, "test_one_session_of_a_user_ends"),
         (Choosy, "test_two_rotations_of_a_session_lose_nothing"),
         (Choosy, "test_two_rotations_by_two_workers_lose_nothing"),
+        (Choosy, "test_a_change_during_a_rotation_by_another_worker_is_kept"),
+        (Sticky, "test_a_change_during_a_rotation_by_another_worker_is_kept"),
         (Sticky, "test_two_rotations_by_two_workers_lose_nothing"),
         (Obedient, "test_all_but_one_session_of_a_user_end"),
     ],

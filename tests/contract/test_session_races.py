@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from copy import deepcopy
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 
@@ -23,13 +24,13 @@ class Files(SessionBackend):
 
     async def load(self, session_id):
         await asyncio.sleep(0)
-        return dict(self.stored.get(session_id, {}))
+        return deepcopy(self.stored.get(session_id, {}))
 
     async def save(self, session_id, data, timeout):
         self.calls.append((session_id, data))
         await asyncio.sleep(0)
         if data:
-            self.stored[session_id] = data
+            self.stored[session_id] = deepcopy(data)
         else:
             self.stored.pop(session_id, None)
 
@@ -39,10 +40,12 @@ class Table(Files):
 
     async def update(self, session_id, changes, removed, timeout):
         await asyncio.sleep(0)
-        if session_id in self.stored:
-            self.stored[session_id].update(changes)
-            for name in removed:
-                self.stored[session_id].pop(name, None)
+        if session_id not in self.stored:
+            return False
+        self.stored[session_id].update(deepcopy(changes))
+        for name in removed:
+            self.stored[session_id].pop(name, None)
+        return True
 
     async def touch(self, session_id, timeout):
         await asyncio.sleep(0)
@@ -86,6 +89,11 @@ class Site(App):
 
     async def slow_set(self, name, value):
         self.request.session[name] = value
+        await self._wait()
+        return "slow"
+
+    async def slow_drop(self, name):
+        del self.request.session[name]
         await self._wait()
         return "slow"
 
@@ -164,6 +172,17 @@ class Site(App):
     async def rotate(self):
         self.request.session.rotate()
         return "rotated"
+
+    async def rotate_unbind(self):
+        self.request.session.rotate()
+        del self.request.session["_user_id"]
+        return "nobody's"
+
+    async def begin_anew(self):
+        self.request.session.rotate()
+        self.request.session.clear()
+        self.request.session["message"] = "bye"
+        return "out"
 
     async def show(self):
         return dict(self.request.session)
@@ -384,9 +403,17 @@ def test_30_who_logs_in_late_does_not_get_what_came_after_the_log_in(backend, pa
 
 @pytest.mark.parametrize("path", ["/set/user/ann", "/set/theme/light", "/drop/theme"])
 @pytest.mark.parametrize(
-    "slow", ["/slow_rotate_set/user/mallory", "/slow_rotate_set/theme/red", "/slow_rotate_drop/theme"]
+    "slow",
+    [
+        "/slow_rotate_set/user/mallory",
+        "/slow_rotate_set/theme/red",
+        "/slow_rotate_drop/theme",
+        "/slow_set/user/mallory",
+        "/slow_set/theme/red",
+        "/slow_drop/theme",
+    ],
 )
-def test_30_a_late_rotation_changes_nothing_that_was_stored_since(backend, slow, path):
+def test_30_a_late_request_changes_nothing_that_was_stored_since(backend, slow, path):
     """It is as if it had come first: who has planted the id can't choose the values of a session that goes on."""
 
     async def main():
@@ -613,6 +640,245 @@ def test_30_a_rotation_is_noted_for_a_minute(monkeypatch, seconds, left):
         return await stored(backend, (await asking).cookies["session_id"])
 
     assert run(main()) == left
+
+
+# -- changes that are late for a rotation -----------------------------------------------------------------
+
+
+LATE_CHANGES = [
+    ("/slow_set/a/1", {**CART, "a": "1"}),
+    ("/slow_append/tea", {**CART, "cart": ["pie", "tea"]}),
+    ("/slow_drop/theme", {"cart": ["pie"]}),
+]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("paths", [["/rotate"], ["/rotate", "/rotate", "/rotate"]])
+@pytest.mark.parametrize(("slow", "left"), LATE_CHANGES)
+def test_30_a_late_change_follows_a_rotation(backend, workers, paths, slow, left):
+    """It is in what the session has become, behind several rotations, too."""
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        other = Site(backend) if workers == 2 else app
+        asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+        await app.started.wait()
+        cookies = {"session_id": ID}
+        for path in paths:
+            cookies = (await ahttp(other, path=path, cookies=cookies)).cookies
+        app.go.set()
+        late = await asking
+        return await stored(backend, cookies["session_id"]), late.headers.get("set-cookie"), await stored(backend)
+
+    assert run(main()) == (left, None, {})
+
+
+def test_30_a_late_change_of_a_user_follows_a_log_in(backend):
+    """What a visitor puts into the cart while the log-in is under way is the user's."""
+
+    async def main():
+        return (await rotated_twice(backend, "/slow_append/tea", "/login/ann"))[2]
+
+    assert run(main()) == {**CART, "cart": ["pie", "tea"], "_user_id": "ann", "at": "desk"}
+
+
+def test_30_a_late_log_in_without_a_rotation_does_not_follow(backend):
+    """Who has planted the id can't make the session of another one his own."""
+
+    async def main():
+        return (await rotated_twice(backend, "/slow_set/_user_id/mallory", "/rotate"))[2]
+
+    assert run(main()) == CART
+
+
+@pytest.mark.parametrize(
+    "paths", [("/rotate", "/logout"), ("/rotate", "/rotate", "/logout"), ("/login/ann", "/logout")]
+)
+@pytest.mark.parametrize("slow", [slow for slow, _ in LATE_CHANGES])
+def test_30_a_late_change_revives_nothing(backend, paths, slow):
+    """A log-out behind the rotation is final: nothing is stored under any id."""
+    ids = []
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        asking = asyncio.create_task(ahttp(app, path=slow, cookies={"session_id": ID}))
+        await app.started.wait()
+        cookies = {"session_id": ID}
+        for path in paths:
+            ids.append(cookies["session_id"])
+            cookies = (await ahttp(app, path=path, cookies=cookies)).cookies or cookies
+        app.go.set()
+        late = await asking
+        return [await stored(backend, session_id) for session_id in ids], late.headers.get("set-cookie")
+
+    assert run(main()) == ([{}] * len(paths), None)
+
+
+@pytest.mark.parametrize("slow", ["/slow_set/a/1", "/slow_rotate_set/a/1"])
+@pytest.mark.parametrize(
+    ("data", "path", "left"),
+    [
+        (ANN, "/rotate_unbind", CART),
+        (ANN, "/begin_anew", {"message": "bye"}),
+        (ANN, "/login/bob", {**CART, "_user_id": "bob", "at": "desk"}),
+        (CART, "/begin_anew", {"message": "bye"}),
+    ],
+)
+def test_30_a_late_change_does_not_follow_a_log_out(backend, slow, data, path, left):
+    """Whose session it was has left: what the late request of that one stores is not for who goes on."""
+
+    async def main():
+        return (await rotated_twice(backend, slow, path, data=data))[2]
+
+    assert run(main()) == left
+
+
+def test_30_an_old_id_changes_nothing_from_outside(backend):
+    """Only a request that had loaded the session before it was rotated follows it, not one that comes later."""
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        first = await ahttp(app, path="/rotate", cookies={"session_id": ID})
+        later = await ahttp(app, path="/set/a/1", cookies={"session_id": ID})
+        return [await stored(backend, reply.cookies["session_id"]) for reply in (first, later)]
+
+    assert run(main()) == [CART, {"a": "1"}]
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(59, {**CART, "a": "1"}), (61, CART)])
+def test_30_a_late_change_follows_for_a_minute(monkeypatch, backend, seconds, left):
+    """A request that takes longer has lost its session."""
+    now = time.time()
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        asking = asyncio.create_task(ahttp(app, path="/slow_set/a/1", cookies={"session_id": ID}))
+        await app.started.wait()
+        first = await ahttp(app, path="/rotate", cookies={"session_id": ID})
+        monkeypatch.setattr(time, "time", lambda: now + seconds)
+        app.go.set()
+        await asking
+        return await stored(backend, first.cookies["session_id"])
+
+    assert run(main()) == left
+
+
+def test_37_a_sockets_late_change_follows_a_rotation(backend):
+    """As that of a request does."""
+
+    async def main():
+        await backend.save(ID, CART, 3600)
+        app = Site(backend)
+        talking = asyncio.create_task(awebsocket(app, "/socket", headers=[("cookie", f"session_id={ID}")]))
+        await app.started.wait()
+        first = await ahttp(app, path="/rotate", cookies={"session_id": ID})
+        app.go.set()
+        await talking
+        return await stored(backend, first.cookies["session_id"])
+
+    assert run(main()) == {**CART, "last": "seen"}
+
+
+class HeldFiles(Files):
+    """One that waits before it stores something under the old id, or under another one, until the gate is opened."""
+
+    def __init__(self):
+        super().__init__()
+        self.old, self.new = asyncio.Event(), asyncio.Event()
+
+    async def _held(self, session_id):
+        await (self.old if session_id == ID else self.new).wait()
+
+    async def save(self, session_id, data, timeout):
+        if data:
+            await self._held(session_id)
+        await super().save(session_id, data, timeout)
+
+
+class HeldTable(HeldFiles, Table):
+    """One that changes values in one step, and waits before it."""
+
+    async def update(self, session_id, changes, removed, timeout):
+        await self._held(session_id)
+        return await super().update(session_id, changes, removed, timeout)
+
+
+async def all_that_can_go_on():
+    """Let every task go on until it waits for a gate, or for another task."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("kind", [HeldFiles, HeldTable])
+@pytest.mark.parametrize("first", ["change", "rotation"])
+def test_30_a_change_in_the_middle_of_a_rotation_is_kept(kind, first):
+    """Whichever of them has begun to store, the other one waits for it."""
+
+    async def main():
+        backend = kind()
+        backend.stored[ID] = dict(CART)
+        app, other = Site(backend), Site(backend)
+        changing = asyncio.create_task(ahttp(app, path="/slow_set/a/1", cookies={"session_id": ID}))
+        await app.started.wait()
+        if first == "change":
+            app.go.set()
+            await all_that_can_go_on()
+        rotating = asyncio.create_task(ahttp(other, path="/rotate", cookies={"session_id": ID}))
+        await all_that_can_go_on()
+        app.go.set()
+        backend.old.set()
+        await all_that_can_go_on()
+        backend.new.set()
+        await changing
+        return await stored(backend, (await rotating).cookies["session_id"])
+
+    assert run(main()) == {**CART, "a": "1"}
+
+
+def test_30_a_late_change_follows_a_rotation_that_overtakes_it():
+    """What it was led to is rotated at that moment: it goes on to what that has become."""
+
+    class Overtaken(Table):
+        async def load(self, session_id):
+            data = await super().load(session_id)
+            if session_id == watched.pop(session_id, None):
+                cookies.update((await ahttp(Site(self), path="/rotate", cookies={"session_id": session_id})).cookies)
+            return data
+
+    cookies: dict[str, str] = {}
+    watched: dict[str, str] = {}
+
+    async def main():
+        backend = Overtaken()
+        backend.stored[ID] = dict(CART)
+        app = Site(backend)
+        asking = asyncio.create_task(ahttp(app, path="/slow_set/a/1", cookies={"session_id": ID}))
+        await app.started.wait()
+        first = (await ahttp(app, path="/rotate", cookies={"session_id": ID})).cookies["session_id"]
+        watched[first] = first
+        app.go.set()
+        await asking
+        return backend.stored == {cookies["session_id"]: {**CART, "a": "1"}}
+
+    assert run(main())
+
+
+def test_30_a_backend_that_denies_each_update_holds_nobody_up():
+    """A successor that lives, and can't be changed, is not tried for ever."""
+
+    class Denying(Table):
+        async def update(self, session_id, changes, removed, timeout):
+            await super().update(session_id, changes, removed, timeout)
+            return False
+
+    async def main():
+        return (await rotated_twice(Denying(), "/slow_set/a/1", "/rotate"))[2]
+
+    assert run(main()) == {**CART, "a": "1"}
 
 
 def test_30_a_rotation_stores_before_it_deletes():

@@ -80,7 +80,7 @@ def test_the_turns_at_a_session_are_forgotten():
     for _ in range(3):
         cookies = http(app, cookies=cookies).cookies or cookies
     assert backend.files[cookies["session_id"]] == {"n": 3}
-    assert writer._turns[backend]._locks == {}
+    assert writer._turns[backend]._turns == {}
 
 
 def test_a_spool_that_was_given_up_keeps_nothing():

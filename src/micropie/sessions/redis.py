@@ -47,7 +47,8 @@ list(users, redis.call('HGET', key, '{Session.USER}'), before, handle, timeout)
 """
 UPDATE = f"""{_LISTS}
 local key, users, handle, timeout, removed = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), 5 + 2 * ARGV[4]
-if redis.call('EXISTS', key) == 1 then
+local is_there = redis.call('EXISTS', key)
+if is_there == 1 then
     local before = redis.call('HGET', key, '{Session.USER}')
     for position = 5, removed - 1, 2 do
         redis.call('HSET', key, ARGV[position], ARGV[position + 1])
@@ -58,6 +59,7 @@ if redis.call('EXISTS', key) == 1 then
     redis.call('PEXPIRE', key, timeout)
     list(users, redis.call('HGET', key, '{Session.USER}'), before, handle, timeout)
 end
+return is_there
 """
 TOUCH = f"""{_LISTS}
 local key, users, handle, timeout = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -114,9 +116,10 @@ class RedisSessionBackend(SessionBackend):
         """Keep the data for `timeout` seconds; delete the session if `data` is empty."""
         await self._change(SAVE, session_id, timeout, *items_of(data))
 
-    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
-        """Change these values of the session, if it is still there."""
-        await self._change(UPDATE, session_id, timeout, len(changes), *items_of(changes), *map(field, removed))
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> bool:
+        """Change these values of the session; False if it is not there any more."""
+        rest = len(changes), *items_of(changes), *map(field, removed)
+        return bool(await self._change(UPDATE, session_id, timeout, *rest))
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""
@@ -139,9 +142,9 @@ class RedisSessionBackend(SessionBackend):
     def _user_key(self, user_id: object) -> str:
         return self._users + json.dumps(str(user_id))
 
-    async def _change(self, script: str, session_id: str, timeout: float, *rest: Any) -> None:
+    async def _change(self, script: str, session_id: str, timeout: float, *rest: Any) -> Any:
         handle = hashed(session_id)
-        await self._redis.run(script, self._sessions + handle, self._users, handle, round(timeout * 1000), *rest)
+        return await self._redis.run(script, self._sessions + handle, self._users, handle, round(timeout * 1000), *rest)
 
 
 def field(name: str) -> bytes:

@@ -79,10 +79,10 @@ class SQLiteSessionBackend(SessionBackend):
         row = hashed(session_id), to_json(data), data.get(Session.USER)
         await self._write(partial(save, row=row, timeout=timeout))
 
-    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
-        """Change these values of the session, if it is still there."""
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> bool:
+        """Change these values of the session; False if it is not there any more."""
         change = partial(update, handle=hashed(session_id), changes=to_json(changes), removed=removed, timeout=timeout)
-        await self._write(change)
+        return await self._write(change)
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does and the time is worth it."""
@@ -156,12 +156,12 @@ def save(connection: sqlite3.Connection, row: tuple[str, str, str | None], timeo
     connection.execute(DELETE_EXPIRED, (time.time(), EXPIRED_AT_ONCE))
 
 
-def update(connection: sqlite3.Connection, handle: str, changes: str, removed: list[str], timeout: int) -> None:
-    """Change a session on top of what is stored, if it is."""
+def update(connection: sqlite3.Connection, handle: str, changes: str, removed: list[str], timeout: int) -> bool:
+    """Change a session on top of what is stored; False if nothing is."""
     now = time.time()
     row = connection.execute(LOAD_WITH_EXPIRY, (handle, now)).fetchone()
     if row is None:
-        return
+        return False
     data: dict[str, Any] = json.loads(row[0])
     user_id = data.get(Session.USER)
     data.update(json.loads(changes))
@@ -172,6 +172,7 @@ def update(connection: sqlite3.Connection, handle: str, changes: str, removed: l
         connection.execute(CHANGE, (to_json(data), handle))
     else:
         save(connection, (handle, to_json(data), data.get(Session.USER)), timeout)
+    return True
 
 
 def is_stale(connection: sqlite3.Connection, handle: str, timeout: int) -> bool:

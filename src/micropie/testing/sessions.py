@@ -271,6 +271,14 @@ class SessionBackendSuite:
 
         self._run(main)
 
+    def test_a_change_during_a_rotation_is_kept(self) -> None:
+        """A slow request that loaded the session before stores its value in what the session has become."""
+
+        async def main(backend: SessionBackend) -> None:
+            await changed_late(backend, backend)
+
+        self._run(main)
+
     def test_a_log_out_is_final(self) -> None:
         """A slow request that loaded the session before does not bring it back, whether it changes it or not."""
 
@@ -374,6 +382,24 @@ class AtomicSuite(SessionBackendSuite):
 
         self._run(main)
 
+    def test_an_update_says_if_nothing_is_stored(self) -> None:
+        """By False, so that the change goes where the session has gone by a rotation."""
+
+        async def main(backend: Any, other: Any) -> None:
+            never = "never-saved"
+            await backend.save(ID, {"a": 1}, LONG)
+            await backend.save(OTHER_ID, {"a": 1}, SHORT)
+            changes: Any = (({"a": 2}, []), ({"a": 2}, ["unknown"]), ({}, []), ({}, ["a"]))
+            told = [await other.update(ID, changed, removed, LONG) for changed, removed in changes]
+            denied = [answer is False for answer in told]
+            expect(denied, [False] * len(told), f"which updates of a session that is there are denied by {told}")
+            await asyncio.sleep(UNTIL_EXPIRED)
+            told = [await other.update(session_id, {"b": 1}, [], LONG) for session_id in (ID, OTHER_ID, never)]
+            denied = [answer is False for answer in told]
+            expect(denied, [True] * len(told), f"which updates of a session that is no more are denied by {told}")
+
+        self._run(main)
+
     def test_update_and_touch_push_the_expiry(self) -> None:
         """By the time that they are given, from now on."""
 
@@ -420,13 +446,21 @@ class AtomicSuite(SessionBackendSuite):
 
 
 class RotationSuite(SessionBackendSuite):
-    """The promise of a backend with `keeps_rotations = True`, besides."""
+    """The promises of a backend with `keeps_rotations = True`, besides."""
 
     def test_two_rotations_by_two_workers_lose_nothing(self) -> None:
         """Where a session went is kept in the store, so that the other worker knows."""
 
         async def main(backend: SessionBackend, other: SessionBackend) -> None:
             await rotated_twice(backend, other)
+
+        self._run(main)
+
+    def test_a_change_during_a_rotation_by_another_worker_is_kept(self) -> None:
+        """It is told where the session went, as one of the same worker is."""
+
+        async def main(backend: SessionBackend, other: SessionBackend) -> None:
+            await changed_late(backend, other)
 
         self._run(main)
 
@@ -563,6 +597,19 @@ class Workers:
         site.go.set()
         await asking
 
+    async def during_visits(self, slow: str, *paths: str) -> str:
+        """The last id of a visitor who asks for the paths with the newest cookie while the first worker is busy."""
+        site = self._sites[0]
+        asking = asyncio.ensure_future(self.ask(0, slow))
+        await site.entered.wait()
+        newest = ID
+        for path in paths:
+            await self.ask(1, path, newest)
+            newest = self.cookies.get(COOKIE) or newest
+        site.go.set()
+        await asking
+        return newest
+
 
 async def rotated_twice(slow: SessionBackend, quick: SessionBackend) -> None:
     """Let a session be rotated while a slow request, with the old id, is to change it and rotate it, too."""
@@ -574,6 +621,16 @@ async def rotated_twice(slow: SessionBackend, quick: SessionBackend) -> None:
         expect(await workers.ask(1, "/show", late), left, "the session of a request that rotates it late")
         expect(await workers.ask(0, "/show", first), left, "the session that was rotated before, with the late change")
         expect(await workers.ask(0, "/show"), {}, "the session under its old id")
+
+
+async def changed_late(slow: SessionBackend, quick: SessionBackend) -> None:
+    """Let a session be rotated, and then rotated and ended, while a slow request with the old id is to change it."""
+    for paths, left in ((["/rotate"], {"cart": ["pie"], "late": "yes"}), (["/rotate", "/logout"], {})):
+        await slow.save(ID, {"cart": ["pie"]}, LONG)
+        async with Workers(slow, quick) as workers:
+            fresh = await workers.during_visits("/slow/late/yes", *paths)
+            expect(await workers.ask(0, "/show", fresh), left, f"the session after {paths}, with a late change")
+            expect(await workers.ask(0, "/show"), {}, "the session under its old id")
 
 
 def expect(found: object, expected: object, promise: str) -> None:

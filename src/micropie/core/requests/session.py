@@ -144,6 +144,10 @@ class Session(dict[str, Any]):
         has_it = name in data
         return has_it == (name in self._before) and (not has_it or _is_same(self._before[name], data[name]))
 
+    def is_gone_from(self, data: dict[str, Any]) -> bool:
+        """True if other `data` have none of the items that were loaded, whatever their values."""
+        return self._before.keys().isdisjoint(data)
+
     @property
     def changed(self) -> bool:
         """True if it differs from what was loaded."""

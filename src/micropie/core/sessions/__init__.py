@@ -7,7 +7,7 @@ of it when somebody first looks. Behind the after hooks `SessionStore.save` look
     what the request has done       what is done with the session                      where
     put the first value into it     stored under a fresh id, which the cookie brings   SessionWriter.create
     not looked, or changed nothing  its expiry is pushed                               SessionWriter.push
-    changed values                  those alone are written, on what is stored then    SessionWriter.change
+    changed values                  those alone are written, on what is stored then    Rotations.change
     called rotate()                 stored under a fresh id, then the old one goes     Rotations.rotate
     made it nobody's                changed, also where it went by a rotation          Rotations.log_out
     emptied it                      deleted, and the cookie expires                    Rotations.end
@@ -21,11 +21,14 @@ Requests of one session run at the same time. What keeps them from harm to each 
     one loses what another stored   only changes are written, in the backend's one step or in turns   writer
     one revives what has ended      a change or a push of what is not stored does nothing             writer
     two rotate one session          they take turns, and the second one finds where it went           rotations
+    it was rotated, then changes    what nobody has changed since is written where it went            rotations
+    it left its user, then changes  nothing of that goes to who has it then                           rotation_notes
     it was rotated, then ends       it ends under the id that it has by then                          rotations
     who holds a planted, stolen id  gets nothing that was stored at the rotation or later             rotation_notes
 
-Not kept is a change by a request that came with the old id and is over after the rotation, unless it rotates or logs
-out itself: to write it where the session went, each change would have to ask for that.
+Where a session went is known for a minute, and asked for only where nothing is stored under the old id. Not kept is a
+change that is over later, and one that another process stores under the old id in the few milliseconds between a
+rotation's last look at that and its deletion.
 
 A backend knows nothing of all that, but ids and plain dicts: `backends`. `cookie` has what browsers are told.
 """

@@ -28,8 +28,9 @@ class SessionBackend(ABC):
 
     Two more coroutines are optional, and never bring back a session that is not stored any more:
     `update(session_id, changes, removed, timeout)` writes the items of the dict `changes`, and deletes the names in
-    `removed`, on top of what is stored, in one step; `touch(session_id, timeout)` pushes the expiry. Without them the
-    session is loaded again and saved, one request after another, which several processes can't promise each other.
+    `removed`, on top of what is stored, in one step, and returns False if nothing is stored under the id: then the
+    change goes where the session has gone by `rotate()`; `touch(session_id, timeout)` pushes the expiry. Without them
+    the session is loaded again and saved, one request after another, which several processes can't promise each other.
 
         class Files(SessionBackend):
             async def load(self, session_id): ...
@@ -120,15 +121,15 @@ class InMemorySessionBackend(SessionBackend):
         self.sessions[session_id] = clone(data)
         self._keep(session_id, timeout, time.time())
 
-    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
-        """Change these values of the session, if it still lives."""
-        self.change(session_id, changes, removed, timeout)
+    async def update(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> bool:
+        """Change these values of the session; False if it does not live any more."""
+        return self.change(session_id, changes, removed, timeout)
 
-    def change(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> None:
+    def change(self, session_id: str, changes: dict[str, Any], removed: list[str], timeout: int) -> bool:
         """Do what `update` does, without a wait."""
         data, now = self.sessions.get(session_id), time.time()
         if data is None or self._is_expired(session_id, now):
-            return
+            return False
         data.update(clone(changes))
         for name in removed:
             data.pop(name, None)
@@ -136,6 +137,7 @@ class InMemorySessionBackend(SessionBackend):
             self._keep(session_id, timeout, now)
         else:
             self._delete(session_id)
+        return True
 
     async def touch(self, session_id: str, timeout: int) -> None:
         """Let the session live for another `timeout` seconds, if it still does."""

@@ -42,13 +42,18 @@ class Successor(NamedTuple):
     def changes_before(self, session: Session) -> Changes:
         """What is left of a late request's changes, as if they had come before the rotation and all that followed.
 
-        Nothing of a log-in, which is of one session alone, and of a log-out if somebody else has logged in since.
+        Nothing of a log-in, which is of one session alone, and nothing where its session has ended as what it was.
         """
         changed, removed = session.changes()
-        if Session.USER in changed or (Session.USER in removed and not self._is_untouched(Session.USER, session)):
+        if Session.USER in changed or self._is_another(session):
             return {}, []
         left = {name: value for name, value in changed.items() if self._is_untouched(name, session)}
         return left, [name for name in removed if self._is_untouched(name, session)]
+
+    def _is_another(self, session: Session) -> bool:
+        """True if a late request's user has logged out since, or nothing is left of what it has loaded."""
+        has_left = session.was_bound and not self._is_untouched(Session.USER, session)
+        return has_left or session.is_gone_from(self.data)
 
     def _is_untouched(self, name: str, session: Session) -> bool:
         """True if nobody has changed the item since the late request loaded its session."""

@@ -1,21 +1,23 @@
-"""Saves that race with `rotate()`: those that give a session another id, end it, or make it nobody's.
+"""Saves that race with `rotate()`: those that give a session another id, end it, make it nobody's, or change values.
 
-Requests with the old id may be under way when a session is rotated, so each of these saves asks what the session has
-become meanwhile, and takes a turn for it. What a late request may do to that is decided by its `Successor`.
+Requests with the old id may be under way when a session is rotated, so each of these saves finds out what the session
+has become meanwhile. One that moves or ends it takes a turn alone; changes share one, so that in this process each
+comes before a rotation, which takes it along, or behind it, and follows. What a late request may do to the session's
+successor is decided by `Successor`.
 """
 
 from typing import Any
 
 from micropie.core.requests.session import Session
 from micropie.core.sessions.backends import OfBackends, SessionBackend
-from micropie.core.sessions.rotation_notes import RotationNotes, Successor
+from micropie.core.sessions.rotation_notes import MAX_STEPS, Changes, RotationNotes
 from micropie.core.sessions.writer import SessionWriter, Turns, with_changes
 
-_rotation_turns = OfBackends(Turns)  # apart from those of writes, which each of these saves makes several of
+_rotation_turns = OfBackends(Turns)  # apart from those of writes, which most of these saves make several of
 
 
 class Rotations:
-    """Rotates, ends and logs out sessions, one request after another of those that came with one id.
+    """Rotates, ends, logs out and changes sessions, in turns of the requests that came with one id.
 
     What the methods return is the value that the cookie gets with the reply: None if it stays as it is, and empty if it
     is to expire.
@@ -66,18 +68,26 @@ class Rotations:
             await self._writer.change(successor.id, changed, removed)
             session.id = successor.id
             return successor.id
-        await self._change_successor(successor, session)
+        await self._change_successor(old_id, session)
         if new_id is None and session.is_bound_as_before:
             return None
         return await self._writer.create(session, changed if session.was_bound else dict(session), new_id)
+
+    async def change(self, session: Session, session_id: str, changes: Changes) -> str | None:
+        """Write what a request has changed; if its session was rotated meanwhile, to what that has become."""
+        async with self._turns.shared(session_id):
+            value = await self._writer.change(session_id, *changes)
+        if value is not False:
+            return value
+        await self._change_successor(session_id, session)
+        return None
 
     async def log_out(self, session: Session, session_id: str) -> str | None:
         """Write the changes of a session that is nobody's any more, also in what it has become meanwhile."""
         async with self._turns.taken(session_id):
             value = await self._writer.change(session_id, *session.changes())
-            if (successor := await self._notes.successor(session_id)) is not None:
-                await self._change_successor(successor, session)
-        return value
+            await self._change_successor(session_id, session)
+        return None if value is False else value
 
     async def end(self, session: Session) -> str:
         """Delete an emptied session, and let nobody go on with it; what a user's has become meanwhile ends, too.
@@ -95,5 +105,11 @@ class Rotations:
         session.id = None
         return ""
 
-    async def _change_successor(self, successor: Successor, session: Session) -> None:
-        await self._writer.change(successor.id, *successor.changes_before(session))
+    async def _change_successor(self, old_id: str, session: Session) -> None:
+        """Write what a late request has changed to what its session has become, if that lives."""
+        for _ in range(MAX_STEPS):  # it may be rotated again at this moment
+            if (successor := await self._notes.successor(old_id)) is None:
+                return
+            async with self._turns.shared(successor.id):
+                if await self._writer.change(successor.id, *successor.changes_before(session)) is not False:
+                    return

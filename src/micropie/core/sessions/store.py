@@ -119,10 +119,11 @@ class SessionStore:
         if removed and Session.USER in removed:
             return False
         if changes or removed:
-            self._memory.change(session.id, changes, removed, self._timeout)
+            is_there = self._memory.change(session.id, changes, removed, self._timeout)
         else:
+            is_there = True
             self._memory.push(session.id, self._timeout)
-        return True
+        return is_there  # or it went elsewhere, or has ended
 
     async def save(self, request: Request, new_id: str | None = None) -> str | None:
         """Store what changed, and push the expiry of what did not; the Set-Cookie header that the client must get.
@@ -147,9 +148,9 @@ class SessionStore:
             return await self._rotations.end(session)
         if session.id is None:
             return await self._rotations.rotate(session, new_id)
-        changes, removed = session.changes()
+        changes = changed, removed = session.changes()
         if Session.USER in removed:
             return await self._rotations.log_out(session, session.id)
-        if changes or removed:
-            return await self._writer.change(session.id, changes, removed)
+        if changed or removed:
+            return await self._rotations.change(session, session.id, changes)
         return await self._writer.push(session.id)

@@ -7,32 +7,65 @@ all processes. For a backend without them requests take turns, between which eac
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Literal
 
 from micropie.core.requests.session import Session, new_session_id
 from micropie.core.sessions.backends import OfBackends, SessionBackend
 
 
-class Turns:
-    """Lets the requests of one session change it one after another."""
+class Turn:
+    """Which requests have a session at the moment: one alone, or several that share it."""
+
+    __slots__ = ("lock", "requests", "sharing", "unshared")
 
     def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}  # with as many items as there are requests
+        self.lock = asyncio.Lock()
+        self.requests = 0  # that have the session, or wait for it
+        self.sharing = 0
+        self.unshared = asyncio.Event()
+        self.unshared.set()
+
+
+class Turns:
+    """Lets the requests of one session change it one after another, but for those that can share it."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, Turn] = {}
 
     @asynccontextmanager
     async def taken(self, session_id: str) -> AsyncIterator[None]:
         """Wait until nobody else has the session, and have it."""
-        lock, waiting = self._locks.setdefault(session_id, (asyncio.Lock(), []))
-        waiting.append(None)
-        try:
-            async with lock:
+        with self._turn(session_id) as turn:
+            async with turn.lock:
+                await turn.unshared.wait()
                 yield
+
+    @asynccontextmanager
+    async def shared(self, session_id: str) -> AsyncIterator[None]:
+        """Wait until nobody has the session alone, or waits for that, and share it."""
+        with self._turn(session_id) as turn:
+            async with turn.lock:
+                turn.sharing += 1
+                turn.unshared.clear()
+            try:
+                yield
+            finally:
+                turn.sharing -= 1
+                if not turn.sharing:
+                    turn.unshared.set()
+
+    @contextmanager
+    def _turn(self, session_id: str) -> Iterator[Turn]:
+        turn = self._turns.setdefault(session_id, Turn())
+        turn.requests += 1
+        try:
+            yield turn
         finally:
-            waiting.pop()
-            if not waiting:
-                del self._locks[session_id]
+            turn.requests -= 1
+            if not turn.requests:
+                del self._turns[session_id]
 
 
 _turns = OfBackends(Turns)
@@ -62,21 +95,23 @@ class SessionWriter:
         session.id = new_id or new_session_id()
         return self._cookie_value(await self._backend.save(session.id, data, self._timeout)) or session.id
 
-    async def change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | None:
-        """Write what has changed on top of what is stored now, unless the session has ended meanwhile."""
+    async def change(self, session_id: str, changes: dict[str, Any], removed: list[str]) -> str | Literal[False] | None:
+        """Write what has changed on top of what is stored now; False if nothing is, which may have ended meanwhile."""
         if self._update is not None:
-            return self._cookie_value(await self._update(session_id, changes, removed, self._timeout))
+            returned = await self._update(session_id, changes, removed, self._timeout)
+            return False if returned is False else self._cookie_value(returned)
         async with self._turns.taken(session_id):
             stored = await self._backend.load(session_id)
             if not stored:
-                return None
+                return False
             data = with_changes(stored, changes, removed)
             return self._cookie_value(await self._backend.save(session_id, data, self._timeout))
 
     async def push(self, session_id: str) -> str | None:
         """Push the expiry, unless the session has ended meanwhile."""
         if self._touch is None:
-            return await self.change(session_id, {}, [])
+            value = await self.change(session_id, {}, [])
+            return None if value is False else value
         return self._cookie_value(await self._touch(session_id, self._timeout))
 
     async def delete(self, session_id: str) -> None:
