@@ -103,18 +103,16 @@ async def serve_http(  # noqa: C901, PLR0912 - the steps in their order, and wha
             await end_request(engine, request)
 
 
-async def answer_through_hooks(  # noqa: C901, PLR0912 - the hooks in their order, and what is between them
+async def answer_through_hooks(  # noqa: C901, PLR0912 - PERF: no coroutine of its own for either loop, 0.2 µs each
     engine: Engine, hooks: Hooks, request: Request, plain: Plain
 ) -> Answered:
     """The reply, or the messages of a plain one that no hook changes; neither if another application answers."""
-    # PERF: both loops here, not in coroutines of their own, 0.2 µs each.
     result: Any = None
     messages: Any = None
     reply = reached = None
     try:
         early = answer_before_routing(engine, hooks, request) if hooks.before_routing else None
         if early is None or (result := await early) is None:
-            # What follows until the reply is as above, with the hooks around it.
             target, segments = engine.router.find(request)
             if (request.method != "GET" or engine.sessions.known.sessions) and (
                 waiting := take_incoming(engine, request, target)
