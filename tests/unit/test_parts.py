@@ -1,9 +1,12 @@
 """Private parts where a test through the front door would be clumsy."""
 
+import ast
 import asyncio
 import datetime as dt
 import json
 import sys
+import threading
+import time
 from decimal import Decimal
 
 import attrs
@@ -19,6 +22,7 @@ from micropie.core.requests.limits import Limits
 from micropie.core.requests.multipart import MultipartForm
 from micropie.core.requests.uploaded_file import Replacement, Spool
 from micropie.core.sessions import writer
+from micropie.core.templates import lean_code
 from tests.client import http
 
 
@@ -142,7 +146,7 @@ def test_an_outer_cancellation_is_no_time_out():
         raise AssertionError
 
     async def main() -> None:
-        reading = asyncio.ensure_future(anext(body_stream.BodyStream(receive, None, None, 0).chunks()))
+        reading = asyncio.ensure_future(anext(body_stream.BodyStream(receive, None, None, 60).chunks()))
         await asyncio.sleep(0)
         [wait] = body_stream._waits[asyncio.get_running_loop()]
         wait.over = wait.future.cancel()
@@ -151,6 +155,28 @@ def test_an_outer_cancellation_is_no_time_out():
             await reading
 
     asyncio.run(main())
+
+
+def test_one_template_at_a_time_is_compiled(monkeypatch):
+    """Two threads that make a tree at the same time may get a SystemError from CPython 3.11."""
+    inside: list[str] = []
+    most = 0
+
+    def tree(source: str) -> ast.Module:
+        nonlocal most
+        inside.append(source)
+        most = max(most, len(inside))
+        time.sleep(0.02)
+        inside.remove(source)
+        return ast.parse(source)
+
+    monkeypatch.setattr(lean_code, "_lean_tree", tree)
+    threads = [threading.Thread(target=lean_code.compile_lean, args=(f"x = {n}", "page.html")) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert most == 1
 
 
 def test_attrs_classes_need_no_msgspec(monkeypatch, caplog):

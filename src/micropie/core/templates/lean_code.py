@@ -13,6 +13,7 @@ template's line for a traceback.
 """
 
 import ast
+import threading
 from contextlib import suppress
 from functools import lru_cache
 from itertools import groupby
@@ -50,9 +51,14 @@ items{n} = item = value = None
 """
 
 
+# CPython 3.11 counts the depth of all threads' trees as one: two that make or compile one at the same time may get a
+# SystemError, "AST constructor recursion depth mismatch".
+_one_tree = threading.Lock()
+
+
 def compile_lean(source: str, filename: str) -> CodeType:
     """The code of a template, for a `jinja2.Environment` to use as its `_compile`."""
-    with suppress(RecursionError, SyntaxError):  # a template nested as deep as Python allows: we need a level more
+    with _one_tree, suppress(RecursionError, SyntaxError):  # nested as deep as Python allows: we need a level more
         return compile(_lean_tree(source), filename, "exec")
     return compile(source, filename, "exec")
 
