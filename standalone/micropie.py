@@ -9122,7 +9122,7 @@ class Plan:
 
     `parameters` and `returns` are its signature, `provided` the providers in it, `shape` what `returns` makes of
     results, `problems` what cannot be served as it reads. `slots` are the parameters if any of them is typed, or has a
-    mutable default; else empty. With `body_first` the query comes behind the body.
+    mutable default; else empty. `find` gives the value of a name; with `body_first` the query comes behind the body.
     """
 
     __slots__ = (
@@ -10388,6 +10388,11 @@ SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
 
 # PERF: visitors come again, and the memory knows who they are, 0.3 µs.
 _time_of_known = lru_cache(1024)(creation_time)
+
+
+def has_session(request: Request) -> bool:
+    """True if there is a session to save, or one that the reply may depend on."""
+    return request._session is not None or request._stored_session is not None
 
 
 class UnknownSessions:
@@ -15869,9 +15874,8 @@ async def send_by_override(engine: Engine, request: Request, reply: Reply, send:
 
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the connection closes with 1011."""
-    untouched = request._session is None and request._stored_session is None
     is_broken = closing.code == BROKEN or (ws.close_code == BROKEN and not ws.peer_left)
-    if is_broken or untouched or "session" in request.scope:
+    if is_broken or not has_session(request) or "session" in request.scope:
         return closing
     session = request.session
     if engine.sessions.backend.in_cookie:
@@ -16061,15 +16065,9 @@ async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
     return await call_handler(engine, request, *await found_again(engine, request, match))
 
 
-def has_session(request: Request) -> bool:
-    """True if there is a session to save, or one that the reply may depend on."""
-    return request._session is not None or request._stored_session is not None
-
-
 async def finished(engine: Engine, hooks: Hooks, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of its session, which is saved; the sending hooks have seen it."""
-    if has_session(request):
-        reply = await with_saved_session(engine, request, reply)
+    """The reply with the cookie of its session, which is saved, if it has one; the sending hooks have seen it."""
+    reply = await with_saved_session(engine, request, reply)
     show_reply(hooks, request, reply)
     return reply
 

@@ -566,21 +566,28 @@ def test_29_a_log_out_that_keeps_the_cart(backend):
     assert run(main()) == CART
 
 
+async def late_in_turn(backend, quick, *slow):
+    """The answers to slow requests of a session, which end one after another when a quick one was answered."""
+    apps = [Site(backend) for _ in slow]
+    cookies = {"session_id": ID}
+    asking = [asyncio.create_task(ahttp(app, path=path, cookies=cookies)) for app, path in zip(apps, slow, strict=True)]
+    for app in apps:
+        await app.started.wait()
+    await ahttp(Site(backend), path=quick, cookies=cookies)
+    answers = []
+    for app, task in zip(apps, asking, strict=True):
+        app.go.set()
+        answers.append(await task)
+    return answers
+
+
 def test_30_a_late_log_out_holds_for_who_rotates_later(backend):
     """Two requests are under way with the old id: what the first one ends, the second one does not bring back."""
 
     async def main():
         await backend.save(ID, CART, 3600)
-        leaving, rotating, quick = Site(backend), Site(backend), Site(backend)
-        paths = {leaving: "/slow_rotate_out", rotating: "/slow_rotate"}
-        asking = [asyncio.create_task(ahttp(app, path=path, cookies={"session_id": ID})) for app, path in paths.items()]
-        for app in paths:
-            await app.started.wait()
-        await ahttp(quick, path="/rotate", cookies={"session_id": ID})
-        for app, task in zip(paths, asking, strict=True):
-            app.go.set()
-            answer = await task
-        return answer.headers["set-cookie"]
+        _, rotating = await late_in_turn(backend, "/rotate", "/slow_rotate_out", "/slow_rotate")
+        return rotating.headers["set-cookie"]
 
     assert "session_id=; " in run(main())
 
@@ -596,17 +603,8 @@ def test_30_a_rotation_that_leaves_nothing_leads_nowhere():
     async def main():
         backend = Strict()
         await backend.save(ID, CART, 3600)
-        dropping, late, quick = Site(backend), Site(backend), Site(backend)
-        paths = {dropping: "/slow_rotate_drop/theme", late: "/slow_rotate_set/a/1"}
-        asking = [asyncio.create_task(ahttp(app, path=path, cookies={"session_id": ID})) for app, path in paths.items()]
-        for app in paths:
-            await app.started.wait()
-        await ahttp(quick, path="/drop/cart", cookies={"session_id": ID})
-        replies = []
-        for app, task in zip(paths, asking, strict=True):
-            app.go.set()
-            replies.append(await task)
-        return replies[0].headers["set-cookie"], await stored(backend, replies[1].cookies["session_id"])
+        dropping, late = await late_in_turn(backend, "/drop/cart", "/slow_rotate_drop/theme", "/slow_rotate_set/a/1")
+        return dropping.headers["set-cookie"], await stored(backend, late.cookies["session_id"])
 
     cookie, left = run(main())
     assert "session_id=; " in cookie

@@ -127,7 +127,7 @@ class Channels(Service):
         if since is None:
             since = current_request.get().header("last-event-id")
         messages = self.subscribe(*channels, since=since, replay=replay, member=member)
-        if not await is_joined(messages):
+        if not await try_to_join(messages):
             yield end_for_now(since)
             return
         try:  # PERF: as `async with`, and an exit stack would be 1 kB more of each reader
@@ -190,8 +190,8 @@ def memory_engine(deliver: Deliver, _tell: Tell, *, history: int, history_ttl: f
     return MemoryEngine(deliver, history=history, history_ttl=history_ttl)
 
 
-async def is_joined(messages: Subscription) -> bool:
-    """True of a subscription that has joined, and has to leave; False if it can't, and the client comes again.
+async def try_to_join(messages: Subscription) -> bool:
+    """Join; True if that is done, and has to be left; False if it can't be, and the client comes again by itself.
 
     A browser's `EventSource` does so behind the end of a stream, and never behind a 503 (WHATWG HTML, "Server-sent
     events"), which all others get.

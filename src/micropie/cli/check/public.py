@@ -65,7 +65,7 @@ def readable(subject: Subject) -> Iterator[Finding]:
     for route in subject.listed:
         if route.kind == "http" and (not route.verbs or "GET" in route.verbs):
             in_urls = {parameter.name for parameter in route.parameters if parameter.source in ("path", "query")}
-            for secret in in_urls & (SECRETS - BY_LINK):
+            for secret in sorted(in_urls & (SECRETS - BY_LINK)):
                 hint = f"{secret!r} may stand in a URL, which logs keep, of a GET, which CSRFMiddleware lets pass"
                 yield finding_at(route, f'{hint}: @methods("POST")')
 

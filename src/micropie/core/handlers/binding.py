@@ -49,7 +49,7 @@ class Plan:
 
     `parameters` and `returns` are its signature, `provided` the providers in it, `shape` what `returns` makes of
     results, `problems` what cannot be served as it reads. `slots` are the parameters if any of them is typed, or has a
-    mutable default; else empty. With `body_first` the query comes behind the body.
+    mutable default; else empty. `find` gives the value of a name; with `body_first` the query comes behind the body.
     """
 
     __slots__ = (

@@ -41,6 +41,7 @@ from micropie.core.requests.body import has_body, take_body
 from micropie.core.requests.request import Request, enter_request, leave_request
 from micropie.core.routing.targets import ByVerb, Match, MountedApp, Target
 from micropie.core.sessions.cookie import keep_private, set_session_cookie
+from micropie.core.sessions.store import has_session
 
 if TYPE_CHECKING:
     from micropie.core.requests.upload import Upload
@@ -195,15 +196,9 @@ async def call_elsewhere(engine: Engine, request: Request, match: Match) -> Any:
     return await call_handler(engine, request, *await found_again(engine, request, match))
 
 
-def has_session(request: Request) -> bool:
-    """True if there is a session to save, or one that the reply may depend on."""
-    return request._session is not None or request._stored_session is not None
-
-
 async def finished(engine: Engine, hooks: Hooks, request: Request, reply: Reply) -> Reply:
-    """The reply with the cookie of its session, which is saved; the sending hooks have seen it."""
-    if has_session(request):
-        reply = await with_saved_session(engine, request, reply)
+    """The reply with the cookie of its session, which is saved, if it has one; the sending hooks have seen it."""
+    reply = await with_saved_session(engine, request, reply)
     show_reply(hooks, request, reply)
     return reply
 

@@ -6,15 +6,15 @@ from micropie.core.failures.error_replies import CAUGHT, reraise_cancellation
 from micropie.core.pipeline.websocket_closing import closing_for_error
 from micropie.core.requests.request import Request
 from micropie.core.requests.session import Session
+from micropie.core.sessions.store import has_session
 from micropie.core.websockets.closing import BROKEN, Closing
 from micropie.core.websockets.websocket import WebSocket
 
 
 async def save_websocket_session(engine: Engine, request: Request, ws: WebSocket, closing: Closing) -> Closing:
     """Save the session under the socket's id, unless the connection closes with 1011."""
-    untouched = request._session is None and request._stored_session is None
     is_broken = closing.code == BROKEN or (ws.close_code == BROKEN and not ws.peer_left)
-    if is_broken or untouched or "session" in request.scope:
+    if is_broken or not has_session(request) or "session" in request.scope:
         return closing
     session = request.session
     if engine.sessions.backend.in_cookie:

@@ -22,6 +22,11 @@ SESSION_LIFETIME = 30 * 24 * 3600  # seconds, however busy
 _time_of_known = lru_cache(1024)(creation_time)
 
 
+def has_session(request: Request) -> bool:
+    """True if there is a session to save, or one that the reply may depend on."""
+    return request._session is not None or request._stored_session is not None
+
+
 class UnknownSessions:
     """The sessions of a backend that would have to be asked for them: there may be some."""
 
