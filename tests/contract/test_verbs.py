@@ -1,5 +1,6 @@
 """Verbs: BEHAVIOUR.md, point 11."""
 
+import asyncio
 import functools
 import logging
 from dataclasses import dataclass
@@ -686,6 +687,10 @@ class Both(App):
         return password
 
     @methods("POST")
+    async def typed(self, name: str, password: str = "none"):
+        return f"{name} {password}"
+
+    @methods("POST")
     async def typed_rest(self, **fields: str):
         return fields
 
@@ -705,6 +710,22 @@ def test_11_no_link_replaces_what_is_typed_into_a_form(method, kind):
     if kind == "files":
         sent = {"files": {"beside": b"x"}, "data": {"name": "Ann", "password": "mine"}}
     assert http(Both(), method, f"/joining?{LINK}", **sent).text == "Ann mine"
+
+
+@pytest.mark.parametrize("path", ["/joining", "/typed"])
+@pytest.mark.needs("multipart")
+def test_11_a_field_that_is_still_to_come_is_waited_for(path):
+    """Also if the query has something of that name."""
+
+    async def slowly():
+        yield b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nAnn\r\n'
+        yield b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n'  # only now the first one is over
+        await asyncio.sleep(0.01)
+        yield b"mine\r\n--b--\r\n"
+
+    headers = [("content-type", "multipart/form-data; boundary=b")]
+    reply = wire(Both(), "POST", path, query="password=attackers", body=slowly(), headers=headers)
+    assert reply.text == "Ann mine"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
